@@ -1,0 +1,3 @@
+//! Everything unsafe: CPU intrinsics always, DPDK behind the `link` feature.
+
+pub mod cpu;

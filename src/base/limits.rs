@@ -1,0 +1,48 @@
+//! Every bound of the system, and how the bounds relate.
+
+/// Frames taken from a port in one turn of a worker's loop.
+pub const BURST_FRAMES_MAX: usize = 32;
+/// Frames waiting for one port's transmit call within a turn.
+pub const TX_FRAMES_MAX: usize = 256;
+/// Workers in one process.
+pub const WORKERS_MAX: usize = 64;
+/// Ports in one process.
+pub const PORTS_MAX: usize = 8;
+/// Addresses on one port.
+pub const PORT_ADDRS_MAX: usize = 16;
+/// Static routes.
+pub const ROUTES_MAX: usize = 256;
+/// Next hops (gateways and on-link hosts) that a worker knows at once.
+pub const NEIGHBORS_MAX: usize = 1024;
+/// Frames that wait for one next hop's answer.
+pub const NEIGHBOR_QUEUE_MAX: usize = 4;
+/// Slots of a hand-over ring between two workers.
+pub const HANDOVER_SLOTS_MAX: usize = 1024;
+/// Onboarded prefixes.
+pub const PREFIXES_MAX: usize = 16_384;
+/// Apps in one table file.
+pub const APPS_MAX: usize = 1 << 20;
+/// Access rules over all zones.
+pub const RULES_MAX: usize = 4_000_000;
+/// Origins of one app.
+pub const ORIGINS_PER_APP_MAX: usize = 64;
+/// Addresses of egress legs, a family.
+pub const EGRESS_ADDRS_MAX: usize = 256;
+/// Snapshots on their way to or from one worker.
+pub const SNAPSHOTS_IN_FLIGHT_MAX: usize = 4;
+/// Events waiting for control, a worker.
+pub const EVENTS_MAX: usize = 16_384;
+/// Commands waiting for a worker.
+pub const COMMANDS_MAX: usize = 64;
+/// Timers that one turn of a worker may fire.
+pub const TIMERS_PER_TURN_MAX: usize = 256;
+/// Sessions that one turn looks at after a new snapshot came in.
+pub const SWEEP_PER_TURN_MAX: usize = 64;
+/// The smallest path MTU that an ICMP error may bring about on IPv4 (RFC 1191; 576 as the floor in use).
+pub const PATH_MTU_V4_MIN: usize = 576;
+/// The smallest path MTU on IPv6 (RFC 8200 5).
+pub const PATH_MTU_V6_MIN: usize = 1280;
+
+const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);
+const _: () = assert!(NEIGHBORS_MAX <= u16::MAX as usize);
+const _: () = assert!(PORTS_MAX <= WORKERS_MAX && WORKERS_MAX <= 1 << 7);

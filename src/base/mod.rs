@@ -1,0 +1,14 @@
+//! Words that every room needs: bounds, time, identities, addresses, drop reasons. Imports nothing of byway.
+
+mod addr;
+mod drop_reason;
+mod fate;
+mod id;
+pub mod limits;
+mod time;
+
+pub use addr::{Addr, Endpoint};
+pub use drop_reason::{DropClass, DropReason};
+pub use fate::Fate;
+pub use id::{AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneSlot};
+pub use time::{Clock, Instant, OsClock, Span};

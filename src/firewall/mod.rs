@@ -1,0 +1,1 @@
+//! May this one come in? IP access rules by zone.

@@ -1,0 +1,1 @@
+//! Who is talking: flow keys to session legs, source ports towards origins.

@@ -1,0 +1,30 @@
+//! What the session room needs of the world around it. The worker gives it.
+
+use crate::base::{Addr, DropReason, Hop};
+use crate::telemetry::Event;
+
+/// The way out for packets, events and refusals.
+///
+/// smoltcp must never be refused a transmit token (a fast retransmit that finds none hangs its flow for ever), so
+/// sessions ask `room` first and poll egress only with at least one frame in hand.
+pub trait Net {
+    /// The next hop towards `to` by the static routes; `None` without a route. Starts neighbour resolution.
+    fn route(&mut self, to: Addr) -> Option<Hop>;
+
+    /// The largest IP packet that fits through `hop`'s port.
+    fn mtu(&self, hop: Hop) -> usize;
+
+    /// How many `emit` calls will surely succeed in this turn.
+    fn room(&mut self) -> usize;
+
+    /// Sends one IP packet of `len` bytes towards `hop`. `fill` writes the whole packet, checksums left zero: the
+    /// worker fills those in, in software or by the device. Frames towards an unresolved hop wait or are dropped
+    /// by name there. Only after `room() > 0`.
+    fn emit<R>(&mut self, hop: Hop, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R;
+
+    /// Hands an event to control; never waits (a full queue is counted).
+    fn event(&mut self, event: Event);
+
+    /// Counts a refusal that is not the fate of the frame at hand.
+    fn refused(&mut self, reason: DropReason);
+}

@@ -1,0 +1,1 @@
+//! Whose address is this? Onboarded prefixes, edge addresses, protocols, ports -> app.

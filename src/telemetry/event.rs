@@ -1,0 +1,116 @@
+//! What a worker tells control of a connection, as a value of fixed size (Logpush `spectrum_events`).
+
+use crate::base::{AppSlot, DropReason, Endpoint, Instant, RuleSlot, Span, WorkerId};
+
+/// Spectrum's event names that layer 4 without TLS and DNS can bring about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EventKind {
+    /// Both legs are up.
+    Connect,
+    /// An established session is over.
+    Disconnect,
+    /// An access rule blocked the client (aggregated: `count` packets).
+    ClientFiltered,
+    /// The origin could not be reached.
+    OriginError,
+}
+
+impl EventKind {
+    /// Spectrum's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
+            Self::ClientFiltered => "clientFiltered",
+            Self::OriginError => "originError",
+        }
+    }
+}
+
+/// The status codes of Spectrum's event log that byway brings about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum Status {
+    /// Both legs opened.
+    Opened = 0,
+    /// Closed by both sides in order.
+    NormalClose = 200,
+    /// Refused by an access rule.
+    FirewallDeny = 403,
+    /// The origin sent RST.
+    OriginReset = 444,
+    /// The established origin timed out.
+    OriginTimedOut = 445,
+    /// The origin's keep-alive expired.
+    OriginKeepAliveExpired = 446,
+    /// The client's keep-alive expired (EHOSTUNREACH).
+    ClientUnreachable = 496,
+    /// The established client timed out.
+    ClientTimedOut = 497,
+    /// The client sent RST.
+    ClientReset = 499,
+    /// byway itself ended the session (drain, removed app, lack of room).
+    Internal = 500,
+    /// The origin refused the connection.
+    OriginRefused = 521,
+    /// The origin did not answer in time.
+    OriginConnectTimeout = 522,
+    /// The origin's network is unreachable (ICMP).
+    OriginNetUnreachable = 523,
+    /// The connection could not be made for a reason of ours: no egress port, no route.
+    OriginConnectInternal = 524,
+    /// The origin is one that may never be connected to.
+    OriginBlocked = 532,
+}
+
+/// What the firewall said of a client (`ClientMatchedIpFirewall`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FirewallMatch {
+    /// The firewall is off for the app, or no rule matched.
+    Unknown,
+    /// Blocked by an address or range.
+    BlockIp(RuleSlot),
+    /// Allowed by an address or range.
+    WhitelistIp(RuleSlot),
+}
+
+/// One event of one connection, or of many refused packets.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// The code that says why.
+    pub status: Status,
+    /// Which worker saw it.
+    pub worker: WorkerId,
+    /// When, on the workers' clock.
+    pub at: Instant,
+    /// The app.
+    pub app: AppSlot,
+    /// The client.
+    pub client: Endpoint,
+    /// The edge address and port that the client reached.
+    pub edge: Endpoint,
+    /// The origin, where one was chosen.
+    pub origin: Option<Endpoint>,
+    /// Our own end of the origin leg, where there is one.
+    pub egress: Option<Endpoint>,
+    /// Bytes read from the client.
+    pub client_bytes: u64,
+    /// Bytes read from the origin.
+    pub origin_bytes: u64,
+    /// When both legs were up.
+    pub connected_at: Option<Instant>,
+    /// Round-trip time of the client leg, measured over its handshake.
+    pub client_rtt: Option<Span>,
+    /// Round-trip time of the origin leg, measured over its handshake.
+    pub origin_rtt: Option<Span>,
+    /// What the firewall said.
+    pub firewall: FirewallMatch,
+    /// Whether the firewall was on for the app.
+    pub ip_firewall: bool,
+    /// How many packets this event stands for; more than one only for `ClientFiltered`.
+    pub count: u32,
+    /// The drop reason behind it, where one frame brought it about.
+    pub reason: Option<DropReason>,
+}
