@@ -5,10 +5,14 @@ mod drop_reason;
 mod fate;
 mod id;
 pub mod limits;
+mod slab;
 mod time;
+mod wheel;
 
 pub use addr::{Addr, Endpoint};
 pub use drop_reason::{DropClass, DropReason};
 pub use fate::Fate;
 pub use id::{AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneSlot};
+pub use slab::{Key, Slab};
 pub use time::{Clock, Instant, OsClock, Span};
+pub use wheel::Wheel;
