@@ -1,1 +1,13 @@
-//! Who is talking: flow keys to session legs, source ports towards origins.
+//! Which session a frame belongs to: keyed hash, flow table, tuples at rest, source ports.
+
+mod hash;
+mod leg_ref;
+mod map;
+mod rest;
+mod source_port;
+
+pub use hash::FlowHasher;
+pub use leg_ref::{LegRef, Side};
+pub use map::{FlowMap, Slot};
+pub use rest::{Rest, Resting};
+pub use source_port::{EgressPool, SourcePorts, owner_of_port};

@@ -1,0 +1,260 @@
+//! Tuples at rest: a bounded set of flows that stay known for a fixed span after their session is gone.
+//!
+//! Serves TIME-WAIT (RFC 9293 3.4.2) and the quarantine of source ports. All entries of one set rest equally long, so
+//! a list in order of arrival is a list in order of expiry, and expiry costs nothing but its head.
+
+use super::{FlowHasher, FlowMap, Slot};
+use crate::base::{Instant, Span};
+use crate::wire::FlowKey;
+
+const NONE: u32 = u32::MAX;
+
+/// A place in a `Resting` set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rest(u32);
+
+impl Slot for Rest {
+    fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+}
+
+struct Entry<V> {
+    key: FlowKey,
+    value: V,
+    until: Instant,
+    previous: u32,
+    next: u32,
+}
+
+/// Flows at rest with a value each. Capacity is fixed at launch; full is an answer.
+pub struct Resting<V> {
+    hasher: FlowHasher,
+    map: FlowMap<Rest>,
+    entries: Vec<Entry<V>>,
+    capacity: usize,
+    span: Span,
+    /// Oldest, newest, and the first of the free places (linked by `next`).
+    head: u32,
+    tail: u32,
+    free: u32,
+    len: usize,
+}
+
+impl<V> Resting<V> {
+    /// A set for `capacity` flows that rest for `span` each.
+    pub fn new(capacity: usize, span: Span, hasher: FlowHasher) -> Self {
+        let capacity = capacity.clamp(1, NONE as usize - 1);
+        Self {
+            hasher,
+            map: FlowMap::new(capacity),
+            entries: Vec::with_capacity(capacity),
+            capacity,
+            span,
+            head: NONE,
+            tail: NONE,
+            free: NONE,
+            len: 0,
+        }
+    }
+
+    /// Flows at rest.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether the next `insert` finds no place.
+    pub fn is_full(&self) -> bool {
+        self.len == self.capacity
+    }
+
+    /// Lays a flow to rest until `now` + span; `None` when there is no room. A flow that rests already starts anew.
+    pub fn insert(&mut self, key: FlowKey, value: V, now: Instant) -> Option<Rest> {
+        if let Some(old) = self.find(&key) {
+            self.entries[old.0 as usize].value = value;
+            self.restart(old, now);
+            return Some(old);
+        }
+        let place = self.take_place()?;
+        let hash = self.hasher.hash(&key);
+        if !self.map.insert(hash, Rest(place)) {
+            // The place was reserved but its tuple's buckets are full: give it back.
+            self.give_place(place);
+            return None;
+        }
+        let entry = Entry { key, value, until: now + self.span, previous: NONE, next: NONE };
+        match self.entries.get_mut(place as usize) {
+            Some(old) => *old = entry,
+            None => self.entries.push(entry),
+        }
+        self.append(place);
+        self.len += 1;
+        Some(Rest(place))
+    }
+
+    /// Where a flow rests.
+    pub fn find(&self, key: &FlowKey) -> Option<Rest> {
+        if self.len == 0 {
+            return None;
+        }
+        self.map.find(self.hasher.hash(key), |rest| {
+            self.entries.get(rest.0 as usize).is_some_and(|entry| entry.key == *key)
+        })
+    }
+
+    /// The value at `rest`, which `find` gave in this same call chain.
+    pub fn value_mut(&mut self, rest: Rest) -> &mut V {
+        &mut self.entries[rest.0 as usize].value
+    }
+
+    /// Lets the flow at `rest` begin its span anew.
+    pub fn restart(&mut self, rest: Rest, now: Instant) {
+        self.unlink(rest.0);
+        self.entries[rest.0 as usize].until = now + self.span;
+        self.append(rest.0);
+    }
+
+    /// Ends the rest of one flow before its time.
+    pub fn remove(&mut self, rest: Rest) {
+        let hash = self.hasher.hash(&self.entries[rest.0 as usize].key);
+        self.map.remove(hash, rest);
+        self.unlink(rest.0);
+        self.give_place(rest.0);
+        self.len -= 1;
+    }
+
+    /// Wakes the flows whose span is over, at most `max` of them.
+    pub fn expire(&mut self, now: Instant, max: usize) {
+        for _ in 0..max {
+            if self.head == NONE || self.entries[self.head as usize].until > now {
+                return;
+            }
+            self.remove(Rest(self.head));
+        }
+    }
+
+    /// Wakes the flow that has rested longest, to make room.
+    pub fn evict_oldest(&mut self) {
+        if self.head != NONE {
+            self.remove(Rest(self.head));
+        }
+    }
+
+    fn take_place(&mut self) -> Option<u32> {
+        if self.free != NONE {
+            let place = self.free;
+            self.free = self.entries[place as usize].next;
+            return Some(place);
+        }
+        (self.entries.len() < self.capacity).then_some(self.entries.len() as u32)
+    }
+
+    fn give_place(&mut self, place: u32) {
+        if let Some(entry) = self.entries.get_mut(place as usize) {
+            entry.next = self.free;
+            self.free = place;
+        }
+    }
+
+    fn append(&mut self, place: u32) {
+        let entry = &mut self.entries[place as usize];
+        (entry.previous, entry.next) = (self.tail, NONE);
+        match self.tail {
+            NONE => self.head = place,
+            tail => self.entries[tail as usize].next = place,
+        }
+        self.tail = place;
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let (previous, next) = {
+            let entry = &self.entries[place as usize];
+            (entry.previous, entry.next)
+        };
+        match previous {
+            NONE => self.head = next,
+            previous => self.entries[previous as usize].next = next,
+        }
+        match next {
+            NONE => self.tail = previous,
+            next => self.entries[next as usize].previous = previous,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Addr;
+    use crate::wire::Protocol;
+    use proptest::prelude::*;
+
+    fn key(n: u16) -> FlowKey {
+        let (src, dst) = (Addr::v4([192, 0, 2, 1]), Addr::v4([198, 18, 0, 10]));
+        FlowKey { src, dst, src_port: 80, dst_port: n, protocol: Protocol::Tcp }
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::ZERO + Span::from_secs(secs)
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_agrees_with_a_naive_list(steps in prop::collection::vec((0u16..12, 0u8..4), 1..200)) {
+            let mut set = Resting::new(8, Span::from_secs(10), FlowHasher::new(&[3; 32]));
+            let mut model: Vec<(u16, u64)> = Vec::new();
+            for (second, (n, verb)) in steps.into_iter().enumerate() {
+                let now = second as u64;
+                set.expire(at(now), usize::MAX);
+                model.retain(|&(_, since)| since + 10 > now);
+                match verb {
+                    0 | 1 => {
+                        let known = model.iter().any(|&(m, _)| m == n);
+                        let room = known || model.len() < 8;
+                        prop_assert_eq!(set.insert(key(n), n, at(now)).is_some(), room);
+                        if room {
+                            model.retain(|&(m, _)| m != n);
+                            model.push((n, now));
+                        }
+                    }
+                    2 => {
+                        if let Some(rest) = set.find(&key(n)) {
+                            set.remove(rest);
+                        }
+                        model.retain(|&(m, _)| m != n);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(set.len(), model.len());
+                for m in 0..12 {
+                    let found = set.find(&key(m));
+                    prop_assert_eq!(found.is_some(), model.iter().any(|&(k, _)| k == m));
+                    if let Some(rest) = found {
+                        prop_assert_eq!(*set.value_mut(rest), m);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_restarted_flow_outlives_one_that_came_later() {
+        let mut set = Resting::new(4, Span::from_secs(60), FlowHasher::new(&[3; 32]));
+        let first = set.insert(key(1), (), at(0)).expect("room");
+        set.insert(key(2), (), at(1)).expect("room");
+        set.restart(first, at(30));
+        set.expire(at(61), 10);
+        assert!(set.find(&key(1)).is_some() && set.find(&key(2)).is_none());
+        set.expire(at(90), 10);
+        assert!(set.is_empty());
+    }
+}

@@ -1,0 +1,66 @@
+//! What one worker's sessions are told at launch: plain values, already checked by the boot config.
+
+use crate::base::Span;
+use crate::flow::EgressPool;
+use crate::wire::FlowKey;
+use std::sync::Arc;
+
+/// How a leg's sender reacts to loss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Congestion {
+    /// CUBIC (RFC 9438) as smoltcp has it: fair on shared paths. The default.
+    #[default]
+    Cubic,
+    /// None but the peer's window and our transmit buffer: fastest on a clean path of our own, harmful on a shared one.
+    Off,
+}
+
+/// Whether a reply of this flow arrives on this worker's own queue.
+pub type ComesHome = Arc<dyn Fn(&FlowKey) -> bool + Send + Sync>;
+
+/// One worker's sessions.
+#[derive(Clone)]
+pub struct Settings {
+    /// Sessions at once, half-open ones included.
+    pub sessions_max: u32,
+    /// Sessions whose client has not finished its handshake.
+    pub half_open_max: u32,
+    /// Flows remembered in TIME-WAIT.
+    pub time_wait_max: u32,
+    /// Receive buffer of a leg, in bytes.
+    pub rx_buffer_bytes: usize,
+    /// Transmit buffer of a leg, in bytes.
+    pub tx_buffer_bytes: usize,
+    /// The window shift offered in every handshake (RFC 7323 2.2), 0 to 14.
+    pub window_shift: u8,
+    /// Whether timestamps are offered and accepted (RFC 7323 3).
+    pub timestamps: bool,
+    /// Congestion control of both legs.
+    pub congestion: Congestion,
+    /// MTUs of the ports; the usual path MTUs below them are added.
+    pub port_mtus: Vec<u16>,
+    /// The largest MSS we announce and use, where set.
+    pub mss_max: Option<u16>,
+    /// How long the origin may take to answer our SYN.
+    pub connect_timeout: Span,
+    /// How long the client may take to finish its handshake.
+    pub half_open_timeout: Span,
+    /// How long a session may carry no byte.
+    pub idle_timeout: Span,
+    /// How long a half-closed session may carry no byte, and a FIN may stay unacknowledged.
+    pub fin_timeout: Span,
+    /// Silence of a peer after which it is probed.
+    pub keepalive: Span,
+    /// How long sent data or probes may stay unanswered.
+    pub user_timeout: Span,
+    /// How long a closed flow is remembered (RFC 9293 3.4.2).
+    pub time_wait: Span,
+    /// How long the sessions of a removed app may go on.
+    pub removed_app_grace: Span,
+    /// Challenge ACKs and RSTs of our own making in a second, all sessions together (RFC 5961 7).
+    pub challenge_acks_per_s: u32,
+    /// Our own ends of origin legs.
+    pub egress: EgressPool,
+    /// Set where the device spreads flows by a hash of ours; `None` where every port is as good.
+    pub comes_home: Option<ComesHome>,
+}

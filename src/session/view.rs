@@ -1,0 +1,90 @@
+//! What passes over the border of the room beside frames: admissions in, views and verdicts out.
+
+use crate::base::{AppSlot, Endpoint, Epoch, Hop, Instant};
+use crate::telemetry::{FirewallMatch, Status};
+
+/// What table and firewall said of a first SYN.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// The app that the edge address and port belong to.
+    pub app: AppSlot,
+    /// Where its traffic goes.
+    pub origin: Endpoint,
+    /// Whether the firewall was on.
+    pub ip_firewall: bool,
+    /// What the firewall said.
+    pub firewall: FirewallMatch,
+    /// The snapshot that said so.
+    pub epoch: Epoch,
+    /// The way back to the client.
+    pub client_hop: Hop,
+}
+
+/// How far a session is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// The client's handshake is not finished.
+    HalfOpen,
+    /// The client is there, the origin has not answered yet.
+    Connecting,
+    /// Both legs are up.
+    Open,
+    /// At least one side has said that it sends no more.
+    Closing,
+}
+
+impl Phase {
+    /// The word for it in listings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HalfOpen => "half_open",
+            Self::Connecting => "connecting",
+            Self::Open => "open",
+            Self::Closing => "closing",
+        }
+    }
+}
+
+/// A session as listings and judges see it.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionView {
+    /// Its slot, also the cursor of `rows`.
+    pub slot: u32,
+    /// How far it is.
+    pub phase: Phase,
+    /// The app.
+    pub app: AppSlot,
+    /// The client.
+    pub client: Endpoint,
+    /// The edge address and port that the client reached.
+    pub edge: Endpoint,
+    /// The origin.
+    pub origin: Endpoint,
+    /// Our end of the origin leg; `None` before the connect.
+    pub egress: Option<Endpoint>,
+    /// The snapshot that judged it last.
+    pub epoch: Epoch,
+    /// Whether the firewall was on.
+    pub ip_firewall: bool,
+    /// What the firewall said.
+    pub firewall: FirewallMatch,
+    /// When the first SYN came.
+    pub opened_at: Instant,
+    /// When both legs were up.
+    pub connected_at: Option<Instant>,
+    /// Bytes read from the client.
+    pub client_bytes: u64,
+    /// Bytes read from the origin.
+    pub origin_bytes: u64,
+}
+
+/// What a new snapshot means for a live session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It goes on under the new epoch.
+    Keep,
+    /// Its app is gone: it may go on for the grace that the settings give, then it is reset.
+    Drain,
+    /// It ends now, with RST to both sides and this status.
+    End(Status),
+}
