@@ -104,8 +104,7 @@ impl<S: Slot> FlowMap<S> {
     /// Adds an entry; `false`, and nothing changed, when both buckets are full. The caller knows it is not in yet.
     pub fn insert(&mut self, hash: u64, slot: S) -> bool {
         let [first, second] = self.places(hash);
-        let (free_first, free_second) =
-            (self.buckets[first].ways_of(0), self.buckets[second].ways_of(0));
+        let (free_first, free_second) = (self.buckets[first].ways_of(0), self.buckets[second].ways_of(0));
         let (place, free) = if free_second.count_ones() > free_first.count_ones() {
             (second, free_second)
         } else {
@@ -170,10 +169,8 @@ mod tests {
             for (n, verb) in steps {
                 let (slot, hash) = (leg(n as u32), (n % 7).wrapping_mul(0x9e37_79b9_7f4a_7c15));
                 match verb {
-                    0 if !model.contains_key(&(n as u32)) => {
-                        if table.insert(hash, slot) {
-                            model.insert(n as u32, hash);
-                        }
+                    0 if !model.contains_key(&(n as u32)) && table.insert(hash, slot) => {
+                        model.insert(n as u32, hash);
                     }
                     1 => prop_assert_eq!(table.remove(hash, slot), model.remove(&(n as u32)).is_some()),
                     _ => {}

@@ -59,7 +59,8 @@ impl SourcePorts {
         let skip = (u32::from(worker.0) + u32::from(workers) - lo % u32::from(workers)) % u32::from(workers);
         let first = lo + skip;
         let ports = if first > hi { 0 } else { (hi - first) / u32::from(workers) + 1 };
-        let [offset, index, resting] = [0x10, 0x11, 0x12].map(|label| FlowHasher::new(&relabel(secret, label)));
+        let [offset, index, resting] =
+            [0x10, 0x11, 0x12].map(|label| FlowHasher::new(&relabel(secret, label)));
         let resting = Resting::new(pool.quarantine_max, pool.quarantine, resting);
         let counters = [0; COUNTERS];
         Self { pool, first: first as u16, ports, workers, offset, index, counters, resting }
