@@ -1,5 +1,12 @@
 //! Counting without sharing: one page a worker, one writer each; events as plain values.
 
+mod catalog;
 mod event;
+pub mod expose;
+mod histogram;
+mod page;
 
+pub use catalog::{AppCounter, Counter, Gauge, Meta};
 pub use event::{Event, EventKind, FirewallMatch, Status};
+pub use histogram::SpanHistogram;
+pub use page::{PageReader, PageSize, PageWriter, page};

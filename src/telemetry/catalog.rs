@@ -1,0 +1,182 @@
+//! Every number that a worker keeps: one table, from which come the enums, the names and the help texts.
+//!
+//! A row that nobody counts is a defect (`tests/tidy.rs` looks). Drops are not here: `DropReason` is their catalog.
+
+/// What a series of numbers is called and what it says. Names are those of the Prometheus exposition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Meta {
+    /// The family's name, unit last.
+    pub name: &'static str,
+    /// What the family counts, in one sentence.
+    pub help: &'static str,
+    /// The label that tells members of one family apart.
+    pub label: Option<(&'static str, &'static str)>,
+}
+
+macro_rules! catalog {
+    ($(#[$doc:meta])* $enum:ident {
+        $($name:literal $help:literal { $($variant:ident $(($label:literal = $value:literal))?),+ $(,)? })+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u8)]
+        pub enum $enum { $($(#[doc = concat!($help $(, " `", $label, " = ", $value, "`")?)] $variant,)+)+ }
+
+        impl $enum {
+            /// All of them, families together.
+            pub const ALL: &'static [Self] = &[$($(Self::$variant,)+)+];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// Name, help and label.
+            pub const fn meta(self) -> Meta {
+                match self {
+                    $($(Self::$variant => Meta { name: $name, help: $help, label: label!($($label = $value)?) },)+)+
+                }
+            }
+        }
+    };
+}
+
+macro_rules! label {
+    () => {
+        None
+    };
+    ($label:literal = $value:literal) => {
+        Some(($label, $value))
+    };
+}
+
+catalog! {
+    /// What a worker counts; each only grows.
+    Counter {
+        "byway_turns_total" "Turns of the worker's loop." { Turns }
+        "byway_idle_turns_total" "Turns that found nothing to do." { IdleTurns }
+        "byway_received_frames_total" "Frames taken from the ports." { ReceivedFrames }
+        "byway_received_bytes_total" "Bytes of frames taken from the ports." { ReceivedBytes }
+        "byway_sent_frames_total" "Frames that the ports took for sending." { SentFrames }
+        "byway_sent_bytes_total" "Bytes of frames that the ports took for sending." { SentBytes }
+        "byway_returned_frames_total" "Received frames whose own buffer went out again." { ReturnedFrames }
+        "byway_absorbed_frames_total" "Received frames that were read and done with." { AbsorbedFrames }
+        "byway_handed_over_frames_total" "Frames given to the worker that owns their flow." { HandedOverFrames }
+        "byway_taken_over_frames_total" "Frames that other workers gave to this one." { TakenOverFrames }
+        "byway_software_checksums_total" "Sent packets whose checksums byway computed itself." { SoftwareChecksums }
+        "byway_neighbor_requests_total" "Questions sent for a next hop's MAC." {
+            ArpRequestsSent("protocol" = "arp"),
+            NdpRequestsSent("protocol" = "ndp"),
+        }
+        "byway_neighbor_answers_total" "Answers sent for addresses of ours." {
+            ArpAnswersSent("protocol" = "arp"),
+            NdpAnswersSent("protocol" = "ndp"),
+        }
+        "byway_neighbor_announcements_total" "Unasked announcements of addresses of ours." {
+            ArpAnnouncementsSent("protocol" = "arp"),
+            NdpAnnouncementsSent("protocol" = "ndp"),
+        }
+        "byway_neighbors_learned_total" "Next hops whose MAC became known or changed." { NeighborsLearned }
+        "byway_neighbors_failed_total" "Next hops that did not answer in time." { NeighborsFailed }
+        "byway_neighbors_refused_total" "Next hops for which the neighbour table had no room." { NeighborsRefused }
+        "byway_echo_replies_total" "ICMP and ICMPv6 echo requests answered." { EchoReplies }
+        "byway_icmp_errors_sent_total" "ICMP and ICMPv6 errors sent." { IcmpErrorsSent }
+        "byway_icmp_errors_accepted_total" "ICMP errors that quoted live data and were acted on." { IcmpErrorsAccepted }
+        "byway_path_mtu_reductions_total" "Legs whose path MTU an ICMP error lowered." { PathMtuReductions }
+        "byway_resets_sent_total" "TCP segments with RST sent." { ResetsSent }
+        "byway_challenge_acks_total" "ACKs sent to suspicious segments (RFC 5961)." { ChallengeAcks }
+        "byway_retransmitted_segments_total" "Segments with data seen or sent again." {
+            RetransmitsReceived("direction" = "received"),
+            RetransmitsSent("direction" = "sent"),
+        }
+        "byway_zero_windows_total" "Windows that closed to zero." {
+            ZeroWindowsReceived("direction" = "received"),
+            ZeroWindowsSent("direction" = "sent"),
+        }
+        "byway_keepalives_sent_total" "Keep-alive probes sent." { KeepalivesSent }
+        "byway_time_wait_acks_total" "Late segments answered out of TIME-WAIT." { TimeWaitAcks }
+        "byway_time_wait_reuses_total" "Tuples opened anew out of TIME-WAIT." { TimeWaitReuses }
+        "byway_opened_sessions_total" "First SYNs that got a session." { OpenedSessions }
+        "byway_established_sessions_total" "Sessions of which both legs came up." { EstablishedSessions }
+        "byway_closed_sessions_total" "Sessions that ended, by what ended them." {
+            ClosedInOrder("end" = "in_order"),
+            ClosedByClientReset("end" = "client_reset"),
+            ClosedByOriginReset("end" = "origin_reset"),
+            ClosedByHalfOpenTimeout("end" = "half_open_timeout"),
+            ClosedByOriginRefused("end" = "origin_refused"),
+            ClosedByConnectTimeout("end" = "connect_timeout"),
+            ClosedByOriginUnreachable("end" = "origin_unreachable"),
+            ClosedByOriginForbidden("end" = "origin_forbidden"),
+            ClosedByEgressExhausted("end" = "egress_exhausted"),
+            ClosedByIdleTimeout("end" = "idle_timeout"),
+            ClosedByFinTimeout("end" = "fin_timeout"),
+            ClosedByClientTimeout("end" = "client_timeout"),
+            ClosedByOriginTimeout("end" = "origin_timeout"),
+            ClosedByClientKeepalive("end" = "client_keepalive"),
+            ClosedByOriginKeepalive("end" = "origin_keepalive"),
+            ClosedByFirewall("end" = "firewall"),
+            ClosedByAppRemoval("end" = "app_removed"),
+            ClosedByDrain("end" = "drain"),
+            ClosedByLackOfRoom("end" = "lack_of_room"),
+        }
+        "byway_rejudged_sessions_total" "Sessions judged again under a newer snapshot." { RejudgedSessions }
+        "byway_snapshots_total" "Snapshots taken into force." { SnapshotsTaken }
+        "byway_lost_events_total" "Events that found control's queue full." { LostEvents }
+        "byway_lost_replies_total" "Replies to commands that found control's queue full." { LostReplies }
+        "byway_uncounted_slots_total" "Counts for an app or a rule beyond the page's capacity." { UncountedSlots }
+    }
+}
+
+catalog! {
+    /// What a worker reports as a level.
+    Gauge {
+        "byway_epoch" "Number of the snapshot in force." { Epoch }
+        "byway_sessions" "Sessions held." { Sessions }
+        "byway_half_open_sessions" "Sessions whose client handshake is not complete." { HalfOpen }
+        "byway_time_waits" "Tuples in TIME-WAIT." { TimeWaits }
+        "byway_neighbors" "Next hops held." { Neighbors }
+        "byway_egress_ports_in_use" "Egress tuples in use or in quarantine." { EgressPorts }
+    }
+}
+
+catalog! {
+    /// What is kept for each app.
+    AppCounter {
+        "byway_app_connections_total" "Sessions established, by app." { Connections }
+        "byway_app_refused_total" "First SYNs refused, by app." { Refused }
+        "byway_app_bytes_total" "Payload bytes relayed, by app; `in` is from the client." {
+            BytesIn("direction" = "in"),
+            BytesOut("direction" = "out"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn all() -> Vec<Meta> {
+        let counters = Counter::ALL.iter().map(|counter| counter.meta());
+        let apps = AppCounter::ALL.iter().map(|counter| counter.meta());
+        counters.chain(apps).chain(Gauge::ALL.iter().map(|gauge| gauge.meta())).collect()
+    }
+
+    #[test]
+    fn series_are_unique_and_counters_are_totals() {
+        let all = all();
+        let series: HashSet<_> = all.iter().map(|meta| (meta.name, meta.label)).collect();
+        assert_eq!(series.len(), all.len());
+        assert!(Counter::ALL.iter().all(|counter| counter.meta().name.ends_with("_total")));
+        assert!(Gauge::ALL.iter().all(|gauge| !gauge.meta().name.ends_with("_total")));
+    }
+
+    #[test]
+    fn members_of_a_family_share_one_label() {
+        for meta in all() {
+            let labels: HashSet<_> = all()
+                .iter()
+                .filter(|other| other.name == meta.name)
+                .map(|other| other.label.map(|(label, _)| label))
+                .collect();
+            assert_eq!(labels.len(), 1, "{}", meta.name);
+        }
+    }
+}
