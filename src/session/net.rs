@@ -1,7 +1,7 @@
 //! What the session room needs of the world around it. The worker gives it.
 
 use crate::base::{Addr, DropReason, Hop};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, PageWriter};
 
 /// The way out for packets, events and refusals.
 ///
@@ -27,4 +27,7 @@ pub trait Net {
 
     /// Counts a refusal that is not the fate of the frame at hand.
     fn refused(&mut self, reason: DropReason);
+
+    /// Where sessions count what happens to them (`Counter`, `AppCounter`, set-up times).
+    fn page(&self) -> &PageWriter;
 }
