@@ -16,7 +16,9 @@ pub const ROUTES_MAX: usize = 256;
 pub const NEIGHBORS_MAX: usize = 1024;
 /// Frames that wait for one next hop's answer.
 pub const NEIGHBOR_QUEUE_MAX: usize = 4;
-/// Slots of a hand-over ring between two workers.
+/// Frames that wait for the answers of all next hops together, a worker.
+pub const NEIGHBOR_WAITING_MAX: usize = 256;
+/// Slots of a worker's hand-over ring.
 pub const HANDOVER_SLOTS_MAX: usize = 1024;
 /// Onboarded prefixes.
 pub const PREFIXES_MAX: usize = 16_384;
@@ -38,6 +40,12 @@ pub const COMMANDS_MAX: usize = 64;
 pub const TIMERS_PER_TURN_MAX: usize = 256;
 /// Sessions that one turn looks at after a new snapshot came in.
 pub const SWEEP_PER_TURN_MAX: usize = 64;
+/// Apps whose `clientFiltered` events are gathered at once, a worker.
+pub const FILTERED_APPS_MAX: usize = 256;
+/// Announcements (gratuitous ARP, unsolicited NA) that one turn sends.
+pub const ANNOUNCEMENTS_PER_TURN_MAX: usize = 16;
+/// Commands that one turn takes.
+pub const COMMANDS_PER_TURN_MAX: usize = 8;
 /// The smallest path MTU that an ICMP error may bring about on IPv4 (RFC 1191; 576 as the floor in use).
 pub const PATH_MTU_V4_MIN: usize = 576;
 /// The smallest path MTU on IPv6 (RFC 8200 5).

@@ -1,0 +1,54 @@
+//! The balance of frames: each one taken in has exactly one fate, each one pushed out is sent, waits or is counted.
+//!
+//! ```text
+//!  in:   received + taken       == sent + absorbed + handed + dropped
+//!  out:  sent + made            == transmitted + waiting (queues, neighbours) + lost
+//! ```
+
+use crate::base::Fate;
+
+/// One worker's frames since launch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Ledger {
+    /// Frames received from ports.
+    pub received: u64,
+    /// Frames taken from the hand-over ring.
+    pub taken: u64,
+    /// Received frames that went out again.
+    pub sent: u64,
+    /// Received frames that were read and done with.
+    pub absorbed: u64,
+    /// Received frames given to another worker.
+    pub handed: u64,
+    /// Received frames dropped by name.
+    pub dropped: u64,
+    /// Frames that this worker made.
+    pub made: u64,
+    /// Frames that a port took for transmission.
+    pub transmitted: u64,
+    /// Outgoing frames lost: transmit queue full, neighbour unresolved.
+    pub lost: u64,
+}
+
+impl Ledger {
+    /// Books the end of one received frame.
+    #[inline]
+    pub fn book(&mut self, fate: Fate) {
+        match fate {
+            Fate::Sent => self.sent += 1,
+            Fate::Absorbed => self.absorbed += 1,
+            Fate::HandedOver(_) => self.handed += 1,
+            Fate::Dropped(_) => self.dropped += 1,
+        }
+    }
+
+    /// Whether every frame taken in has its one fate; true between turns.
+    pub const fn inward_balances(&self) -> bool {
+        self.received + self.taken == self.sent + self.absorbed + self.handed + self.dropped
+    }
+
+    /// Whether every frame pushed out is accounted for, when `waiting` of them are still held.
+    pub const fn outward_balances(&self, waiting: u64) -> bool {
+        self.sent + self.made == self.transmitted + waiting + self.lost
+    }
+}
