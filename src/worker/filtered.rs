@@ -22,6 +22,17 @@ pub struct Filtered {
     live: usize,
 }
 
+/// What to do with a refusal that was just gathered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Telling {
+    /// Tell of it: it is the app's first in a while.
+    Now,
+    /// It is counted, and told of with others.
+    Later,
+    /// The table has no place for the app: count it.
+    NoRoom,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Gathered {
     app: AppSlot,
@@ -37,22 +48,21 @@ impl Default for Filtered {
 }
 
 impl Filtered {
-    /// Takes one refusal (`event.count` 1); gives it back when it is to be told now. `Err` when the table has no
-    /// place for the app: the caller counts it.
-    pub fn gather(&mut self, event: Event) -> Result<Option<Event>, Event> {
-        let at = self.place(event.app).ok_or(event)?;
+    /// Takes one refusal (`event.count` 1).
+    pub fn gather(&mut self, event: &Event) -> Telling {
+        let Some(at) = self.place(event.app) else { return Telling::NoRoom };
         match &mut self.places[at] {
             Some(gathered) => {
                 let before = gathered.pending.map_or(0, |pending| pending.count);
-                gathered.pending = Some(Event { count: before.saturating_add(event.count), ..event });
-                Ok(None)
+                gathered.pending = Some(Event { count: before.saturating_add(event.count), ..*event });
+                Telling::Later
             }
             empty @ None => {
                 let ends = event.at + FILTERED_INTERVAL;
                 *empty = Some(Gathered { app: event.app, ends, pending: None });
                 self.due = if self.live == 0 { ends } else { self.due.min(ends) };
                 self.live += 1;
-                Ok(Some(event))
+                Telling::Now
             }
         }
     }
@@ -126,9 +136,9 @@ mod tests {
     #[test]
     fn the_first_refusal_is_told_at_once_and_a_flood_as_one_event_an_interval() {
         let mut filtered = Filtered::default();
-        assert!(matches!(filtered.gather(refusal(3, 1)), Ok(Some(_))));
+        assert_eq!(filtered.gather(&refusal(3, 1)), Telling::Now);
         for _ in 0..1_000 {
-            assert!(matches!(filtered.gather(refusal(3, 2)), Ok(None)));
+            assert_eq!(filtered.gather(&refusal(3, 2)), Telling::Later);
         }
         let mut told = Vec::new();
         let at = |s| Instant::ZERO + Span::from_secs(s);
@@ -139,13 +149,14 @@ mod tests {
         filtered.tell(at(21), |event| told.push(event.count));
         assert_eq!(told.len(), 1);
         assert_eq!(filtered.deadline(), None, "a quiet app gave its place up");
-        assert!(matches!(filtered.gather(refusal(3, 22)), Ok(Some(_))), "told at once again");
+        assert_eq!(filtered.gather(&refusal(3, 22)), Telling::Now, "told at once again");
     }
 
     #[test]
     fn more_apps_than_places_are_refused_by_name_and_none_is_lost_silently() {
         let mut filtered = Filtered::default();
-        let refused = (0..4 * FILTERED_APPS_MAX as u32).filter(|app| filtered.gather(refusal(*app, 1)).is_err());
+        let refused =
+            (0..4 * FILTERED_APPS_MAX as u32).filter(|app| filtered.gather(refusal(*app, 1)).is_err());
         assert!(refused.count() >= 3 * FILTERED_APPS_MAX);
     }
 }

@@ -70,7 +70,8 @@ impl Locals {
     /// The address that asks for `target` on `port`: the port's own in the target's subnet, else its first of that
     /// family; `None` when the port has none of the family.
     pub fn asker(&self, port: PortId, target: Addr) -> Option<Addr> {
-        let mut own = self.subnets.iter().filter(|(_, id, addr)| *id == port && addr.is_v4() == target.is_v4());
+        let mut own =
+            self.subnets.iter().filter(|(_, id, addr)| *id == port && addr.is_v4() == target.is_v4());
         let covering = own.clone().find(|(net, ..)| net.contains(target));
         covering.or_else(|| own.next()).map(|(.., addr)| *addr)
     }
@@ -101,7 +102,9 @@ impl DenyList {
     pub fn new(nets: &[IpNet]) -> Self {
         let family = |v4: bool| {
             let nets = nets.iter().filter(move |net| net.addr().is_ipv4() == v4);
-            Ranges::new(nets.map(|net| (Addr::from(net.network()).bits(), Addr::from(net.broadcast()).bits())))
+            Ranges::new(
+                nets.map(|net| (Addr::from(net.network()).bits(), Addr::from(net.broadcast()).bits())),
+            )
         };
         Self { v4: family(true), v6: family(false) }
     }

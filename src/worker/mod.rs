@@ -9,7 +9,7 @@ mod rate;
 mod routes;
 mod settings;
 
-pub use filtered::{FILTERED_INTERVAL, Filtered};
+pub use filtered::{FILTERED_INTERVAL, Filtered, Telling};
 pub use handover::{Arrival, Handover, HandoverEnds, NeighborUpdate, Notice, handover_rings};
 pub use ledger::Ledger;
 pub use locals::{DenyList, Local, Locals};

@@ -257,12 +257,7 @@ impl Neighbors {
     }
 
     /// Takes worker 0's word on a host; the hop it concerns, if this worker has one.
-    pub fn learn(
-        &mut self,
-        (port, addr): (PortId, Addr),
-        mac: Option<[u8; 6]>,
-        now: Instant,
-    ) -> Option<Hop> {
+    pub fn learn(&mut self, (port, addr): (PortId, Addr), mac: Option<[u8; 6]>, now: Instant) -> Option<Hop> {
         let hop = self.index.find(port, addr)?;
         match mac {
             Some(mac) => self.confirm(hop, mac, now),
