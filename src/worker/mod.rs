@@ -13,7 +13,7 @@ pub use filtered::{FILTERED_INTERVAL, Filtered, Telling};
 pub use handover::{Arrival, Handover, HandoverEnds, NeighborUpdate, Notice, handover_rings};
 pub use ledger::Ledger;
 pub use locals::{DenyList, Local, Locals};
-pub use neighbor::{Asked, Hearing, Neighbors, Path, Standing, View};
+pub use neighbor::{Asked, Hearing, HopState, Neighbors, Path, View};
 pub use rate::RateLimit;
 pub use routes::{NextHop, Routes};
 pub use settings::{PortSettings, Rates, Refusal, RouteSettings, Settings};

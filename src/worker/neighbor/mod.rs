@@ -3,4 +3,4 @@
 mod index;
 mod table;
 
-pub use table::{Asked, Hearing, Neighbors, Path, Standing, View};
+pub use table::{Asked, Hearing, HopState, Neighbors, Path, View};

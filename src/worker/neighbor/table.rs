@@ -40,7 +40,7 @@ const ASKS_PER_TICK: usize = 32;
 
 /// What is known of a hop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum HopState {
     /// Asked for, not answered yet.
     Incomplete,
     /// Known; `Path::Ready` until its time is over.
@@ -104,7 +104,7 @@ pub struct View {
     /// Its hardware address, where known.
     pub mac: Option<[u8; 6]>,
     /// What is known of it.
-    pub standing: Standing,
+    pub state: HopState,
     /// Whether it is a gateway of the config.
     pub gateway: bool,
 }
@@ -115,7 +115,7 @@ struct Entry {
     addr: Addr,
     mac: [u8; 6],
     mac_known: bool,
-    standing: Standing,
+    state: HopState,
     /// A gateway of the config: never makes room, and is asked for again and again.
     pinned: bool,
     tries: u8,
@@ -154,7 +154,7 @@ impl Neighbors {
     pub fn fix(&mut self, port: PortId, addr: Addr, mac: [u8; 6], now: Instant) -> Option<Hop> {
         let hop = self.hop(port, addr, now)?;
         let entry = &mut self.entries[hop.index()];
-        *entry = Entry { mac, mac_known: true, standing: Standing::Fixed, ..*entry };
+        *entry = Entry { mac, mac_known: true, state: HopState::Fixed, ..*entry };
         Some(hop)
     }
 
@@ -169,7 +169,7 @@ impl Neighbors {
             addr,
             mac: [0; 6],
             mac_known: false,
-            standing: Standing::Incomplete,
+            state: HopState::Incomplete,
             pinned: false,
             tries: 0,
             pace: RETRY,
@@ -207,17 +207,17 @@ impl Neighbors {
     pub fn path(&mut self, hop: Hop, now: Instant) -> Path {
         let entry = &mut self.entries[hop.index()];
         entry.used = now;
-        match entry.standing {
-            Standing::Fixed | Standing::Probe => Path::Ready(entry.mac),
-            Standing::Reachable if now < entry.due => Path::Ready(entry.mac),
-            Standing::Reachable => {
-                self.ask(hop, Standing::Probe, RETRY, now);
+        match entry.state {
+            HopState::Fixed | HopState::Probe => Path::Ready(entry.mac),
+            HopState::Reachable if now < entry.due => Path::Ready(entry.mac),
+            HopState::Reachable => {
+                self.ask(hop, HopState::Probe, RETRY, now);
                 Path::Ready(self.entries[hop.index()].mac)
             }
-            Standing::Incomplete => Path::Wait,
-            Standing::Failed if now < entry.due => Path::Unreachable,
-            Standing::Failed => {
-                self.ask(hop, Standing::Incomplete, RETRY, now);
+            HopState::Incomplete => Path::Wait,
+            HopState::Failed if now < entry.due => Path::Unreachable,
+            HopState::Failed => {
+                self.ask(hop, HopState::Incomplete, RETRY, now);
                 Path::Wait
             }
         }
@@ -233,26 +233,26 @@ impl Neighbors {
     ) -> Option<Hop> {
         let hop = self.index.find(port, addr)?;
         let entry = self.entries[hop.index()];
-        match entry.standing {
-            Standing::Fixed => None,
-            Standing::Incomplete | Standing::Failed => match hearing {
+        match entry.state {
+            HopState::Fixed => None,
+            HopState::Incomplete | HopState::Failed => match hearing {
                 Hearing::Answer | Hearing::Question => self.confirm(hop, mac, now),
                 Hearing::Announcement => None,
             },
-            Standing::Reachable | Standing::Probe if entry.mac == mac => match hearing {
+            HopState::Reachable | HopState::Probe if entry.mac == mac => match hearing {
                 Hearing::Answer => self.confirm(hop, mac, now),
                 Hearing::Question | Hearing::Announcement => None,
             },
-            Standing::Reachable => {
-                self.ask(hop, Standing::Probe, RETRY_CONTESTED, now);
+            HopState::Reachable => {
+                self.ask(hop, HopState::Probe, RETRY_CONTESTED, now);
                 None
             }
             // A probe at ease turns into a quick one when somebody else claims the address.
-            Standing::Probe if entry.pace == RETRY => {
-                self.ask(hop, Standing::Probe, RETRY_CONTESTED, now);
+            HopState::Probe if entry.pace == RETRY => {
+                self.ask(hop, HopState::Probe, RETRY_CONTESTED, now);
                 None
             }
-            Standing::Probe => None,
+            HopState::Probe => None,
         }
     }
 
@@ -272,10 +272,10 @@ impl Neighbors {
     pub fn doubt(&mut self, port: PortId, now: Instant) {
         for index in 0..self.entries.len() {
             let entry = &self.entries[index];
-            if entry.port == port && entry.standing != Standing::Fixed {
-                let known = entry.mac_known && entry.standing != Standing::Failed;
-                let standing = if known { Standing::Probe } else { Standing::Incomplete };
-                self.ask(Hop(index as u16), standing, RETRY, now);
+            if entry.port == port && entry.state != HopState::Fixed {
+                let known = entry.mac_known && entry.state != HopState::Failed;
+                let state = if known { HopState::Probe } else { HopState::Incomplete };
+                self.ask(Hop(index as u16), state, RETRY, now);
             }
         }
     }
@@ -309,7 +309,7 @@ impl Neighbors {
             port: entry.port,
             addr: entry.addr,
             mac: entry.mac_known.then_some(entry.mac),
-            standing: entry.standing,
+            state: entry.state,
             gateway: entry.pinned,
         })
     }
@@ -323,42 +323,41 @@ impl Neighbors {
     /// One question, or the end of asking.
     fn step(&mut self, hop: Hop, now: Instant) -> Asked {
         let entry = &mut self.entries[hop.index()];
-        if entry.tries >= TRIES && entry.standing == Standing::Incomplete {
+        if entry.tries >= TRIES && entry.state == HopState::Incomplete {
             self.fail(hop, now);
             return Asked::GaveUp { hop };
         }
-        if entry.tries >= TRIES || entry.standing == Standing::Failed {
-            self.ask(hop, Standing::Incomplete, RETRY, now);
+        if entry.tries >= TRIES || entry.state == HopState::Failed {
+            self.ask(hop, HopState::Incomplete, RETRY, now);
         }
         let entry = &mut self.entries[hop.index()];
         entry.tries += 1;
         entry.due = now + entry.pace;
-        let mac = (entry.standing == Standing::Probe).then_some(entry.mac);
+        let mac = (entry.state == HopState::Probe).then_some(entry.mac);
         Asked::Solicit { port: entry.port, addr: entry.addr, mac }
     }
 
-    fn ask(&mut self, hop: Hop, standing: Standing, pace: Span, now: Instant) {
+    fn ask(&mut self, hop: Hop, state: HopState, pace: Span, now: Instant) {
         let entry = &mut self.entries[hop.index()];
-        *entry = Entry { standing, pace, tries: 0, due: now, ..*entry };
+        *entry = Entry { state, pace, tries: 0, due: now, ..*entry };
         self.due = self.due.min(now);
     }
 
     fn confirm(&mut self, hop: Hop, mac: [u8; 6], now: Instant) -> Option<Hop> {
         let entry = &mut self.entries[hop.index()];
-        if entry.standing == Standing::Fixed {
+        if entry.state == HopState::Fixed {
             return None;
         }
-        *entry =
-            Entry { mac, mac_known: true, standing: Standing::Reachable, due: now + REACHABLE, ..*entry };
+        *entry = Entry { mac, mac_known: true, state: HopState::Reachable, due: now + REACHABLE, ..*entry };
         Some(hop)
     }
 
     fn fail(&mut self, hop: Hop, now: Instant) {
         let entry = &mut self.entries[hop.index()];
-        if entry.standing == Standing::Fixed {
+        if entry.state == HopState::Fixed {
             return;
         }
-        *entry = Entry { standing: Standing::Failed, due: now + FAILED, ..*entry };
+        *entry = Entry { state: HopState::Failed, due: now + FAILED, ..*entry };
         if entry.pinned {
             self.due = self.due.min(entry.due);
         }
@@ -372,8 +371,8 @@ impl Neighbors {
         for _ in 0..EVICT_PROBES {
             self.cursor = (self.cursor + 1) % NEIGHBORS_MAX;
             let entry = &self.entries[self.cursor];
-            let idle = entry.standing == Standing::Failed || now.since(entry.used) >= UNUSED;
-            if idle && !entry.pinned && entry.standing != Standing::Fixed {
+            let idle = entry.state == HopState::Failed || now.since(entry.used) >= UNUSED;
+            if idle && !entry.pinned && entry.state != HopState::Fixed {
                 return Some(Hop(self.cursor as u16));
             }
         }
@@ -387,10 +386,10 @@ const NEVER: Instant = Instant::from_nanos(u64::MAX);
 impl Entry {
     /// When the next question is due; `None` when there is none to put.
     fn question_at(&self) -> Option<Instant> {
-        match self.standing {
-            Standing::Incomplete | Standing::Probe => Some(self.due),
-            Standing::Failed if self.pinned => Some(self.due),
-            Standing::Failed | Standing::Reachable | Standing::Fixed => None,
+        match self.state {
+            HopState::Incomplete | HopState::Probe => Some(self.due),
+            HopState::Failed if self.pinned => Some(self.due),
+            HopState::Failed | HopState::Reachable | HopState::Fixed => None,
         }
     }
 }
