@@ -1,11 +1,12 @@
 //! What a worker is told at launch: plain values, checked by whoever made them (`control::config`), never changed.
 
 use crate::base::PortId;
+use crate::session;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// Everything of the boot config that a worker acts on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Workers in the process.
     pub workers: u8,
@@ -21,8 +22,8 @@ pub struct Settings {
     pub denied_sources: Vec<IpNet>,
     /// Rate limits, each per worker.
     pub rates: Rates,
-    /// The addresses of origin legs, both families.
-    pub egress: Vec<IpAddr>,
+    /// What the session room is told, the egress addresses among it. `comes_home` is the worker's to set.
+    pub session: session::Settings,
 }
 
 /// One port's place in the network.
