@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Installs what is missing and runs every test: the second of the README's two commands, and what .ci/run calls.
+# Sections run one after the other, each with its time; a failed one does not stop the rest. `test.sh NAME...` runs
+# only the named sections. The last line sums the tests of all sections: `N passed, N failed`.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+. "$ROOT/scripts/lib/packages.sh"
+. "$ROOT/scripts/lib/licences.sh"
+cd "$ROOT" || exit 1
+
+LOGS=$(target_dir)/test-logs
+SECTIONS=(format clippy clippy_without_dpdk unit without_dpdk)
+mkdir -p "$LOGS"
+
+format() { cargo fmt --all --check; }
+clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+clippy_without_dpdk() { cargo clippy --no-default-features --all-targets --locked -- -D warnings; }
+licences() { check_licences; }
+unit() { cargo test --workspace --locked --no-fail-fast; }
+without_dpdk() { cargo check --no-default-features --locked; }
+
+# section NAME: runs the function of that name, its words into a log, and counts what it counted.
+section() {
+    local name=$1 log=$LOGS/$1.log started=$SECONDS code=0 passed failed
+    printf '== %s\n' "$name"
+    (set -e; "$name") >"$log" 2>&1 </dev/null || code=$?
+    read -r passed failed < <(counted "$log")
+    [ $((passed + failed)) -gt 0 ] || { if [ "$code" -eq 0 ]; then passed=1; else failed=1; fi; }
+    [ "$code" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+    PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
+    printf '   %d passed, %d failed in %d s\n' "$passed" "$failed" $((SECONDS - started))
+    if [ "$code" -ne 0 ] || [ "$failed" -gt 0 ]; then
+        printf '   the end of %s:\n' "$log"
+        grep -E '^(FAIL|failures:|error|test .* FAILED|thread .* panicked)' "$log" | head -n 40 | sed 's/^/   | /'
+        tail -n 60 "$log" | sed 's/^/   | /'
+    fi
+}
+
+# counted LOG: "passed failed", summed over cargo's `test result:` lines and our own closing lines.
+counted() {
+    awk '/^test result:/ { p += $4; f += $6 }
+        /^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3 }
+        END { print p + 0, f + 0 }' "$1"
+}
+
+need_root "test.sh"
+printf '== packages\n'
+install_packages build lab test rehearsal
+[ $# -eq 0 ] || SECTIONS=("$@")
+for name in "${SECTIONS[@]}"; do
+    [ "$(type -t "$name")" = function ] || die "no section $name"
+    section "$name"
+done
+printf '== all sections in %d s\n' "$SECONDS"
+tally
