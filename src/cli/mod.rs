@@ -1,8 +1,8 @@
 //! Composition: the only room where worker and control meet.
 
-use std::process::ExitCode;
+mod args;
+mod check;
+mod command;
+mod init;
 
-/// Runs the command line; the exit code is the process's.
-pub fn main() -> ExitCode {
-    ExitCode::FAILURE
-}
+pub use command::main;

@@ -1,1 +1,3 @@
-//! To come.
+//! The control side: boot config, reloads, events, metrics, the local socket. Never imports worker or session.
+
+pub mod config;

@@ -1,0 +1,137 @@
+//! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Version and commit, as `--version` tells them.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BYWAY_COMMIT"), ")");
+
+/// A Spectrum-like TCP edge for your own IP prefixes.
+#[derive(Parser, Debug)]
+#[command(name = "byway", version = VERSION, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the edge until SIGTERM.
+    Run(RunArgs),
+    /// Say whether a boot config (TOML) or a table file (JSON) is right, and what it would bring about.
+    Check(CheckArgs),
+    /// The boot config.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Show what a running byway holds.
+    Show(ShowArgs),
+    /// Say what a packet would get: prefix, app, rule, origin, worker.
+    Where(WhereArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The boot config.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// A boot config or a table file; told apart by their content.
+    pub file: PathBuf,
+    /// With a table file: the boot config whose ports and egress pool it must not touch.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Answer with one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Verbs of `config`.
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    /// Write a commented boot config; without a path to standard output. Never overwrites a file.
+    Init {
+        /// Where to write it.
+        path: Option<PathBuf>,
+    },
+}
+
+/// Where a running byway listens.
+#[derive(Args, Debug)]
+pub struct SocketArgs {
+    /// The control socket.
+    #[arg(long, value_name = "PATH", default_value = "/run/byway/byway.sock")]
+    pub socket: PathBuf,
+}
+
+/// What `show` can show.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ShowWhat {
+    /// Apps, with those not in force and why.
+    Apps,
+    /// Live sessions.
+    Sessions,
+    /// Counters that are not zero.
+    Counters,
+    /// Ports: driver, queues, offloads, link, frames.
+    Ports,
+    /// The neighbour table.
+    Neighbors,
+    /// Epoch, config state, workers.
+    Status,
+}
+
+/// Arguments of `show`.
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// What to show.
+    pub what: ShowWhat,
+    /// Answer with JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The control socket.
+    #[command(flatten)]
+    pub socket: SocketArgs,
+}
+
+/// Transport protocols that `where` knows.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProtoArg {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// Arguments of `where`.
+#[derive(Args, Debug)]
+pub struct WhereArgs {
+    /// The client, `192.0.2.7:40000` or `[2001:db8::7]:40000`.
+    #[arg(long, value_name = "IP:PORT")]
+    pub from: SocketAddr,
+    /// The edge address and port.
+    #[arg(long, value_name = "IP:PORT")]
+    pub to: SocketAddr,
+    /// The protocol.
+    #[arg(long, value_enum, default_value = "tcp")]
+    pub proto: ProtoArg,
+    /// Ask these files and not a running byway.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The table file; with `--config` alone the one that it names.
+    #[arg(long, value_name = "FILE")]
+    pub tables: Option<PathBuf>,
+    /// Answer with JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The control socket.
+    #[command(flatten)]
+    pub socket: SocketArgs,
+}

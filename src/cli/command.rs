@@ -1,0 +1,33 @@
+//! From arguments to a verb, and from its failure to one line and an exit code.
+
+use super::args::{Cli, Command, ConfigCommand};
+use super::{check, init};
+use clap::Parser;
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Runs the command line; the exit code is the process's.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+        Command::Config(ConfigCommand::Init { path }) => init::run(path.as_deref()),
+        Command::Run(_) | Command::Show(_) | Command::Where(_) => fail("this verb is not built in yet"),
+    }
+}
+
+/// Says in one line on standard error why the verb failed.
+pub fn fail(why: impl Display) -> ExitCode {
+    // A closed standard error leaves nothing to do about it.
+    let _ = writeln!(std::io::stderr(), "byway: error: {why}");
+    ExitCode::FAILURE
+}
+
+/// Writes to standard output; a reader that went away (`| head`) is no failure.
+pub fn tell(text: impl Display) -> ExitCode {
+    match writeln!(std::io::stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(format_args!("cannot write to standard output: {error}")),
+    }
+}

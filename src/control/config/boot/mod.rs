@@ -1,0 +1,18 @@
+//! The boot config: TOML text -> `BootSpec`, all errors at once.
+
+mod check;
+mod memory;
+mod parse;
+mod read;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod values;
+mod warn;
+
+pub use memory::MemoryEstimate;
+pub use parse::{TEMPLATE, parse};
+pub use spec::{
+    BootSpec, DeviceSpec, EgressSpec, EventsTarget, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
+    OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered, WorkersSpec,
+};

@@ -1,0 +1,301 @@
+//! TOML text -> `BootSpec`. Reads every key, then asks `check` for what keys must be to each other.
+
+use super::check::{self, Draft, PortPlaces, RoutePlaces};
+use super::read::{Notes, Place, Section, choice, flag, parsed, shown, text, whole};
+use super::spec::{
+    BootSpec, DeviceSpec, EgressSpec, EventsTarget, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
+    OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered, WorkersSpec,
+};
+use super::values::{canonical, device, events, filled, mac, name, or_off, port_range, site, user};
+use crate::base::limits::{
+    EGRESS_ADDRS_MAX, NEIGHBORS_MAX, PORT_ADDRS_MAX, PORTS_MAX, ROUTES_MAX, WORKERS_MAX,
+};
+use crate::base::{PortId, Span};
+use crate::control::config::Problem;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use toml::de::{DeTable, DeValue};
+
+/// The commented boot config that `byway config init` writes: every key with its unit and default.
+pub const TEMPLATE: &str = include_str!("../../../../config/edge.toml");
+
+/// Sources on the deny list.
+const DENY_MAX: usize = 1024;
+/// A day, the longest span that most timeouts may have.
+const DAY_S: u64 = 86_400;
+
+/// Parses a boot config. Relative paths in it start at `folder`, the folder of the file.
+///
+/// # Errors
+/// All that is wrong with the text, in the order of its lines.
+pub fn parse(text: &str, folder: &Path) -> Result<BootSpec, Vec<Problem>> {
+    let mut notes = Notes::new(text);
+    let (document, faults) = DeTable::parse_recoverable(text);
+    for fault in &faults {
+        notes.push("", fault.span().map_or(0, |span| span.start), format!("not TOML: {}", fault.message()));
+    }
+    if !faults.is_empty() {
+        return Err(notes.problems.into_sorted());
+    }
+    let draft = root(Section::root(document.get_ref()), &mut notes, folder);
+    check::draft(&draft, &mut notes);
+    if notes.problems.is_empty() { Ok(draft.spec) } else { Err(notes.problems.into_sorted()) }
+}
+
+fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
+    let (ports, port_places) = ports(&mut top, notes);
+    let (routes, route_places) = routes(&mut top, notes, &ports);
+    let (egress, egress_places) = egress(&mut top, notes);
+    let (neighbors, neighbor_places) = neighbors(&mut top, notes, &ports);
+    let tcp_section = top.place_of("tcp");
+    let tables = top.required(notes, "tables", filled).unwrap_or_default();
+    let state_dir = top.value(notes, "state_dir", "/var/lib/byway".to_owned(), filled);
+    let socket = top.value(notes, "socket", "/run/byway/byway.sock".to_owned(), text);
+    let spec = BootSpec {
+        tables: folder.join(tables),
+        state_dir: folder.join(state_dir),
+        on_bad_config: top.value(notes, "on_bad_config", OnBadConfig::LastGood, choice(ON_BAD_CONFIG)),
+        allow_partial: top.value(notes, "allow_partial", false, flag),
+        lab: top.value(notes, "lab", false, flag),
+        site: top.value(notes, "site", String::new(), site),
+        socket: Some(socket).filter(|path| !path.is_empty()).map(|path| folder.join(path)),
+        metrics: top.value(
+            notes,
+            "metrics",
+            Some(([127, 0, 0, 1], 9180).into()),
+            or_off(parsed(SOCKET_ADDR)),
+        ),
+        events: top.value(notes, "events", EventsTarget::Off, |value| events(value, folder)),
+        user: top.value(notes, "user", Some("byway".to_owned()), or_off(user)),
+        drain: seconds(&mut top, notes, "drain_s", 300, 0..=DAY_S),
+        workers: workers(&mut top, notes),
+        memory: memory(&mut top, notes),
+        ports,
+        routes,
+        egress,
+        tcp: tcp(&mut top, notes),
+        icmp: icmp(&mut top, notes),
+        neighbors,
+        deny: sources(&mut top, notes),
+    };
+    top.finish(notes);
+    Draft {
+        spec,
+        ports: port_places,
+        routes: route_places,
+        egress: egress_places,
+        neighbors: neighbor_places,
+        tcp: tcp_section,
+    }
+}
+
+const ON_BAD_CONFIG: &[(&str, OnBadConfig)] =
+    &[("last_good", OnBadConfig::LastGood), ("refuse", OnBadConfig::Refuse)];
+const HUGEPAGES: &[(&str, Hugepages)] =
+    &[("auto", Hugepages::Auto), ("off", Hugepages::Off), ("require", Hugepages::Require)];
+const UNANSWERED: &[(&str, Unanswered)] = &[("drop", Unanswered::Drop), ("rst", Unanswered::Rst)];
+const SOCKET_ADDR: &str = "an address and port like \"127.0.0.1:9180\" or \"[::1]:9180\"";
+const NET: &str = "a net like \"192.0.2.0/24\" or \"2001:db8::/32\"";
+const IP: &str = "an IP address like \"192.0.2.1\" or \"2001:db8::1\"";
+
+fn workers(top: &mut Section, notes: &mut Notes) -> WorkersSpec {
+    let mut section = top.section(notes, "workers");
+    let lcores = section.list(notes, "lcores", WORKERS_MAX, whole("CPU", 0..=1023u16));
+    let count = section.value(notes, "count", 1, whole("workers", 1..=WORKERS_MAX));
+    for (index, (place, cpu)) in lcores.iter().enumerate() {
+        if lcores[..index].iter().any(|(_, earlier)| earlier == cpu) {
+            notes.push_at(place, format!("CPU {cpu} is named twice; one worker a CPU"));
+        }
+    }
+    let lcores: Vec<u16> = lcores.into_iter().map(|(_, cpu)| cpu).collect();
+    let idle_sleep = Span::from_micros(section.value(notes, "idle_sleep_us", 50, whole("µs", 0..=10_000)));
+    let hang = Span::from_millis(section.value(notes, "hang_ms", 1_000, whole("ms", 100..=600_000)));
+    section.finish(notes);
+    let placement = if lcores.is_empty() { Placement::Count(count) } else { Placement::Lcores(lcores) };
+    WorkersSpec { placement, idle_sleep, hang }
+}
+
+fn memory(top: &mut Section, notes: &mut Notes) -> MemorySpec {
+    let mut section = top.section(notes, "memory");
+    let spec = MemorySpec {
+        hugepages: section.value(notes, "hugepages", Hugepages::Auto, choice(HUGEPAGES)),
+        frames: section.value(notes, "frames", 16_384, whole("frames", 1_024..=1 << 22)),
+        dpdk_mib: Some(section.value(notes, "dpdk_mib", 0, whole("MiB", 0..=1 << 20))).filter(|mib| *mib > 0),
+        app_counters: section.value(notes, "app_counters", 4_096, whole("apps", 1..=1 << 20)),
+        rule_counters: section.value(notes, "rule_counters", 4_096, whole("rules", 1..=1 << 22)),
+    };
+    section.finish(notes);
+    spec
+}
+
+fn ports(top: &mut Section, notes: &mut Notes) -> (Vec<PortSpec>, Vec<PortPlaces>) {
+    let whole_text = top.place_of("ports");
+    let sections = top.sections(notes, "ports", PORTS_MAX);
+    if sections.is_empty() {
+        notes.push_at(&whole_text, "no port; at least one [[ports]] table must be there");
+    }
+    sections.into_iter().map(|section| port(section, notes)).unzip()
+}
+
+fn port(mut section: Section, notes: &mut Notes) -> (PortSpec, PortPlaces) {
+    let name = section.required(notes, "name", name).unwrap_or_default();
+    let device = section.required(notes, "device", device);
+    let before = notes.problems.len();
+    let addresses = section.list(
+        notes,
+        "addresses",
+        PORT_ADDRS_MAX,
+        parsed::<IpNet>("an address with its subnet's length like \"192.0.2.1/24\""),
+    );
+    let places = PortPlaces {
+        section: section.place.clone(),
+        name: section.place_of("name"),
+        device: section.place_of("device"),
+        mtu: section.place_of("mtu"),
+        addresses: addresses.iter().map(|(place, _)| place.clone()).collect(),
+        addresses_sure: notes.problems.len() == before,
+    };
+    let spec = PortSpec {
+        name,
+        device: device.unwrap_or(DeviceSpec::Pci(String::new())),
+        mtu: section.value(notes, "mtu", 1_500, whole("bytes", 576..=9_600)),
+        addresses: addresses.into_iter().map(|(_, address)| address).collect(),
+        answer_neighbors_for_prefixes: section.value(notes, "answer_neighbors_for_prefixes", false, flag),
+        queues: Some(section.value(notes, "queues", 0, whole("queues", 0..=64))).filter(|queues| *queues > 0),
+    };
+    section.finish(notes);
+    (spec, places)
+}
+
+fn routes(top: &mut Section, notes: &mut Notes, ports: &[PortSpec]) -> (Vec<RouteSpec>, Vec<RoutePlaces>) {
+    let sections = top.sections(notes, "routes", ROUTES_MAX);
+    sections.into_iter().filter_map(|section| route(section, notes, ports)).unzip()
+}
+
+fn route(mut section: Section, notes: &mut Notes, ports: &[PortSpec]) -> Option<(RouteSpec, RoutePlaces)> {
+    let to = section.required(notes, "to", parsed::<IpNet>(NET));
+    let via = section.required(notes, "via", parsed::<IpAddr>(IP));
+    let port = port_named(&mut section, notes, ports);
+    let places = RoutePlaces { to: section.place_of("to"), via: section.place_of("via") };
+    section.finish(notes);
+    Some((RouteSpec { to: to?, via: via?, port: port? }, places))
+}
+
+/// The port that a route or neighbour names; a lone port need not be named.
+fn port_named(section: &mut Section, notes: &mut Notes, ports: &[PortSpec]) -> Option<PortId> {
+    let find = |value: &DeValue| {
+        let name = text(value)?;
+        let index = ports.iter().position(|port| port.name == name);
+        let known = || ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
+        index.ok_or_else(|| format!("no port is named {}; there are: {}", shown(value), known()))
+    };
+    let index = match ports {
+        [_] => section.value(notes, "port", 0, find),
+        _ => section.required(notes, "port", find)?,
+    };
+    u8::try_from(index).ok().map(PortId)
+}
+
+fn egress(top: &mut Section, notes: &mut Notes) -> (EgressSpec, Vec<Place>) {
+    let mut section = top.section(notes, "egress");
+    let ipv4 = section.list(notes, "ipv4", EGRESS_ADDRS_MAX, parsed("an IPv4 address like \"192.0.2.10\""));
+    let ipv6 = section.list(notes, "ipv6", EGRESS_ADDRS_MAX, parsed("an IPv6 address like \"2001:db8::10\""));
+    let ports = section.value(notes, "ports", 1024..=65_535, port_range);
+    let quarantine = seconds(&mut section, notes, "quarantine_s", 60, 1..=600);
+    if ipv4.is_empty() && ipv6.is_empty() {
+        notes.push_at(
+            &section.place,
+            "[egress] names no address that origin legs could use; give `ipv4`, `ipv6` or both",
+        );
+    }
+    section.finish(notes);
+    let places =
+        ipv4.iter().map(|(place, _)| place).chain(ipv6.iter().map(|(place, _)| place)).cloned().collect();
+    let ipv4 = ipv4.into_iter().map(|(_, address)| address).collect();
+    let ipv6 = ipv6.into_iter().map(|(_, address)| address).collect();
+    (EgressSpec { ipv4, ipv6, ports, quarantine }, places)
+}
+
+fn tcp(top: &mut Section, notes: &mut Notes) -> TcpSpec {
+    let mut section = top.section(notes, "tcp");
+    let s = &mut section;
+    let spec = TcpSpec {
+        unused_tcp: s.value(notes, "unused_tcp", Unanswered::Drop, choice(UNANSWERED)),
+        blocked_tcp: s.value(notes, "blocked_tcp", Unanswered::Drop, choice(UNANSWERED)),
+        sessions: s.value(notes, "sessions", 16_384, whole("sessions", 16..=1 << 22)),
+        half_open: s.value(notes, "half_open", 4_096, whole("sessions", 1..=1 << 22)),
+        rx_buffer_bytes: s.value(notes, "rx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
+        tx_buffer_bytes: s.value(notes, "tx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
+        window_shift: s.value(notes, "window_shift", 7, whole("bits", 0..=14)),
+        connect_timeout: seconds(s, notes, "connect_timeout_s", 10, 1..=600),
+        half_open_timeout: seconds(s, notes, "half_open_timeout_s", 10, 1..=600),
+        idle_timeout: seconds(s, notes, "idle_timeout_s", DAY_S, 1..=30 * DAY_S),
+        fin_timeout: seconds(s, notes, "fin_timeout_s", 60, 1..=DAY_S),
+        keepalive: seconds(s, notes, "keepalive_s", 300, 0..=DAY_S),
+        user_timeout: seconds(s, notes, "user_timeout_s", 120, 1..=DAY_S),
+        time_wait: seconds(s, notes, "time_wait_s", 60, 1..=600),
+        removed_app_drain: seconds(s, notes, "removed_app_drain_s", 300, 0..=DAY_S),
+        syn_per_s: s.value(notes, "syn_per_s", 0, whole("SYNs a second", 0..=1 << 30)),
+        rst_per_s: s.value(notes, "rst_per_s", 1_000, whole("RSTs a second", 0..=1 << 30)),
+        challenge_ack_per_s: s.value(
+            notes,
+            "challenge_ack_per_s",
+            1_000,
+            whole("ACKs a second", 1..=1 << 30),
+        ),
+    };
+    section.finish(notes);
+    spec
+}
+
+fn icmp(top: &mut Section, notes: &mut Notes) -> IcmpSpec {
+    let mut section = top.section(notes, "icmp");
+    let spec = IcmpSpec {
+        echo_per_s: section.value(notes, "echo_per_s", 1_000, whole("replies a second", 0..=1 << 30)),
+        errors_per_s: section.value(notes, "errors_per_s", 100, whole("errors a second", 0..=1 << 30)),
+    };
+    section.finish(notes);
+    spec
+}
+
+fn neighbors(top: &mut Section, notes: &mut Notes, ports: &[PortSpec]) -> (NeighborSpec, Vec<Place>) {
+    let mut section = top.section(notes, "neighbors");
+    let reachable = seconds(&mut section, notes, "reachable_s", 30, 1..=3_600);
+    let per_s = section.value(notes, "per_s", 1_000, whole("messages a second", 1..=1 << 30));
+    let sections = section.sections(notes, "static", NEIGHBORS_MAX);
+    let (fixed, places) = sections.into_iter().filter_map(|one| static_neighbor(one, notes, ports)).unzip();
+    section.finish(notes);
+    (NeighborSpec { reachable, per_s, fixed }, places)
+}
+
+fn static_neighbor(
+    mut section: Section,
+    notes: &mut Notes,
+    ports: &[PortSpec],
+) -> Option<(StaticNeighbor, Place)> {
+    let address = section.required(notes, "address", parsed::<IpAddr>(IP));
+    let mac = section.required(notes, "mac", mac);
+    let port = port_named(&mut section, notes, ports);
+    let place = section.place_of("address");
+    section.finish(notes);
+    Some((StaticNeighbor { address: address?, mac: mac?, port: port? }, place))
+}
+
+fn sources(top: &mut Section, notes: &mut Notes) -> Vec<IpNet> {
+    let mut section = top.section(notes, "sources");
+    let deny = section.list(notes, "deny", DENY_MAX, |value| parsed::<IpNet>(NET)(value).and_then(canonical));
+    section.finish(notes);
+    deny.into_iter().map(|(_, net)| net).collect()
+}
+
+fn seconds(
+    section: &mut Section,
+    notes: &mut Notes,
+    key: &'static str,
+    default: u64,
+    range: RangeInclusive<u64>,
+) -> Span {
+    Span::from_secs(section.value(notes, key, default, whole("seconds", range)))
+}

@@ -1,0 +1,286 @@
+//! `BootSpec`: the boot config as values. Only `parse` makes one, so one that exists holds every rule of `check`.
+
+use crate::base::{PortId, Span};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// Everything that a start needs to know. A change needs a restart.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BootSpec {
+    /// The live table file.
+    pub tables: PathBuf,
+    /// Folder of the last good table.
+    pub state_dir: PathBuf,
+    /// What a bad table file does at start.
+    pub on_bad_config: OnBadConfig,
+    /// Apps whose access, encryption or client identity byway cannot serve fully are carried all the same.
+    pub allow_partial: bool,
+    /// Documentation nets may be onboarded.
+    pub lab: bool,
+    /// The site's name in events (`ColoCode`); empty: left out.
+    pub site: String,
+    /// The local control socket; `None`: off.
+    pub socket: Option<PathBuf>,
+    /// Where metrics and probes are served; `None`: off.
+    pub metrics: Option<SocketAddr>,
+    /// Where events go.
+    pub events: EventsTarget,
+    /// The user to become after port set-up; `None`: stay.
+    pub user: Option<String>,
+    /// How long SIGTERM waits for live sessions.
+    pub drain: Span,
+    /// The workers and their CPUs.
+    pub workers: WorkersSpec,
+    /// Buffers and tables made at launch.
+    pub memory: MemorySpec,
+    /// The ports, in the order of their `PortId`s; at least one.
+    pub ports: Vec<PortSpec>,
+    /// Static routes; gateways lie on-link on their ports.
+    pub routes: Vec<RouteSpec>,
+    /// Addresses and ports of origin legs.
+    pub egress: EgressSpec,
+    /// TCP sessions.
+    pub tcp: TcpSpec,
+    /// ICMP rates.
+    pub icmp: IcmpSpec,
+    /// Neighbour resolution.
+    pub neighbors: NeighborSpec,
+    /// Sources to refuse beside the built-in martians.
+    pub deny: Vec<IpNet>,
+}
+
+/// What a bad table file does at start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnBadConfig {
+    /// The last good table is put in force, and this is said.
+    LastGood,
+    /// The process ends with exit code 1.
+    Refuse,
+}
+
+/// Where events are written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EventsTarget {
+    /// Nowhere.
+    Off,
+    /// To standard output.
+    Stdout,
+    /// To this file, appended; opened again on SIGHUP.
+    File(PathBuf),
+}
+
+/// The workers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkersSpec {
+    /// Which CPUs they run on.
+    pub placement: Placement,
+    /// How long an idle turn may nap; zero: always poll.
+    pub idle_sleep: Span,
+    /// A worker that does not turn for this long ends the process.
+    pub hang: Span,
+}
+
+impl WorkersSpec {
+    /// How many workers there are.
+    pub fn count(&self) -> usize {
+        match &self.placement {
+            Placement::Lcores(cpus) => cpus.len(),
+            Placement::Count(count) => *count,
+        }
+    }
+}
+
+/// Which CPUs the workers run on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// These CPUs, one worker each.
+    Lcores(Vec<u16>),
+    /// So many workers on the last CPUs of the process's set.
+    Count(usize),
+}
+
+/// Whether frame buffers live in hugepages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hugepages {
+    /// Where there are any.
+    Auto,
+    /// Never.
+    Off,
+    /// Always: no start without.
+    Require,
+}
+
+/// Buffers and tables made at launch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemorySpec {
+    /// Whether frame buffers live in hugepages.
+    pub hugepages: Hugepages,
+    /// Frame buffers of a port and worker.
+    pub frames: usize,
+    /// Memory given to DPDK in MiB; `None`: as much as the frames need.
+    pub dpdk_mib: Option<usize>,
+    /// Apps with counters of their own; those beyond share one.
+    pub app_counters: usize,
+    /// Access rules with counters of their own; those beyond share one.
+    pub rule_counters: usize,
+}
+
+/// One port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PortSpec {
+    /// Its name in logs, routes and counters.
+    pub name: String,
+    /// The device behind it.
+    pub device: DeviceSpec,
+    /// The largest IP packet, in bytes.
+    pub mtu: u16,
+    /// Its own addresses, each with the length of its subnet.
+    pub addresses: Vec<IpNet>,
+    /// Whether ARP and NDP are answered for onboarded prefixes here.
+    pub answer_neighbors_for_prefixes: bool,
+    /// Receive queues; `None`: one a worker, as far as the device has them.
+    pub queues: Option<u16>,
+}
+
+/// A device as DPDK names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DeviceSpec {
+    /// A PCI address in full form, `0000:01:00.0`.
+    Pci(String),
+    /// A virtual device.
+    Virtual {
+        /// The driver, `net_af_packet`.
+        driver: String,
+        /// Its arguments, `iface=eth1`; may be empty.
+        args: String,
+    },
+}
+
+impl DeviceSpec {
+    /// The value of argument `key` of a virtual device.
+    pub fn arg(&self, key: &str) -> Option<&str> {
+        match self {
+            Self::Pci(_) => None,
+            Self::Virtual { args, .. } => args
+                .split(',')
+                .find_map(|arg| arg.split_once('=').and_then(|(name, value)| (name == key).then_some(value))),
+        }
+    }
+}
+
+impl std::fmt::Display for DeviceSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pci(address) => f.write_str(address),
+            Self::Virtual { driver, args } if args.is_empty() => f.write_str(driver),
+            Self::Virtual { driver, args } => write!(f, "{driver},{args}"),
+        }
+    }
+}
+
+/// One static route.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteSpec {
+    /// The destinations; host bits are zero.
+    pub to: IpNet,
+    /// The gateway, on-link on `port`, of the same family.
+    pub via: IpAddr,
+    /// The port.
+    pub port: PortId,
+}
+
+/// Addresses and ports of origin legs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EgressSpec {
+    /// IPv4 addresses.
+    pub ipv4: Vec<Ipv4Addr>,
+    /// IPv6 addresses.
+    pub ipv6: Vec<Ipv6Addr>,
+    /// Source ports, split among the workers.
+    pub ports: RangeInclusive<u16>,
+    /// How long a tuple rests after use.
+    pub quarantine: Span,
+}
+
+/// What a SYN that is not served gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unanswered {
+    /// Nothing.
+    Drop,
+    /// RST.
+    Rst,
+}
+
+/// TCP sessions. Numbers are a worker's, buffers a leg's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TcpSpec {
+    /// A SYN to an edge address or port without an app.
+    pub unused_tcp: Unanswered,
+    /// A SYN that an access rule blocks.
+    pub blocked_tcp: Unanswered,
+    /// Sessions that one worker holds.
+    pub sessions: usize,
+    /// Those of them whose client has not yet proven its handshake.
+    pub half_open: usize,
+    /// Receive buffer of one leg, in bytes.
+    pub rx_buffer_bytes: usize,
+    /// Transmit buffer of one leg, in bytes.
+    pub tx_buffer_bytes: usize,
+    /// The window scale that byway announces (RFC 7323).
+    pub window_shift: u8,
+    /// The origin has to answer within this span.
+    pub connect_timeout: Span,
+    /// The client's third packet has to come within this span.
+    pub half_open_timeout: Span,
+    /// A session without data for this long ends.
+    pub idle_timeout: Span,
+    /// A leg that waits for the last FIN or its ACK ends after this span.
+    pub fin_timeout: Span,
+    /// Keep-alive probes on silent legs; zero: none.
+    pub keepalive: Span,
+    /// Unanswered data ends the leg after this span.
+    pub user_timeout: Span,
+    /// How long a closed tuple is remembered.
+    pub time_wait: Span,
+    /// How long sessions of a removed app may go on before they are reset.
+    pub removed_app_drain: Span,
+    /// First SYNs a second and worker; 0: no limit.
+    pub syn_per_s: u32,
+    /// RSTs that answer segments out of state, a second and worker; 0: none are sent.
+    pub rst_per_s: u32,
+    /// Challenge ACKs a second and worker (RFC 5961 7).
+    pub challenge_ack_per_s: u32,
+}
+
+/// ICMP rates, a second and worker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IcmpSpec {
+    /// Echo replies; 0: none.
+    pub echo_per_s: u32,
+    /// ICMP errors sent; 0: none.
+    pub errors_per_s: u32,
+}
+
+/// Neighbour resolution.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NeighborSpec {
+    /// How long an answer is trusted.
+    pub reachable: Span,
+    /// Neighbour messages taken in a second and worker.
+    pub per_s: u32,
+    /// Neighbours that are never asked for.
+    pub fixed: Vec<StaticNeighbor>,
+}
+
+/// A neighbour that is never asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StaticNeighbor {
+    /// Its address, on-link on `port`.
+    pub address: IpAddr,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+    /// The port.
+    pub port: PortId,
+}

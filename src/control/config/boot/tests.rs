@@ -1,0 +1,208 @@
+//! Boot configs, right and wrong.
+
+use super::*;
+use crate::base::{PortId, Span};
+use std::path::{Path, PathBuf};
+
+const SMALL: &str = r#"
+tables = "t.json"
+[[ports]]
+name = "p"
+device = "net_af_packet,iface=eth1"
+addresses = ["10.0.0.1/24"]
+[egress]
+ipv4 = ["10.0.0.10"]
+"#;
+
+fn read(text: &str) -> Result<BootSpec, Vec<String>> {
+    parse(text, Path::new("/etc/byway")).map_err(|list| list.iter().map(ToString::to_string).collect())
+}
+
+fn complaints(text: &str) -> Vec<String> {
+    read(text).expect_err("the text is wrong")
+}
+
+#[test]
+fn the_template_is_right_and_says_the_defaults() {
+    let template = read(TEMPLATE).expect("the shipped file is right");
+    let small = read(SMALL).expect("a small file is right");
+    assert_eq!(template.tcp, small.tcp);
+    assert_eq!(template.workers, small.workers);
+    assert_eq!(template.memory, small.memory);
+    assert_eq!(template.icmp, small.icmp);
+    assert_eq!(template.neighbors, small.neighbors);
+    assert_eq!((&template.state_dir, &template.socket), (&small.state_dir, &small.socket));
+    assert_eq!((template.metrics, &template.user), (small.metrics, &small.user));
+    assert_eq!((template.drain, template.on_bad_config), (small.drain, small.on_bad_config));
+    assert_eq!((template.lab, template.allow_partial, &template.site), (false, false, &small.site));
+    assert_eq!(template.ports[0].mtu, small.ports[0].mtu);
+    assert_eq!(template.egress.ports, small.egress.ports);
+    assert_eq!(template.routes.len(), 2);
+}
+
+#[test]
+fn relative_paths_start_at_the_files_folder() {
+    assert_eq!(read(SMALL).expect("right").tables, PathBuf::from("/etc/byway/t.json"));
+}
+
+#[test]
+fn a_lone_port_need_not_be_named_by_a_route() {
+    let spec =
+        read(&format!("{SMALL}\n[[routes]]\nto = \"0.0.0.0/0\"\nvia = \"10.0.0.2\"\n")).expect("right");
+    assert_eq!(spec.routes[0].port, PortId(0));
+}
+
+#[test]
+fn all_errors_come_at_once_each_with_its_line_and_key() {
+    let text = r#"tables = 7
+lab = "yes"
+drain_s = 86401
+on_bad_config = "shrug"
+[[ports]]
+name = "p q"
+device = "eth1"
+mtu = 100
+addresses = ["10.0.0.300/24"]
+[egress]
+ports = "9-1"
+"#;
+    let found = complaints(text);
+    let wanted = [
+        "line 1: tables: should be a string, not an integer",
+        "line 2: lab: should be true or false, not a string",
+        "line 3: drain_s: 86401 is out of range; should be a whole number of seconds from 0 to 86400",
+        "line 4: on_bad_config: \"shrug\" is not one of \"last_good\", \"refuse\"",
+        "line 6: ports[0].name: should be 1 to 32 letters, digits, '-', '_' or '.'",
+        "line 7: ports[0].device: \"eth1\" is neither a PCI address",
+        "line 8: ports[0].mtu: 100 is out of range",
+        "line 9: ports[0].addresses[0]: \"10.0.0.300/24\" is not an address",
+        "line 11: egress.ports: \"9-1\" is not a range of ports",
+    ];
+    for want in wanted {
+        assert!(found.iter().any(|line| line.starts_with(want)), "{want} in {found:#?}");
+    }
+    assert_eq!(found.len(), wanted.len() + 1, "and the empty egress pool: {found:#?}");
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_the_nearest_name() {
+    let found = complaints(&format!("drain = 3\n{SMALL}[tcp]\nseesions = 5\nfrobnicate = 1\n"));
+    assert_eq!(found[0], "line 1: drain: no such key; did you mean `drain_s`?");
+    assert_eq!(found[1], "line 11: tcp.seesions: no such key; did you mean `sessions`?");
+    assert!(
+        found[2].starts_with("line 12: tcp.frobnicate: no such key; known here: unused_tcp, "),
+        "{}",
+        found[2]
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_is_told_with_its_line() {
+    let found = complaints("tables = \"t\"\n[[ports]\n");
+    assert!(found[0].starts_with("line 2: not TOML: "), "{found:?}");
+}
+
+#[test]
+fn a_gateway_must_lie_on_link_on_its_port() {
+    let found = complaints(&format!("{SMALL}\n[[routes]]\nto = \"0.0.0.0/0\"\nvia = \"10.0.1.2\"\n"));
+    assert!(
+        found[0].contains("10.0.1.2 is not on-link on port \"p\", whose subnets are: 10.0.0.0/24"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_gateway_is_not_blamed_for_an_address_that_could_not_be_read() {
+    let text = SMALL.replace("10.0.0.1/24", "10.0.0.1/33");
+    let found = complaints(&format!("{text}\n[[routes]]\nto = \"0.0.0.0/0\"\nvia = \"10.0.0.2\"\n"));
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
+fn families_and_host_bits_of_routes_are_checked() {
+    let found = complaints(&format!(
+        "{SMALL}\n[[routes]]\nto = \"::/0\"\nvia = \"10.0.0.2\"\n[[routes]]\nto = \"10.9.0.1/16\"\nvia = \"10.0.0.2\"\n"
+    ));
+    assert!(found[0].contains("10.0.0.2 is not of the family of ::/0"), "{found:?}");
+    assert!(found[1].contains("did you mean 10.9.0.0/16?"), "{found:?}");
+}
+
+#[test]
+fn egress_addresses_are_nobody_elses() {
+    for (address, why) in [
+        ("10.0.0.1", "port \"p\"'s own address"),
+        ("10.0.0.2", "is a gateway"),
+        ("10.0.0.255", "number or broadcast address"),
+        ("127.0.0.1", "loopback"),
+        ("224.0.0.1", "multicast"),
+    ] {
+        let text = SMALL.replace("10.0.0.10", address);
+        let found = complaints(&format!("{text}\n[[routes]]\nto = \"0.0.0.0/0\"\nvia = \"10.0.0.2\"\n"));
+        assert!(found.len() == 1 && found[0].contains(why), "{address}: {found:?}");
+    }
+}
+
+#[test]
+fn two_ports_share_neither_name_nor_device_nor_subnet() {
+    let second =
+        "[[ports]]\nname = \"p\"\ndevice = \"net_af_packet,iface=eth1\"\naddresses = [\"10.0.0.7/25\"]\n";
+    let found = complaints(&format!("{SMALL}{second}"));
+    assert!(found[0].contains("\"p\" is the name of ports[0] already"), "{found:?}");
+    assert!(found[1].contains("is the device of ports[0] already"), "{found:?}");
+    assert!(found[2].contains("10.0.0.0/25 overlaps one of port \"p\""), "{found:?}");
+}
+
+#[test]
+fn buffers_that_cannot_be_announced_are_refused() {
+    let found =
+        complaints(&format!("{SMALL}[tcp]\nrx_buffer = 1048576\nwindow_shift = 3\nhalf_open = 20000\n"));
+    assert!(found.iter().any(|line| line.contains("1048576 bytes can never be announced")), "{found:?}");
+    assert!(
+        found.iter().any(|line| line.contains("tcp.half_open: 20000 half-open sessions are more than")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn ipv6_needs_its_smallest_mtu() {
+    let text = SMALL.replace("\"10.0.0.1/24\"]", "\"10.0.0.1/24\", \"2001:db8::1/64\"]\nmtu = 1000");
+    assert!(complaints(&text)[0].contains("ports[0].mtu: 1000 is too small for IPv6"));
+}
+
+#[test]
+fn empty_strings_turn_things_off() {
+    let spec =
+        read(&format!("socket = \"\"\nmetrics = \"\"\nevents = \"\"\nuser = \"\"\n{SMALL}")).expect("right");
+    assert_eq!((spec.socket, spec.metrics, spec.user), (None, None, None));
+    assert_eq!(spec.events, EventsTarget::Off);
+}
+
+#[test]
+fn devices_are_read_in_both_forms() {
+    let device = |text: &str| {
+        read(&SMALL.replace("net_af_packet,iface=eth1", text)).map(|spec| spec.ports[0].device.clone())
+    };
+    assert_eq!(device("01:00.0").expect("right"), DeviceSpec::Pci("0000:01:00.0".into()));
+    let packet = device("net_af_packet3,iface=eth1,framecnt=512").expect("right");
+    assert_eq!(packet.arg("iface"), Some("eth1"));
+    assert_eq!(packet.to_string(), "net_af_packet3,iface=eth1,framecnt=512");
+    assert!(device("net_bogus0").is_err());
+}
+
+#[test]
+fn static_neighbours_are_stations_on_link() {
+    let add = |text: &str| read(&format!("{SMALL}{text}"));
+    let spec =
+        add("[[neighbors.static]]\naddress = \"10.0.0.2\"\nmac = \"02:00:00:00:00:02\"\n").expect("right");
+    assert_eq!(spec.neighbors.fixed[0].mac, [2, 0, 0, 0, 0, 2]);
+    assert!(add("[[neighbors.static]]\naddress = \"10.0.0.2\"\nmac = \"03:00:00:00:00:02\"\n").is_err());
+    assert!(add("[[neighbors.static]]\naddress = \"10.1.0.2\"\nmac = \"02:00:00:00:00:02\"\n").is_err());
+}
+
+#[test]
+fn the_memory_estimate_counts_both_legs() {
+    let spec = read(&format!("{SMALL}[tcp]\nsessions = 100\nhalf_open = 50\n")).expect("right");
+    let estimate = MemoryEstimate::of(&spec);
+    assert_eq!(estimate.buffers_bytes, 100 * 2 * 2 * 65_536);
+    assert_eq!(spec.drain, Span::from_secs(300));
+}

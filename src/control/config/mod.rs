@@ -1,0 +1,6 @@
+//! What the operator wrote, made into values that are valid by construction.
+
+pub mod boot;
+mod problem;
+
+pub use problem::{Problem, Problems};
