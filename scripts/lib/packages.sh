@@ -3,9 +3,9 @@
 
 PACKAGES_BUILD=(build-essential pkg-config libdpdk-dev dpdk libclang-dev clang ca-certificates)
 PACKAGES_LAB=(iproute2 ethtool nftables procps util-linux kmod jq curl openssl nginx-light openssh-server openssh-client
-    iperf3 netcat-openbsd tcpdump)
+    iperf3 netcat-openbsd socat tcpdump)
 PACKAGES_TEST=(valgrind)
-PACKAGES_REHEARSAL=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils socat)
+PACKAGES_REHEARSAL=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
 
 # install_packages build|lab|test|rehearsal ...: installs what of these groups is missing; a no-op where nothing is.
 install_packages() {
