@@ -1,6 +1,7 @@
 //! Frames in, frames out: the one seam to devices. A `Port` value is one worker's view of one port.
 
 mod api;
+pub mod fault;
 pub mod mem;
 
 pub use api::{
