@@ -4,6 +4,8 @@
 pub const BURST_FRAMES_MAX: usize = 32;
 /// Frames waiting for one port's transmit call within a turn.
 pub const TX_FRAMES_MAX: usize = 256;
+/// Empty frame buffers that a worker keeps at hand.
+pub const SPARE_FRAMES_MAX: usize = 64;
 /// Workers in one process.
 pub const WORKERS_MAX: usize = 64;
 /// Ports in one process.

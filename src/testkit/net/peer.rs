@@ -1,0 +1,216 @@
+//! One end of one simulated connection: a smoltcp socket in a set of its own, and the talk that it has.
+
+use super::talk::{Ending, HEADER_LEN, Talk};
+use crate::base::Endpoint;
+use smoltcp::iface::{Interface, SocketSet};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant;
+use smoltcp::wire::{IpAddress, IpEndpoint};
+
+/// How far a peer has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Still at it.
+    Talking,
+    /// Everything was said, heard, and closed in order.
+    Complete,
+    /// It reset the connection itself, as its ending says.
+    HungUp,
+    /// The other end, or the edge, reset the connection.
+    WasReset,
+    /// A byte was wrong: at this offset of what it heard.
+    Wrong(u64),
+}
+
+/// Which end it plays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    Client,
+    Origin,
+}
+
+/// One end of one connection.
+pub struct Peer {
+    part: Part,
+    /// Its own address and port.
+    pub near: Endpoint,
+    /// The other end's, as this end sees it.
+    pub far: Endpoint,
+    pub(super) set: SocketSet<'static>,
+    talk: Option<Talk>,
+    first: Vec<u8>,
+    said: u64,
+    heard: u64,
+    outcome: Outcome,
+}
+
+/// Bytes of each socket buffer.
+const BUFFER_BYTES: usize = 8 * 1024;
+
+impl Peer {
+    /// A client that connects now.
+    pub fn client(iface: &mut Interface, near: Endpoint, far: Endpoint, talk: Talk) -> Self {
+        let mut peer = Self::new(Part::Client, near, far, Some(talk));
+        let set = peer.set.get_mut::<tcp::Socket>(Default::default());
+        set.connect(iface.context(), ip(far), ip(near)).expect("a fresh socket connects");
+        peer
+    }
+
+    /// An origin's end for a connection that comes in now.
+    pub fn origin(near: Endpoint, far: Endpoint) -> Self {
+        let mut peer = Self::new(Part::Origin, near, far, None);
+        let set = peer.set.get_mut::<tcp::Socket>(Default::default());
+        set.listen(ip(near)).expect("a fresh socket listens");
+        peer
+    }
+
+    /// How far it has come.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Its talk; an origin learns it from the client's first bytes.
+    pub fn talk(&self) -> Option<Talk> {
+        self.talk
+    }
+
+    /// Bytes heard so far.
+    pub fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    /// Hears, checks and says what can be heard and said now.
+    pub fn act(&mut self) {
+        if !matches!(self.outcome, Outcome::Talking) {
+            return;
+        }
+        self.hear();
+        self.say();
+        self.finish();
+    }
+
+    /// Whether nothing of it is left to be polled.
+    pub fn is_over(&self) -> bool {
+        let state = self.set.get::<tcp::Socket>(Default::default()).state();
+        state == tcp::State::Closed && self.outcome != Outcome::Talking
+    }
+
+    pub(super) fn poll_at(&self, iface: &mut Interface, now: Instant) -> Option<Instant> {
+        iface.poll_at(now, &self.set)
+    }
+
+    fn new(part: Part, near: Endpoint, far: Endpoint, talk: Option<Talk>) -> Self {
+        let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.set_nagle_enabled(false);
+        let mut set = SocketSet::new(Vec::with_capacity(1));
+        set.add(socket);
+        Self { part, near, far, set, talk, first: Vec::new(), said: 0, heard: 0, outcome: Outcome::Talking }
+    }
+
+    fn socket(&mut self) -> &mut tcp::Socket<'static> {
+        self.set.get_mut(Default::default())
+    }
+
+    fn hear(&mut self) {
+        let mut bytes = [0; 4096];
+        while self.socket().can_recv() {
+            let Ok(len) = self.socket().recv_slice(&mut bytes) else { return };
+            for byte in &bytes[..len] {
+                if !self.check(*byte) {
+                    self.outcome = Outcome::Wrong(self.heard);
+                    return;
+                }
+                self.heard += 1;
+            }
+        }
+    }
+
+    fn check(&mut self, byte: u8) -> bool {
+        match (self.part, self.talk) {
+            (Part::Client, Some(talk)) => self.heard < talk.down_len() && byte == talk.down_byte(self.heard),
+            (Part::Client, None) => false,
+            (Part::Origin, Some(talk)) => self.heard < talk.up_len() && byte == talk.up_byte(self.heard),
+            (Part::Origin, None) => {
+                self.first.push(byte);
+                let Ok(header) = <&[u8; HEADER_LEN]>::try_from(self.first.as_slice()) else { return true };
+                self.talk = Talk::from_header(header);
+                self.talk.is_some()
+            }
+        }
+    }
+
+    fn say(&mut self) {
+        let Some(talk) = self.talk else { return };
+        let (part, len) = match self.part {
+            Part::Client => (Part::Client, talk.up_len()),
+            Part::Origin => (Part::Origin, talk.down_len()),
+        };
+        if part == Part::Origin && talk.ending == Ending::ClientFirst && self.socket().may_recv() {
+            return;
+        }
+        while self.said < len && self.socket().can_send() {
+            let said = self.said;
+            let sent = self.socket().send(|room| {
+                let count = room.len().min((len - said) as usize);
+                for (at, byte) in room[..count].iter_mut().enumerate() {
+                    let offset = said + at as u64;
+                    *byte = if part == Part::Client { talk.up_byte(offset) } else { talk.down_byte(offset) };
+                }
+                (count, count)
+            });
+            self.said += sent.unwrap_or(0) as u64;
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.outcome != Outcome::Talking {
+            self.socket().abort();
+            return;
+        }
+        let state = self.socket().state();
+        if let Some(talk) = self.talk
+            && self.hangs_up(talk)
+        {
+            self.socket().abort();
+            self.outcome = Outcome::HungUp;
+            return;
+        }
+        let (all_said, all_heard) = self.progress();
+        let closes = match (self.part, self.talk.map(|talk| talk.ending)) {
+            (Part::Client, Some(Ending::ClientFirst)) => all_said,
+            (Part::Origin, Some(Ending::OriginFirst)) => all_said && all_heard,
+            (..) => all_said && !self.socket().may_recv() && state == tcp::State::CloseWait,
+        };
+        if closes && matches!(state, tcp::State::Established | tcp::State::CloseWait) {
+            self.socket().close();
+        }
+        let over = matches!(state, tcp::State::TimeWait | tcp::State::Closed);
+        if over && all_said && all_heard {
+            self.outcome = Outcome::Complete;
+        } else if state == tcp::State::Closed {
+            self.outcome = Outcome::WasReset;
+        }
+    }
+
+    /// Whether everything was said, and everything heard.
+    fn progress(&self) -> (bool, bool) {
+        let Some(talk) = self.talk else { return (false, false) };
+        match self.part {
+            Part::Client => (self.said == talk.up_len(), self.heard == talk.down_len()),
+            Part::Origin => (self.said == talk.down_len(), self.heard == talk.up_len()),
+        }
+    }
+
+    fn hangs_up(&self, talk: Talk) -> bool {
+        match (self.part, talk.ending) {
+            (Part::Client, Ending::ClientReset) => self.heard >= talk.down_len() / 2 && self.said > 0,
+            (Part::Origin, Ending::OriginReset) => self.heard >= talk.up_len() / 2,
+            (Part::Client | Part::Origin, _) => false,
+        }
+    }
+}
+
+fn ip(end: Endpoint) -> IpEndpoint {
+    IpEndpoint::new(IpAddress::from(end.addr.to_ip()), end.port)
+}
