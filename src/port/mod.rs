@@ -3,6 +3,7 @@
 mod api;
 pub mod fault;
 pub mod mem;
+pub mod pcap;
 
 pub use api::{
     ChecksumOffload, Frame, FrameBatch, Port, PortInfo, PortStats, RssReport, RxMeta, TxBatch, TxMeta,
