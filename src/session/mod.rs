@@ -1,9 +1,27 @@
 //! TCP sessions: a client leg and an origin leg relayed by smoltcp, with a guard in front.
 
+mod allowance;
+mod ending;
+mod guard;
+mod isn;
+mod leg;
 mod net;
+mod options;
+mod packet;
+mod pair;
+mod receive;
+mod service;
+mod sessions;
 mod settings;
+mod stack;
+mod sweep;
+mod time_wait;
+mod timers;
+mod unmatched;
 mod view;
 
+pub use isn::self_test;
 pub use net::Net;
+pub use sessions::Sessions;
 pub use settings::{ComesHome, Congestion, Settings};
-pub use view::{Admission, Phase, SessionView, Standing};
+pub use view::{Admission, PathError, Phase, SessionView, Standing};

@@ -22,6 +22,12 @@ pub trait Net {
     /// by name there. Only after `room() > 0`.
     fn emit<R>(&mut self, hop: Hop, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R;
 
+    /// Whether no origin may have this address (the box's own, a gateway, an onboarded prefix, ...). Asked before each
+    /// connect, because what was allowed at load may not be any more.
+    fn forbidden(&self, _to: Addr) -> bool {
+        false
+    }
+
     /// Hands an event to control; never waits (a full queue is counted).
     fn event(&mut self, event: Event);
 

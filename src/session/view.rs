@@ -88,3 +88,15 @@ pub enum Standing {
     /// It ends now, with RST to both sides and this status.
     End(Status),
 }
+
+/// What an ICMP error says of the path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PathError {
+    /// A packet of ours was larger than `mtu` bytes allow (RFC 1191, RFC 8201); zero from an old router.
+    TooBig {
+        /// The next hop's MTU, as reported.
+        mtu: u16,
+    },
+    /// The destination cannot be reached: network, host, protocol, port or by policy.
+    Unreachable,
+}

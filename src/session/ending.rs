@@ -1,0 +1,231 @@
+//! The turns of a session's life: the client arrived, the origin is called, both are up, one is done, it is over.
+
+use super::leg::flag;
+use super::packet::Bare;
+use super::pair::Session;
+use super::receive::set_index;
+use super::stack;
+use super::{Net, Phase, Sessions};
+use crate::base::{DropReason, Endpoint, Instant};
+use crate::flow::{LegRef, Side};
+use crate::telemetry::{EventKind, Status};
+use crate::wire::{FlowKey, Protocol, TcpFlags};
+use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::wire::{IpAddress, IpEndpoint};
+
+impl Sessions {
+    /// The client's handshake is complete: now, and not before, the origin is called.
+    pub(super) fn client_arrived<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        let session = &mut self.sessions[id as usize];
+        self.half_open -= 1;
+        session.phase = Some(Phase::Connecting);
+        if !session.legs[0].is(flag::RESENT_SYN) {
+            session.rtts[0] = Some(now.since(session.called_at));
+        }
+        session.called_at = now;
+        if let Err((reason, status)) = self.call_origin(id, now, net) {
+            net.refused(reason);
+            self.end(id, status, None, now, net);
+            return;
+        }
+        self.arm_by(id, now + self.settings.connect_timeout);
+        self.mark(id);
+    }
+
+    /// Chooses our end of the origin leg and makes its socket connect; the SYN goes out with the next service.
+    fn call_origin<N: Net>(
+        &mut self,
+        id: u32,
+        now: Instant,
+        net: &mut N,
+    ) -> Result<(), (DropReason, Status)> {
+        let origin = self.sessions[id as usize].origin;
+        if net.forbidden(origin.addr) {
+            return Err((DropReason::OriginForbidden, Status::OriginBlocked));
+        }
+        let hop = net.route(origin.addr).ok_or((DropReason::NoRoute, Status::OriginConnectInternal))?;
+        let egress = self
+            .choose_egress(origin, now)
+            .ok_or((DropReason::EgressExhausted, Status::OriginConnectInternal))?;
+        let key = FlowKey {
+            src: origin.addr,
+            dst: egress.addr,
+            src_port: origin.port,
+            dst_port: egress.port,
+            protocol: Protocol::Tcp,
+        };
+        let at = LegRef::new(id, Side::Origin);
+        let mut leg = self.new_leg(key, net.mtu(hop), now);
+        leg.hop = hop;
+        let set = &mut self.sets[set_index(at)];
+        stack::renew(set, &self.settings);
+        let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
+        let socket = set.get_mut::<Socket>(stack::only());
+        socket
+            .connect(scratch.context(), endpoint(origin), endpoint(egress))
+            .map_err(|_| (DropReason::OriginForbidden, Status::OriginConnectInternal))?;
+        leg.state = socket.state();
+        if !self.flows.insert(self.hasher.hash(&key), at) {
+            self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
+            return Err((DropReason::FlowsFull, Status::OriginConnectInternal));
+        }
+        *self.leg_mut(at) = leg;
+        Ok(())
+    }
+
+    fn choose_egress(&mut self, origin: Endpoint, now: Instant) -> Option<Endpoint> {
+        let Self { ports, flows, hasher, sessions, settings, .. } = self;
+        let in_use = |key: &FlowKey| {
+            let held = |leg: LegRef| sessions[leg.session() as usize].legs[leg.side().index()].key == *key;
+            flows.find(hasher.hash(key), held).is_some()
+        };
+        let comes_home =
+            |key: &FlowKey| settings.comes_home.as_ref().is_none_or(|comes_home| comes_home(key));
+        ports.choose(origin, now, in_use, comes_home)
+    }
+
+    /// The origin has answered: bytes may flow.
+    pub(super) fn connected<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        let session = &mut self.sessions[id as usize];
+        session.phase = Some(Phase::Open);
+        session.connected_at = Some(now);
+        session.moved_at = now;
+        if !session.legs[1].is(flag::RESENT_SYN) {
+            session.rtts[1] = Some(now.since(session.called_at));
+        }
+        net.event(session.event(EventKind::Connect, Status::Opened, self.worker, now));
+        let deadline = session.deadline(&self.settings);
+        if let Some((at, _)) = deadline {
+            self.arm_by(id, at);
+        }
+    }
+
+    /// Lets go of legs that have closed in order, and of the session with the second of them.
+    pub(super) fn settle<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        for side in [Side::Client, Side::Origin] {
+            self.settle_leg(LegRef::new(id, side), now, net);
+        }
+        let session = &self.sessions[id as usize];
+        if session.legs.iter().any(|leg| leg.is(flag::LIVE)) {
+            return;
+        }
+        net.event(session.event(EventKind::Disconnect, Status::NormalClose, self.worker, now));
+        self.vacate(id);
+    }
+
+    fn settle_leg<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        let leg = self.leg(at);
+        let closed = matches!(leg.state, State::TimeWait | State::Closed);
+        let told = self.leg(at.other()).is(flag::FIN_OUT);
+        if !leg.is(flag::LIVE) || !closed || leg.queued() != 0 || !told {
+            return;
+        }
+        if leg.state == State::TimeWait {
+            if leg.unacked() != 0 {
+                self.answer(at, super::guard::Answer::Ack, now, net);
+            }
+            let leg = &self.sessions[at.session() as usize].legs[at.side().index()];
+            self.graveyard.bury(leg, now);
+        }
+        self.retire(at, now);
+    }
+
+    /// Ends a session now. Both peers get RST, but for the one on `spare`, who sent one or refused us.
+    pub(super) fn end<N: Net>(
+        &mut self,
+        id: u32,
+        status: Status,
+        spare: Option<Side>,
+        now: Instant,
+        net: &mut N,
+    ) {
+        for side in [Side::Client, Side::Origin] {
+            let leg = &self.sessions[id as usize].legs[side.index()];
+            if !leg.is(flag::LIVE) {
+                continue;
+            }
+            if spare != Some(side) {
+                self.graveyard.note_reset(leg, now);
+                if leg.state != State::SynSent {
+                    let reset = Bare {
+                        timestamp: leg.timestamp(now),
+                        flags: TcpFlags(TcpFlags::RST | TcpFlags::ACK),
+                        ..Bare::reset(leg.snd_max, Some(leg.rcv_nxt))
+                    };
+                    // When no frame is to be had, the graveyard repeats it to whoever still speaks.
+                    reset.send(&leg.key, leg.hop, net);
+                }
+            }
+            self.retire(LegRef::new(id, side), now);
+        }
+        let session = &self.sessions[id as usize];
+        if let Some(kind) = kind_of_end(session, status) {
+            net.event(session.event(kind, status, self.worker, now));
+        }
+        self.vacate(id);
+    }
+
+    /// Drops a half-open session without a word: its client never proved that it is there.
+    pub(super) fn forget(&mut self, id: u32, now: Instant) {
+        for side in [Side::Client, Side::Origin] {
+            self.retire(LegRef::new(id, side), now);
+        }
+        self.vacate(id);
+    }
+
+    /// Takes a leg out of the flow table and frees its socket.
+    fn retire(&mut self, at: LegRef, now: Instant) {
+        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
+        if !leg.is(flag::LIVE) {
+            return;
+        }
+        leg.clear(flag::LIVE);
+        leg.state = State::Closed;
+        let key = leg.key;
+        self.flows.remove(self.hasher.hash(&key), at);
+        self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
+        if at.side() == Side::Origin {
+            self.ports.release(key.src_endpoint(), key.dst_endpoint(), now);
+        }
+    }
+
+    fn vacate(&mut self, id: u32) {
+        let session = &mut self.sessions[id as usize];
+        if session.phase == Some(Phase::HalfOpen) {
+            self.half_open -= 1;
+        }
+        session.phase = None;
+        session.timer_at = None;
+        self.wheel.disarm(id);
+        self.free.push(id);
+    }
+}
+
+/// Which event tells of an end: none before the client has arrived.
+fn kind_of_end(session: &Session, status: Status) -> Option<EventKind> {
+    match session.phase? {
+        Phase::HalfOpen => None,
+        Phase::Open | Phase::Closing => Some(EventKind::Disconnect),
+        Phase::Connecting => match status {
+            Status::OriginRefused
+            | Status::OriginConnectTimeout
+            | Status::OriginNetUnreachable
+            | Status::OriginConnectInternal
+            | Status::OriginBlocked => Some(EventKind::OriginError),
+            Status::Opened
+            | Status::NormalClose
+            | Status::FirewallDeny
+            | Status::OriginReset
+            | Status::OriginTimedOut
+            | Status::OriginKeepAliveExpired
+            | Status::ClientUnreachable
+            | Status::ClientTimedOut
+            | Status::ClientReset
+            | Status::Internal => Some(EventKind::Disconnect),
+        },
+    }
+}
+
+fn endpoint(end: Endpoint) -> IpEndpoint {
+    IpEndpoint::new(IpAddress::from(end.addr.to_ip()), end.port)
+}

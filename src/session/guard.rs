@@ -1,0 +1,225 @@
+//! The guard in front of smoltcp: which segments of a synchronised leg it may see, and in what form.
+//!
+//! smoltcp closes on any RST inside the window, is silent on SYNs, drops data whose acknowledgement is old, counts a
+//! duplicate ACK only when its window is unchanged, and believes in a window that it never sent after a SYN. Here a
+//! segment is judged by byway's own numbers first (RFC 9293 3.10.7.4, RFC 5961 3 to 5, RFC 7323 5), so that only
+//! what is acceptable and harmless gets in. Cost: about 70 instructions for a segment in order.
+
+use super::leg::{Leg, before, flag};
+use super::options::Options;
+use crate::base::{DropReason, Instant, Span};
+use crate::wire::{TcpFlags, TcpSegment};
+
+/// RFC 7323 5.5: a timestamp that is this old proves nothing.
+const TIMESTAMP_LIFE: Span = Span::from_secs(24 * 86_400);
+
+/// What the peer is told about a segment that smoltcp does not get.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// Nothing.
+    Silence,
+    /// An ACK, whatever the limits: the peer needs it to go on (RFC 9293 3.8.6.1, 3.10.7.4).
+    Ack,
+    /// A challenge ACK, if the limits allow (RFC 5961 7).
+    Challenge,
+}
+
+/// The form in which smoltcp gets a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Patch {
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgement number.
+    pub ack: u32,
+    /// Window field.
+    pub window: u16,
+    /// Bytes of payload, from the front.
+    pub payload_len: u16,
+    /// Whether FIN stays.
+    pub fin: bool,
+}
+
+/// The guard's word on a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// smoltcp gets it as it came.
+    Pass,
+    /// smoltcp gets a copy with these numbers.
+    Rewrite(Patch),
+    /// A true reset by the peer.
+    Reset,
+    /// Nothing new in it for smoltcp; the peer was heard, and is answered where it asked for an answer.
+    Absorb(Answer),
+    /// It dies here.
+    Refuse(DropReason, Answer),
+}
+
+/// Judges a segment of a leg that has sent its SYN and seen the peer's.
+#[inline]
+pub fn judge(leg: &Leg, segment: &TcpSegment, options: &Options, now: Instant) -> Verdict {
+    let flags = segment.flags;
+    if flags.0 & (TcpFlags::SYN | TcpFlags::RST) != 0 {
+        return judge_control(leg, segment);
+    }
+    if !flags.has(TcpFlags::ACK) {
+        return Verdict::Refuse(DropReason::SequenceUnacceptable, Answer::Silence);
+    }
+    if is_old_by_timestamp(leg, options, now) {
+        return Verdict::Refuse(DropReason::PawsOld, Answer::Challenge);
+    }
+    // RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT.
+    if before(leg.snd_max, segment.ack) || before(segment.ack, leg.snd_una.wrapping_sub(leg.peer_window_max))
+    {
+        return Verdict::Refuse(DropReason::SequenceUnacceptable, Answer::Challenge);
+    }
+    let mut patch = Patch {
+        seq: segment.seq,
+        ack: segment.ack,
+        window: segment.window,
+        payload_len: segment.payload_len(),
+        fin: flags.has(TcpFlags::FIN),
+    };
+    if let Some(verdict) = check_place(leg, &mut patch) {
+        return verdict;
+    }
+    if let Some(verdict) = check_ack(leg, options, &mut patch) {
+        return verdict;
+    }
+    let unchanged = patch.seq == segment.seq
+        && patch.ack == segment.ack
+        && patch.window == segment.window
+        && patch.payload_len == segment.payload_len();
+    if unchanged { Verdict::Pass } else { Verdict::Rewrite(patch) }
+}
+
+/// RFC 5961 3.2 and 4.2: a reset counts only at exactly the next number; a SYN never counts.
+fn judge_control(leg: &Leg, segment: &TcpSegment) -> Verdict {
+    if !segment.flags.has(TcpFlags::RST) {
+        return Verdict::Refuse(DropReason::SynInSession, Answer::Challenge);
+    }
+    if segment.seq == leg.rcv_nxt {
+        return Verdict::Reset;
+    }
+    let in_window = !before(segment.seq, leg.rcv_nxt) && before(segment.seq, leg.rcv_right);
+    let answer = if in_window { Answer::Challenge } else { Answer::Silence };
+    Verdict::Refuse(DropReason::RstUnacceptable, answer)
+}
+
+/// PAWS (RFC 7323 5.3), with the exception for a TS.Recent that has outlived its meaning.
+#[inline]
+fn is_old_by_timestamp(leg: &Leg, options: &Options, now: Instant) -> bool {
+    match options.timestamp {
+        Some((value, _)) => {
+            leg.is(flag::TIMESTAMPS) && before(value, leg.ts_recent) && now.since(leg.heard) < TIMESTAMP_LIFE
+        }
+        None => false,
+    }
+}
+
+/// The acceptability test of RFC 9293 3.10.7.4, with data cut to the window that was announced.
+#[inline]
+fn check_place(leg: &Leg, patch: &mut Patch) -> Option<Verdict> {
+    let payload = u32::from(patch.payload_len);
+    if patch.seq == leg.rcv_nxt && payload == 0 && !(patch.fin && leg.is(flag::FIN_IN)) {
+        return None;
+    }
+    if payload == 0 && !patch.fin {
+        return check_bare_place(leg, patch);
+    }
+    let end = patch.seq.wrapping_add(payload);
+    if !before(leg.rcv_nxt, end.wrapping_add(u32::from(patch.fin))) {
+        // All of it was received before: its ACK was lost, or it probes (RFC 9293 3.8.4).
+        return Some(Verdict::Absorb(Answer::Ack));
+    }
+    if leg.is(flag::FIN_IN) {
+        return Some(Verdict::Refuse(DropReason::SequenceUnacceptable, Answer::Challenge));
+    }
+    if payload == 0 {
+        let in_window = !before(patch.seq, leg.rcv_nxt) && !before(leg.rcv_right, patch.seq);
+        return (!in_window).then_some(Verdict::Refuse(DropReason::SequenceUnacceptable, Answer::Challenge));
+    }
+    if !before(patch.seq, leg.rcv_right) {
+        // RFC 9293 3.8.6.1: a probe of a closed window sits exactly at its edge and must be answered.
+        let answer = if patch.seq == leg.rcv_nxt { Answer::Ack } else { Answer::Challenge };
+        return Some(Verdict::Refuse(DropReason::SequenceUnacceptable, answer));
+    }
+    if before(leg.rcv_right, end) {
+        patch.payload_len = leg.rcv_right.wrapping_sub(patch.seq) as u16;
+        patch.fin = false;
+    }
+    None
+}
+
+/// The same for a bare ACK that is not exactly at the next number.
+fn check_bare_place(leg: &Leg, patch: &mut Patch) -> Option<Verdict> {
+    if patch.seq == leg.rcv_nxt.wrapping_sub(1) && !before(patch.seq, leg.irs) {
+        // RFC 9293 3.8.4: a keep-alive probe asks for an ACK.
+        return Some(Verdict::Absorb(Answer::Ack));
+    }
+    if before(patch.seq, leg.acked_to) || before(leg.rcv_right, patch.seq) {
+        return Some(Verdict::Refuse(DropReason::SequenceUnacceptable, Answer::Challenge));
+    }
+    if before(patch.seq, leg.rcv_nxt) {
+        // Overtaken by data that was sent after it: what it acknowledges counts, its window is old.
+        patch.window = leg.peer_window;
+    }
+    patch.seq = leg.rcv_nxt;
+    None
+}
+
+/// Brings the acknowledgement and the window into the form that smoltcp takes rightly.
+#[inline]
+fn check_ack(leg: &Leg, options: &Options, patch: &mut Patch) -> Option<Verdict> {
+    if patch.ack == leg.snd_max && leg.snd_una != leg.snd_max {
+        return None;
+    }
+    if before(patch.ack, leg.snd_una) {
+        // smoltcp drops a segment whose ACK is old together with its data.
+        (patch.ack, patch.window) = (leg.snd_una, leg.peer_window);
+        return None;
+    }
+    let duplicate = patch.ack == leg.snd_una && patch.payload_len == 0 && !patch.fin && leg.in_flight() != 0;
+    if !duplicate {
+        return None;
+    }
+    let only_fin = leg.is(flag::FIN_OUT) && leg.snd_una == leg.write_seq;
+    if only_fin && patch.window == leg.peer_window {
+        // Three of these would start a fast retransmit with nothing to send, and stop the timer of our FIN.
+        return Some(Verdict::Absorb(Answer::Silence));
+    }
+    if options.sack_blocks && leg.peer_window != 0 {
+        // RFC 5681 wants the window unchanged, but receivers move it in half of their SACK-bearing duplicates.
+        patch.window = leg.peer_window;
+    }
+    None
+}
+
+/// Takes note of a segment that smoltcp is about to get.
+#[inline]
+pub fn accept(leg: &mut Leg, segment: &TcpSegment, options: &Options, patch: Option<&Patch>, now: Instant) {
+    leg.heard = now;
+    leg.probes = 0;
+    if before(leg.snd_una, segment.ack) {
+        leg.snd_una = segment.ack;
+        leg.flight_since = now;
+        if leg.is(flag::RESENDING) && !before(leg.snd_una, leg.recover) {
+            leg.clear(flag::RESENDING | flag::PATH_SHRANK);
+        }
+    }
+    let window = patch.map_or(segment.window, |patch| patch.window);
+    leg.peer_window = window;
+    leg.peer_window_max = leg.peer_window_max.max(u32::from(window) << leg.peer_shift);
+    if let Some((value, _)) = options.timestamp
+        && leg.is(flag::TIMESTAMPS)
+        && !before(leg.acked_to, segment.seq)
+        && !before(value, leg.ts_recent)
+    {
+        // RFC 7323 4.3 (2): only what covers Last.ACK.sent moves TS.Recent.
+        leg.ts_recent = value;
+    }
+    let fin = segment.flags.has(TcpFlags::FIN) && patch.is_none_or(|patch| patch.fin);
+    if fin && before(leg.rcv_nxt, segment.seq) {
+        leg.fin_at = segment.seq.wrapping_add(u32::from(segment.payload_len()));
+        leg.set(flag::FIN_EARLY);
+    }
+}

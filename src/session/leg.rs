@@ -1,0 +1,342 @@
+//! What byway itself knows of one leg: its numbers, tracked beside smoltcp's, and the rewrite of what smoltcp sends.
+//!
+//! ```text
+//!  send     snd_una <= snd_max <= write_seq (+1 with FIN)      snd_max: one past the highest number sent
+//!  receive  read_seq <= rcv_nxt <= rcv_right                   read_seq: first byte not yet relayed
+//!           acked_to <= rcv_nxt                                rcv_right: right edge of the window ever announced
+//! ```
+//! smoltcp's socket is the authority on bytes; these numbers decide what may reach it (the guard), which polls are
+//! worth their instructions (the pump), and what its segments look like on the wire (`outgoing`).
+
+use crate::base::{Addr, Hop, Instant};
+use crate::wire::{FlowKey, Protocol, TcpFlags};
+use smoltcp::socket::tcp::State;
+
+/// Whether `a` comes before `b` in sequence space (RFC 9293 3.4).
+#[inline]
+pub const fn before(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
+
+/// One leg of a session.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// The flow as its frames arrive: the peer is the source.
+    pub key: FlowKey,
+    /// When the peer was last heard, with anything the guard let through.
+    pub heard: Instant,
+    /// When the oldest unacknowledged byte went out, as far as known.
+    pub flight_since: Instant,
+    /// smoltcp's state after the last event.
+    pub state: State,
+    /// The way to the peer.
+    pub hop: Hop,
+    /// MTU class.
+    pub class: u8,
+    /// The shift we announce, zero when the peer does not scale.
+    pub shift: u8,
+    /// The shift that smoltcp believes in.
+    pub inner_shift: u8,
+    /// The peer's shift.
+    pub peer_shift: u8,
+    /// Bits of `flag`.
+    pub flags: u16,
+    /// The largest segment we may announce.
+    pub mss_max: u16,
+    /// The largest payload the peer takes, options not counted.
+    pub peer_mss: u16,
+    /// The largest payload in use, options subtracted.
+    pub mss: u16,
+    /// The last window field that the peer sent.
+    pub peer_window: u16,
+    /// The peer's probes that we sent without hearing an answer.
+    pub probes: u8,
+    /// Initial send sequence number.
+    pub iss: u32,
+    /// Oldest unacknowledged number.
+    pub snd_una: u32,
+    /// One past the highest number sent.
+    pub snd_max: u32,
+    /// `snd_max` when the last retransmission began.
+    pub recover: u32,
+    /// One past the last byte handed to smoltcp for sending.
+    pub write_seq: u32,
+    /// The largest window the peer ever gave, in bytes.
+    pub peer_window_max: u32,
+    /// Initial receive sequence number.
+    pub irs: u32,
+    /// First byte not yet relayed.
+    pub read_seq: u32,
+    /// Next number expected.
+    pub rcv_nxt: u32,
+    /// Last acknowledgement number sent.
+    pub acked_to: u32,
+    /// Right edge of the window, the furthest ever announced.
+    pub rcv_right: u32,
+    /// Where the peer's stream ends, when its FIN came before its last bytes.
+    pub fin_at: u32,
+    /// TS.Recent (RFC 7323 4.3).
+    pub ts_recent: u32,
+    /// Added to the clock in our timestamps.
+    pub ts_offset: u32,
+    /// When the last challenge ACK went out, in milliseconds plus one; zero before the first.
+    pub challenged_ms: u64,
+}
+
+/// Facts of a leg, one bit each.
+pub mod flag {
+    /// Timestamps are in use.
+    pub const TIMESTAMPS: u16 = 1;
+    /// The peer permits selective acknowledgements.
+    pub const SACK: u16 = 1 << 1;
+    /// The peer's FIN was taken.
+    pub const FIN_IN: u16 = 1 << 2;
+    /// smoltcp was told to send our FIN.
+    pub const FIN_OUT: u16 = 1 << 3;
+    /// A FIN came ahead of missing bytes; `fin_at` holds its number.
+    pub const FIN_EARLY: u16 = 1 << 4;
+    /// Segments below `recover` may be sent again: every event polls.
+    pub const RESENDING: u16 = 1 << 5;
+    /// The next service polls whatever the counters say.
+    pub const POLL: u16 = 1 << 6;
+    /// Nagle's algorithm is on in smoltcp.
+    pub const NAGLE: u16 = 1 << 7;
+    /// The handshake segment was sent more than once: its round trip says nothing (Karn).
+    pub const RESENT_SYN: u16 = 1 << 8;
+    /// The leg is in the flow table.
+    pub const LIVE: u16 = 1 << 9;
+    /// A path MTU shrank: holes below `recover` are filled without waiting for the timer.
+    pub const PATH_SHRANK: u16 = 1 << 10;
+}
+
+impl Leg {
+    /// A leg that does not exist yet.
+    pub const fn vacant() -> Self {
+        let key = FlowKey {
+            src: Addr::v4([0; 4]),
+            dst: Addr::v4([0; 4]),
+            src_port: 0,
+            dst_port: 0,
+            protocol: Protocol::Tcp,
+        };
+        Self {
+            key,
+            heard: Instant::ZERO,
+            flight_since: Instant::ZERO,
+            state: State::Closed,
+            hop: Hop(0),
+            class: 0,
+            shift: 0,
+            inner_shift: 0,
+            peer_shift: 0,
+            flags: 0,
+            mss_max: 0,
+            peer_mss: 0,
+            mss: 0,
+            peer_window: 0,
+            probes: 0,
+            iss: 0,
+            snd_una: 0,
+            snd_max: 0,
+            recover: 0,
+            write_seq: 0,
+            peer_window_max: 0,
+            irs: 0,
+            read_seq: 0,
+            rcv_nxt: 0,
+            acked_to: 0,
+            rcv_right: 0,
+            fin_at: 0,
+            ts_recent: 0,
+            ts_offset: 0,
+            challenged_ms: 0,
+        }
+    }
+
+    /// Sets the send side to its SYN, not sent yet.
+    pub const fn start_sending_at(&mut self, iss: u32) {
+        (self.iss, self.snd_una, self.snd_max, self.recover) = (iss, iss, iss, iss);
+        self.write_seq = iss.wrapping_add(1);
+    }
+
+    /// Sets the receive side to behind the peer's SYN.
+    pub const fn start_receiving_at(&mut self, irs: u32) {
+        let next = irs.wrapping_add(1);
+        (self.irs, self.read_seq, self.rcv_nxt, self.acked_to, self.rcv_right) = (irs, next, next, irs, next);
+    }
+
+    /// The payload that fits the path and the peer, options subtracted (RFC 6691).
+    pub fn fit_mss(&mut self, mtu: u16) {
+        let headers = if self.key.src.is_v4() { 40 } else { 60 };
+        let options = if self.is(flag::TIMESTAMPS) { 12 } else { 0 };
+        self.mss = (mtu - headers).min(self.peer_mss).saturating_sub(options);
+    }
+
+    /// Whether any of `mask` is set.
+    #[inline]
+    pub const fn is(&self, mask: u16) -> bool {
+        self.flags & mask != 0
+    }
+
+    /// Sets `mask`.
+    #[inline]
+    pub const fn set(&mut self, mask: u16) {
+        self.flags |= mask;
+    }
+
+    /// Clears `mask`.
+    #[inline]
+    pub const fn clear(&mut self, mask: u16) {
+        self.flags &= !mask;
+    }
+
+    /// Bytes received and not yet relayed.
+    #[inline]
+    pub const fn queued(&self) -> u32 {
+        self.rcv_nxt.wrapping_sub(self.read_seq).wrapping_sub(self.is(flag::FIN_IN) as u32)
+    }
+
+    /// Bytes handed over for sending and never sent, our FIN counted.
+    #[inline]
+    pub const fn unsent(&self) -> u32 {
+        let end = self.write_seq.wrapping_add(self.is(flag::FIN_OUT) as u32);
+        if before(self.snd_max, end) { end.wrapping_sub(self.snd_max) } else { 0 }
+    }
+
+    /// Numbers sent and not acknowledged.
+    #[inline]
+    pub const fn in_flight(&self) -> u32 {
+        self.snd_max.wrapping_sub(self.snd_una)
+    }
+
+    /// Numbers received and not yet acknowledged.
+    #[inline]
+    pub const fn unacked(&self) -> u32 {
+        self.rcv_nxt.wrapping_sub(self.acked_to)
+    }
+
+    /// The window field for a segment of our own making: never beyond what smoltcp announced.
+    pub fn window_field(&self) -> u16 {
+        let left =
+            if before(self.rcv_nxt, self.rcv_right) { self.rcv_right.wrapping_sub(self.rcv_nxt) } else { 0 };
+        (left >> self.shift).min(u32::from(u16::MAX)) as u16
+    }
+
+    /// The timestamp option for a segment of our own making.
+    pub fn timestamp(&self, now: Instant) -> Option<(u32, u32)> {
+        self.is(flag::TIMESTAMPS).then(|| (self.timestamp_value(now), self.ts_recent))
+    }
+
+    #[inline]
+    fn timestamp_value(&self, now: Instant) -> u32 {
+        (now.millis() as u32).wrapping_add(self.ts_offset)
+    }
+
+    /// Whether both handshakes' worth of state is there: data may flow.
+    #[inline]
+    pub const fn is_synchronised(&self) -> bool {
+        !matches!(self.state, State::Closed | State::Listen | State::SynSent | State::SynReceived)
+    }
+
+    /// Adapts a packet that smoltcp wrote to what was negotiated, and notes its numbers.
+    #[inline]
+    pub fn outgoing(&mut self, packet: &mut [u8], now: Instant) {
+        let ip = if self.key.src.is_v4() { 20 } else { 40 };
+        let Some(tcp) = packet.get_mut(ip..).filter(|tcp| tcp.len() >= 20) else { return };
+        let header = usize::from(tcp[12] >> 4) * 4;
+        let flags = TcpFlags(tcp[13]);
+        let payload = (tcp.len() as u32).saturating_sub(header as u32);
+        if header > 20 {
+            self.rewrite_options(&mut tcp[20..header], now);
+        }
+        if flags.has(TcpFlags::RST) {
+            return;
+        }
+        if flags.has(TcpFlags::ACK) {
+            self.note_ack(tcp, flags);
+        }
+        let seq = word(tcp, 4);
+        let taken = payload + u32::from(flags.has(TcpFlags::SYN)) + u32::from(flags.has(TcpFlags::FIN));
+        if taken != 0 {
+            self.note_sent(seq, taken, now);
+        }
+    }
+
+    /// Rewrites the window to our shift and remembers what was announced.
+    #[inline]
+    fn note_ack(&mut self, tcp: &mut [u8], flags: TcpFlags) {
+        let ack = word(tcp, 8);
+        let field = u32::from(u16::from_be_bytes([tcp[14], tcp[15]]));
+        let bytes = if flags.has(TcpFlags::SYN) {
+            field
+        } else {
+            // RFC 7323 2.2: the field of every segment but SYN is shifted; smoltcp shifted by its own count.
+            let ours = ((field << self.inner_shift) >> self.shift).min(u32::from(u16::MAX));
+            tcp[14..16].copy_from_slice(&(ours as u16).to_be_bytes());
+            ours << self.shift
+        };
+        self.acked_to = ack;
+        let right = ack.wrapping_add(bytes);
+        if before(self.rcv_right, right) {
+            self.rcv_right = right;
+        }
+    }
+
+    #[inline]
+    fn note_sent(&mut self, seq: u32, taken: u32, now: Instant) {
+        if before(seq, self.snd_max) {
+            self.recover = self.snd_max;
+            self.set(flag::RESENDING | flag::RESENT_SYN);
+        } else if self.snd_una == self.snd_max {
+            self.flight_since = now;
+        }
+        let end = seq.wrapping_add(taken);
+        if before(self.snd_max, end) {
+            self.snd_max = end;
+        }
+    }
+
+    /// MSS at most `mss_max`, our window shift, our clock and TS.Recent.
+    #[inline]
+    fn rewrite_options(&self, options: &mut [u8], now: Instant) {
+        if options.len() == 12 && options[0] == 8 {
+            // smoltcp pads behind a lone timestamp; every stack's fast path wants the padding in front (RFC 7323 A).
+            options[..4].copy_from_slice(&[1, 1, 8, 10]);
+            self.write_timestamp(&mut options[4..12], now);
+            return;
+        }
+        let mut at = 0;
+        while at < options.len() {
+            let length = match options[at] {
+                0 => return,
+                1 => 1,
+                _ => options.get(at + 1).map_or(0, |&length| usize::from(length)),
+            };
+            let Some(option) = options.get_mut(at..at + length).filter(|option| !option.is_empty()) else {
+                return;
+            };
+            match option {
+                [2, 4, mss @ ..] => {
+                    let clamped = u16::from_be_bytes([mss[0], mss[1]]).min(self.mss_max);
+                    mss.copy_from_slice(&clamped.to_be_bytes());
+                }
+                [3, 3, shift] => *shift = self.shift,
+                [8, 10, stamp @ ..] => self.write_timestamp(stamp, now),
+                _ => {}
+            }
+            at += length;
+        }
+    }
+
+    #[inline]
+    fn write_timestamp(&self, stamp: &mut [u8], now: Instant) {
+        stamp[..4].copy_from_slice(&self.timestamp_value(now).to_be_bytes());
+        // RFC 7323 3.2: TSecr is zero where ACK is not set; TS.Recent is zero until a segment came.
+        stamp[4..8].copy_from_slice(&self.ts_recent.to_be_bytes());
+    }
+}
+
+#[inline]
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}

@@ -1,0 +1,233 @@
+//! One session's record: two legs and what is known of the pair.
+
+use super::leg::{Leg, flag};
+use super::{Admission, Phase, SessionView, Settings};
+use crate::base::{AppSlot, Endpoint, Epoch, Instant, Span, WorkerId};
+use crate::flow::Side;
+use crate::telemetry::{Event, EventKind, FirewallMatch, Status};
+use smoltcp::socket::tcp::State;
+
+/// The probes that fit into the user timeout.
+const PROBES: u64 = 8;
+
+/// A session, or a vacant slot for one.
+pub struct Session {
+    /// Client leg, origin leg.
+    pub legs: [Leg; 2],
+    /// `None`: vacant.
+    pub phase: Option<Phase>,
+    /// Whether it waits in the list of sessions to tend.
+    pub dirty: bool,
+    /// Whose bytes moved last.
+    pub last_from: Side,
+    /// Whether the firewall was on.
+    pub ip_firewall: bool,
+    /// What the firewall said.
+    pub firewall: FirewallMatch,
+    /// The app.
+    pub app: AppSlot,
+    /// The snapshot that judged it last.
+    pub epoch: Epoch,
+    /// Where it goes.
+    pub origin: Endpoint,
+    /// When its timer fires; the wheel's own word, kept here to save the look.
+    pub timer_at: Option<Instant>,
+    /// When the first SYN came.
+    pub opened_at: Instant,
+    /// When the origin was called, and before that the SYN-ACK sent.
+    pub called_at: Instant,
+    /// When both legs were up.
+    pub connected_at: Option<Instant>,
+    /// When a byte last moved from one leg to the other.
+    pub moved_at: Instant,
+    /// When it is ended because its app is gone.
+    pub doom: Option<Instant>,
+    /// Round-trip times of the handshakes.
+    pub rtts: [Option<Span>; 2],
+    /// Bytes read from client and origin.
+    pub bytes: [u64; 2],
+}
+
+/// What a session's next deadline is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Due {
+    /// The client never finished its handshake.
+    HalfOpen,
+    /// The origin did not answer the SYN.
+    Connect,
+    /// No byte moved for too long.
+    Idle,
+    /// A half-closed session stands still.
+    Fin,
+    /// A probe of this silent peer is due.
+    Probe(Side),
+    /// This peer answers no probe.
+    Silent(Side),
+    /// This peer acknowledges nothing.
+    Unanswered(Side),
+    /// The grace of a removed app is over.
+    Doom,
+}
+
+impl Session {
+    /// An empty slot.
+    pub const fn vacant() -> Self {
+        Self {
+            legs: [Leg::vacant(), Leg::vacant()],
+            phase: None,
+            dirty: false,
+            last_from: Side::Client,
+            ip_firewall: false,
+            firewall: FirewallMatch::Unknown,
+            app: AppSlot(0),
+            epoch: Epoch(0),
+            origin: Endpoint { addr: crate::base::Addr::v4([0; 4]), port: 0 },
+            timer_at: None,
+            opened_at: Instant::ZERO,
+            called_at: Instant::ZERO,
+            connected_at: None,
+            moved_at: Instant::ZERO,
+            doom: None,
+            rtts: [None; 2],
+            bytes: [0; 2],
+        }
+    }
+
+    /// Makes the slot a half-open session.
+    pub fn begin(&mut self, admission: &Admission, now: Instant) {
+        let (dirty, timer_at) = (self.dirty, self.timer_at);
+        *self = Self::vacant();
+        (self.dirty, self.timer_at) = (dirty, timer_at);
+        self.phase = Some(Phase::HalfOpen);
+        self.ip_firewall = admission.ip_firewall;
+        self.firewall = admission.firewall;
+        self.app = admission.app;
+        self.epoch = admission.epoch;
+        self.origin = admission.origin;
+        (self.opened_at, self.called_at, self.moved_at) = (now, now, now);
+    }
+
+    /// The leg on `side`.
+    #[inline]
+    pub fn leg(&self, side: Side) -> &Leg {
+        &self.legs[side.index()]
+    }
+
+    /// Our end of the origin leg, once it has one.
+    pub fn egress(&self) -> Option<Endpoint> {
+        let origin = self.leg(Side::Origin);
+        (origin.key.dst_port != 0).then(|| origin.key.dst_endpoint())
+    }
+
+    /// The session as others see it; `None` for a vacant slot.
+    pub fn view(&self, slot: u32) -> Option<SessionView> {
+        let client = self.leg(Side::Client).key;
+        Some(SessionView {
+            slot,
+            phase: self.phase?,
+            app: self.app,
+            client: client.src_endpoint(),
+            edge: client.dst_endpoint(),
+            origin: self.origin,
+            egress: self.egress(),
+            epoch: self.epoch,
+            ip_firewall: self.ip_firewall,
+            firewall: self.firewall,
+            opened_at: self.opened_at,
+            connected_at: self.connected_at,
+            client_bytes: self.bytes[0],
+            origin_bytes: self.bytes[1],
+        })
+    }
+
+    /// An event about the session.
+    pub fn event(&self, kind: EventKind, status: Status, worker: WorkerId, at: Instant) -> Event {
+        let client = self.leg(Side::Client).key;
+        Event {
+            kind,
+            status,
+            worker,
+            at,
+            app: self.app,
+            client: client.src_endpoint(),
+            edge: client.dst_endpoint(),
+            origin: Some(self.origin),
+            egress: self.egress(),
+            client_bytes: self.bytes[0],
+            origin_bytes: self.bytes[1],
+            connected_at: self.connected_at,
+            client_rtt: self.rtts[0],
+            origin_rtt: self.rtts[1],
+            firewall: self.firewall,
+            ip_firewall: self.ip_firewall,
+            count: 1,
+            reason: None,
+        }
+    }
+
+    /// The next deadline of the session's own (smoltcp's are asked for separately), and what it is about.
+    pub fn deadline(&self, settings: &Settings) -> Option<(Instant, Due)> {
+        let mut next = self.doom.map(|at| (at, Due::Doom));
+        let mut offer = |at: Instant, due: Due| {
+            if next.is_none_or(|(first, _)| at < first) {
+                next = Some((at, due));
+            }
+        };
+        match self.phase? {
+            Phase::HalfOpen => offer(self.opened_at + settings.half_open_timeout, Due::HalfOpen),
+            Phase::Connecting => offer(self.called_at + settings.connect_timeout, Due::Connect),
+            phase @ (Phase::Open | Phase::Closing) => {
+                offer(self.moved_at + settings.idle_timeout, Due::Idle);
+                if phase == Phase::Closing {
+                    let acked = self.legs[0].flight_since.max(self.legs[1].flight_since);
+                    offer(self.moved_at.max(acked) + settings.fin_timeout, Due::Fin);
+                }
+                for side in [Side::Client, Side::Origin] {
+                    if let Some((at, due)) = peer_deadline(self.leg(side), side, settings) {
+                        offer(at, due);
+                    }
+                }
+            }
+        }
+        next
+    }
+
+    /// The status of a session that ends because of `due`.
+    pub fn status_of(&self, due: Due) -> Status {
+        let timed_out = |side| match side {
+            Side::Client => Status::ClientTimedOut,
+            Side::Origin => Status::OriginTimedOut,
+        };
+        match due {
+            Due::Connect => Status::OriginConnectTimeout,
+            // Whoever's turn it was to speak.
+            Due::Idle => timed_out(self.last_from.other()),
+            Due::Fin if !self.leg(Side::Client).is(flag::FIN_IN) => Status::ClientTimedOut,
+            Due::Fin if !self.leg(Side::Origin).is(flag::FIN_IN) => Status::OriginTimedOut,
+            Due::Fin if self.leg(Side::Client).in_flight() != 0 => Status::ClientTimedOut,
+            Due::Fin => Status::OriginTimedOut,
+            Due::Probe(side) | Due::Unanswered(side) => timed_out(side),
+            Due::Silent(Side::Client) => Status::ClientUnreachable,
+            Due::Silent(Side::Origin) => Status::OriginKeepAliveExpired,
+            Due::HalfOpen | Due::Doom => Status::Internal,
+        }
+    }
+}
+
+/// When a peer is probed or given up.
+fn peer_deadline(leg: &Leg, side: Side, settings: &Settings) -> Option<(Instant, Due)> {
+    if !leg.is(flag::LIVE) || matches!(leg.state, State::Closed | State::TimeWait) {
+        return None;
+    }
+    if leg.in_flight() != 0 {
+        let at = leg.heard.max(leg.flight_since) + settings.user_timeout;
+        return Some((at, Due::Unanswered(side)));
+    }
+    if settings.keepalive == Span::ZERO {
+        return None;
+    }
+    let step = settings.user_timeout.nanos() / PROBES;
+    let at = leg.heard + settings.keepalive + Span::from_nanos(step.saturating_mul(u64::from(leg.probes)));
+    let due = if u64::from(leg.probes) >= PROBES { Due::Silent(side) } else { Due::Probe(side) };
+    Some((at, due))
+}

@@ -1,0 +1,180 @@
+//! Once a burst: bytes from leg to leg, and out. Each session that something happened to is tended once.
+//!
+//! smoltcp has work exactly when something is unsent, unacknowledged by us, being sent again, or a window opened;
+//! byway's own counters know that, so that polls which would find nothing (269 instructions each) are not made.
+
+use super::leg::{Leg, flag};
+use super::pair::Session;
+use super::receive::set_index;
+use super::stack::{self, Set, Stack};
+use super::{Net, Phase, Sessions};
+use crate::base::Instant;
+use crate::flow::{LegRef, Side};
+use smoltcp::socket::tcp::{Socket, State};
+
+/// Packets that one leg may send in one turn before others have theirs.
+const FLUSH_PACKETS_MAX: usize = 64;
+
+impl Sessions {
+    /// Tends every session that something happened to since the last call. Sessions for which no frame is left stay
+    /// on the list.
+    pub fn service<N: Net>(&mut self, now: Instant, net: &mut N) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        std::mem::swap(&mut self.dirty, &mut self.tending);
+        let mut tending = std::mem::take(&mut self.tending);
+        for &id in &tending {
+            self.sessions[id as usize].dirty = false;
+            if !self.tend(id, now, net) {
+                self.mark(id);
+            }
+        }
+        tending.clear();
+        self.tending = tending;
+    }
+
+    /// Relays and sends for one session; `false` when it has more to send than it was given room for.
+    pub(super) fn tend<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> bool {
+        let Some(phase) = self.sessions[id as usize].phase else { return true };
+        if matches!(phase, Phase::Open | Phase::Closing) {
+            self.relay(id, Side::Client, now);
+            self.relay(id, Side::Origin, now);
+        }
+        let done = self.flush(LegRef::new(id, Side::Client), now, net)
+            & self.flush(LegRef::new(id, Side::Origin), now, net);
+        if phase == Phase::Closing || self.sessions[id as usize].phase == Some(Phase::Closing) {
+            self.settle(id, now, net);
+        }
+        if self.sessions[id as usize].phase.is_some() {
+            self.arm_for_smoltcp(id, now);
+        }
+        done
+    }
+
+    /// Moves what the leg on `from` has received into the other leg's transmit buffer, and its FIN behind the last
+    /// byte. What finds no room stays, and so closes the sender's window.
+    #[inline]
+    fn relay(&mut self, id: u32, from: Side, now: Instant) {
+        let session = &mut self.sessions[id as usize];
+        if session.legs[from.index()].queued() != 0 {
+            let [client, origin] = &mut self.sets[id as usize * 2..id as usize * 2 + 2] else { return };
+            let (source, sink) = match from {
+                Side::Client => (client, origin),
+                Side::Origin => (origin, client),
+            };
+            let moved = pour(source.get_mut(stack::only()), sink.get_mut(stack::only()));
+            if moved != 0 {
+                let (leg, other) = legs_of(session, from);
+                leg.read_seq = leg.read_seq.wrapping_add(moved);
+                other.write_seq = other.write_seq.wrapping_add(moved);
+                session.bytes[from.index()] += u64::from(moved);
+                session.moved_at = now;
+                session.last_from = from;
+            }
+        }
+        if session.legs[from.index()].is(flag::FIN_IN) {
+            self.pass_fin(id, from);
+        }
+    }
+
+    /// Half-close: once all bytes of a finished side are handed on, the other side is told.
+    fn pass_fin(&mut self, id: u32, from: Side) {
+        let session = &mut self.sessions[id as usize];
+        let (leg, other) = legs_of(session, from);
+        if leg.queued() != 0 || other.is(flag::FIN_OUT) {
+            return;
+        }
+        other.set(flag::FIN_OUT | flag::POLL);
+        let at = LegRef::new(id, from.other());
+        let socket = self.sets[set_index(at)].get_mut::<Socket>(stack::only());
+        socket.close();
+        other.state = socket.state();
+        session.phase = Some(Phase::Closing);
+        let within = session.moved_at + self.settings.fin_timeout;
+        self.arm_by(id, within);
+    }
+
+    /// Sends what a leg has to send; `false` when frames ran out first.
+    #[inline]
+    fn flush<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
+        if !leg.is(flag::LIVE) || !wants_poll(leg, self.settings.rx_buffer_bytes as u32) {
+            return true;
+        }
+        // In TIME-WAIT smoltcp only waits to clear its buffers, which may still hold bytes for the other leg.
+        if matches!(leg.state, State::Closed | State::TimeWait) {
+            return true;
+        }
+        flush_leg(&mut self.stack, &mut self.sets[set_index(at)], leg, now, net)
+    }
+}
+
+fn flush_leg<N: Net>(stack: &mut Stack, set: &mut Set, leg: &mut Leg, now: Instant, net: &mut N) -> bool {
+    let interface = stack.interface(leg.class);
+    for _ in 0..FLUSH_PACKETS_MAX {
+        if net.room() == 0 {
+            // smoltcp must not be refused a frame: it would forget a fast retransmit.
+            leg.set(flag::POLL);
+            return false;
+        }
+        set_nagle(set, leg);
+        let sent = stack::egress(interface, set, leg, now, net);
+        leg.clear(flag::POLL);
+        if !sent || leg.unsent() == 0 && !leg.is(flag::RESENDING) {
+            return true;
+        }
+    }
+    leg.set(flag::POLL);
+    false
+}
+
+/// Nagle's algorithm holds back what is less than a segment only while more than a segment waits: window remainders
+/// do not go out as tiny segments, and the end of a message is never delayed.
+#[inline]
+fn set_nagle(set: &mut Set, leg: &mut Leg) {
+    let wanted = leg.unsent() >= u32::from(leg.mss);
+    if wanted != leg.is(flag::NAGLE) {
+        set.get_mut::<Socket>(stack::only()).set_nagle_enabled(wanted);
+        leg.flags ^= flag::NAGLE;
+    }
+}
+
+/// Whether a poll of this leg would find something to send.
+#[inline]
+fn wants_poll(leg: &Leg, rx_bytes: u32) -> bool {
+    if leg.is(flag::POLL | flag::RESENDING) || leg.unsent() != 0 || leg.unacked() > u32::from(leg.peer_mss) {
+        return true;
+    }
+    // smoltcp announces a window that has doubled at once.
+    let announced = leg.rcv_right.wrapping_sub(leg.rcv_nxt) as i32;
+    let free = rx_bytes.min(0xffff << leg.shift).saturating_sub(leg.queued());
+    (free / 2) as i32 >= announced && leg.state != State::SynSent
+}
+
+/// Moves bytes from one socket's receive ring into another's transmit ring; at most two runs, as rings wrap.
+#[inline]
+fn pour(source: &mut Socket<'static>, sink: &mut Socket<'static>) -> u32 {
+    let mut moved = 0;
+    for _ in 0..2 {
+        let run = source.recv(|bytes| {
+            let taken = sink.send_slice(bytes).unwrap_or(0);
+            (taken, taken)
+        });
+        match run {
+            Ok(0) | Err(_) => break,
+            Ok(taken) => moved += taken as u32,
+        }
+    }
+    moved
+}
+
+/// The leg on `side` and the other one.
+#[inline]
+fn legs_of(session: &mut Session, side: Side) -> (&mut Leg, &mut Leg) {
+    let [client, origin] = &mut session.legs;
+    match side {
+        Side::Client => (client, origin),
+        Side::Origin => (origin, client),
+    }
+}

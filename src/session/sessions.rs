@@ -1,0 +1,342 @@
+//! All sessions of one worker: the room's public face, and how a session opens.
+//!
+//! ```text
+//!  SYN -> open -> HalfOpen --third ACK--> Connecting --SYN-ACK of the origin--> Open --FIN--> Closing -> gone
+//!                    |                        |                                  |              |
+//!                    `-- RST, timeout         `-- refused, unreachable, timeout  `-- RST, timeout, end
+//! ```
+//! Everything is allocated here at launch: session slots, two one-socket sets a slot with their buffers, the flow
+//! table, timers, TIME-WAIT and the source ports. Session slot `n` owns the sets `2n` (client) and `2n + 1` (origin).
+
+use super::allowance::Allowance;
+use super::isn::{self, IsnSource};
+use super::leg::{Leg, before, flag};
+use super::options::{self, Options};
+use super::packet::{Bare, PACKET_BYTES_MAX};
+use super::pair::Session;
+use super::stack::{self, Set, Stack};
+use super::time_wait::Graveyard;
+use super::{Admission, Net, Settings};
+use crate::base::{AppSlot, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
+use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts};
+use crate::wire::{FlowKey, TcpFlags, TcpSegment};
+use dpdk_sys::cpu;
+use smoltcp::socket::tcp;
+
+/// The longest IP packet that is copied before smoltcp sees it.
+const SCRATCH_BYTES: usize = 65_536;
+/// What a SYN without an MSS option means (RFC 9293 3.7.1).
+const MSS_DEFAULT_V4: u16 = 536;
+const MSS_DEFAULT_V6: u16 = 1220;
+/// The smallest MSS worth obeying; smoltcp and Linux have the same floor.
+const MSS_MIN: u16 = 48;
+
+/// The sessions of one worker.
+pub struct Sessions {
+    pub(super) settings: Settings,
+    pub(super) worker: WorkerId,
+    pub(super) hasher: FlowHasher,
+    pub(super) flows: FlowMap<LegRef>,
+    pub(super) sessions: Box<[Session]>,
+    pub(super) sets: Box<[Set]>,
+    pub(super) free: Vec<u32>,
+    pub(super) wheel: Wheel,
+    pub(super) dirty: Vec<u32>,
+    /// The list that `service` walks while `dirty` takes newcomers.
+    pub(super) tending: Vec<u32>,
+    pub(super) stack: Stack,
+    pub(super) isns: IsnSource,
+    pub(super) ports: SourcePorts,
+    pub(super) graveyard: Graveyard,
+    pub(super) allowance: Allowance,
+    pub(super) scratch: Box<[u8]>,
+    pub(super) half_open: u32,
+    pub(super) sweep_cursor: u32,
+    pub(super) draining: bool,
+}
+
+impl Sessions {
+    /// All that `worker`, one of `workers`, will ever use.
+    ///
+    /// # Panics
+    /// When smoltcp no longer takes initial sequence numbers of our choice (see `isn`), and when there is not enough
+    /// memory for the buffers.
+    pub fn new(settings: Settings, worker: WorkerId, workers: u8, secret: &[u8; 32], now: Instant) -> Self {
+        assert!(isn::self_test(), "smoltcp no longer takes initial sequence numbers of our choice");
+        let count = settings.sessions_max.clamp(1, LegRef::SESSIONS_MAX - 1) as usize;
+        let set = |_| stack::socket_set(settings.rx_buffer_bytes, settings.tx_buffer_bytes);
+        let hasher = FlowHasher::new(secret);
+        Self {
+            worker,
+            flows: FlowMap::new(count * 2),
+            sessions: (0..count).map(|_| Session::vacant()).collect(),
+            sets: (0..count * 2).map(set).collect(),
+            free: (0..count as u32).rev().collect(),
+            wheel: Wheel::with_capacity(count, now),
+            dirty: Vec::with_capacity(count),
+            tending: Vec::with_capacity(count),
+            stack: Stack::new(&settings.port_mtus),
+            isns: IsnSource::new(secret),
+            ports: SourcePorts::new(settings.egress.clone(), worker, workers, secret),
+            graveyard: Graveyard::new(settings.time_wait_max as usize, settings.time_wait, hasher.clone()),
+            allowance: Allowance::new(settings.challenge_acks_per_s, u64::from_le_bytes(eight_of(secret))),
+            scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+            half_open: 0,
+            sweep_cursor: 0,
+            draining: false,
+            hasher,
+            settings,
+        }
+    }
+
+    /// The hash of a flow as its frames arrive; input of `prefetch` and `find`.
+    #[inline]
+    pub fn hash(&self, key: &FlowKey) -> u64 {
+        self.hasher.hash(key)
+    }
+
+    /// Asks the cache for the flow table's lines under `hash`.
+    #[inline]
+    pub fn prefetch(&self, hash: u64) {
+        self.flows.prefetch(hash);
+    }
+
+    /// Asks the cache for a session that `find` is about to look at or has found.
+    #[inline]
+    pub fn prefetch_leg(&self, leg: LegRef) {
+        let index = leg.session() as usize;
+        cpu::prefetch(&self.sessions[index].legs[leg.side().index()]);
+        let socket = self.sets[index * 2 + leg.side().index()].get::<tcp::Socket>(stack::only());
+        cpu::prefetch(socket);
+    }
+
+    /// The leg that a frame with this key belongs to.
+    #[inline]
+    pub fn find(&self, key: &FlowKey, hash: u64) -> Option<LegRef> {
+        let sessions = &self.sessions;
+        self.flows.find(hash, |leg| sessions[leg.session() as usize].legs[leg.side().index()].key == *key)
+    }
+
+    /// The app that a leg's session belongs to.
+    pub fn app(&self, leg: LegRef) -> AppSlot {
+        self.sessions[leg.session() as usize].app
+    }
+
+    /// The snapshot that judged a leg's session last.
+    #[inline]
+    pub fn judged_epoch(&self, leg: LegRef) -> Epoch {
+        self.sessions[leg.session() as usize].epoch
+    }
+
+    /// Notes that a leg's session stands under `epoch`.
+    pub fn set_judged_epoch(&mut self, leg: LegRef, epoch: Epoch) {
+        self.sessions[leg.session() as usize].epoch = epoch;
+    }
+
+    /// Sessions alive, half-open ones included.
+    pub fn len(&self) -> usize {
+        self.sessions.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sessions whose client has not finished its handshake.
+    pub fn half_open(&self) -> usize {
+        self.half_open as usize
+    }
+
+    /// Flows in TIME-WAIT, and tuples in quarantine.
+    pub fn resting(&self) -> (usize, usize) {
+        (self.graveyard.len(), self.ports.resting())
+    }
+
+    /// No timer of this worker's sessions fires before this time; zero when sessions wait to be tended.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.dirty.is_empty() { self.wheel.next() } else { Some(Instant::ZERO) }
+    }
+
+    /// Refuses new sessions from now on; those alive go on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Opens a session for a first SYN that table and firewall let pass and that has no flow. A refusal changes and
+    /// allocates nothing.
+    pub fn open<N: Net>(
+        &mut self,
+        admission: &Admission,
+        segment: &TcpSegment,
+        frame: &[u8],
+        now: Instant,
+        net: &mut N,
+    ) -> Fate {
+        let (start, end) = segment.options();
+        let Some(options) = frame.get(start..end).and_then(options::parse) else {
+            return Fate::Dropped(DropReason::TcpHeaderBad);
+        };
+        let reuse = self.graveyard.take_reuse(&segment.key);
+        if let Some(reason) = self.refusal() {
+            return Fate::Dropped(reason);
+        }
+        let Some(&id) = self.free.last() else {
+            return Fate::Dropped(DropReason::SessionsFull);
+        };
+        let mut leg = self.client_leg(admission, segment, &options, net.mtu(admission.client_hop), now);
+        if let Some(floor) = reuse.filter(|&floor| before(leg.iss, floor.wrapping_add(1))) {
+            // RFC 1122 4.2.2.13: above every number of the old incarnation.
+            leg.start_sending_at(floor.wrapping_add(65_537));
+        }
+        if !self.listen(id, &mut leg, segment, &options, now, net) {
+            return Fate::Dropped(DropReason::TcpHeaderBad);
+        }
+        if !self.flows.insert(self.hasher.hash(&segment.key), LegRef::new(id, Side::Client)) {
+            return Fate::Dropped(DropReason::FlowsFull);
+        }
+        self.free.pop();
+        self.half_open += 1;
+        let session = &mut self.sessions[id as usize];
+        session.begin(admission, now);
+        session.legs[Side::Client.index()] = leg;
+        self.arm_by(id, now + self.settings.half_open_timeout);
+        self.mark(id);
+        Fate::Absorbed
+    }
+
+    fn refusal(&self) -> Option<DropReason> {
+        if self.draining {
+            return Some(DropReason::Draining);
+        }
+        (self.half_open >= self.settings.half_open_max).then_some(DropReason::HalfOpenFull)
+    }
+
+    /// The numbers of a client leg as its SYN gives them.
+    fn client_leg(
+        &self,
+        admission: &Admission,
+        segment: &TcpSegment,
+        options: &Options,
+        mtu: usize,
+        now: Instant,
+    ) -> Leg {
+        let mut leg = self.new_leg(segment.key, mtu, now);
+        leg.hop = admission.client_hop;
+        leg.start_receiving_at(segment.seq);
+        self.agree(&mut leg, segment, options);
+        leg
+    }
+
+    /// A leg of flow `key` over a path of `mtu` bytes, before the peer has spoken.
+    pub(super) fn new_leg(&self, key: FlowKey, mtu: usize, now: Instant) -> Leg {
+        let mut leg = Leg::vacant();
+        leg.key = key;
+        leg.heard = now;
+        leg.class = self.stack.class_for(mtu);
+        leg.shift = self.settings.window_shift.min(14);
+        leg.inner_shift = inner_shift(self.settings.rx_buffer_bytes);
+        leg.ts_offset = self.isns.timestamp_offset(&key);
+        leg.start_sending_at(self.isns.isn(&key, now));
+        leg.mss_max = self.settings.mss_max.unwrap_or(u16::MAX).max(MSS_MIN);
+        leg.set(flag::LIVE | flag::POLL);
+        leg
+    }
+
+    /// Settles what both ends can do, from the peer's SYN or SYN-ACK.
+    pub(super) fn agree(&self, leg: &mut Leg, segment: &TcpSegment, options: &Options) {
+        let default = if leg.key.src.is_v4() { MSS_DEFAULT_V4 } else { MSS_DEFAULT_V6 };
+        leg.peer_mss = options.mss.unwrap_or(default).clamp(MSS_MIN, leg.mss_max);
+        match options.window_shift {
+            Some(shift) => leg.peer_shift = shift,
+            None => (leg.shift, leg.inner_shift, leg.peer_shift) = (0, 0, 0),
+        }
+        if options.sack_permitted {
+            leg.set(flag::SACK);
+        }
+        if let Some((value, _)) = options.timestamp.filter(|_| self.settings.timestamps) {
+            leg.set(flag::TIMESTAMPS);
+            leg.ts_recent = value;
+        }
+        leg.peer_window = segment.window;
+        leg.peer_window_max = u32::from(segment.window).max(1);
+        leg.fit_mss(self.stack.mtu(leg.class));
+    }
+
+    /// Makes the slot's client socket listen and shows it the SYN through a scratch interface that holds our ISN.
+    fn listen<N: Net>(
+        &mut self,
+        id: u32,
+        leg: &mut Leg,
+        segment: &TcpSegment,
+        options: &Options,
+        now: Instant,
+        net: &mut N,
+    ) -> bool {
+        let set = &mut self.sets[id as usize * 2];
+        stack::renew(set, &self.settings);
+        if set.get_mut::<tcp::Socket>(stack::only()).listen(segment.key.dst_port).is_err() {
+            return false;
+        }
+        let mut packet = [0; PACKET_BYTES_MAX];
+        let packet = shown_syn(leg, segment, options, &mut packet);
+        let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
+        stack::ingest(&mut scratch, set, packet, leg, now, net);
+        leg.state = set.get::<tcp::Socket>(stack::only()).state();
+        leg.state == tcp::State::SynReceived
+    }
+
+    /// Puts a session on the list of those to tend after this burst.
+    #[inline]
+    pub(super) fn mark(&mut self, id: u32) {
+        let session = &mut self.sessions[id as usize];
+        if !session.dirty {
+            session.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// Makes sure that the session's timer fires at `at` or before.
+    #[inline]
+    pub(super) fn arm_by(&mut self, id: u32, at: Instant) {
+        let session = &mut self.sessions[id as usize];
+        if session.timer_at.is_none_or(|armed| at < armed) {
+            session.timer_at = Some(at);
+            self.wheel.arm(id, at);
+        }
+    }
+}
+
+/// The SYN or SYN-ACK that smoltcp is shown: the peer's numbers, with only what both ends agreed on as options and
+/// with an MSS where the peer gave none.
+pub(super) fn shown_syn<'a>(
+    leg: &Leg,
+    segment: &TcpSegment,
+    options: &Options,
+    packet: &'a mut [u8; PACKET_BYTES_MAX],
+) -> &'a [u8] {
+    let bare = Bare {
+        seq: segment.seq,
+        ack: segment.ack,
+        flags: TcpFlags(segment.flags.0 & (TcpFlags::SYN | TcpFlags::ACK)),
+        window: segment.window,
+        mss: Some(leg.peer_mss),
+        window_shift: options.window_shift,
+        sack_permitted: options.sack_permitted,
+        timestamp: options.timestamp.filter(|_| leg.is(flag::TIMESTAMPS)),
+    };
+    let packet = &mut packet[..bare.packet_len(leg.key.src.is_v4())];
+    bare.write(&leg.key, packet);
+    packet
+}
+
+/// smoltcp's own window shift for a receive buffer: the bits above 16.
+fn inner_shift(rx_bytes: usize) -> u8 {
+    (usize::BITS - rx_bytes.leading_zeros()).saturating_sub(16) as u8
+}
+
+fn eight_of(secret: &[u8; 32]) -> [u8; 8] {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&secret[8..16]);
+    eight
+}

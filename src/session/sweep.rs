@@ -1,0 +1,101 @@
+//! Walks over all sessions, a bounded number of slots a turn: a new snapshot's judgement, listings, the last goodbye.
+
+use super::{Net, SessionView, Sessions, Standing};
+use crate::base::limits::SWEEP_PER_TURN_MAX;
+use crate::base::{Epoch, Instant};
+use crate::flow::LegRef;
+use crate::telemetry::Status;
+
+impl Sessions {
+    /// Starts the sweep anew, for a snapshot that came while one was under way.
+    pub fn restart_sweep(&mut self) {
+        self.sweep_cursor = 0;
+    }
+
+    /// Judges the next few sessions under `epoch`; `true` when all have been judged since the sweep began.
+    pub fn sweep<N: Net>(
+        &mut self,
+        epoch: Epoch,
+        now: Instant,
+        mut judge: impl FnMut(&SessionView) -> Standing,
+        net: &mut N,
+    ) -> bool {
+        for _ in 0..SWEEP_PER_TURN_MAX {
+            let id = self.sweep_cursor;
+            let Some(session) = self.sessions.get(id as usize) else {
+                self.sweep_cursor = 0;
+                return true;
+            };
+            self.sweep_cursor += 1;
+            if let Some(view) = session.view(id).filter(|view| view.epoch != epoch) {
+                self.stand(id, judge(&view), epoch, now, net);
+            }
+        }
+        false
+    }
+
+    /// The session of a leg, for a judge who meets it on the road before the sweep does.
+    pub fn view(&self, at: LegRef) -> Option<SessionView> {
+        self.sessions[at.session() as usize].view(at.session())
+    }
+
+    /// Carries out a judgement on the session of a leg; `true` while the session lives.
+    pub fn rejudge<N: Net>(
+        &mut self,
+        at: LegRef,
+        standing: Standing,
+        epoch: Epoch,
+        now: Instant,
+        net: &mut N,
+    ) -> bool {
+        self.stand(at.session(), standing, epoch, now, net);
+        self.sessions[at.session() as usize].phase.is_some()
+    }
+
+    /// Shows sessions from slot `cursor` on, at most `max`; where to go on, `None` at the end.
+    pub fn rows(&self, cursor: u32, max: usize, show: &mut impl FnMut(SessionView)) -> Option<u32> {
+        let mut shown = 0;
+        for (id, session) in self.sessions.iter().enumerate().skip(cursor as usize) {
+            if shown == max {
+                return Some(id as u32);
+            }
+            if let Some(view) = session.view(id as u32) {
+                show(view);
+                shown += 1;
+            }
+        }
+        None
+    }
+
+    /// Resets the next few sessions, for a process that must go; `true` when none is left.
+    pub fn end_all<N: Net>(&mut self, status: Status, now: Instant, net: &mut N) -> bool {
+        for _ in 0..SWEEP_PER_TURN_MAX {
+            if self.is_empty() {
+                return true;
+            }
+            let id = self.sweep_cursor % self.sessions.len() as u32;
+            self.sweep_cursor = id + 1;
+            if self.sessions[id as usize].phase.is_some() {
+                self.end(id, status, None, now, net);
+            }
+        }
+        self.is_empty()
+    }
+
+    fn stand<N: Net>(&mut self, id: u32, standing: Standing, epoch: Epoch, now: Instant, net: &mut N) {
+        let grace = now + self.settings.removed_app_grace;
+        let Some(session) = self.sessions.get_mut(id as usize).filter(|session| session.phase.is_some())
+        else {
+            return;
+        };
+        session.epoch = epoch;
+        match standing {
+            Standing::Keep => session.doom = None,
+            Standing::Drain => {
+                let doom = *session.doom.get_or_insert(grace);
+                self.arm_by(id, doom);
+            }
+            Standing::End(status) => self.end(id, status, None, now, net),
+        }
+    }
+}

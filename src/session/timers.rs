@@ -1,0 +1,141 @@
+//! Timers: one a session, armed lazily.
+//!
+//! On the packet road smoltcp is never asked when it wants to be polled (268 instructions a leg). A session that
+//! something happened to is armed at the earliest time at which anything of smoltcp's could be due: 10 ms when an
+//! acknowledgement is owed, else 1 s when something is in flight. Only when that timer fires is the true deadline
+//! asked for.
+
+use super::leg::flag;
+use super::packet::Bare;
+use super::pair::Due;
+use super::receive::{RTO_MIN, set_index};
+use super::stack::{self, ACK_DELAY_MS};
+use super::{Net, Sessions};
+use crate::base::limits::TIMERS_PER_TURN_MAX;
+use crate::base::{Instant, Span};
+use crate::flow::{LegRef, Side};
+use crate::wire::TcpFlags;
+use smoltcp::socket::tcp::State;
+
+impl Sessions {
+    /// Fires the timers that are due, a bounded number of them; the rest come with the next call.
+    pub fn expire<N: Net>(&mut self, now: Instant, net: &mut N) {
+        let mut visits = TIMERS_PER_TURN_MAX;
+        while let Some(id) = self.wheel.pop(now, &mut visits) {
+            self.sessions[id as usize].timer_at = None;
+            self.tick(id, now, net);
+        }
+    }
+
+    fn tick<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        if let Some((at, due)) = self.sessions[id as usize].deadline(&self.settings)
+            && at <= now
+            && !self.act_on(id, due, now, net)
+        {
+            return;
+        }
+        for side in [Side::Client, Side::Origin] {
+            let at = LegRef::new(id, side);
+            if self.smoltcp_has_timers(at) {
+                self.leg_mut(at).set(flag::POLL);
+            }
+        }
+        if !self.tend(id, now, net) {
+            self.mark(id);
+        }
+        self.rearm(id, now, net);
+    }
+
+    /// Does what a deadline asks for; `false` when the session is gone.
+    fn act_on<N: Net>(&mut self, id: u32, due: Due, now: Instant, net: &mut N) -> bool {
+        match due {
+            Due::HalfOpen => self.forget(id, now),
+            Due::Probe(side) => {
+                self.probe(LegRef::new(id, side), now, net);
+                return true;
+            }
+            Due::Connect | Due::Idle | Due::Fin | Due::Silent(_) | Due::Unanswered(_) | Due::Doom => {
+                let status = self.sessions[id as usize].status_of(due);
+                self.end(id, status, None, now, net);
+            }
+        }
+        false
+    }
+
+    /// A keep-alive probe: an old number, which the peer must answer (RFC 9293 3.8.4).
+    fn probe<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        let leg = self.leg_mut(at);
+        leg.probes = leg.probes.saturating_add(1);
+        let bare = Bare {
+            seq: leg.snd_max.wrapping_sub(1),
+            ack: leg.rcv_nxt,
+            flags: TcpFlags(TcpFlags::ACK),
+            window: leg.window_field(),
+            timestamp: leg.timestamp(now),
+            ..Bare::default()
+        };
+        bare.send(&leg.key, leg.hop, net);
+    }
+
+    /// Arms the session at the earliest of its own deadline and smoltcp's two.
+    fn rearm<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        let Some((mut next, _)) = self.sessions[id as usize].deadline(&self.settings) else { return };
+        for side in [Side::Client, Side::Origin] {
+            let at = LegRef::new(id, side);
+            if self.smoltcp_has_timers(at) {
+                next = next.min(self.smoltcp_deadline(at, now, net));
+            }
+        }
+        let next = next.max(now + Span::from_millis(1));
+        self.sessions[id as usize].timer_at = Some(next);
+        self.wheel.arm(id, next);
+    }
+
+    fn smoltcp_has_timers(&self, at: LegRef) -> bool {
+        let leg = self.leg(at);
+        leg.is(flag::LIVE)
+            && !matches!(leg.state, State::Closed | State::TimeWait)
+            && (leg.in_flight() != 0 || leg.unsent() != 0 || leg.unacked() != 0)
+    }
+
+    fn smoltcp_deadline<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> Instant {
+        let class = self.leg(at).class;
+        let set = &self.sets[set_index(at)];
+        let wanted = self.stack.interface(class).poll_at(stack::smol(now), set);
+        match wanted {
+            Some(due) => {
+                let due = Instant::from_nanos((due.total_micros().max(0) as u64).saturating_mul(1_000));
+                // "Now", after a poll that sent nothing: it waits for a frame or for the peer.
+                if due > now { due } else { now + Span::from_millis(ACK_DELAY_MS) }
+            }
+            None => {
+                let leg = self.leg(at);
+                if leg.in_flight() != 0 || leg.unsent() != 0 {
+                    self.rescue(at, now, net);
+                }
+                now + RTO_MIN
+            }
+        }
+    }
+
+    /// smoltcp owes the peer something and has no timer for it. That happens after a fast retransmit with nothing
+    /// but a FIN in flight, and when a closed window opens over lost segments.
+    fn rescue<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        let leg = self.leg(at);
+        let only_fin = leg.is(flag::FIN_OUT) && leg.snd_una == leg.write_seq && leg.in_flight() != 0;
+        if !only_fin {
+            self.nudge(at, now, net);
+            self.mark(at.session());
+            return;
+        }
+        let fin = Bare {
+            seq: leg.snd_una,
+            ack: leg.rcv_nxt,
+            flags: TcpFlags(TcpFlags::FIN | TcpFlags::ACK),
+            window: leg.window_field(),
+            timestamp: leg.timestamp(now),
+            ..Bare::default()
+        };
+        fin.send(&leg.key, leg.hop, net);
+    }
+}

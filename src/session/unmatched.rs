@@ -1,0 +1,19 @@
+//! Segments that belong to no session.
+
+use super::{Net, Sessions};
+use crate::base::{Fate, Instant};
+use crate::wire::TcpSegment;
+
+impl Sessions {
+    /// Gives a segment without a session to the flows that are over; `None` when it is none of theirs, or a SYN that
+    /// may open such a flow anew (then `open` follows, if table and firewall agree).
+    pub fn unmatched<N: Net>(
+        &mut self,
+        segment: &TcpSegment,
+        frame: &[u8],
+        now: Instant,
+        net: &mut N,
+    ) -> Option<Fate> {
+        self.graveyard.meet(segment, frame, &mut self.allowance, now, net)
+    }
+}
