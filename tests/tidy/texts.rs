@@ -1,0 +1,162 @@
+//! Fences of the files around the code: scripts, documents, no trace of the machine they were written on.
+
+use crate::source::{Fault, Source};
+use std::collections::BTreeSet;
+
+/// No path of the machine that the project was built on.
+pub fn machine_paths(tree: &[Source]) -> Vec<Fault> {
+    let paths =
+        [concat!("/wo", "rk/"), concat!("/tmp/", "wt/"), concat!("/tmp/", "tgt"), concat!("/ro", "ot/")];
+    let mut faults = Vec::new();
+    for source in tree {
+        for (at, line) in source.text.lines().enumerate() {
+            if let Some(path) = paths.iter().find(|path| line.contains(**path)) {
+                faults.push(source.fault(at + 1, &format!("names `{path}`, a path of a build machine")));
+            }
+        }
+    }
+    faults
+}
+
+/// Scripts that go on after a failure, each with its reason; they still say `set -u`.
+const GO_ON: &[(&str, &str)] = &[
+    ("scripts/test.sh", "runs every section and counts those that fail; each section runs under `set -e`"),
+    ("scripts/lab.sh", "takes away all that it made, also what an earlier step failed to make"),
+];
+
+/// A script stops at its first failure, says what it does, and can be run. A file of shell without `#!` is a library
+/// that scripts read in, and cannot.
+pub fn scripts(tree: &[Source]) -> Vec<Fault> {
+    let is_shell = |source: &&Source| {
+        let first = source.text.lines().next().unwrap_or("");
+        source.path.ends_with(".sh") || (first.starts_with("#!") && first.ends_with("sh"))
+    };
+    tree.iter().filter(is_shell).flat_map(script_faults).collect()
+}
+
+fn script_faults(source: &Source) -> Vec<Fault> {
+    let mut lines = source.text.lines();
+    let first = lines.next().unwrap_or("");
+    let mut faults = Vec::new();
+    let mut check = |is_right: bool, what: &str| {
+        if !is_right {
+            faults.push(source.fault(1, what));
+        }
+    };
+    if !first.starts_with("#!") {
+        check(first.starts_with("# "), "a shell library begins with a comment that says what it is for");
+        check(!source.executable, "a shell library without `#!` is not executable");
+        return faults;
+    }
+    check(
+        lines.next().is_some_and(|line| line.starts_with("# ")),
+        "the second line says what the script does",
+    );
+    check(source.executable, "a script is executable (chmod +x)");
+    let goes_on = GO_ON.iter().any(|(path, _)| *path == source.path);
+    let wanted = if goes_on { "set -u" } else { "set -eu" };
+    check(source.text.lines().any(|line| line.starts_with(wanted)), &format!("a script says `{wanted}`"));
+    faults
+}
+
+/// README names every key of the boot config that ships.
+pub fn config_keys(tree: &[Source]) -> Vec<Fault> {
+    let find = |path: &str| tree.iter().find(|source| source.path == path);
+    let (Some(readme), Some(config)) = (find("README.md"), find("config/edge.toml")) else {
+        return Vec::new();
+    };
+    let table: toml::Table = config.text.parse().expect("config/edge.toml is TOML");
+    let mut keys = BTreeSet::new();
+    collect_keys(&toml::Value::Table(table), &mut keys);
+    let words: BTreeSet<_> = readme.text.split(|letter: char| !is_name(letter)).collect();
+    let silent = keys.iter().filter(|key| !words.contains(key.as_str()));
+    silent.map(|key| format!("README.md: does not say what `{key}` of config/edge.toml means")).collect()
+}
+
+fn collect_keys(value: &toml::Value, keys: &mut BTreeSet<String>) {
+    if let Some(table) = value.as_table() {
+        for (key, value) in table {
+            keys.insert(key.clone());
+            collect_keys(value, keys);
+        }
+    }
+    for value in value.as_array().into_iter().flatten() {
+        collect_keys(value, keys);
+    }
+}
+
+/// Every metric that a document names is one that the code exposes.
+pub fn metric_names(tree: &[Source]) -> Vec<Fault> {
+    let code = tree.iter().filter(|source| source.path.starts_with("src/"));
+    let exposed: BTreeSet<_> = code.flat_map(|source| metrics(&source.text)).map(|(_, name)| name).collect();
+    let mut faults = Vec::new();
+    let documents =
+        tree.iter().filter(|source| source.path.ends_with(".md") && source.path != "CHANGELOG.md");
+    for document in documents.chain(tree.iter().filter(|source| source.path.ends_with(".sh"))) {
+        for (line, name) in metrics(&document.text) {
+            let family = name.trim_end_matches("_sum").trim_end_matches("_count");
+            if name.ends_with("_total") && !exposed.contains(family) {
+                faults.push(document.fault(line, &format!("no code exposes `{name}`")));
+            }
+        }
+    }
+    faults
+}
+
+/// All words that begin as metrics do, with their lines.
+fn metrics(text: &str) -> Vec<(usize, String)> {
+    let words = |line: &str| -> Vec<String> {
+        let words = line.split(|letter: char| !is_name(letter));
+        words.filter(|word| word.starts_with("byway_")).map(str::to_owned).collect()
+    };
+    text.lines()
+        .enumerate()
+        .flat_map(|(at, line)| words(line).into_iter().map(move |word| (at + 1, word)))
+        .collect()
+}
+
+fn is_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_of_a_build_machine_is_seen() {
+        let text = concat!("cd /wo", "rk/x");
+        assert_eq!(machine_paths(&[Source::new("scripts/x.sh", text)]).len(), 1);
+        assert_eq!(machine_paths(&[Source::new("scripts/x.sh", "cd \"$root\"")]).len(), 0);
+    }
+
+    #[test]
+    fn careless_script_is_seen() {
+        let faults = |text: &str, executable: bool| {
+            script_faults(&Source { executable, ..Source::new("scripts/x.sh", text) }).len()
+        };
+        assert_eq!(faults("#!/bin/sh\n# Does it.\nset -eu\n", true), 0);
+        assert_eq!(faults("#!/bin/sh\n# Does it.\nset -eu\n", false), 1);
+        assert_eq!(faults("#!/bin/sh\n# Does it.\n", true), 1);
+        assert_eq!(faults("#!/bin/sh\nset -eu\n", true), 1);
+        assert_eq!(faults("# For reading in.\n", false), 0);
+        assert_eq!(faults("# For reading in.\n", true), 1);
+        assert_eq!(faults("x=1\n", false), 1);
+        let run = Source::new(".ci/run", "#!/usr/bin/env bash\n");
+        assert_eq!(scripts(&[run]).len(), 3);
+    }
+
+    #[test]
+    fn undocumented_key_and_unknown_metric_are_seen() {
+        let tree = |readme: &str| {
+            let config =
+                Source::new("config/edge.toml", "lab = false\n[[ports]]\nmtu = 1500\n[a]\nb = [{c = 1}]\n");
+            let code = Source::new("src/telemetry/catalog.rs", "\"byway_turns_total\"");
+            [Source::new("README.md", readme), config, code]
+        };
+        assert_eq!(config_keys(&tree("`lab` ports.mtu a.b c")).len(), 0);
+        assert_eq!(config_keys(&tree("`labor` ports.mtu a.b")).len(), 2);
+        assert_eq!(metric_names(&tree("byway_turns_total")).len(), 0);
+        assert_eq!(metric_names(&tree("byway_turn_total")).len(), 1);
+    }
+}
