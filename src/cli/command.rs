@@ -1,7 +1,7 @@
 //! From arguments to a verb, and from its failure to one line and an exit code.
 
 use super::args::{Cli, Command, ConfigCommand};
-use super::{check, init};
+use super::{check, init, show};
 use clap::Parser;
 use std::fmt::Display;
 use std::io::Write;
@@ -12,7 +12,8 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Config(ConfigCommand::Init { path }) => init::run(path.as_deref()),
-        Command::Run(_) | Command::Show(_) | Command::Where(_) => fail("this verb is not built in yet"),
+        Command::Show(args) => show::run(&args),
+        Command::Run(_) | Command::Where(_) => fail("this verb is not built in yet"),
     }
 }
 

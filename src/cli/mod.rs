@@ -2,7 +2,11 @@
 
 mod args;
 mod check;
+mod client;
 mod command;
 mod init;
+mod lower;
+mod show;
+mod text;
 
 pub use command::main;

@@ -265,6 +265,9 @@ fn tcp(draft: &Draft, notes: &mut Notes) {
         );
         notes.push_at(&place("half_open"), text);
     }
+    if let Some(mss) = tcp.mss_max.filter(|mss| *mss < 536) {
+        notes.push_at(&place("mss_max"), format!("{mss} is too small; 0, or 536 to 9560 (RFC 9293 3.7.1)"));
+    }
     let window_max = 65_535usize << tcp.window_shift;
     if tcp.rx_buffer_bytes > window_max.max(65_536) {
         let text = format!(

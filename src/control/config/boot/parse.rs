@@ -229,6 +229,9 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> TcpSpec {
         rx_buffer_bytes: s.value(notes, "rx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         tx_buffer_bytes: s.value(notes, "tx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         window_shift: s.value(notes, "window_shift", 7, whole("bits", 0..=14)),
+        timestamps: s.value(notes, "timestamps", true, flag),
+        congestion_control: s.value(notes, "congestion_control", true, flag),
+        mss_max: Some(s.value(notes, "mss_max", 0, whole("bytes", 0..=9_560))).filter(|mss| *mss > 0),
         connect_timeout: seconds(s, notes, "connect_timeout_s", 10, 1..=600),
         half_open_timeout: seconds(s, notes, "half_open_timeout_s", 10, 1..=600),
         idle_timeout: seconds(s, notes, "idle_timeout_s", DAY_S, 1..=30 * DAY_S),
@@ -237,7 +240,6 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> TcpSpec {
         user_timeout: seconds(s, notes, "user_timeout_s", 120, 1..=DAY_S),
         time_wait: seconds(s, notes, "time_wait_s", 60, 1..=600),
         removed_app_drain: seconds(s, notes, "removed_app_drain_s", 300, 0..=DAY_S),
-        syn_per_s: s.value(notes, "syn_per_s", 0, whole("SYNs a second", 0..=1 << 30)),
         rst_per_s: s.value(notes, "rst_per_s", 1_000, whole("RSTs a second", 0..=1 << 30)),
         challenge_ack_per_s: s.value(
             notes,

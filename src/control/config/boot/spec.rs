@@ -230,6 +230,12 @@ pub struct TcpSpec {
     pub tx_buffer_bytes: usize,
     /// The window scale that byway announces (RFC 7323).
     pub window_shift: u8,
+    /// Whether timestamps are offered and taken (RFC 7323 3).
+    pub timestamps: bool,
+    /// Whether the sender slows down on loss (CUBIC); off only on clean paths of one's own.
+    pub congestion_control: bool,
+    /// The largest MSS announced and used; `None`: what the port's MTU gives.
+    pub mss_max: Option<u16>,
     /// The origin has to answer within this span.
     pub connect_timeout: Span,
     /// The client's third packet has to come within this span.
@@ -246,8 +252,6 @@ pub struct TcpSpec {
     pub time_wait: Span,
     /// How long sessions of a removed app may go on before they are reset.
     pub removed_app_drain: Span,
-    /// First SYNs a second and worker; 0: no limit.
-    pub syn_per_s: u32,
     /// RSTs that answer segments out of state, a second and worker; 0: none are sent.
     pub rst_per_s: u32,
     /// Challenge ACKs a second and worker (RFC 5961 7).

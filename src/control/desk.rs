@@ -1,0 +1,46 @@
+//! The counter between the listeners and the control loop: inquiries go over it, the loop alone owns the state.
+
+use super::ask::Ask;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+/// Inquiries that wait for the loop.
+const INQUIRIES_MAX: usize = 64;
+
+/// How ready byway is, for probes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// Traffic is served by the table on disk, over all ports.
+    Ready,
+    /// Traffic is served, but something needs a look.
+    Degraded(Vec<String>),
+    /// No new connections are taken.
+    NotReady(String),
+}
+
+/// What the loop may be asked.
+pub enum Inquiry {
+    /// A request of the local socket.
+    Ask(Ask, oneshot::Sender<Value>),
+    /// The Prometheus text.
+    Metrics(oneshot::Sender<String>),
+    /// How ready byway is.
+    Ready(oneshot::Sender<Readiness>),
+}
+
+/// The listeners' side.
+#[derive(Clone)]
+pub struct Desk(mpsc::Sender<Inquiry>);
+
+impl Desk {
+    /// Both sides.
+    pub fn open() -> (Self, mpsc::Receiver<Inquiry>) {
+        let (sender, receiver) = mpsc::channel(INQUIRIES_MAX);
+        (Self(sender), receiver)
+    }
+
+    /// Puts an inquiry to the loop; `false` when the loop has ended.
+    pub async fn put(&self, inquiry: Inquiry) -> bool {
+        self.0.send(inquiry).await.is_ok()
+    }
+}

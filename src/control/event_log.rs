@@ -1,0 +1,341 @@
+//! Events as JSON lines with the names of Spectrum's `spectrum_events` (Logpush). byway's own fields follow in
+//! lower case. A full disk or a vanished folder costs lines, which are counted; it never costs traffic.
+
+use super::config::boot::EventsTarget;
+use super::log;
+use super::timestamp::WallClock;
+use crate::base::{Endpoint, Instant};
+use crate::telemetry::{Event, EventKind, FirewallMatch};
+use serde_json::{Map, Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+/// Bytes gathered before a write.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// What the log says of an app beside what is in the event.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AppFacts {
+    /// The app's id.
+    pub id: String,
+    /// `tls` of the app.
+    pub tls: String,
+    /// `proxy_protocol` of the app.
+    pub proxy_protocol: String,
+}
+
+/// Where event lines go.
+pub struct EventLog {
+    target: EventsTarget,
+    site: String,
+    file: Option<File>,
+    chunk: Vec<u8>,
+    lines_in_chunk: u64,
+    lost: u64,
+    written: u64,
+    failing: bool,
+}
+
+impl EventLog {
+    /// Opens the target. A file that cannot be opened is said, tried again at `reopen`, and its lines are counted
+    /// as lost.
+    pub fn open(target: EventsTarget, site: &str) -> Self {
+        let mut log = Self {
+            target,
+            site: site.to_owned(),
+            file: None,
+            chunk: Vec::with_capacity(CHUNK_BYTES),
+            lines_in_chunk: 0,
+            lost: 0,
+            written: 0,
+            failing: false,
+        };
+        log.reopen();
+        log
+    }
+
+    /// Opens the file again under its name (SIGHUP, after logrotate moved it).
+    pub fn reopen(&mut self) {
+        self.flush();
+        self.failing = false;
+        self.open_file();
+    }
+
+    /// Opens the file again where it is not open or has lost its last name; to be called now and then.
+    pub fn mend(&mut self) {
+        let nameless = |file: &File| file.metadata().map_or(true, |meta| meta.nlink() == 0);
+        if self.file.as_ref().is_none_or(nameless) {
+            self.open_file();
+        }
+    }
+
+    fn open_file(&mut self) {
+        let EventsTarget::File(path) = &self.target else { return };
+        match OpenOptions::new().append(true).create(true).mode(0o640).open(path) {
+            Ok(file) => (self.file, self.failing) = (Some(file), false),
+            Err(error) => {
+                self.file = None;
+                if !self.failing {
+                    let path = path.display();
+                    log::error(format_args!("events: {path}: {error}; events are lost until it opens"));
+                }
+                self.failing = true;
+            }
+        }
+    }
+
+    /// Lines that could not be written.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Lines written.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether lines are being lost right now.
+    pub fn failing(&self) -> bool {
+        self.failing
+    }
+
+    /// Takes one event in; it is written by the next `flush`, or sooner when the chunk is full.
+    pub fn push(&mut self, event: &Event, app: &AppFacts, clock: &WallClock) {
+        if self.target == EventsTarget::Off {
+            return;
+        }
+        let line = line(event, app, &self.site, clock);
+        // A JSON value of strings and numbers always serialises into memory.
+        let _ = serde_json::to_writer(&mut self.chunk, &line);
+        self.chunk.push(b'\n');
+        self.lines_in_chunk += 1;
+        if self.chunk.len() >= CHUNK_BYTES {
+            self.flush();
+        }
+    }
+
+    /// Writes what was taken in.
+    pub fn flush(&mut self) {
+        if self.chunk.is_empty() {
+            return;
+        }
+        match self.write_chunk() {
+            Ok(()) => (self.written, self.failing) = (self.written + self.lines_in_chunk, false),
+            Err(error) => self.lose(&error),
+        }
+        self.chunk.clear();
+        self.lines_in_chunk = 0;
+    }
+
+    fn write_chunk(&mut self) -> io::Result<()> {
+        match (&self.target, &mut self.file) {
+            (EventsTarget::Off, _) => Ok(()),
+            (EventsTarget::Stdout, _) => io::stdout().write_all(&self.chunk),
+            (EventsTarget::File(_), Some(file)) => file.write_all(&self.chunk),
+            (EventsTarget::File(_), None) => Err(io::Error::other("the file is not open")),
+        }
+    }
+
+    /// Counts the chunk as lost, and says so once until writing works again.
+    fn lose(&mut self, error: &io::Error) {
+        self.lost += self.lines_in_chunk;
+        if !self.failing {
+            log::error(format_args!("events cannot be written: {error}; lost ones are counted"));
+            self.failing = true;
+        }
+    }
+}
+
+impl Drop for EventLog {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// One event as a JSON object.
+pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Value {
+    let over = matches!(event.kind, EventKind::Disconnect | EventKind::OriginError);
+    let rtt = |span: Option<crate::base::Span>| span.map_or(0, |span| span.nanos());
+    let stamp = |at: Option<Instant>| at.map_or(Value::Null, |at| clock.rfc3339(at).into());
+    let ip = |end: Option<Endpoint>| end.map_or_else(String::new, |end| end.addr.to_string());
+    let mut line = json!({
+        "Application": app.id,
+        "ClientBytes": event.client_bytes,
+        "ClientIP": ip(Some(event.client)),
+        "ClientMatchedIpFirewall": matched(event.firewall),
+        "ClientPort": event.client.port,
+        "ClientProto": "tcp",
+        "ClientTcpRtt": rtt(event.client_rtt),
+        "ClientTlsCipher": "UNK",
+        "ClientTlsClientHelloServerName": "",
+        "ClientTlsProtocol": "none",
+        "ClientTlsStatus": "UNKNOWN",
+        "ConnectTimestamp": stamp(event.connected_at),
+        "DisconnectTimestamp": stamp(over.then_some(event.at)),
+        "Event": event.kind.name(),
+        "IpFirewall": event.ip_firewall,
+        "OriginBytes": event.origin_bytes,
+        "OriginIP": ip(event.origin),
+        "OriginPort": event.origin.map_or(0, |end| end.port),
+        "OriginProto": "tcp",
+        "OriginTcpRtt": rtt(event.origin_rtt),
+        "OriginTlsCipher": "UNK",
+        "OriginTlsFingerprint": "",
+        "OriginTlsMode": app.tls,
+        "OriginTlsProtocol": "none",
+        "OriginTlsStatus": "UNKNOWN",
+        "ProxyProtocol": app.proxy_protocol,
+        "Status": event.status as u16,
+        "Timestamp": clock.rfc3339(event.at),
+    });
+    if let Value::Object(fields) = &mut line {
+        own_fields(event, site, fields);
+    }
+    line
+}
+
+/// Fields that Spectrum does not have.
+fn own_fields(event: &Event, site: &str, fields: &mut Map<String, Value>) {
+    if !site.is_empty() {
+        fields.insert("ColoCode".into(), site.into());
+    }
+    fields.insert("edge_ip".into(), event.edge.addr.to_string().into());
+    fields.insert("edge_port".into(), event.edge.port.into());
+    if let Some(egress) = event.egress {
+        fields.insert("egress_ip".into(), egress.addr.to_string().into());
+        fields.insert("egress_port".into(), egress.port.into());
+    }
+    if let Some(reason) = event.reason {
+        fields.insert("reason".into(), reason.name().into());
+    }
+    fields.insert("count".into(), event.count.into());
+    fields.insert("worker".into(), event.worker.0.into());
+}
+
+/// Spectrum's word for what the firewall said.
+const fn matched(firewall: FirewallMatch) -> &'static str {
+    match firewall {
+        FirewallMatch::Unknown => "UNKNOWN",
+        FirewallMatch::BlockIp(_) => "BLOCK_IP",
+        FirewallMatch::WhitelistIp(_) => "WHITELIST_IP",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Addr, AppSlot, RuleSlot, Span, WorkerId};
+    use crate::telemetry::Status;
+    use std::path::PathBuf;
+
+    fn event() -> Event {
+        let end = |last: u8, port| Endpoint { addr: Addr::v4([192, 0, 2, last]), port };
+        Event {
+            kind: EventKind::Disconnect,
+            status: Status::NormalClose,
+            worker: WorkerId(1),
+            at: Instant::from_nanos(2_000_000_000),
+            app: AppSlot(0),
+            client: end(7, 40_000),
+            edge: end(8, 22),
+            origin: Some(end(9, 2222)),
+            egress: Some(end(10, 5000)),
+            client_bytes: 11,
+            origin_bytes: 12,
+            connected_at: Some(Instant::from_nanos(1_000_000_000)),
+            client_rtt: Some(Span::from_micros(3)),
+            origin_rtt: None,
+            firewall: FirewallMatch::WhitelistIp(RuleSlot(4)),
+            ip_firewall: true,
+            count: 1,
+            reason: None,
+        }
+    }
+
+    fn facts() -> AppFacts {
+        AppFacts { id: "4590\"x".into(), tls: "off".into(), proxy_protocol: "off".into() }
+    }
+
+    fn clock() -> WallClock {
+        WallClock::from_unix_micros(0, Instant::ZERO)
+    }
+
+    #[test]
+    fn a_disconnect_carries_spectrums_names() {
+        let line = line(&event(), &facts(), "FRA", &clock());
+        for (name, value) in [
+            ("Application", json!("4590\"x")),
+            ("Event", json!("disconnect")),
+            ("Status", json!(200)),
+            ("ClientIP", json!("192.0.2.7")),
+            ("ClientPort", json!(40_000)),
+            ("OriginIP", json!("192.0.2.9")),
+            ("ClientTcpRtt", json!(3_000)),
+            ("OriginTcpRtt", json!(0)),
+            ("ClientMatchedIpFirewall", json!("WHITELIST_IP")),
+            ("ConnectTimestamp", json!("1970-01-01T00:00:01.000000Z")),
+            ("DisconnectTimestamp", json!("1970-01-01T00:00:02.000000Z")),
+            ("ColoCode", json!("FRA")),
+            ("edge_port", json!(22)),
+        ] {
+            assert_eq!(line[name], value, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_connect_has_no_disconnect_time_and_no_site_is_left_out() {
+        let line = line(&Event { kind: EventKind::Connect, ..event() }, &facts(), "", &clock());
+        assert_eq!(line["DisconnectTimestamp"], Value::Null);
+        assert!(line.get("ColoCode").is_none());
+    }
+
+    #[test]
+    fn a_rotated_file_is_opened_again_under_its_name() {
+        let folder = std::env::temp_dir().join(format!("byway-events-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let path = folder.join("e.jsonl");
+        let mut log = EventLog::open(EventsTarget::File(path.clone()), "");
+        log.push(&event(), &facts(), &clock());
+        log.flush();
+        std::fs::rename(&path, folder.join("e.1")).expect("renamed");
+        log.reopen();
+        log.push(&event(), &facts(), &clock());
+        log.flush();
+        let text = std::fs::read_to_string(&path).expect("there again");
+        std::fs::remove_dir_all(&folder).expect("removed");
+        assert_eq!((text.lines().count(), log.written(), log.lost()), (1, 2, 0));
+        let read: Value = serde_json::from_str(text.trim()).expect("one JSON object a line");
+        assert_eq!(read["Event"], "disconnect");
+    }
+
+    #[test]
+    fn a_removed_file_is_made_again() {
+        let path = std::env::temp_dir().join(format!("byway-events-gone-{}", std::process::id()));
+        let mut log = EventLog::open(EventsTarget::File(path.clone()), "");
+        std::fs::remove_file(&path).expect("it was made");
+        log.mend();
+        log.push(&event(), &facts(), &clock());
+        log.flush();
+        let text = std::fs::read_to_string(&path).expect("there again");
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_vanished_folder_costs_lines_and_nothing_else() {
+        let nowhere = PathBuf::from("/nonexistent/byway/e.jsonl");
+        let mut log = EventLog::open(EventsTarget::File(nowhere), "");
+        log.push(&event(), &facts(), &clock());
+        log.flush();
+        assert_eq!((log.written(), log.lost(), log.failing()), (0, 1, true));
+    }
+
+    #[test]
+    fn a_full_disk_costs_lines_and_nothing_else() {
+        let mut log = EventLog::open(EventsTarget::File("/dev/full".into()), "");
+        log.push(&event(), &facts(), &clock());
+        log.flush();
+        assert_eq!((log.written(), log.lost(), log.failing()), (0, 1, true));
+    }
+}

@@ -1,0 +1,94 @@
+//! `/metrics` for Prometheus, `/healthz` and `/readyz` for probes; loopback unless the boot config says otherwise.
+
+use super::desk::{Desk, Inquiry, Readiness};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long the control loop may take to answer a probe.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The exposition format's content type.
+const PROMETHEUS: [(HeaderName, &str); 1] =
+    [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+
+/// A bound listener for probes and metrics.
+pub struct MetricsListener(TcpListener);
+
+impl MetricsListener {
+    /// Binds `address`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self(listener))
+    }
+
+    /// The address in use.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Answers until the process ends. Inside a runtime.
+    ///
+    /// # Errors
+    /// When the runtime does not take the listener.
+    pub async fn serve(self, desk: Desk) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.0)?;
+        axum::serve(listener, router(desk)).await
+    }
+}
+
+fn router(desk: Desk) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(desk)
+}
+
+async fn metrics(State(desk): State<Desk>) -> impl IntoResponse {
+    match inquire(&desk, Inquiry::Metrics).await {
+        Some(text) => (StatusCode::OK, PROMETHEUS, text),
+        None => (StatusCode::SERVICE_UNAVAILABLE, PROMETHEUS, String::new()),
+    }
+}
+
+/// Healthy means that the control loop turns; a dead worker ends the process.
+async fn healthz(State(desk): State<Desk>) -> impl IntoResponse {
+    match inquire(&desk, Inquiry::Ready).await {
+        Some(_) => (StatusCode::OK, "ok\n"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "the control loop does not answer\n"),
+    }
+}
+
+async fn readyz(State(desk): State<Desk>) -> impl IntoResponse {
+    match inquire(&desk, Inquiry::Ready).await {
+        Some(Readiness::Ready) => (StatusCode::OK, "ready\n".to_owned()),
+        Some(Readiness::Degraded(why)) => (StatusCode::OK, format!("degraded\n{}\n", why.join("\n"))),
+        Some(Readiness::NotReady(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{why}\n")),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "not ready\nthe control loop does not answer\n".to_owned()),
+    }
+}
+
+async fn inquire<T>(desk: &Desk, inquiry: impl FnOnce(oneshot::Sender<T>) -> Inquiry) -> Option<T> {
+    let (reply, answered) = oneshot::channel();
+    let asked = async {
+        if !desk.put(inquiry(reply)).await {
+            return None;
+        }
+        answered.await.ok()
+    };
+    timeout(PATIENCE, asked).await.ok().flatten()
+}

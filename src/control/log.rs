@@ -1,0 +1,96 @@
+//! Log lines on standard error: one line each, the level in words, outside text escaped by whoever passes it in.
+//!
+//! Where standard error is the journal (`JOURNAL_STREAM` names it) a line starts with the journal's mark of its level.
+
+use std::fmt::{self, Display};
+use std::io::Write;
+use std::sync::OnceLock;
+
+/// How much a line matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Worth knowing.
+    Info,
+    /// Worth a look; byway goes on.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+impl Level {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Info => "",
+            Self::Warning => "warning: ",
+            Self::Error => "error: ",
+        }
+    }
+
+    /// The journal's mark (`sd-daemon(3)`).
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Info => "<6>",
+            Self::Warning => "<4>",
+            Self::Error => "<3>",
+        }
+    }
+}
+
+/// Says `text` at `level`.
+pub fn say(level: Level, text: impl Display) {
+    static JOURNAL: OnceLock<bool> = OnceLock::new();
+    let journal = *JOURNAL.get_or_init(is_journal);
+    let mark = if journal { level.mark() } else { "" };
+    let line = format!("{mark}byway: {}{}\n", level.word(), OneLine(text));
+    // A closed standard error leaves nothing to do about it.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// Whether standard error is the stream that `JOURNAL_STREAM` names by device and inode (`systemd.exec(5)`).
+fn is_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    nix::sys::stat::fstat(std::io::stderr())
+        .is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+/// Says what is worth knowing.
+pub fn info(text: impl Display) {
+    say(Level::Info, text);
+}
+
+/// Says what is worth a look.
+pub fn warning(text: impl Display) {
+    say(Level::Warning, text);
+}
+
+/// Says what does not work.
+pub fn error(text: impl Display) {
+    say(Level::Error, text);
+}
+
+/// A text whose control characters are escaped, so that it stays one line and moves no terminal.
+pub struct OneLine<T>(pub T);
+
+impl<T: Display> Display for OneLine<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        for letter in text.chars() {
+            if letter.is_control() {
+                write!(f, "{}", letter.escape_default())?;
+            } else {
+                fmt::Write::write_char(f, letter)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_line_whatever_is_in_it() {
+        assert_eq!(OneLine("a\nb\u{1b}[2Jc").to_string(), "a\\nb\\u{1b}[2Jc");
+    }
+}

@@ -1,0 +1,103 @@
+//! The last good table on disk: written whole or not at all, read when the table file is bad at start.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+/// The stored table's name in the state folder.
+const NAME: &str = "last_good.json";
+/// The largest table file that is read, in bytes: a million rules and a hundred thousand apps fit twice over.
+pub const TABLE_BYTES_MAX: u64 = 1 << 30;
+
+/// The folder of the last good table.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// A table as it was stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// The text.
+    pub text: String,
+    /// When it was stored, in seconds since the Unix epoch.
+    pub unix_s: u64,
+}
+
+impl Store {
+    /// Over `folder`, which must exist by the first `save`.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Where the last good table lies.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(NAME)
+    }
+
+    /// Stores `text`: written beside, synced, renamed over the old one, the folder synced.
+    ///
+    /// # Errors
+    /// The system's; the old table is then untouched.
+    pub fn save(&self, text: &str) -> io::Result<()> {
+        let beside = self.folder.join(format!("{NAME}.new"));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, self.path())?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// The last good table; `None` where none was ever stored.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn load(&self) -> io::Result<Option<Stored>> {
+        let text = match read_text(&self.path()) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let modified = fs::metadata(self.path())?.modified()?;
+        let unix_s = modified.duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs());
+        Ok(Some(Stored { text, unix_s }))
+    }
+}
+
+/// Reads a file of at most `TABLE_BYTES_MAX` bytes as UTF-8.
+///
+/// # Errors
+/// The system's, or `FileTooLarge`, or `InvalidData` for bytes that are not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder"));
+    }
+    let mut text = String::new();
+    file.take(TABLE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > TABLE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("is larger than {TABLE_BYTES_MAX} bytes")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_text_saved_is_loaded_and_nothing_is_left_beside_it() {
+        let folder = std::env::temp_dir().join(format!("byway-store-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a temporary folder");
+        let store = Store::new(&folder);
+        assert_eq!(store.load().expect("readable"), None);
+        store.save("one").expect("saved");
+        store.save("two").expect("saved");
+        assert_eq!(store.load().expect("readable").map(|stored| stored.text), Some("two".into()));
+        assert_eq!(fs::read_dir(&folder).expect("there").count(), 1);
+        fs::remove_dir_all(&folder).expect("removed");
+        assert!(store.save("three").is_err(), "a vanished folder is an error, not a panic");
+    }
+}

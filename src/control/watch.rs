@@ -1,0 +1,121 @@
+//! Has the table file changed? Looks at the path's own metadata, since editors and orchestrators replace files by
+//! rename, and tells of a change only once it has rested, so that a half-written file is not read.
+
+use crate::base::{Instant, Span};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// How long a file must look the same before it is read.
+pub const REST: Span = Span::from_millis(250);
+
+/// What tells one state of a file from another; `None`: there is no such file.
+type Look = Option<(u64, u64, u64, i64, i64, i64, i64)>;
+
+/// Watches one path.
+#[derive(Debug)]
+pub struct FileWatch {
+    path: PathBuf,
+    settled: Look,
+    moving: Option<(Look, Instant)>,
+}
+
+impl FileWatch {
+    /// Watches `path`; its present state is not a change.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), settled: look(path), moving: None }
+    }
+
+    /// Looks once; `true` when the file is another than before and has rested. A vanished file is no change: the
+    /// table in force stays.
+    pub fn changed(&mut self, now: Instant) -> bool {
+        let seen = look(&self.path);
+        if seen == self.settled {
+            self.moving = None;
+            return false;
+        }
+        let since = match self.moving {
+            Some((look, since)) if look == seen => since,
+            Some(_) | None => now,
+        };
+        self.moving = Some((seen, since));
+        if now.since(since) < REST {
+            return false;
+        }
+        (self.settled, self.moving) = (seen, None);
+        seen.is_some()
+    }
+}
+
+fn look(path: &Path) -> Look {
+    let meta = std::fs::metadata(path).ok()?;
+    let changed = (meta.ctime(), meta.ctime_nsec());
+    Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), changed.0, changed.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("byway-watch-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).expect("a temporary folder");
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const fn at(ms: u64) -> Instant {
+        Instant::from_nanos(ms * 1_000_000)
+    }
+
+    #[test]
+    fn a_changed_file_is_told_once_and_only_after_it_rested() {
+        let folder = Folder::new("rest");
+        let path = folder.0.join("t.json");
+        fs::write(&path, "a").expect("written");
+        let mut watch = FileWatch::new(&path);
+        assert!(!watch.changed(at(0)));
+        fs::write(&path, "ab").expect("written");
+        assert!(!watch.changed(at(200)), "it has just moved");
+        fs::write(&path, "abc").expect("written");
+        assert!(!watch.changed(at(400)), "it moved again");
+        assert!(!watch.changed(at(600)));
+        assert!(watch.changed(at(650)));
+        assert!(!watch.changed(at(900)), "told once");
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_by_rename_is_a_change() {
+        let folder = Folder::new("rename");
+        let (path, new) = (folder.0.join("t.json"), folder.0.join("new"));
+        fs::write(&path, "one").expect("written");
+        let mut watch = FileWatch::new(&path);
+        fs::write(&new, "two").expect("written");
+        fs::rename(&new, &path).expect("renamed");
+        assert!(!watch.changed(at(0)));
+        assert!(watch.changed(at(250)));
+    }
+
+    #[test]
+    fn a_vanished_file_is_no_change_and_its_return_is_one() {
+        let folder = Folder::new("vanish");
+        let path = folder.0.join("t.json");
+        fs::write(&path, "one").expect("written");
+        let mut watch = FileWatch::new(&path);
+        fs::remove_file(&path).expect("removed");
+        assert!(!watch.changed(at(0)));
+        assert!(!watch.changed(at(300)));
+        fs::write(&path, "two").expect("written");
+        assert!(!watch.changed(at(400)));
+        assert!(watch.changed(at(700)));
+    }
+}
