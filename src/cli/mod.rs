@@ -5,7 +5,6 @@ mod check;
 mod client;
 mod command;
 mod init;
-mod lower;
 mod show;
 mod text;
 

@@ -53,7 +53,8 @@ const PORTS: &[Column] = &[
     ("rx errors", "/stats/rx_errors"),
     ("tx errors", "/stats/tx_errors"),
 ];
-const NEIGHBORS: &[Column] = &[("address", "/address"), ("mac", "/mac"), ("port", "/port"), ("state", "/state")];
+const NEIGHBORS: &[Column] =
+    &[("address", "/address"), ("mac", "/mac"), ("port", "/port"), ("state", "/state")];
 
 /// Asks and prints.
 pub fn run(args: &ShowArgs) -> ExitCode {

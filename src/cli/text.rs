@@ -23,7 +23,7 @@ impl TextTable {
     pub fn text(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column| self.cells(column).map(|cell| cell.chars().count()).max().unwrap_or(0);
-        let numeric = |column| self.cells(column).skip(1).all(|cell| is_number(cell));
+        let numeric = |column| self.cells(column).skip(1).all(is_number);
         let layout: Vec<(usize, bool)> =
             (0..columns).map(|column| (width(column), numeric(column))).collect();
         let lines: Vec<String> = self.rows.iter().map(|row| line(row, &layout)).collect();

@@ -43,7 +43,8 @@ impl Store {
     /// The system's; the old table is then untouched.
     pub fn save(&self, text: &str) -> io::Result<()> {
         let beside = self.folder.join(format!("{NAME}.new"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&beside, self.path())?;
@@ -78,7 +79,10 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     file.take(TABLE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > TABLE_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("is larger than {TABLE_BYTES_MAX} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("is larger than {TABLE_BYTES_MAX} bytes"),
+        ));
     }
     Ok(text)
 }
