@@ -9,10 +9,15 @@ set -uo pipefail
 cd "$ROOT" || exit 1
 
 LOGS=$(target_dir)/test-logs
-SECTIONS=(format clippy clippy_without_dpdk unit without_dpdk)
+SECTIONS=(format shell clippy clippy_without_dpdk unit without_dpdk)
 mkdir -p "$LOGS"
 
 format() { cargo fmt --all --check; }
+shell() {
+    shellcheck --shell=bash --severity=warning --exclude=SC2034,SC2154,SC1090,SC1091 \
+        scripts/*.sh scripts/lib/[!g]*.sh scripts/lib/guest.sh tests/e2e/*.sh .ci/run
+    shellcheck --shell=dash --severity=warning scripts/lib/guest-init.sh
+}
 clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 clippy_without_dpdk() { cargo clippy --no-default-features --all-targets --locked -- -D warnings; }
 licences() { check_licences; }

@@ -4,7 +4,7 @@
 PACKAGES_BUILD=(build-essential pkg-config libdpdk-dev dpdk libclang-dev clang ca-certificates)
 PACKAGES_LAB=(iproute2 ethtool nftables procps util-linux kmod jq curl openssl nginx-light openssh-server openssh-client
     iperf3 netcat-openbsd socat tcpdump)
-PACKAGES_TEST=(valgrind)
+PACKAGES_TEST=(valgrind shellcheck)
 PACKAGES_REHEARSAL=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
 
 # install_packages build|lab|test|rehearsal ...: installs what of these groups is missing; a no-op where nothing is.

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Shows byway at work on one machine: the first of the README's two commands.
+# Installs what is missing, builds the release binary, makes three hosts (client, edge, origin), and lets a real curl and
+# a real ssh reach a real nginx and a real sshd through an edge address of an onboarded prefix. One line each with its
+# proof. Cleans up after itself, also when it fails or is interrupted; the last line is `N passed, N failed`.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+. "$ROOT/scripts/lib/packages.sh"
+. "$ROOT/scripts/lib/hosts.sh"
+. "$ROOT/scripts/lib/daemons.sh"
+. "$ROOT/scripts/lib/origin.sh"
+. "$ROOT/scripts/lib/talk.sh"
+
+export LAB_NAME=byway-demo-$$
+CLIENT_NS=$LAB_NAME-client EDGE_NS=$LAB_NAME-edge
+STATE=/run/byway-lab/$LAB_NAME
+DATA=${TMPDIR:-/tmp}/byway-lab-$LAB_NAME
+BIG_MIB=${DEMO_MIB:-1024}
+
+main() {
+    need_root demo.sh
+    say "== packages and release build"
+    install_packages build lab
+    (cd "$ROOT" && cargo build --release --locked --quiet) || die "the build failed"
+    export BYWAY_BIN
+    BYWAY_BIN=$(target_dir)/release/byway
+    trap clean EXIT
+    trap 'exit 130' INT TERM HUP
+    say "== three hosts: client, edge, origin ($SECONDS s so far)"
+    "$ROOT/scripts/lab.sh" up >"$DATA.json" || die "the laboratory did not come up"
+    say "   $(cat "$DATA.json")"
+    show_web
+    show_ssh
+    show_big_transfers
+    show_blocked_client
+    show_reload_under_load
+    show_no_app
+    say "== done in $SECONDS s"
+    tally
+}
+
+clean() {
+    trap '' INT TERM HUP
+    "$ROOT/scripts/lab.sh" down
+    rm -f "$DATA.json"
+}
+
+# is WHAT EXPECTED SEEN [PROOF]: a check of equality whose proof is what was seen.
+is() { if [ "$2" = "$3" ]; then pass "$1" "${4:-$3}"; else fail "$1" "expected '$2', saw '$3'"; fi; }
+
+show_web() {
+    local body='hello from the origin'
+    is "curl over IPv4" "$body" "$(fetch "http://$EDGE_IP4/" 2>&1)" "http://$EDGE_IP4/ says '$body'; the origin saw $(fetch "http://$EDGE_IP4/whoami" 2>&1)"
+    is "curl over IPv6" "$body" "$(fetch "http://[$EDGE_IP6]/" 2>&1)" "http://[$EDGE_IP6]/ says '$body'; the origin saw $(fetch "http://[$EDGE_IP6]/whoami" 2>&1)"
+}
+
+show_ssh() {
+    local address seen
+    for address in "$EDGE_IP4" "$EDGE_IP6"; do
+        seen=$(client_ssh "$address" 'echo $SSH_CONNECTION' 2>&1)
+        case $seen in
+            "$EGRESS4 "*" $ORIGIN4 22") pass "ssh over $(family "$address")" "ssh root@$address; sshd saw: $seen" ;;
+            *) fail "ssh over $(family "$address")" "$seen" ;;
+        esac
+    done
+}
+family() { case $1 in *:*) echo IPv6 ;; *) echo IPv4 ;; esac; }
+
+show_big_transfers() {
+    make_body big "$BIG_MIB"
+    seconds_of download "http://$EDGE_IP4/big"
+    is "download of $BIG_MIB MiB" "$BODY_SUM" "$OUT" "sha256 ${OUT:0:16}... on both sides, $TOOK s, $(mbit "$TOOK" "$BIG_MIB")"
+    seconds_of upload "$DATA/www/big" "http://[$EDGE_IP6]/upload/big"
+    is "upload of $BIG_MIB MiB" "$BODY_SUM" "$OUT" "sha256 ${OUT:0:16}... on both sides, $TOOK s, $(mbit "$TOOK" "$BIG_MIB")"
+}
+
+# The ssh app asks the firewall; the table blocks this one address.
+show_blocked_client() {
+    local before after banner
+    before=$(metric 'byway_dropped_frames_total.*reason="firewall_blocked"')
+    banner=$(client timeout 4 nc -w 3 -s "$BLOCKED4" "$EDGE_IP4" 22 </dev/null 2>&1)
+    after=$(metric 'byway_dropped_frames_total.*reason="firewall_blocked"')
+    if [ -z "$banner" ] && [ "$after" -gt "$before" ]; then
+        pass "a blocked client" "$BLOCKED4 -> $EDGE_IP4:22 gets no answer; blocked frames $before -> $after"
+    else
+        fail "a blocked client" "saw '$banner', blocked frames $before -> $after"
+    fi
+}
+
+# A new app is reached while an old transfer goes on, and that transfer arrives whole.
+show_reload_under_load() {
+    local sum_file=$STATE/slow.sum transfer seen went_on=no
+    client curl -sS --max-time 120 --limit-rate 40M "http://$EDGE_IP4/big" -r 0-419430399 | sum_of >"$sum_file" &
+    transfer=$!
+    sleep 1
+    add_app tcp/8080 "tcp://$ORIGIN4:8080" added.example.com
+    wait_for 15 fetch -f -o /dev/null "http://$EDGE_IP4:8080/"
+    seen=$(fetch "http://$EDGE_IP4:8080/" 2>&1)
+    kill -0 "$transfer" 2>/dev/null && went_on=yes
+    is "an app added by editing the table file" "hello from the origin" "$seen" "http://$EDGE_IP4:8080/ says '$seen'"
+    wait "$transfer"
+    if [ "$(head -c 419430400 "$DATA/www/big" | sum_of)" = "$(cat "$sum_file")" ] && [ $went_on = yes ]; then
+        pass "the transfer across that reload" "400 MiB, sha256 equal, it was under way when the app was reached"
+    else
+        fail "the transfer across that reload" "under way: $went_on, sha256 $(cat "$sum_file")"
+    fi
+}
+
+show_no_app() {
+    local code=0 before after
+    before=$(metric 'byway_dropped_frames_total.*reason="no_app"')
+    fetch --connect-timeout 2 -o /dev/null http://198.51.100.77/ 2>/dev/null || code=$?
+    after=$(metric 'byway_dropped_frames_total.*reason="no_app"')
+    if [ "$code" -eq 28 ] && [ "$after" -gt "$before" ]; then
+        pass "an address with no app" "198.51.100.77:80 gets no answer; no_app drops $before -> $after"
+    else
+        fail "an address with no app" "curl's code $code, no_app drops $before -> $after"
+    fi
+}
+
+main "$@"

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# End to end: real clients (curl, ssh, iperf3, nc) and real origins over scripts/lab.sh.
+#   run.sh              every suite
+#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control
+# Each suite has a laboratory of its own, taken away at its end, also on failure or interrupt. The binary is that of
+# lab.sh. The last line is `N passed, N failed`.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib/common.sh"
+. "$ROOT/scripts/lib/packages.sh"
+. "$ROOT/scripts/lib/hosts.sh"
+. "$ROOT/scripts/lib/daemons.sh"
+. "$ROOT/scripts/lib/origin.sh"
+. "$ROOT/scripts/lib/edge.sh"
+. "$ROOT/scripts/lib/talk.sh"
+. "$ROOT/tests/e2e/lab.sh"
+. "$ROOT/tests/e2e/traffic.sh"
+. "$ROOT/tests/e2e/faults.sh"
+. "$ROOT/tests/e2e/control.sh"
+
+SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control)
+
+suite_af_packet() { open_lab --port af_packet && traffic && firewall_and_no_app; }
+suite_workers2() { open_lab --port af_packet --workers 2 && traffic && handover_between_workers; }
+suite_tap() { open_lab --port tap && traffic; }
+suite_virtio_user() { open_lab --port virtio-user && traffic; }
+suite_af_xdp() { open_lab --port af_xdp && traffic; }
+suite_no_huge() {
+    printf '[memory]\nhugepages = "off"\n' >"$SCRATCH/edge.toml"
+    open_lab --port af_packet --edge "$SCRATCH/edge.toml" && web && big_transfers 16
+}
+suite_faults() { open_lab --port af_packet && loss_both_ways && own_link_flaps && peer_link_flaps && peer_vanishes; }
+suite_control() {
+    open_lab --port af_packet && privileges && reload_under_load && bad_table_keeps_the_old && killed_and_started_again &&
+        term_drains
+}
+
+main() {
+    local suite
+    need_root "the end-to-end tests"
+    install_packages lab
+    SCRATCH=$(mktemp -d)
+    trap clean EXIT
+    trap 'exit 130' INT TERM HUP
+    [ $# -eq 0 ] || SUITES=("$@")
+    for suite in "${SUITES[@]}"; do
+        [ "$(type -t "suite_$suite")" = function ] || die "no suite $suite"
+        SUITE=$suite
+        say "-- $suite"
+        "suite_$suite" || fail "suite $suite" "stopped early"
+        close_lab
+    done
+    tally
+}
+
+clean() {
+    trap '' INT TERM HUP
+    close_lab
+    rm -rf "$SCRATCH"
+}
+
+main "$@"
