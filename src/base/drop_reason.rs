@@ -104,7 +104,7 @@ drop_reasons! {
     TcpHeaderBad, "tcp_header_bad", Unexpected;
     /// The TCP checksum is wrong.
     TcpChecksumBad, "tcp_checksum_bad", Unexpected;
-    /// Flags that no TCP sends together (SYN with FIN or RST, none at all).
+    /// Flags that no TCP sends together: SYN with FIN or RST, or none of SYN, RST and ACK.
     TcpFlagsBad, "tcp_flags_bad", Blocked;
     /// The UDP header is broken: length.
     UdpHeaderBad, "udp_header_bad", Unexpected;

@@ -15,6 +15,32 @@ pub enum ChecksumState {
     Bad,
 }
 
+/// What a port knows of one frame's checksums.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RxHints {
+    /// The IPv4 header's.
+    pub ip: ChecksumState,
+    /// TCP's or UDP's.
+    pub l4: ChecksumState,
+}
+
+/// One of the two IP families.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[inline]
+    pub const fn of(addr: Addr) -> Self {
+        if addr.is_v4() { Self::V4 } else { Self::V6 }
+    }
+}
+
 /// TCP's flag byte (RFC 9293 3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TcpFlags(pub u8);

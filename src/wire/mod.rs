@@ -1,7 +1,30 @@
 //! Bytes to values and back, one protocol a file. No allocation, no clock, no panic.
 
+mod arp;
+pub mod checksum;
+pub mod ethernet;
+mod field;
 mod flow_key;
 mod headers;
+pub mod icmp;
+pub mod ipv4;
+pub mod ipv6;
+pub mod ndp;
+mod parse;
+mod quoted;
+pub mod rss;
+pub mod tcp;
+mod tcp_options;
+pub mod udp;
 
+pub use arp::{ArpOperation, ArpPacket, PACKET_LEN as ARP_LEN};
+pub use ethernet::{EtherType, Mac, MacText};
 pub use flow_key::{FlowKey, Protocol};
-pub use headers::{ChecksumState, Parsed, TcpFlags, TcpSegment};
+pub use headers::{ChecksumState, Family, Parsed, RxHints, TcpFlags, TcpSegment};
+pub use icmp::{IcmpErrorKind, IcmpMessage, Unreachable};
+pub use ndp::{NaFlags, NdpMessage};
+pub use parse::parse;
+pub use quoted::Quoted;
+pub use rss::Steering;
+pub use tcp::TcpEmit;
+pub use tcp_options::{SackBlocks, TcpOptions};
