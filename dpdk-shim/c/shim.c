@@ -6,10 +6,14 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_dev.h>
@@ -368,6 +372,38 @@ int bw_port_xstats(uint16_t port, struct bw_xstat *out, uint16_t count)
 		out[i].value = values[i].value;
 	}
 	return have;
+}
+
+/* ---- kernel interfaces ---- */
+
+static int interface_ioctl(const char *name, unsigned long request, int *mtu)
+{
+	struct ifreq query;
+	int rc, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	memset(&query, 0, sizeof(query));
+	snprintf(query.ifr_name, sizeof(query.ifr_name), "%s", name);
+	query.ifr_mtu = *mtu;
+	rc = ioctl(fd, request, &query) < 0 ? -errno : 0;
+	*mtu = query.ifr_mtu;
+	close(fd);
+	return rc;
+}
+
+int bw_interface_mtu(const char *name)
+{
+	int mtu = 0, rc = interface_ioctl(name, SIOCGIFMTU, &mtu);
+
+	return rc < 0 ? rc : mtu;
+}
+
+int bw_interface_set_mtu(const char *name, uint16_t mtu)
+{
+	int value = mtu;
+
+	return interface_ioctl(name, SIOCSIFMTU, &value);
 }
 
 /* ---- bursts ---- */

@@ -136,6 +136,10 @@ int bw_port_link_up(uint16_t port);
 int bw_port_stats(uint16_t port, struct bw_stats *out);
 int bw_port_xstats(uint16_t port, struct bw_xstat *out, uint16_t count);
 
+/* Kernel interfaces that software devices stand on, in the caller's network namespace. */
+int bw_interface_mtu(const char *name);
+int bw_interface_set_mtu(const char *name, uint16_t mtu);
+
 /* Bursts: at most BW_BURST_MAX frames a call. */
 uint16_t bw_rx_burst(uint16_t port, uint16_t queue, struct bw_frame *out, uint16_t count);
 uint16_t bw_tx_burst(uint16_t port, uint16_t queue, struct bw_frame *frames, uint16_t count, uint16_t *refused);

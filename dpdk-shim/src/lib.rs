@@ -24,6 +24,8 @@ pub mod frame;
 #[cfg(feature = "link")]
 pub mod hash;
 #[cfg(feature = "link")]
+pub mod interface;
+#[cfg(feature = "link")]
 pub mod log;
 #[cfg(feature = "link")]
 pub mod pool;

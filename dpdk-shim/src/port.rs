@@ -8,7 +8,7 @@ use crate::sys;
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Receive and transmit slots asked for; the driver adjusts them to what it can.
 const RING_SLOTS: u16 = 1024;
@@ -16,6 +16,13 @@ const RING_SLOTS: u16 = 1024;
 const RETA_MAX: usize = 512;
 /// Longest RSS key of any driver, in bytes.
 const KEY_MAX: usize = 64;
+
+/// DPDK's set-up calls are for one thread at a time (they share tables without locks); statistics are not held up.
+static SET_UP: Mutex<()> = Mutex::new(());
+
+fn set_up() -> MutexGuard<'static, ()> {
+    SET_UP.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
 
 /// Where a device hangs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -172,6 +179,7 @@ impl Device {
         if self.gate.as_ref().is_some_and(|gate| !gate.fits(queues.rx, queues.tx)) {
             return Err(Failure::new("rte_eth_dev_configure", EINVAL));
         }
+        let _one_at_a_time = set_up();
         self.configure(setup)?;
         let (rx_slots, tx_slots) = self.adjust_rings()?;
         let node = node.map_or(-1, i32::from);
@@ -210,6 +218,7 @@ impl Device {
         if !self.plugged {
             return Ok(());
         }
+        let _one_at_a_time = set_up();
         // SAFETY: no worker touches the queues any more, which the gate proves.
         let _ = unsafe { sys::bw_port_stop(self.port) };
         let bus = self.bus.name();
@@ -361,6 +370,7 @@ impl Device {
     fn plug_in(&mut self, args: &str) -> Result<(), Failure> {
         let args = CString::new(args).map_err(|_| Failure::new("rte_eal_hotplug_add", EINVAL))?;
         let bus = self.bus.name();
+        let _one_at_a_time = set_up();
         // SAFETY: three zero-terminated strings, which DPDK copies; the token proves that EAL is up.
         let rc = unsafe { sys::bw_port_plug(bus.as_ptr(), self.name.as_ptr(), args.as_ptr()) };
         check("rte_eal_hotplug_add", rc)?;

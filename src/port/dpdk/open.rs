@@ -1,0 +1,420 @@
+//! From the boot config's device strings to running ports: check, plug, set up, hand the queues out.
+
+use super::device::{DeviceSpec, Kind};
+use super::error::{PortError, said};
+use super::memory::{self, Hugepages};
+use super::{DpdkPort, PortControl, PortReport, interface};
+use crate::base::PortId;
+use crate::port::{ChecksumOffload, PortInfo, RssReport};
+use caps::{CapSet, Capability};
+use dpdk_sys::Failure;
+use dpdk_sys::eal::{self, Eal, Memory};
+use dpdk_sys::interface as interface_mtu;
+use dpdk_sys::pool::{self, Pool};
+use dpdk_sys::port::{Bus, Capabilities, Device, Offloads, Setup};
+use dpdk_sys::queue::QueuePair;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// One port of the boot config.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PortSpec {
+    /// Its place in the config.
+    pub id: PortId,
+    /// Its name in the config.
+    pub name: String,
+    /// Its device.
+    pub device: DeviceSpec,
+    /// The largest IP packet that it shall carry, in bytes.
+    pub mtu: u16,
+}
+
+/// All that start-up must know.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The ports.
+    pub ports: &'a [PortSpec],
+    /// Workers, each of which gets a `DpdkPort` of every port.
+    pub workers: u16,
+    /// Frame buffers a port and worker.
+    pub frames: u32,
+    /// Where memory shall come from.
+    pub hugepages: Hugepages,
+    /// CPUs of the control side, for DPDK's own threads.
+    pub control_cpus: &'a [u16],
+    /// The key of receive-side scaling (`wire::rss`).
+    pub rss_key: &'a [u8],
+    /// The queue of each entry of the redirection table; its length is a power of two.
+    pub rss_table: &'a [u16],
+}
+
+/// DPDK, running; at most one a process.
+#[derive(Debug)]
+pub struct Dpdk {
+    eal: Eal,
+    memory: Memory,
+    warning: Option<String>,
+}
+
+/// Ports in service.
+#[derive(Debug)]
+pub struct Opened {
+    /// For each worker, its end of each port, in the config's order.
+    pub workers: Vec<Vec<DpdkPort>>,
+    /// Control's end of each port.
+    pub controls: Vec<PortControl>,
+    /// What to tell the operator of each port.
+    pub reports: Vec<PortReport>,
+}
+
+/// Room in a frame beyond the MTU: Ethernet header and CRC.
+const FRAME_OVERHEAD: u32 = 18;
+/// Kernel drivers that a DPDK driver works through.
+const PCI_DRIVERS: [&str; 6] = ["vfio-pci", "uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core", "mana"];
+
+impl Dpdk {
+    /// Checks every device of the plan, then starts DPDK with memory for all of it.
+    ///
+    /// # Errors
+    /// The first thing that the operator has to mend.
+    pub fn start(plan: &Plan<'_>) -> Result<Self, PortError> {
+        plan.ports.iter().try_for_each(check)?;
+        let per_port = |port: &PortSpec| pool::memory_bytes(plan.frames * u32::from(plan.workers), port.mtu);
+        let (memory, warning) = memory::choose(plan.ports.iter().map(per_port).sum(), plan.hugepages)?;
+        let eal = eal::start(&eal::Config {
+            control_cpus: plan.control_cpus.to_vec(),
+            memory,
+            pci: plan.ports.iter().any(|port| port.device.kind() == Kind::Pci),
+            single_file_segments: plan.ports.iter().any(|port| shares_memory(&port.device)),
+            file_prefix: format!("byway-{}", std::process::id()),
+        })?;
+        Ok(Self { eal, memory, warning })
+    }
+
+    /// The proof that DPDK runs, which worker threads register with.
+    pub fn eal(&self) -> Eal {
+        self.eal
+    }
+
+    /// Whether memory is in hugepages.
+    pub fn has_hugepages(&self) -> bool {
+        self.memory == Memory::Huge
+    }
+
+    /// What the operator should know of the memory in use.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Opens the plan's ports.
+    ///
+    /// # Errors
+    /// The first port that failed; those opened before are closed again.
+    pub fn open(&self, plan: &Plan<'_>) -> Result<Opened, PortError> {
+        let plugged: Result<Vec<Plugged>, PortError> =
+            plan.ports.iter().map(|port| self.plug(plan, port)).collect();
+        let plugged = plugged?;
+        let pools = self.pools(plan, &plugged)?;
+        let mut opened = Opened {
+            workers: (0..plan.workers).map(|_| Vec::new()).collect(),
+            controls: Vec::new(),
+            reports: Vec::new(),
+        };
+        for (spec, port) in plan.ports.iter().zip(plugged) {
+            let pool = pools[&self.node(&port.capabilities)];
+            let started = port.start(plan, spec, pool)?;
+            let info = Arc::new(started.report.info.clone());
+            for (worker, queues) in opened.workers.iter_mut().zip(started.queues) {
+                worker.push(DpdkPort::new(Arc::clone(&info), queues, pool));
+            }
+            opened.controls.push(started.control);
+            opened.reports.push(started.report);
+        }
+        Ok(opened)
+    }
+
+    fn plug(&self, plan: &Plan<'_>, spec: &PortSpec) -> Result<Plugged, PortError> {
+        let args = spec.device.arguments(plan.workers, spec.mtu);
+        let bus = match spec.device.kind() {
+            Kind::Pci => Bus::Pci,
+            Kind::Software(_) => Bus::Virtual,
+        };
+        let failed =
+            |failure| PortError::PlugFailed { device: spec.device.to_string(), failure, said: said() };
+        drop(dpdk_sys::log::take());
+        let device = Device::plug(self.eal, bus, &spec.device.name(spec.id.0), &args).map_err(failed)?;
+        let capabilities = device.capabilities().map_err(failed)?;
+        Ok(Plugged { device, args, capabilities })
+    }
+
+    /// One pool a NUMA node, its buffers as long as the largest MTU asks, because a frame may leave by another port.
+    fn pools(&self, plan: &Plan<'_>, ports: &[Plugged]) -> Result<BTreeMap<Option<u8>, Pool>, PortError> {
+        let mtu = plan.ports.iter().map(|port| port.mtu).max().unwrap_or(1500);
+        let mut counts = BTreeMap::new();
+        for port in ports {
+            *counts.entry(self.node(&port.capabilities)).or_insert(0) +=
+                plan.frames * u32::from(plan.workers);
+        }
+        let pool = |(node, frames): (Option<u8>, u32)| {
+            let made = Pool::new(self.eal, frames, mtu, node);
+            made.map(|pool| (node, pool)).map_err(|_| PortError::MemoryShort {
+                wanted_mib: pool::memory_bytes(frames, mtu) >> 20,
+                free_mib: 0,
+                hugepages: self.has_hugepages(),
+            })
+        };
+        counts.into_iter().map(pool).collect()
+    }
+
+    /// Ordinary pages have no node of their own.
+    fn node(&self, capabilities: &Capabilities) -> Option<u8> {
+        if self.has_hugepages() { capabilities.numa_node } else { None }
+    }
+}
+
+/// A plugged device, not yet started.
+#[derive(Debug)]
+struct Plugged {
+    device: Device,
+    args: String,
+    capabilities: Capabilities,
+}
+
+/// A started port.
+struct Started {
+    control: PortControl,
+    queues: Vec<QueuePair>,
+    report: PortReport,
+}
+
+impl Plugged {
+    fn start(mut self, plan: &Plan<'_>, spec: &PortSpec, pool: Pool) -> Result<Started, PortError> {
+        let recipe = Recipe::new(plan, spec, &self.capabilities, self.args.clone(), pool);
+        let mut notes = recipe.bring_up(&mut self.device)?;
+        let rss = recipe.program_rss(&mut self.device, plan);
+        if recipe.queues < plan.workers {
+            notes.push(format!(
+                "{} of {} workers receive here, the others by hand-over",
+                recipe.queues, plan.workers
+            ));
+        }
+        let queues = self.device.queues(plan.workers);
+        let info = recipe.info(spec, &self.capabilities, rss);
+        let report = PortReport { info: info.clone(), workers: plan.workers, notes };
+        Ok(Started { control: PortControl::new(self.device, info, recipe), queues, report })
+    }
+}
+
+/// How a port is set up: kept, so that a vanished device can be set up again in the same way.
+#[derive(Clone, Debug)]
+pub(super) struct Recipe {
+    pub(super) port: String,
+    pub(super) device: DeviceSpec,
+    pub(super) args: String,
+    pool: Pool,
+    node: Option<u8>,
+    queues: u16,
+    mtu: u16,
+    /// The MTU that fits what the driver says of itself at configuration.
+    configured_mtu: u16,
+    offloads: Offloads,
+    rss_key: Option<Vec<u8>>,
+}
+
+impl Recipe {
+    fn new(plan: &Plan<'_>, spec: &PortSpec, can: &Capabilities, args: String, pool: Pool) -> Self {
+        let queues = plan.workers.min(can.rx_queues_max).min(can.tx_queues_max).max(1);
+        let key = (queues > 1 && can.spreads_tcp && can.reta_len > 0)
+            .then(|| key_of(plan.rss_key, can.rss_key_len));
+        let longest = can.frame_len_max.saturating_sub(FRAME_OVERHEAD).clamp(can.mtu_min.max(68), 65_535);
+        let offloads = Offloads { rx_rss_hash: can.offloads.rx_rss_hash && key.is_some(), ..can.offloads };
+        Self {
+            port: spec.name.clone(),
+            device: spec.device.clone(),
+            args,
+            pool,
+            node: can.numa_node,
+            queues,
+            mtu: spec.mtu,
+            configured_mtu: spec.mtu.min(longest as u16),
+            offloads,
+            rss_key: key,
+        }
+    }
+
+    /// Configures and starts a plugged device; what it refused, in sentences.
+    pub(super) fn bring_up(&self, device: &mut Device) -> Result<Vec<String>, PortError> {
+        let setup = Setup {
+            rx_queues: self.queues,
+            tx_queues: self.queues,
+            mtu: self.configured_mtu,
+            offloads: self.offloads,
+            rss_key: self.rss_key.as_deref(),
+        };
+        let failed = |failure| PortError::SetupFailed { port: self.port.clone(), failure, said: said() };
+        device.start(&setup, self.pool, self.node).map_err(failed)?;
+        let mut notes = Vec::new();
+        notes.extend(self.settle_mtu(device)?);
+        notes.extend(listen_to_groups(device));
+        Ok(notes)
+    }
+
+    /// A kernel interface gets the MTU of the config; any other device has it by now, or takes it.
+    fn settle_mtu(&self, device: &mut Device) -> Result<Option<String>, PortError> {
+        let refused = || PortError::MtuRefused { port: self.port.clone(), mtu: self.mtu, said: said() };
+        if let Some(name) = self.device.interface() {
+            return self.settle_interface_mtu(name).map_err(|_| refused());
+        }
+        if self.configured_mtu == self.mtu || device.mtu() == Ok(self.mtu) {
+            return Ok(None);
+        }
+        device.set_mtu(self.mtu).map(|()| None).map_err(|_| refused())
+    }
+
+    fn settle_interface_mtu(&self, name: &str) -> Result<Option<String>, Failure> {
+        let has = interface_mtu::mtu(name)?;
+        if has == u32::from(self.mtu) {
+            return Ok(None);
+        }
+        match interface_mtu::set_mtu(name, self.mtu) {
+            Ok(()) => Ok(Some(format!("the MTU of {name} was {has} and is {} now", self.mtu))),
+            Err(_) if has > u32::from(self.mtu) => Ok(Some(format!("the MTU of {name} stays {has}"))),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn program_rss(&self, device: &mut Device, plan: &Plan<'_>) -> RssReport {
+        if self.queues == 1 {
+            return RssReport::SingleQueue;
+        }
+        let Some(key) = &self.rss_key else { return RssReport::Foreign };
+        let Ok(can) = device.capabilities() else { return RssReport::Foreign };
+        let reaches = plan.rss_table.iter().all(|queue| *queue < self.queues);
+        let exact = reaches && repeats_every(plan.rss_table, can.reta_len.into());
+        let done = exact
+            && device.set_redirection(can.reta_len, plan.rss_table).is_ok()
+            && device.spreads_by(plan.rss_key, key.len() as u8);
+        if done { RssReport::Programmed { table_len: can.reta_len } } else { RssReport::Foreign }
+    }
+
+    fn info(&self, spec: &PortSpec, can: &Capabilities, rss: RssReport) -> PortInfo {
+        let Offloads { rx_ip, rx_tcp, tx_ip, tx_tcp, .. } = self.offloads;
+        PortInfo {
+            id: spec.id,
+            name: spec.name.clone(),
+            driver: can.driver.clone(),
+            mac: can.mac,
+            mtu: self.mtu,
+            rx_queues: self.queues,
+            tx_queues: self.queues,
+            rss,
+            checksum: ChecksumOffload { rx_ip, rx_tcp, tx_ip, tx_tcp },
+            numa_node: can.numa_node,
+        }
+    }
+}
+
+/// NDP solicitations go to groups; a device that cannot take them all in takes every frame in (AF_PACKET).
+pub(super) fn listen_to_groups(device: &mut Device) -> Option<String> {
+    if device.all_multicast().is_ok() || device.promiscuous().is_ok() {
+        return None;
+    }
+    Some("the driver has no multicast setting".into())
+}
+
+/// Our key at the length that the device wants. A Toeplitz key matters only as far as the input reaches (36 bytes and
+/// four more), so zeros behind ours change nothing.
+fn key_of(key: &[u8], len: u8) -> Vec<u8> {
+    let mut whole = key.to_vec();
+    whole.resize(usize::from(len).max(key.len()), 0);
+    whole
+}
+
+/// Whether a device table of `len` entries can say the same as `table`, which the hash's low bits index.
+fn repeats_every(table: &[u16], len: usize) -> bool {
+    let divides = |a: usize, b: usize| a > 0 && b > 0 && b.is_multiple_of(a);
+    divides(table.len(), len)
+        || (divides(len, table.len()) && table.iter().enumerate().all(|(i, q)| *q == table[i % len]))
+}
+
+fn shares_memory(device: &DeviceSpec) -> bool {
+    match device.kind() {
+        Kind::Pci => false,
+        Kind::Software(driver) => driver.shares_memory(),
+    }
+}
+
+/// What can be known of a port before DPDK is asked, in the operator's words.
+fn check(spec: &PortSpec) -> Result<(), PortError> {
+    match spec.device.kind() {
+        Kind::Pci => check_pci(&spec.device.name(spec.id.0), Path::new("/sys/bus/pci/devices")),
+        Kind::Software(driver) => {
+            if driver.is_of_the_kernel() {
+                check_rights(&spec.device)?;
+            }
+            check_interface(&spec.device)
+        }
+    }
+}
+
+fn check_rights(device: &DeviceSpec) -> Result<(), PortError> {
+    let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+    if has(Capability::CAP_NET_RAW) && has(Capability::CAP_NET_ADMIN) {
+        return Ok(());
+    }
+    Err(PortError::NotPermitted { what: format!("open {device}") })
+}
+
+fn check_interface(device: &DeviceSpec) -> Result<(), PortError> {
+    match device.interface() {
+        Some(name) if interface::index(name).is_none() => {
+            Err(PortError::InterfaceMissing { interface: name.to_owned() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_pci(address: &str, root: &Path) -> Result<(), PortError> {
+    let device = root.join(address);
+    if !device.exists() {
+        return Err(PortError::PciMissing { address: address.to_owned() });
+    }
+    let link = std::fs::read_link(device.join("driver")).ok();
+    let driver = link.and_then(|path| path.file_name()?.to_str().map(str::to_owned));
+    match driver {
+        Some(name) if PCI_DRIVERS.contains(&name.as_str()) => Ok(()),
+        other => Err(PortError::PciNotBound { address: address.to_owned(), driver: other }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_table_must_be_able_to_say_what_ours_says() {
+        let by = |workers: u16| (0..128).map(|i| i % workers).collect::<Vec<_>>();
+        assert!(repeats_every(&by(3), 128) && repeats_every(&by(3), 512));
+        assert!(repeats_every(&by(2), 64), "two divides 64");
+        assert!(!repeats_every(&by(3), 64), "three does not");
+        assert!(!repeats_every(&by(2), 0));
+    }
+
+    #[test]
+    fn a_longer_key_begins_with_ours() {
+        assert_eq!(key_of(&[7; 40], 52)[38..42], [7, 7, 0, 0]);
+        assert_eq!(key_of(&[7; 40], 0).len(), 40);
+    }
+
+    #[test]
+    fn a_missing_and_an_unbound_pci_device_are_told_apart() {
+        let root = Path::new("/sys/bus/pci/devices");
+        assert!(matches!(check_pci("ffff:ff:1f.7", root), Err(PortError::PciMissing { .. })));
+        let dir = std::env::temp_dir().join(format!("bw-h1-pci-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("0000:01:00.0")).expect("a directory");
+        let unbound = check_pci("0000:01:00.0", &dir).expect_err("no driver");
+        std::fs::remove_dir_all(&dir).expect("ours");
+        assert!(unbound.to_string().contains("dpdk-devbind.py -b vfio-pci 0000:01:00.0"), "{unbound}");
+    }
+}
