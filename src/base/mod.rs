@@ -3,6 +3,7 @@
 mod addr;
 mod drop_reason;
 mod fate;
+pub mod frozen_map;
 mod id;
 pub mod limits;
 mod rng;

@@ -1,1 +1,15 @@
-//! All that workers read, frozen; and the cell through which they get it.
+//! All that workers read, frozen; and the cell and the mail through which worker and control meet.
+
+mod cell;
+mod compile;
+mod cross_check;
+mod frozen;
+mod live_spec;
+mod mail;
+
+pub use cell::{SnapshotPublisher, SnapshotReader, cell};
+pub use compile::{AppReport, Compiled, Compiler, LimitError, RuleRef, RuleReport};
+pub use cross_check::{Disagreement, cross_check};
+pub use frozen::Snapshot;
+pub use live_spec::{AccountSpec, LiveSpec, ZoneSpec};
+pub use mail::{Command, ControlMail, NeighborRow, Reply, SessionRow, WorkerMail, mail};

@@ -1,1 +1,27 @@
 //! Whose address is this? Onboarded prefixes, edge addresses, protocols, ports -> app.
+
+mod app_spec;
+mod compile;
+mod lookup;
+mod name;
+mod origin_spec;
+mod prefix;
+mod prefix_map;
+mod reserved;
+mod slot_book;
+mod special;
+mod state;
+
+pub use app_spec::{
+    AppId, AppSpec, Connectivity, Dns, DnsKind, EdgeIps, EdgePorts, ProxyProtocol, TlsMode, TrafficType,
+};
+pub use compile::{Placed, compile};
+pub use lookup::{App, Table};
+pub use name::{DnsName, ScopeName};
+pub use origin_spec::{OriginDirect, OriginDnsKind, OriginSpec, PortRange};
+pub use prefix::{Prefix, PrefixError, PrefixSpec};
+pub use prefix_map::{PrefixMap, PrefixSlot};
+pub use reserved::{Forbidden, Holder, Reserved, Subnet, forbidden_origin};
+pub use slot_book::{BookFull, SlotBook};
+pub use special::special_purpose;
+pub use state::{AppState, Missing};

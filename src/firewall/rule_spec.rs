@@ -1,0 +1,185 @@
+//! An IP access rule as the operator wrote it: Spectrum's `mode`, `configuration` and `notes`.
+
+use crate::base::Addr;
+use ipnet::IpNet;
+use std::fmt;
+
+/// The shortest IPv4 range that a rule may name; anything shorter is a slip of the pen.
+pub const V4_LENGTH_MIN: u8 = 8;
+/// The same for IPv6.
+pub const V6_LENGTH_MIN: u8 = 16;
+
+/// `mode`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mode {
+    /// Refuse.
+    Block,
+    /// Let in, whatever blocks.
+    Whitelist,
+    /// Does not act at layer 4.
+    Challenge,
+    /// Does not act at layer 4.
+    JsChallenge,
+    /// Does not act at layer 4.
+    ManagedChallenge,
+}
+
+/// A range of addresses, or one. Host bits are zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RuleNet {
+    first: Addr,
+    length: u8,
+}
+
+/// The number of an autonomous system.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct AsNumber(pub u32);
+
+/// A country of ISO 3166-1 (two upper-case letters), or `T1` (Tor), `XX` (unknown).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Country([u8; 2]);
+
+/// `configuration`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// `ip`, `ip6` or `ip_range`.
+    Net(RuleNet),
+    /// `asn`.
+    Asn(AsNumber),
+    /// `country`.
+    Country(Country),
+}
+
+/// One rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuleSpec {
+    /// Whom it is about.
+    pub target: Target,
+    /// What it does.
+    pub mode: Mode,
+    /// The operator's id, where there is one.
+    pub id: Option<Box<str>>,
+    /// The operator's own words.
+    pub notes: Option<Box<str>>,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Block, Self::Whitelist, Self::Challenge, Self::JsChallenge, Self::ManagedChallenge];
+
+    /// Spectrum's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Whitelist => "whitelist",
+            Self::Challenge => "challenge",
+            Self::JsChallenge => "js_challenge",
+            Self::ManagedChallenge => "managed_challenge",
+        }
+    }
+
+    /// Whether it acts at layer 4: blocks or lets in.
+    pub const fn acts(self) -> bool {
+        match self {
+            Self::Block | Self::Whitelist => true,
+            Self::Challenge | Self::JsChallenge | Self::ManagedChallenge => false,
+        }
+    }
+}
+
+impl RuleNet {
+    /// One address.
+    pub const fn one(addr: Addr) -> Self {
+        Self { first: addr, length: if addr.is_v4() { 32 } else { 128 } }
+    }
+
+    /// From a network.
+    ///
+    /// # Errors
+    /// A sentence: too short, or host bits set.
+    pub fn new(net: IpNet) -> Result<Self, String> {
+        let (v4, length) = (net.addr().is_ipv4(), net.prefix_len());
+        let length_min = if v4 { V4_LENGTH_MIN } else { V6_LENGTH_MIN };
+        if length < length_min {
+            return Err(format!(
+                "{net} is shorter than /{length_min}, the shortest range that a rule may name"
+            ));
+        }
+        if net.addr() != net.network() {
+            return Err(format!("bits behind the range's length are set; write {}", net.trunc()));
+        }
+        Ok(Self { first: net.addr().into(), length })
+    }
+
+    /// Its first address.
+    pub const fn first(self) -> Addr {
+        self.first
+    }
+
+    /// Its length within its own family.
+    pub const fn length(self) -> u8 {
+        self.length
+    }
+
+    /// Whether it is one address.
+    pub const fn is_single(self) -> bool {
+        self.length == if self.first.is_v4() { 32 } else { 128 }
+    }
+
+    /// Whether `addr` lies in it.
+    pub fn contains(self, addr: Addr) -> bool {
+        let length = if self.first.is_v4() { self.length + 96 } else { self.length };
+        let mask = if length == 0 { 0 } else { u128::MAX << (128 - u32::from(length)) };
+        addr.is_v4() == self.first.is_v4() && (addr.bits() ^ self.first.bits()) & mask == 0
+    }
+}
+
+impl Country {
+    /// Reads a code in either case; `None` when it is not two letters (or `T1`).
+    pub fn new(text: &str) -> Option<Self> {
+        let code: [u8; 2] = text.as_bytes().try_into().ok()?;
+        let code = code.map(|byte| byte.to_ascii_uppercase());
+        (code.iter().all(u8::is_ascii_uppercase) || code == *b"T1").then_some(Self(code))
+    }
+
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("two ASCII characters")
+    }
+}
+
+impl Target {
+    /// Spectrum's word for its kind.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Net(net) if !net.is_single() => "ip_range",
+            Self::Net(net) if net.first.is_v4() => "ip",
+            Self::Net(_) => "ip6",
+            Self::Asn(_) => "asn",
+            Self::Country(_) => "country",
+        }
+    }
+}
+
+impl fmt::Display for RuleNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_single() { self.first.fmt(f) } else { write!(f, "{}/{}", self.first, self.length) }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Net(net) => net.fmt(f),
+            Self::Asn(AsNumber(number)) => write!(f, "AS{number}"),
+            Self::Country(country) => f.write_str(country.as_str()),
+        }
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,290 @@
+//! The live spec -> a snapshot and a report. The only thing that can fail here is a limit.
+
+use super::cross_check::{Disagreement, cross_check};
+use super::frozen::Snapshot;
+use super::live_spec::{LiveSpec, ZoneSpec};
+use crate::base::frozen_map::Crowded;
+use crate::base::{AppSlot, Epoch, RuleSlot, ZoneSlot};
+use crate::firewall::{self, RuleSpec, ScopeRules, Target, ZoneScopes};
+use crate::table::{self, AppId, AppState, BookFull, Placed, PrefixMap, PrefixSpec, SlotBook};
+use siphasher::sip::SipHasher13;
+use std::fmt;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+/// Compiles specs one after another: keeps slots stable and shares what did not change. Control owns one.
+#[derive(Debug)]
+pub struct Compiler {
+    secret: [u64; 2],
+    apps: SlotBook<AppId>,
+    /// By a keyed hash of (scope, target); two rules that hash alike would share a counter and nothing else.
+    rules: SlotBook<u64>,
+    prefixes: (Vec<PrefixSpec>, Arc<PrefixMap>),
+    epoch: Epoch,
+}
+
+/// What came out of one compile. Nothing is in force before it is published and `Compiler::commit` is called.
+#[derive(Debug)]
+pub struct Compiled {
+    /// To be published.
+    pub snapshot: Arc<Snapshot>,
+    /// For each app, in the order of the spec, what became of it.
+    pub apps: Vec<AppReport>,
+    /// What became of the access rules.
+    pub rules: RuleReport,
+}
+
+/// What became of one app.
+#[derive(Clone, Debug)]
+pub struct AppReport {
+    /// Its id.
+    pub id: AppId,
+    /// Its zone.
+    pub zone: ZoneSlot,
+    /// Its place within the zone's apps.
+    pub place: usize,
+    /// Its slot, where it is in force.
+    pub slot: Option<AppSlot>,
+    /// Whether it is in force, and what it goes without.
+    pub state: AppState,
+}
+
+/// What became of the access rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RuleReport {
+    /// Rules in force.
+    pub in_force: usize,
+    /// ASN and country rules: not in force in this build.
+    pub by_origin: usize,
+    /// Challenge modes: they do not act at layer 4.
+    pub challenges: usize,
+}
+
+/// Why a spec could not be compiled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LimitError {
+    /// All app slots are held, some perhaps by removed apps whose sessions still drain.
+    AppSlots(BookFull),
+    /// All rule slots are held.
+    RuleSlots(BookFull),
+    /// One key repeats, which the spec should have refused.
+    Crowded,
+    /// The compiled table answers otherwise than the naive model: a defect of byway, nothing was published.
+    Disagreement(Box<Disagreement>),
+}
+
+/// The rule slot of whose rule, and what the rule says: for `where` and for counters' names.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleRef<'a> {
+    /// `user`, or the id of the account or zone.
+    pub scope: &'a str,
+    /// The rule.
+    pub rule: &'a RuleSpec,
+}
+
+impl Compiler {
+    /// A compiler with room for `app_slots` apps and `rule_slots` rules (retired ones count); `secret` is the boot's.
+    pub fn new(secret: [u64; 2], app_slots: u32, rule_slots: u32) -> Self {
+        Self {
+            secret,
+            apps: SlotBook::new(app_slots),
+            rules: SlotBook::new(rule_slots),
+            prefixes: (Vec::new(), Arc::new(PrefixMap::empty())),
+            epoch: Epoch(0),
+        }
+    }
+
+    /// Compiles `spec` under the next epoch and asks the result some hundred questions.
+    ///
+    /// # Errors
+    /// See `LimitError`. Nothing has changed then.
+    pub fn compile(&mut self, spec: &LiveSpec) -> Result<Compiled, LimitError> {
+        self.apps.begin();
+        self.rules.begin();
+        let reports = self.place(spec)?;
+        let table = Arc::new(self.table(spec, &reports)?);
+        let (rules, rule_report) = self.rules(spec)?;
+        let epoch = Epoch(self.epoch.0 + 1);
+        let snapshot = Snapshot { epoch, table, rules: Arc::new(rules), draining: false };
+        cross_check(spec, &reports, &snapshot, self.secret[0] ^ epoch.0)
+            .map_err(|disagreement| LimitError::Disagreement(Box::new(disagreement)))?;
+        Ok(Compiled { snapshot: Arc::new(snapshot), apps: reports, rules: rule_report })
+    }
+
+    /// The last compile was published: its slots are in force, and whoever is not in it is retired.
+    pub fn commit(&mut self, compiled: &Compiled) {
+        self.apps.commit();
+        self.rules.commit();
+        self.epoch = compiled.snapshot.epoch;
+    }
+
+    /// `last` once more under the next epoch, draining: to be published when the process ends.
+    pub fn drain(&mut self, last: &Snapshot) -> Arc<Snapshot> {
+        self.epoch.0 += 1;
+        Arc::new(Snapshot { epoch: self.epoch, draining: true, ..last.clone() })
+    }
+
+    /// Slots of apps that are gone from the table but perhaps not from the workers.
+    pub fn retired_apps(&self) -> impl Iterator<Item = (AppId, AppSlot)> {
+        self.apps.retired().map(|(id, slot)| (*id, AppSlot(slot)))
+    }
+
+    /// No worker holds a session of `app` any more: its slot may be given to another.
+    pub fn release_app(&mut self, app: AppId) -> bool {
+        self.apps.release(&app)
+    }
+
+    /// All workers run the last published epoch and their older events are read: slots of removed rules may be given
+    /// to others.
+    pub fn release_retired_rules(&mut self) {
+        self.rules.release_where(|_, _| true);
+    }
+
+    /// The rule that holds `slot` in `spec`. Looks at all rules; for people, not for the road.
+    pub fn rule_at<'a>(&self, spec: &'a LiveSpec, slot: RuleSlot) -> Option<RuleRef<'a>> {
+        scopes(spec).into_iter().find_map(|(kind, scope, rules)| {
+            let holds = |rule: &&RuleSpec| self.rules.find(&self.rule_key(kind, scope, rule)) == Some(slot.0);
+            rules.iter().find(holds).map(|rule| RuleRef { scope, rule })
+        })
+    }
+
+    fn place(&mut self, spec: &LiveSpec) -> Result<Vec<AppReport>, LimitError> {
+        let by_user = blocks_by_origin(&spec.access_rules);
+        let mut reports = Vec::new();
+        for ((account, zone), slot) in spec.zones().zip((0_u32..).map(ZoneSlot)) {
+            let by_origin =
+                by_user || blocks_by_origin(&account.access_rules) || blocks_by_origin(&zone.access_rules);
+            self.place_zone(zone, slot, (by_origin, spec.allow_partial), &mut reports)?;
+        }
+        Ok(reports)
+    }
+
+    fn place_zone(
+        &mut self,
+        spec: &ZoneSpec,
+        zone: ZoneSlot,
+        (by_origin, allow_partial): (bool, bool),
+        reports: &mut Vec<AppReport>,
+    ) -> Result<(), LimitError> {
+        for (place, app) in spec.apps.iter().enumerate() {
+            let state = AppState::of(app, by_origin, allow_partial);
+            let slot = match state.is_in_force() {
+                true => Some(AppSlot(self.apps.claim(app.id).map_err(LimitError::AppSlots)?)),
+                false => None,
+            };
+            reports.push(AppReport { id: app.id, zone, place, slot, state });
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, spec: &LiveSpec, reports: &[AppReport]) -> Result<table::Table, LimitError> {
+        if self.prefixes.0 != spec.prefixes {
+            let map = PrefixMap::build(&spec.prefixes, self.secret)?;
+            self.prefixes = (spec.prefixes.clone(), Arc::new(map));
+        }
+        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps);
+        let placed = apps.zip(reports).filter_map(|(app, report)| {
+            report.slot.map(|slot| Placed { spec: app, slot, zone: report.zone })
+        });
+        Ok(table::compile(self.prefixes.1.clone(), &placed.collect::<Vec<_>>(), self.secret)?)
+    }
+
+    fn rules(&mut self, spec: &LiveSpec) -> Result<(firewall::Rules, RuleReport), LimitError> {
+        let mut report = RuleReport::default();
+        let mut lists = Vec::new();
+        for (kind, scope, rules) in scopes(spec) {
+            lists.push(self.scope_slots((kind, scope), rules, &mut report)?);
+        }
+        // `scopes` lists the user first, then each account followed by its zones.
+        let mut zones = Vec::new();
+        let mut next = 1;
+        for account in &spec.accounts {
+            let own = (next + 1)..(next + 1 + account.zones.len());
+            zones.extend(own.clone().map(|zone| ZoneScopes { zone, account: next, user: 0 }));
+            next = own.end;
+        }
+        Ok((firewall::compile(&zones, &lists, self.secret)?, report))
+    }
+
+    fn scope_slots<'a>(
+        &mut self,
+        (kind, scope): (u8, &str),
+        rules: &'a [RuleSpec],
+        report: &mut RuleReport,
+    ) -> Result<ScopeRules<'a>, LimitError> {
+        let mut slots = Vec::with_capacity(rules.len());
+        for rule in rules {
+            let slot = match rule.target {
+                Target::Net(_) if rule.mode.acts() => {
+                    report.in_force += 1;
+                    let key = self.rule_key(kind, scope, rule);
+                    Some(RuleSlot(self.rules.claim(key).map_err(LimitError::RuleSlots)?))
+                }
+                Target::Net(_) => {
+                    report.challenges += 1;
+                    None
+                }
+                Target::Asn(_) | Target::Country(_) => {
+                    report.by_origin += 1;
+                    None
+                }
+            };
+            slots.push(slot);
+        }
+        Ok(ScopeRules { rules, slots })
+    }
+
+    fn rule_key(&self, kind: u8, scope: &str, rule: &RuleSpec) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.secret[0], self.secret[1]);
+        hasher.write_u8(kind);
+        hasher.write(scope.as_bytes());
+        hasher.write_u8(0xff);
+        match rule.target {
+            Target::Net(net) => {
+                hasher.write_u128(net.first().bits());
+                hasher.write_u8(net.length());
+            }
+            Target::Asn(number) => hasher.write_u32(number.0),
+            Target::Country(country) => hasher.write(country.as_str().as_bytes()),
+        }
+        hasher.finish()
+    }
+}
+
+/// Whether a rule by ASN or country blocks.
+fn blocks_by_origin(rules: &[RuleSpec]) -> bool {
+    let by_origin = |rule: &RuleSpec| match rule.target {
+        Target::Asn(_) | Target::Country(_) => rule.mode == firewall::Mode::Block,
+        Target::Net(_) => false,
+    };
+    rules.iter().any(by_origin)
+}
+
+/// All scopes: kind, id and rules. The user's first, then each account's followed by its zones'.
+fn scopes(spec: &LiveSpec) -> Vec<(u8, &str, &[RuleSpec])> {
+    let mut scopes: Vec<(u8, &str, &[RuleSpec])> = vec![(0, "user", &spec.access_rules)];
+    for account in &spec.accounts {
+        scopes.push((1, account.id.as_str(), &account.access_rules));
+        scopes.extend(account.zones.iter().map(|zone| (2, zone.id.as_str(), zone.access_rules.as_slice())));
+    }
+    scopes
+}
+
+impl From<Crowded> for LimitError {
+    fn from(_: Crowded) -> Self {
+        Self::Crowded
+    }
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AppSlots(full) => write!(f, "no slot for another app: all {} are held", full.capacity),
+            Self::RuleSlots(full) => {
+                write!(f, "no slot for another access rule: all {} are held", full.capacity)
+            }
+            Self::Crowded => f.write_str("the same prefix, edge address or range repeats"),
+            Self::Disagreement(disagreement) => write!(f, "byway's own check failed: {disagreement}"),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The live table file as values: valid by construction (`control::config::tables` makes them).
+
+use crate::firewall::RuleSpec;
+use crate::table::{AppSpec, PrefixSpec, ScopeName};
+
+/// Prefixes, accounts, zones, apps and access rules.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LiveSpec {
+    /// Onboarded prefixes; none twice.
+    pub prefixes: Vec<PrefixSpec>,
+    /// Accounts; no id twice.
+    pub accounts: Vec<AccountSpec>,
+    /// Access rules of the user's scope: for the apps of all zones.
+    pub access_rules: Vec<RuleSpec>,
+    /// Whether every app may be carried without the fields that this build does not act on.
+    pub allow_partial: bool,
+}
+
+/// One account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountSpec {
+    /// Its id.
+    pub id: ScopeName,
+    /// Its zones; no id twice in the file.
+    pub zones: Vec<ZoneSpec>,
+    /// Access rules for the apps of all its zones.
+    pub access_rules: Vec<RuleSpec>,
+}
+
+/// One zone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ZoneSpec {
+    /// Its id.
+    pub id: ScopeName,
+    /// Its apps.
+    pub apps: Vec<AppSpec>,
+    /// Access rules for its apps.
+    pub access_rules: Vec<RuleSpec>,
+}
+
+impl LiveSpec {
+    /// All zones with their accounts, in the order of their `ZoneSlot`s.
+    pub fn zones(&self) -> impl Iterator<Item = (&AccountSpec, &ZoneSpec)> {
+        self.accounts.iter().flat_map(|account| account.zones.iter().map(move |zone| (account, zone)))
+    }
+}

@@ -1,0 +1,192 @@
+//! Words between control and one worker: bounded queues, nobody ever waits.
+
+use crate::base::limits::{COMMANDS_MAX, EVENTS_MAX};
+use crate::base::{Addr, AppSlot, Endpoint, Epoch, Instant, PortId};
+use crate::telemetry::{Event, FirewallMatch};
+use crossbeam::queue::ArrayQueue;
+use std::sync::Arc;
+
+/// Rows of answers waiting for control, a worker.
+const REPLIES_MAX: usize = 1024;
+
+/// What control asks of a worker. (Draining is part of the snapshot.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// The link of a port came up: announce our addresses there again.
+    LinkUp(PortId),
+    /// Send sessions from `cursor` on, at most `rows_max`, then `Reply::Done`.
+    ListSessions {
+        /// Comes back with each row.
+        request: u32,
+        /// The first slot to look at.
+        cursor: u32,
+        /// How many rows at most; a worker sends no more than its queue of replies holds.
+        rows_max: u32,
+    },
+    /// Send all neighbours, then `Reply::Done`.
+    ListNeighbors {
+        /// Comes back with each row.
+        request: u32,
+    },
+    /// Reset the sessions of an app (its time to drain is over).
+    ResetApp(AppSlot),
+    /// Reset all sessions (the process' time to drain is over).
+    ResetAll,
+    /// Leave the loop.
+    Stop,
+}
+
+/// A session as `byway show sessions` tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionRow {
+    /// Its slot, also the cursor of the list.
+    pub slot: u32,
+    /// How far it is, in a word.
+    pub phase: &'static str,
+    /// The app.
+    pub app: AppSlot,
+    /// The client.
+    pub client: Endpoint,
+    /// The edge address and port that the client reached.
+    pub edge: Endpoint,
+    /// The origin.
+    pub origin: Endpoint,
+    /// Our end of the origin leg; `None` before the connect.
+    pub egress: Option<Endpoint>,
+    /// The snapshot that judged it last.
+    pub epoch: Epoch,
+    /// What the firewall said.
+    pub firewall: FirewallMatch,
+    /// When the first SYN came.
+    pub opened_at: Instant,
+    /// When both legs were up.
+    pub connected_at: Option<Instant>,
+    /// Bytes read from the client.
+    pub client_bytes: u64,
+    /// Bytes read from the origin.
+    pub origin_bytes: u64,
+}
+
+/// A neighbour as `byway show neighbors` tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct NeighborRow {
+    /// On which port.
+    pub port: PortId,
+    /// Its address.
+    pub addr: Addr,
+    /// Its hardware address, where it is known.
+    pub mac: Option<[u8; 6]>,
+    /// How far it is, in a word.
+    pub state: &'static str,
+    /// When it last proved to be there.
+    pub confirmed_at: Option<Instant>,
+}
+
+/// What a worker answers.
+#[derive(Clone, Copy, Debug)]
+pub enum Reply {
+    /// One session.
+    Session(u32, SessionRow),
+    /// One neighbour.
+    Neighbor(u32, NeighborRow),
+    /// The request is answered; `cursor` is where to go on, `None` at the end.
+    Done {
+        /// Which request.
+        request: u32,
+        /// The next slot to look at.
+        cursor: Option<u32>,
+    },
+}
+
+#[derive(Debug)]
+struct Boxes {
+    commands: ArrayQueue<Command>,
+    replies: ArrayQueue<Reply>,
+    events: ArrayQueue<Event>,
+}
+
+/// Control's end of one worker's mail.
+#[derive(Clone, Debug)]
+pub struct ControlMail(Arc<Boxes>);
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct WorkerMail(Arc<Boxes>);
+
+/// The two ends of one worker's mail.
+pub fn mail() -> (ControlMail, WorkerMail) {
+    let boxes = Arc::new(Boxes {
+        commands: ArrayQueue::new(COMMANDS_MAX),
+        replies: ArrayQueue::new(REPLIES_MAX),
+        events: ArrayQueue::new(EVENTS_MAX),
+    });
+    (ControlMail(boxes.clone()), WorkerMail(boxes))
+}
+
+impl ControlMail {
+    /// Sends a command; gives it back when the worker's queue is full.
+    ///
+    /// # Errors
+    /// The command itself.
+    pub fn send(&self, command: Command) -> Result<(), Command> {
+        self.0.commands.push(command)
+    }
+
+    /// The next answer.
+    pub fn reply(&self) -> Option<Reply> {
+        self.0.replies.pop()
+    }
+
+    /// The next event.
+    pub fn event(&self) -> Option<Event> {
+        self.0.events.pop()
+    }
+}
+
+impl WorkerMail {
+    /// The next command.
+    #[inline]
+    pub fn command(&self) -> Option<Command> {
+        self.0.commands.pop()
+    }
+
+    /// Sends an answer; `false` when control's queue is full (`room` tells before).
+    #[must_use]
+    pub fn answer(&self, reply: Reply) -> bool {
+        self.0.replies.push(reply).is_ok()
+    }
+
+    /// How many answers surely find room.
+    pub fn room(&self) -> usize {
+        self.0.replies.capacity() - self.0.replies.len()
+    }
+
+    /// Sends an event; `false` when control's queue is full, which the caller counts.
+    #[inline]
+    #[must_use]
+    pub fn event(&self, event: Event) -> bool {
+        self.0.events.push(event).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_is_an_answer() {
+        let (control, worker) = mail();
+        for _ in 0..COMMANDS_MAX {
+            assert_eq!(control.send(Command::Stop), Ok(()));
+        }
+        assert_eq!(control.send(Command::Stop), Err(Command::Stop));
+        assert_eq!(worker.command(), Some(Command::Stop));
+        let room = worker.room();
+        for _ in 0..room {
+            assert!(worker.answer(Reply::Done { request: 1, cursor: None }));
+        }
+        assert!(!worker.answer(Reply::Done { request: 1, cursor: None }) && worker.room() == 0);
+        assert!(matches!(control.reply(), Some(Reply::Done { request: 1, cursor: None })));
+        assert!(control.event().is_none());
+    }
+}

@@ -1,0 +1,201 @@
+//! An app as the operator wrote it: all fields of Spectrum's application object, each valid by itself and with the
+//! others. What a field means is told in Spectrum's words (`reference/spectrum.md`, section 1).
+
+use super::name::DnsName;
+use super::origin_spec::{OriginSpec, PortRange};
+use crate::base::Addr;
+use crate::wire::Protocol;
+use arrayvec::ArrayString;
+use std::fmt;
+
+/// An app's id: 1 to 32 letters, digits, `-` and `_`; 32 lower-case hex digits where byway makes it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppId(ArrayString<32>);
+
+impl AppId {
+    /// Reads an id; `None` when it is empty, longer than 32 or has other characters.
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let fits = !text.is_empty() && text.bytes().all(plain);
+        fits.then(|| ArrayString::from(text).ok()).flatten().map(Self)
+    }
+
+    /// An id of 32 hex digits.
+    pub fn from_bits(bits: u128) -> Self {
+        Self::new(&format!("{bits:032x}")).expect("32 hex digits are an id")
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `protocol`: `tcp/22`, `udp/1000-2000`, or a short word, which is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct EdgePorts {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The port or ports at the edge.
+    pub ports: PortRange,
+    /// `ssh` or `rdp`, where the operator wrote the short word.
+    pub word: Option<&'static str>,
+}
+
+/// `dns.type`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DnsKind {
+    /// `ADDRESS`: goes with static edge addresses.
+    Address,
+    /// `CNAME`: goes with dynamic ones.
+    Cname,
+}
+
+/// `dns`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dns {
+    /// The kind of record.
+    pub kind: DnsKind,
+    /// The app's host name.
+    pub name: DnsName,
+}
+
+/// `proxy_protocol`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ProxyProtocol {
+    /// No header.
+    Off,
+    /// PROXY protocol version 1 (TCP).
+    V1,
+    /// PROXY protocol version 2.
+    V2,
+    /// Simple Proxy Protocol (UDP).
+    Simple,
+}
+
+/// `tls`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TlsMode {
+    /// Bytes pass as they are.
+    Off,
+    /// TLS to the edge only.
+    Flexible,
+    /// TLS to the origin too, unchecked.
+    Full,
+    /// TLS to the origin too, checked.
+    Strict,
+}
+
+/// `traffic_type`. (`https` and `worker` are refused: there is nothing behind them.)
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TrafficType {
+    /// Layer 4.
+    Direct,
+    /// HTTP; carried as plain TCP, with a message.
+    Http,
+}
+
+/// `edge_ips.connectivity` of dynamic addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Connectivity {
+    /// Both families.
+    All,
+    /// IPv4 only.
+    Ipv4,
+    /// IPv6 only.
+    Ipv6,
+}
+
+/// `edge_ips`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EdgeIps {
+    /// Addresses of onboarded prefixes: at least one, none twice.
+    Static(Box<[Addr]>),
+    /// Addresses out of a pool.
+    Dynamic(Connectivity),
+}
+
+/// One app.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AppSpec {
+    /// `id`: the operator's, or made (see `control::config::tables`).
+    pub id: AppId,
+    /// `protocol`.
+    pub edge: EdgePorts,
+    /// `dns`.
+    pub dns: Dns,
+    /// `origin_direct` or `origin_dns`.
+    pub origin: OriginSpec,
+    /// `origin_port`; beside `origin_direct` it is kept and the entry's own port wins.
+    pub origin_port: Option<PortRange>,
+    /// `ip_firewall`.
+    pub ip_firewall: bool,
+    /// `proxy_protocol`, with the older booleans folded in.
+    pub proxy_protocol: ProxyProtocol,
+    /// `tls`.
+    pub tls: TlsMode,
+    /// `traffic_type`.
+    pub traffic_type: TrafficType,
+    /// `edge_ips`.
+    pub edge_ips: EdgeIps,
+    /// `argo_smart_routing`: kept and shown, acts on nothing.
+    pub argo_smart_routing: bool,
+    /// byway's own switch: carry the app even without the fields that this build does not act on.
+    pub allow_partial: bool,
+    /// `created_on`, as the operator wrote it.
+    pub created_on: Option<Box<str>>,
+    /// `modified_on`, as the operator wrote it.
+    pub modified_on: Option<Box<str>>,
+}
+
+impl AppSpec {
+    /// The static edge addresses; empty for dynamic ones.
+    pub fn edge_addrs(&self) -> &[Addr] {
+        match &self.edge_ips {
+            EdgeIps::Static(addrs) => addrs,
+            EdgeIps::Dynamic(_) => &[],
+        }
+    }
+}
+
+macro_rules! words {
+    ($type:ident { $($variant:ident = $word:literal,)+ }) => {
+        impl $type {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Spectrum's word for it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    };
+}
+
+words!(DnsKind { Address = "ADDRESS", Cname = "CNAME", });
+words!(ProxyProtocol { Off = "off", V1 = "v1", V2 = "v2", Simple = "simple", });
+words!(TlsMode { Off = "off", Flexible = "flexible", Full = "full", Strict = "strict", });
+words!(TrafficType { Direct = "direct", Http = "http", });
+words!(Connectivity { All = "all", Ipv4 = "ipv4", Ipv6 = "ipv6", });
+
+impl fmt::Display for EdgePorts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.word, self.protocol) {
+            (Some(word), _) => f.write_str(word),
+            (None, Protocol::Tcp) => write!(f, "tcp/{}", self.ports),
+            (None, Protocol::Udp) => write!(f, "udp/{}", self.ports),
+        }
+    }
+}
+
+impl fmt::Display for AppId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for AppId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

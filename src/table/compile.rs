@@ -1,0 +1,67 @@
+//! Apps in force and prefixes -> the frozen table.
+
+use super::app_spec::AppSpec;
+use super::lookup::{App, Table, addr_key, edge_key};
+use super::origin_spec::OriginSpec;
+use super::prefix_map::PrefixMap;
+use crate::base::frozen_map::{Crowded, FrozenKey, FrozenMap};
+use crate::base::{Addr, AppSlot, Endpoint, ZoneSlot};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// An app in force and its places.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<'a> {
+    /// The app.
+    pub spec: &'a AppSpec,
+    /// Its place in counters.
+    pub slot: AppSlot,
+    /// Its zone's place in the snapshot.
+    pub zone: ZoneSlot,
+}
+
+/// Compiles `apps`, all of them in force. `secret` keys the hash.
+///
+/// # Errors
+/// `Crowded` when one address, protocol and port repeats (the spec refuses that).
+pub fn compile(prefixes: Arc<PrefixMap>, apps: &[Placed<'_>], secret: [u64; 2]) -> Result<Table, Crowded> {
+    let mut entries = Vec::new();
+    let mut seen: HashSet<Addr> = HashSet::new();
+    for placed in apps {
+        for &addr in placed.spec.edge_addrs() {
+            let edge = placed.spec.edge;
+            let ports = edge.ports.first()..=edge.ports.last();
+            entries.extend(ports.map(|port| edge_key(addr, edge.protocol, port).entry(placed.slot.0)));
+            if seen.insert(addr) {
+                entries.push(addr_key(addr).entry(placed.slot.0));
+            }
+        }
+    }
+    let high = apps.iter().map(|placed| placed.slot.index() + 1).max().unwrap_or(0);
+    let mut by_slot: Vec<Option<App>> = (0..high).map(|_| None).collect();
+    for placed in apps {
+        by_slot[placed.slot.index()] = Some(lower(placed));
+    }
+    Ok(Table { prefixes, apps: by_slot.into_boxed_slice(), edges: FrozenMap::build(&entries, secret)? })
+}
+
+fn lower(placed: &Placed<'_>) -> App {
+    let spec = placed.spec;
+    App {
+        slot: placed.slot,
+        id: spec.id,
+        name: spec.dns.name.as_str().into(),
+        zone: placed.zone,
+        protocol: spec.edge.protocol,
+        ports: spec.edge.ports,
+        ip_firewall: spec.ip_firewall,
+        origins: origins(&spec.origin),
+    }
+}
+
+fn origins(origin: &OriginSpec) -> Box<[Endpoint]> {
+    match origin {
+        OriginSpec::Direct(entries) => entries.iter().map(|entry| entry.endpoint()).collect(),
+        OriginSpec::Dns { .. } => Box::default(),
+    }
+}

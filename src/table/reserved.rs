@@ -1,0 +1,182 @@
+//! Addresses that are taken: the box's own, its gateways, its egress pool. No prefix may cover them and no origin may
+//! be one of them, in plain form or embedded in an IPv6 form.
+
+use super::prefix::Prefix;
+use super::prefix_map::PrefixMap;
+use super::special::not_a_host;
+use crate::base::Addr;
+use std::fmt;
+
+/// A port's own address and the on-link subnet around it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Subnet {
+    /// The port's own address.
+    pub own: Addr,
+    /// Length of the subnet within its own family.
+    pub length: u8,
+}
+
+/// What the boot config has taken already.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Reserved {
+    /// Addresses of the ports, with their subnets.
+    pub subnets: Vec<Subnet>,
+    /// Next hops of the static routes.
+    pub gateways: Vec<Addr>,
+    /// Source addresses of origin legs.
+    pub egress: Vec<Addr>,
+    /// Whether documentation nets may be onboarded.
+    pub lab: bool,
+}
+
+/// Who holds an address already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// The subnet of a port's own address.
+    PortSubnet(Subnet),
+    /// A gateway.
+    Gateway(Addr),
+    /// An address of the egress pool.
+    Egress(Addr),
+}
+
+/// Why an address may never be an origin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forbidden {
+    /// Not the address of one host out there: loopback, multicast and so on.
+    Kind(&'static str),
+    /// An address of the box itself.
+    Own,
+    /// A gateway of the static routes.
+    Gateway,
+    /// Inside an onboarded prefix: the app would loop back into the edge.
+    Onboarded,
+    /// An address of the egress pool.
+    Egress,
+    /// The directed broadcast or network address of a port's subnet.
+    SubnetBroadcast,
+    /// An IPv6 form that carries a forbidden IPv4 address.
+    Embedded(Addr, &'static str),
+}
+
+impl Reserved {
+    /// Who holds an address inside `prefix`.
+    pub fn holder_in(&self, prefix: Prefix) -> Option<Holder> {
+        let subnet = self.subnets.iter().find(|subnet| subnet.overlaps(prefix)).copied();
+        let gateway = || self.gateways.iter().find(|addr| prefix.contains(**addr)).copied();
+        let egress = || self.egress.iter().find(|addr| prefix.contains(**addr)).copied();
+        subnet
+            .map(Holder::PortSubnet)
+            .or_else(|| gateway().map(Holder::Gateway))
+            .or_else(|| egress().map(Holder::Egress))
+    }
+}
+
+impl Subnet {
+    /// Whether the subnet and `prefix` share an address.
+    pub fn overlaps(self, prefix: Prefix) -> bool {
+        prefix.contains(self.own) || self.contains(prefix.first())
+    }
+
+    /// Whether `addr` is on-link here.
+    pub fn contains(self, addr: Addr) -> bool {
+        addr.is_v4() == self.own.is_v4() && (addr.bits() ^ self.own.bits()) & !self.host_mask() == 0
+    }
+
+    /// Whether `addr` is the network or directed broadcast address (IPv4 subnets of /30 and shorter).
+    fn is_edge(self, addr: Addr) -> bool {
+        let host = addr.bits() & self.host_mask();
+        self.own.is_v4()
+            && self.length <= 30
+            && self.contains(addr)
+            && (host == 0 || host == self.host_mask())
+    }
+
+    fn host_mask(self) -> u128 {
+        let length = if self.own.is_v4() { self.length.min(32) + 96 } else { self.length.min(128) };
+        u128::MAX.checked_shr(u32::from(length)).unwrap_or(0)
+    }
+}
+
+/// Why `addr` may never be an origin; `None` when it may. Asked when an app is read and before each connect: some tens
+/// of instructions, plus one look-up in `prefixes` for it and for an address that it embeds.
+pub fn forbidden_origin(addr: Addr, reserved: &Reserved, prefixes: &PrefixMap) -> Option<Forbidden> {
+    if let Some(reason) = forbidden_plain(addr, reserved, prefixes) {
+        return Some(reason);
+    }
+    let (inner, form) = embedded(addr)?;
+    forbidden_plain(inner, reserved, prefixes).map(|_| Forbidden::Embedded(inner, form))
+}
+
+fn forbidden_plain(addr: Addr, reserved: &Reserved, prefixes: &PrefixMap) -> Option<Forbidden> {
+    if let Some(kind) = not_a_host(addr) {
+        return Some(Forbidden::Kind(kind));
+    }
+    if reserved.subnets.iter().any(|subnet| subnet.own == addr) {
+        return Some(Forbidden::Own);
+    }
+    if reserved.gateways.contains(&addr) {
+        return Some(Forbidden::Gateway);
+    }
+    if reserved.egress.contains(&addr) {
+        return Some(Forbidden::Egress);
+    }
+    if prefixes.find(addr).is_some() {
+        return Some(Forbidden::Onboarded);
+    }
+    reserved.subnets.iter().any(|subnet| subnet.is_edge(addr)).then_some(Forbidden::SubnetBroadcast)
+}
+
+/// The IPv4 address that an IPv6 address carries, and the form. (A mapped address is IPv4 already, see `Addr`.)
+fn embedded(addr: Addr) -> Option<(Addr, &'static str)> {
+    if addr.is_v4() {
+        return None;
+    }
+    let bits = addr.bits();
+    let inner = |shift: u32| Addr::v4(((bits >> shift) as u32).to_be_bytes());
+    match ((bits >> 112) as u16, (bits >> 96) as u32, (bits >> 32)) {
+        (_, _, 0) => Some((inner(0), "IPv4-compatible, RFC 4291 2.5.5.1")),
+        (_, _, NAT64) => Some((inner(0), "NAT64, RFC 6052")),
+        (0x2002, ..) => Some((inner(80), "6to4, RFC 3056")),
+        (_, 0x2001_0000, _) => Some((Addr::v4((!(bits as u32)).to_be_bytes()), "Teredo, RFC 4380")),
+        _ if bits >> 80 == NAT64_LOCAL => Some((inner(0), "local-use NAT64, RFC 8215")),
+        _ if (bits >> 32) as u32 & 0xfcff_ffff == 0x0000_5efe => Some((inner(0), "ISATAP, RFC 5214")),
+        _ if bits >> 32 == TRANSLATED => Some((inner(0), "IPv4-translated, RFC 2765")),
+        _ => None,
+    }
+}
+
+/// 64:ff9b::/96.
+const NAT64: u128 = 0x0064_ff9b_0000_0000_0000_0000;
+/// 64:ff9b:1::/48.
+const NAT64_LOCAL: u128 = 0x0064_ff9b_0001;
+/// ::ffff:0:0:0/96.
+const TRANSLATED: u128 = 0xffff_0000;
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PortSubnet(subnet) => {
+                write!(f, "the subnet of port address {}/{}", subnet.own, subnet.length)
+            }
+            Self::Gateway(addr) => write!(f, "the gateway {addr}"),
+            Self::Egress(addr) => write!(f, "the egress address {addr}"),
+        }
+    }
+}
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(f, "a {kind} address"),
+            Self::Own => f.write_str("an address of this box"),
+            Self::Gateway => f.write_str("a gateway of this box"),
+            Self::Onboarded => {
+                f.write_str("inside an onboarded prefix, so that the app would loop into the edge")
+            }
+            Self::Egress => f.write_str("an address of the egress pool"),
+            Self::SubnetBroadcast => f.write_str("the network or broadcast address of a port's subnet"),
+            Self::Embedded(inner, form) => write!(f, "a form ({form}) of the forbidden address {inner}"),
+        }
+    }
+}

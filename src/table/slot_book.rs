@@ -1,0 +1,167 @@
+//! Who has which slot: places in counters that stay the same over reloads.
+//!
+//! ```text
+//!            claim                    commit without a claim              release
+//!  (nobody) -------> live ----------------------------------> retired --------------> (nobody)
+//!                     ^                                          |
+//!                     `------------------ claim -----------------'
+//! ```
+//!
+//! A retired slot is not handed out again until its holder is released: a worker may still hold sessions of it.
+//! Control side only; grows up to its capacity.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// No slot is free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BookFull {
+    /// How many slots there are.
+    pub capacity: u32,
+}
+
+/// Slots by key.
+#[derive(Clone, Debug)]
+pub struct SlotBook<K> {
+    holders: HashMap<K, Holding>,
+    free: Vec<u32>,
+    next: u32,
+    capacity: u32,
+    committed: u32,
+    current: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Holding {
+    slot: u32,
+    /// The reload that claimed it last.
+    claimed: u32,
+}
+
+impl<K: Eq + Hash + Clone> SlotBook<K> {
+    /// A book of `capacity` slots, numbered from 0.
+    pub fn new(capacity: u32) -> Self {
+        Self { holders: HashMap::new(), free: Vec::new(), next: 0, capacity, committed: 0, current: 0 }
+    }
+
+    /// Opens a reload: whoever is to live on must be claimed before `commit`. A reload that is never committed retires
+    /// nobody; slots that it handed out are retired by the next one.
+    pub fn begin(&mut self) {
+        self.current += 1;
+    }
+
+    /// The slot of `key`: its old one, or a fresh one.
+    ///
+    /// # Errors
+    /// `BookFull` when all slots are held; retired holders count.
+    pub fn claim(&mut self, key: K) -> Result<u32, BookFull> {
+        let claimed = self.current;
+        if let Some(holding) = self.holders.get_mut(&key) {
+            holding.claimed = claimed;
+            return Ok(holding.slot);
+        }
+        let slot = self.fresh()?;
+        self.holders.insert(key, Holding { slot, claimed });
+        Ok(slot)
+    }
+
+    fn fresh(&mut self) -> Result<u32, BookFull> {
+        if let Some(slot) = self.free.pop() {
+            return Ok(slot);
+        }
+        if self.next == self.capacity {
+            return Err(BookFull { capacity: self.capacity });
+        }
+        self.next += 1;
+        Ok(self.next - 1)
+    }
+
+    /// Closes a reload: whoever was not claimed is retired.
+    pub fn commit(&mut self) {
+        self.committed = self.current;
+    }
+
+    /// Who is retired, with the slot it holds; no order.
+    pub fn retired(&self) -> impl Iterator<Item = (&K, u32)> {
+        let committed = self.committed;
+        let retired = self.holders.iter().filter(move |(_, holding)| holding.claimed < committed);
+        retired.map(|(key, holding)| (key, holding.slot))
+    }
+
+    /// Frees the slot of a retired holder: nobody refers to it any more. `false` when `key` is not retired.
+    pub fn release(&mut self, key: &K) -> bool {
+        let retired = self.holders.get(key).is_some_and(|holding| holding.claimed < self.committed);
+        if retired && let Some(holding) = self.holders.remove(key) {
+            self.free.push(holding.slot);
+        }
+        retired
+    }
+
+    /// Frees the slots of all retired holders that `gone` names.
+    pub fn release_where(&mut self, mut gone: impl FnMut(&K, u32) -> bool) {
+        let (committed, free) = (self.committed, &mut self.free);
+        self.holders.retain(|key, holding| {
+            let keep = holding.claimed >= committed || !gone(key, holding.slot);
+            if !keep {
+                free.push(holding.slot);
+            }
+            keep
+        });
+    }
+
+    /// The slot of `key`, live or retired.
+    pub fn find(&self, key: &K) -> Option<u32> {
+        self.holders.get(key).map(|holding| holding.slot)
+    }
+
+    /// One past the highest slot ever handed out.
+    pub const fn high(&self) -> u32 {
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reload(book: &mut SlotBook<&'static str>, keys: &[&'static str]) -> Vec<u32> {
+        book.begin();
+        let slots = keys.iter().map(|key| book.claim(key).expect("room")).collect();
+        book.commit();
+        slots
+    }
+
+    #[test]
+    fn slots_stay_over_reloads_and_come_back_only_when_released() {
+        let mut book = SlotBook::new(3);
+        assert_eq!(reload(&mut book, &["a", "b"]), [0, 1]);
+        assert_eq!(reload(&mut book, &["b", "c"]), [1, 2]);
+        assert_eq!(book.retired().collect::<Vec<_>>(), [(&"a", 0)]);
+        book.begin();
+        assert_eq!(book.claim("d"), Err(BookFull { capacity: 3 }));
+        assert!(!book.release(&"b") && book.release(&"a") && !book.release(&"a"));
+        assert_eq!(reload(&mut book, &["d", "b", "c"]), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_retired_holder_that_comes_back_has_its_old_slot() {
+        let mut book = SlotBook::new(3);
+        reload(&mut book, &["a", "b"]);
+        reload(&mut book, &["b"]);
+        assert_eq!(reload(&mut book, &["a", "b"]), [0, 1]);
+        assert_eq!(book.retired().count(), 0);
+    }
+
+    #[test]
+    fn an_abandoned_reload_retires_nobody() {
+        let mut book = SlotBook::new(4);
+        reload(&mut book, &["a", "b"]);
+        book.begin();
+        assert_eq!(book.claim("x"), Ok(2));
+        assert_eq!(book.retired().count(), 0);
+        reload(&mut book, &["a", "b"]);
+        assert_eq!(book.retired().collect::<Vec<_>>(), [(&"x", 2)]);
+        book.release_where(|key, _| *key == "x");
+        assert_eq!(reload(&mut book, &["a", "b", "y"]), [0, 1, 2]);
+    }
+}

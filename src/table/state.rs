@@ -1,0 +1,157 @@
+//! Whether an app is in force, and what keeps it out: named by check, show and log.
+
+use super::app_spec::{AppSpec, EdgeIps, ProxyProtocol, TlsMode, TrafficType};
+use super::origin_spec::OriginSpec;
+use crate::wire::Protocol;
+
+/// What this build does not act on although the app asks for it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Missing {
+    /// `protocol` is UDP.
+    Udp,
+    /// `protocol` is a range of ports.
+    PortRange,
+    /// `origin_dns`.
+    OriginDns,
+    /// `edge_ips` is dynamic.
+    DynamicEdgeIps,
+    /// `tls` is not `off`.
+    Tls,
+    /// `proxy_protocol` is not `off`.
+    ProxyProtocol,
+    /// `ip_firewall` is on and an ASN or country block rule is in the app's scopes.
+    AsnOrCountryBlock,
+    /// `traffic_type` is `http`.
+    HttpPipeline,
+    /// `argo_smart_routing` is on.
+    Argo,
+}
+
+/// How grave a missing thing is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Weight {
+    /// The app cannot be carried at all.
+    Barred,
+    /// The app is carried only where the operator says `allow_partial`: it changes access, encryption or client identity.
+    Partial,
+    /// The app is carried, with a message.
+    Told,
+}
+
+/// Whether an app is in force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AppState {
+    /// In the table. `without` names what is not acted on (empty for most).
+    InForce {
+        /// What the app goes without.
+        without: Vec<Missing>,
+    },
+    /// Kept and shown, but out of the table.
+    NotInForce {
+        /// What keeps it out, and what it would go without.
+        because: Vec<Missing>,
+    },
+}
+
+impl AppState {
+    /// The state of `app`; `blocks_by_origin` says whether an ASN or country block rule is in its scopes, and
+    /// `allow_partial` whether the whole file allows partial carriage.
+    pub fn of(app: &AppSpec, blocks_by_origin: bool, allow_partial: bool) -> Self {
+        let missing = missing(app, blocks_by_origin);
+        let partial = allow_partial || app.allow_partial;
+        let keeps_out = |missing: &Missing| match missing.weight() {
+            Weight::Barred => true,
+            Weight::Partial => !partial,
+            Weight::Told => false,
+        };
+        if missing.iter().any(keeps_out) {
+            Self::NotInForce { because: missing }
+        } else {
+            Self::InForce { without: missing }
+        }
+    }
+
+    /// Whether the app is in the table.
+    pub const fn is_in_force(&self) -> bool {
+        matches!(self, Self::InForce { .. })
+    }
+
+    /// The word for it in check, show and the API.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::InForce { .. } => "in_force",
+            Self::NotInForce { .. } => "not_in_force",
+        }
+    }
+
+    /// What is not acted on, in either state.
+    pub fn missing(&self) -> &[Missing] {
+        match self {
+            Self::InForce { without } => without,
+            Self::NotInForce { because } => because,
+        }
+    }
+}
+
+impl Missing {
+    /// How grave it is.
+    pub const fn weight(self) -> Weight {
+        match self {
+            Self::Udp | Self::PortRange | Self::OriginDns | Self::DynamicEdgeIps => Weight::Barred,
+            Self::Tls | Self::ProxyProtocol | Self::AsnOrCountryBlock => Weight::Partial,
+            Self::HttpPipeline | Self::Argo => Weight::Told,
+        }
+    }
+
+    /// The field of the app that asks for it.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Udp | Self::PortRange => "protocol",
+            Self::OriginDns => "origin_dns",
+            Self::DynamicEdgeIps => "edge_ips",
+            Self::Tls => "tls",
+            Self::ProxyProtocol => "proxy_protocol",
+            Self::AsnOrCountryBlock => "ip_firewall",
+            Self::HttpPipeline => "traffic_type",
+            Self::Argo => "argo_smart_routing",
+        }
+    }
+
+    /// What it means, in one sentence.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP is not carried yet",
+            Self::PortRange => "port ranges are not carried yet; write one app a port",
+            Self::OriginDns => "origins by name are not resolved yet; write origin_direct",
+            Self::DynamicEdgeIps => "dynamic edge addresses are not handed out yet; write static ones",
+            Self::Tls => {
+                "TLS is not terminated yet: carried partially, the client's bytes would reach the origin as they are"
+            }
+            Self::ProxyProtocol => {
+                "no proxy protocol header is sent yet: carried partially, the origin would not learn the client's address"
+            }
+            Self::AsnOrCountryBlock => {
+                "ASN and country rules are not in force yet: carried partially, clients that such a rule blocks would come in"
+            }
+            Self::HttpPipeline => {
+                "traffic_type http is carried as plain TCP: no cache, no WAF, no header with the client's address"
+            }
+            Self::Argo => "argo_smart_routing is kept and has no effect",
+        }
+    }
+}
+
+fn missing(app: &AppSpec, blocks_by_origin: bool) -> Vec<Missing> {
+    let asked = [
+        (app.edge.protocol == Protocol::Udp, Missing::Udp),
+        (!app.edge.ports.is_single(), Missing::PortRange),
+        (matches!(app.origin, OriginSpec::Dns { .. }), Missing::OriginDns),
+        (matches!(app.edge_ips, EdgeIps::Dynamic(_)), Missing::DynamicEdgeIps),
+        (app.tls != TlsMode::Off, Missing::Tls),
+        (app.proxy_protocol != ProxyProtocol::Off, Missing::ProxyProtocol),
+        (app.ip_firewall && blocks_by_origin, Missing::AsnOrCountryBlock),
+        (app.traffic_type == TrafficType::Http, Missing::HttpPipeline),
+        (app.argo_smart_routing, Missing::Argo),
+    ];
+    asked.into_iter().filter(|(asks, _)| *asks).map(|(_, missing)| missing).collect()
+}
