@@ -53,7 +53,7 @@ pub fn spec(device: &str, mtu: u16) -> PortSpec {
     static NUMBER: AtomicU8 = AtomicU8::new(0);
     let id = PortId(NUMBER.fetch_add(1, Ordering::Relaxed));
     let device = DeviceSpec::parse(device).expect("a device");
-    PortSpec { id, name: format!("port{id}"), device, mtu }
+    PortSpec { id, name: format!("port{id}"), device, mtu, queues: None }
 }
 
 /// A plan for `ports` and `workers` on ordinary pages.
@@ -63,6 +63,7 @@ pub fn plan(ports: &[PortSpec], workers: u16) -> Plan<'_> {
         workers,
         frames: FRAMES,
         hugepages: Hugepages::Off,
+        memory_mib: None,
         control_cpus: &[0],
         rss_key: &KEY,
         rss_table: &TABLE,

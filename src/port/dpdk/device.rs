@@ -121,13 +121,13 @@ impl DeviceSpec {
     }
 
     /// The arguments for DPDK: the operator's, and those of ours that the operator did not give.
-    pub fn arguments(&self, workers: u16, mtu: u16) -> String {
+    pub fn arguments(&self, queues: u16, mtu: u16) -> String {
         let ours = match self.kind {
-            Kind::Software(Driver::AfPacket) => af_packet_ring(workers, mtu),
+            Kind::Software(Driver::AfPacket) => af_packet_ring(queues, mtu),
             Kind::Software(Driver::VirtioUser) => {
-                vec![format!("queues={workers}"), "queue_size=1024".into()]
+                vec![format!("queues={queues}"), "queue_size=1024".into()]
             }
-            Kind::Software(Driver::Vhost) => vec![format!("queues={workers}")],
+            Kind::Software(Driver::Vhost) => vec![format!("queues={queues}")],
             Kind::Software(Driver::Memif) => vec!["rsize=11".into()],
             Kind::Software(Driver::AfXdp | Driver::Tap | Driver::Pcap | Driver::Null | Driver::Ring)
             | Kind::Pci => Vec::new(),
@@ -185,13 +185,13 @@ fn key(arg: &str) -> &str {
 
 /// A ring of 8 MiB a queue and direction. The driver wants frames that fit a buffer of the pool and lie without a gap,
 /// the kernel blocks of whole pages: four frames of whole KiB are both.
-fn af_packet_ring(workers: u16, mtu: u16) -> Vec<String> {
+fn af_packet_ring(queues: u16, mtu: u16) -> Vec<String> {
     let frame = dpdk_sys::pool::buffer_len(mtu);
     let four = frame * 4;
     let block = four * (BLOCK_BYTES / four).max(1);
     let count = RING_BYTES / block * (block / frame);
     vec![
-        format!("qpairs={workers}"),
+        format!("qpairs={queues}"),
         format!("blocksz={block}"),
         format!("framesz={frame}"),
         format!("framecnt={count}"),

@@ -28,6 +28,8 @@ pub struct PortSpec {
     pub device: DeviceSpec,
     /// The largest IP packet that it shall carry, in bytes.
     pub mtu: u16,
+    /// Queues of each direction; `None`: one a worker, as far as the device has them.
+    pub queues: Option<u16>,
 }
 
 /// All that start-up must know.
@@ -41,6 +43,8 @@ pub struct Plan<'a> {
     pub frames: u32,
     /// Where memory shall come from.
     pub hugepages: Hugepages,
+    /// Memory to take, in MiB; `None`: what the frames need.
+    pub memory_mib: Option<u32>,
     /// CPUs of the control side, for DPDK's own threads.
     pub control_cpus: &'a [u16],
     /// The key of receive-side scaling (`wire::rss`).
@@ -81,7 +85,9 @@ impl Dpdk {
     pub fn start(plan: &Plan<'_>) -> Result<Self, PortError> {
         plan.ports.iter().try_for_each(check)?;
         let per_port = |port: &PortSpec| pool::memory_bytes(plan.frames * u32::from(plan.workers), port.mtu);
-        let (memory, warning) = memory::choose(plan.ports.iter().map(per_port).sum(), plan.hugepages)?;
+        let frames = plan.ports.iter().map(per_port).sum();
+        let bytes = plan.memory_mib.map_or(frames, |mib| u64::from(mib) << 20);
+        let (memory, warning) = memory::choose(bytes, plan.hugepages)?;
         let eal = eal::start(&eal::Config {
             control_cpus: plan.control_cpus.to_vec(),
             memory,
@@ -135,7 +141,7 @@ impl Dpdk {
     }
 
     fn plug(&self, plan: &Plan<'_>, spec: &PortSpec) -> Result<Plugged, PortError> {
-        let args = spec.device.arguments(plan.workers, spec.mtu);
+        let args = spec.device.arguments(spec.queues.unwrap_or(plan.workers).min(plan.workers), spec.mtu);
         let bus = match spec.device.kind() {
             Kind::Pci => Bus::Pci,
             Kind::Software(_) => Bus::Virtual,
@@ -224,7 +230,8 @@ pub(super) struct Recipe {
 
 impl Recipe {
     fn new(plan: &Plan<'_>, spec: &PortSpec, can: &Capabilities, args: String, pool: Pool) -> Self {
-        let queues = plan.workers.min(can.rx_queues_max).min(can.tx_queues_max).max(1);
+        let wanted = spec.queues.unwrap_or(plan.workers).min(plan.workers);
+        let queues = wanted.min(can.rx_queues_max).min(can.tx_queues_max).max(1);
         let key = (queues > 1 && can.spreads_tcp && can.reta_len > 0)
             .then(|| key_of(plan.rss_key, can.rss_key_len));
         let longest = can.frame_len_max.saturating_sub(FRAME_OVERHEAD).clamp(can.mtu_min.max(68), 65_535);
