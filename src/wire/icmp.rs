@@ -120,6 +120,14 @@ const fn error_v6(kind: u8, code: u8, mtu: u32) -> Option<IcmpErrorKind> {
     })
 }
 
+/// Whether a type is an error, to which no error may be the answer (RFC 1122 3.2.2, RFC 4443 2.4(e)).
+pub(super) const fn is_error(kind: u8, family: Family) -> bool {
+    match family {
+        Family::V4 => matches!(kind, 3 | 4 | 5 | 11 | 12),
+        Family::V6 => kind < 128 || kind == 137,
+    }
+}
+
 /// Checks length and checksum of a message that came from `src` to `dst`.
 pub(super) fn verify(message: &[u8], src: Addr, dst: Addr) -> Result<(), DropReason> {
     if message.len() < HEADER_LEN {
