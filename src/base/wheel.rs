@@ -10,8 +10,9 @@
 //! Each id has one node in an array made at launch; the lists run through the nodes. To arm an armed id later, or
 //! to disarm it, writes that node alone (10 instructions): the node stays where it is, and is moved or forgotten when
 //! its slot is visited. To arm it earlier moves it (60); from arming to firing over 200 ms a timer costs 330 in all,
-//! and a call of `expire` with nothing due 10 (`scripts/icount.sh`, release build). A timer fires at the first call whose time has reached it, rounded up to the
-//! tick; never early. Among timers that are due at one call the order is unspecified.
+//! and a call of `expire` with nothing due 10 (`scripts/icount.sh`, release build). A timer fires at the first call
+//! whose time has reached it, rounded up to the tick; never early. Among timers that are due at one call the order is
+//! unspecified.
 
 use super::{Instant, Span};
 

@@ -18,14 +18,14 @@ pub fn machine_paths(tree: &[Source]) -> Vec<Fault> {
     faults
 }
 
-/// Scripts that go on after a failure, each with its reason; they still say `set -u`.
+/// Shell that goes on after a failure, each with its reason.
 const GO_ON: &[(&str, &str)] = &[
-    ("scripts/test.sh", "runs every section and counts those that fail; each section runs under `set -e`"),
-    ("scripts/lab.sh", "takes away all that it made, also what an earlier step failed to make"),
+    ("scripts/lab.sh", "takes away all that it made, also after a step that failed"),
+    ("scripts/lib/guest-init.sh", "is PID 1 of the rehearsal's machine, which must not end"),
 ];
 
-/// A script stops at its first failure, says what it does, and can be run. A file of shell without `#!` is a library
-/// that scripts read in, and cannot.
+/// A script stops at its first failure, or counts its failures to the end by `tally`; it says what it does, and can be
+/// run. Shell without `#!` is a library that scripts read in, and cannot; shell in a `lib` folder is no command.
 pub fn scripts(tree: &[Source]) -> Vec<Fault> {
     let is_shell = |source: &&Source| {
         let first = source.text.lines().next().unwrap_or("");
@@ -52,10 +52,11 @@ fn script_faults(source: &Source) -> Vec<Fault> {
         lines.next().is_some_and(|line| line.starts_with("# ")),
         "the second line says what the script does",
     );
-    check(source.executable, "a script is executable (chmod +x)");
+    let has_line = |start: &str| source.text.lines().any(|line| line.starts_with(start));
     let goes_on = GO_ON.iter().any(|(path, _)| *path == source.path);
-    let wanted = if goes_on { "set -u" } else { "set -eu" };
-    check(source.text.lines().any(|line| line.starts_with(wanted)), &format!("a script says `{wanted}`"));
+    let counts = has_line("set -uo pipefail") && source.text.lines().any(|line| line.trim() == "tally");
+    check(goes_on || counts || has_line("set -eu"), "a script says `set -eu`, or ends with `tally`");
+    check(source.executable || source.path.contains("/lib/"), "a script is executable (chmod +x)");
     faults
 }
 
@@ -138,6 +139,8 @@ mod tests {
         assert_eq!(faults("#!/bin/sh\n# Does it.\nset -eu\n", true), 0);
         assert_eq!(faults("#!/bin/sh\n# Does it.\nset -eu\n", false), 1);
         assert_eq!(faults("#!/bin/sh\n# Does it.\n", true), 1);
+        assert_eq!(faults("#!/bin/sh\n# Does it.\nset -uo pipefail\n", true), 1);
+        assert_eq!(faults("#!/bin/sh\n# Does it.\nset -uo pipefail\ntally\n", true), 0);
         assert_eq!(faults("#!/bin/sh\nset -eu\n", true), 1);
         assert_eq!(faults("# For reading in.\n", false), 0);
         assert_eq!(faults("# For reading in.\n", true), 1);
