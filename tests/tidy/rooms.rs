@@ -10,8 +10,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // A port says of a frame's checksums what `wire` asks.
     ("port", &["base", "wire"]),
     ("table", &["base", "wire"]),
-    // A rule names its zone and its source as `table` does.
-    ("firewall", &["base", "wire", "table"]),
+    // A judgement is said in the event log's words, `FirewallMatch`.
+    ("firewall", &["base", "wire", "table", "telemetry"]),
     ("snapshot", &["base", "wire", "telemetry", "table", "firewall"]),
     ("flow", &["base", "wire"]),
     ("session", &["base", "wire", "telemetry", "flow", "table"]),

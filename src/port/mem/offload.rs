@@ -103,3 +103,59 @@ fn sum(bytes: &[u8], start: u16) -> u16 {
 const fn state(sum: u16) -> ChecksumState {
     if sum == 0xffff { ChecksumState::Good } else { ChecksumState::Bad }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::checksum;
+    use proptest::prelude::*;
+
+    /// A TCP segment in an IP packet in a frame, with padding behind it and no checksums.
+    fn bare(ipv6: bool, segment: &[u8], padding: usize) -> Vec<u8> {
+        let len = segment.len() as u16;
+        let mut frame = vec![0; ETHERNET_LEN];
+        if ipv6 {
+            frame[12..].copy_from_slice(&[0x86, 0xdd]);
+            frame.extend([&[0x60, 0, 0, 0], &len.to_be_bytes()[..], &[TCP, 64]].concat());
+            frame.extend((0..32).map(|byte| byte * 7 + 1));
+        } else {
+            frame[12..].copy_from_slice(&[0x08, 0x00]);
+            frame.extend(
+                [&[0x45, 0], &(len + 20).to_be_bytes()[..], &[0, 9, 0x40, 0, 64, TCP, 0, 0]].concat(),
+            );
+            frame.extend([198, 51, 100, 10, 192, 0, 2, 1]);
+        }
+        frame.extend(segment);
+        frame.extend(vec![0xa5; padding]);
+        frame
+    }
+
+    proptest! {
+        #[test]
+        fn device_and_software_fill_in_the_same_checksums(
+            ipv6 in any::<bool>(),
+            segment in prop::collection::vec(any::<u8>(), 20..200),
+            padding in 0usize..9,
+        ) {
+            let mut by_software = bare(ipv6, &segment, padding);
+            let mut by_device = by_software.clone();
+            checksum::finish_ip_tcp(&mut by_software[ETHERNET_LEN..]);
+            prop_assert_eq!(checksum::pseudo_l4(&mut by_device[ETHERNET_LEN..]), checksum::L4Fill::Device);
+            let l3_len = if ipv6 { 40 } else { 20 };
+            let meta = TxMeta { l2_len: 14, l3_len, ipv6, ip_checksum: !ipv6, tcp_checksum: true };
+            prop_assert!(fill(&mut by_device, meta));
+            prop_assert_eq!(&by_device, &by_software);
+            let ip = if ipv6 { ChecksumState::Unknown } else { ChecksumState::Good };
+            prop_assert_eq!(verify(&by_software), (ip, ChecksumState::Good));
+        }
+
+        #[test]
+        fn any_flipped_bit_of_the_segment_is_found(ipv6 in any::<bool>(), bit in 0usize..20 * 8) {
+            let mut frame = bare(ipv6, &[7; 20], 0);
+            checksum::finish_ip_tcp(&mut frame[ETHERNET_LEN..]);
+            let start = frame.len() - 20;
+            frame[start + bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(verify(&frame).1, ChecksumState::Bad);
+        }
+    }
+}
