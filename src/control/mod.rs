@@ -9,6 +9,7 @@ mod http;
 pub mod log;
 mod notify;
 pub mod ports;
+pub mod privileges;
 mod socket;
 mod store;
 mod timestamp;

@@ -2,6 +2,7 @@
 
 mod filtered;
 mod handover;
+mod launch;
 mod ledger;
 mod locals;
 mod neighbor;
@@ -11,6 +12,9 @@ mod settings;
 
 pub use filtered::{FILTERED_INTERVAL, Filtered, Telling};
 pub use handover::{Arrival, Handover, HandoverEnds, NeighborUpdate, Notice, handover_rings};
+pub use launch::{
+    Cpu, LaunchError, Layout, Registrar, Wanted, allowed_cpus, confine, numa_mismatches, spawn,
+};
 pub use ledger::Ledger;
 pub use locals::{DenyList, Local, Locals};
 pub use neighbor::{Asked, Hearing, HopState, Neighbors, Path, View};
