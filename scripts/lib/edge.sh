@@ -95,10 +95,10 @@ prepare_edge() {
     if [ "$PORT" = virtio-user ]; then start_bridge; fi
 }
 
-# A testpmd that carries frames between the wires and the vhost sockets.
+# A testpmd that carries frames between the wires and the vhost sockets, off the last CPUs, which are the workers'.
 start_bridge() {
     start_daemon bridge "$STATE/bridge.log" ip netns exec "$EDGE_NS" dpdk-testpmd --in-memory --single-file-segments \
-        --no-pci -m 256 --lcores 0@0,1@1 \
+        --no-pci -m 256 --lcores 0@0,1@0 \
         --vdev "net_vhost0,iface=$STATE/run/vhost0.sock,queues=1" \
         --vdev "net_af_packet0,iface=edge0,qpairs=1,framesz=2048,blocksz=65536,framecnt=4096" \
         --vdev "net_vhost1,iface=$STATE/run/vhost1.sock,queues=1" \
