@@ -4,6 +4,8 @@
 pub const BURST_FRAMES_MAX: usize = 32;
 /// Frames waiting for one port's transmit call within a turn.
 pub const TX_FRAMES_MAX: usize = 256;
+/// The longest frame that a worker writes.
+pub const FRAME_BYTES_MAX: usize = 9_216;
 /// Empty frame buffers that a worker keeps at hand.
 pub const SPARE_FRAMES_MAX: usize = 64;
 /// Workers in one process.
@@ -46,6 +48,10 @@ pub const SWEEP_PER_TURN_MAX: usize = 64;
 pub const FILTERED_APPS_MAX: usize = 256;
 /// Announcements (gratuitous ARP, unsolicited NA) that one turn sends.
 pub const ANNOUNCEMENTS_PER_TURN_MAX: usize = 16;
+/// Questions for next hops that one turn puts.
+pub const NEIGHBOR_ASKS_PER_TURN_MAX: usize = 32;
+/// Words from other workers that one turn takes.
+pub const NOTICES_PER_TURN_MAX: usize = 64;
 /// Commands that one turn takes.
 pub const COMMANDS_PER_TURN_MAX: usize = 8;
 /// The smallest path MTU that an ICMP error may bring about on IPv4 (RFC 1191; 576 as the floor in use).

@@ -1,5 +1,7 @@
 //! What only tests import: frames by hand, naive models, a simulated network, laws.
 
+pub mod edge;
 pub mod frames;
+pub mod laws;
 pub mod net;
 pub mod pretty;

@@ -19,7 +19,6 @@ pub enum Local {
 pub struct Locals {
     addrs: Vec<(Addr, Local)>,
     subnets: Vec<(Span128, PortId, Addr)>,
-    ports: usize,
 }
 
 impl Locals {
@@ -36,7 +35,7 @@ impl Locals {
         }
         addrs.sort_unstable_by_key(|(addr, _)| *addr);
         addrs.dedup_by_key(|(addr, _)| *addr);
-        Self { addrs, subnets, ports: ports.len() }
+        Self { addrs, subnets }
     }
 
     /// Whose address this is; `None` when it is not one of the box's own.
@@ -74,11 +73,6 @@ impl Locals {
             self.subnets.iter().filter(|(_, id, addr)| *id == port && addr.is_v4() == target.is_v4());
         let covering = own.clone().find(|(net, ..)| net.contains(target));
         covering.or_else(|| own.next()).map(|(.., addr)| *addr)
-    }
-
-    /// How many ports there are.
-    pub fn ports(&self) -> usize {
-        self.ports
     }
 
     fn home(&self, addr: Addr) -> Option<PortId> {

@@ -1,23 +1,35 @@
 //! The loop that never waits: takes frames in bursts, asks the rooms below in order, sends what comes out.
 
+mod admit;
+mod announce;
+mod commands;
+mod core;
+mod exit;
 mod filtered;
 mod handover;
+mod icmp;
+mod intake;
 mod launch;
 mod ledger;
+mod limits;
+mod link;
 mod locals;
 mod neighbor;
+mod outbox;
 mod rate;
+mod refuse;
 mod routes;
+mod run;
+mod serve;
 mod settings;
+mod waiting;
 
-pub use filtered::{FILTERED_INTERVAL, Filtered, Telling};
+pub use core::{Equipment, Turn, Worker};
 pub use handover::{Arrival, Handover, HandoverEnds, NeighborUpdate, Notice, handover_rings};
 pub use launch::{
     Cpu, LaunchError, Layout, Registrar, Wanted, allowed_cpus, confine, numa_mismatches, spawn,
 };
 pub use ledger::Ledger;
-pub use locals::{DenyList, Local, Locals};
-pub use neighbor::{Asked, Hearing, HopState, Neighbors, Path, View};
-pub use rate::RateLimit;
-pub use routes::{NextHop, Routes};
+pub use neighbor::{HopState, View as NeighborView};
+pub use run::{Ended, run};
 pub use settings::{PortSettings, Rates, Refusal, RouteSettings, Settings};

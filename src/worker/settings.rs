@@ -63,8 +63,6 @@ pub enum Refusal {
 pub struct Rates {
     /// Echo replies.
     pub echo_per_s: u32,
-    /// ICMP errors sent (RFC 1812 4.3.2.8, RFC 4443 2.4 f).
-    pub icmp_error_per_s: u32,
     /// ICMP errors taken in.
     pub icmp_in_per_s: u32,
     /// RSTs sent without a session.
@@ -75,12 +73,6 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self {
-            echo_per_s: 1_000,
-            icmp_error_per_s: 100,
-            icmp_in_per_s: 10_000,
-            rst_per_s: 1_000,
-            neighbor_per_s: 10_000,
-        }
+        Self { echo_per_s: 1_000, icmp_in_per_s: 10_000, rst_per_s: 1_000, neighbor_per_s: 10_000 }
     }
 }

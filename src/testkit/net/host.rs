@@ -75,6 +75,11 @@ impl Host {
         self.peers.values().filter(|peer| peer.outcome() == Outcome::Talking)
     }
 
+    /// Whether every peer is over, and nothing of it is left to be polled.
+    pub fn is_quiet(&self) -> bool {
+        self.peers.is_empty()
+    }
+
     /// Takes a frame from the link.
     pub fn receive(&mut self, frame: &[u8], now: Instant) {
         let Some(header) = frame.get(..ETHERNET_LEN) else { return };

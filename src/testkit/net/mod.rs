@@ -3,10 +3,12 @@
 mod host;
 mod peer;
 mod talk;
+mod world;
 
 pub use host::Host;
 pub use peer::{Outcome, Peer};
 pub use talk::{Ending, HEADER_LEN, Talk};
+pub use world::{SimPort, World};
 
 #[cfg(test)]
 mod tests {

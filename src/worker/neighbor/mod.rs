@@ -3,4 +3,5 @@
 mod index;
 mod table;
 
-pub use table::{Asked, Hearing, HopState, Neighbors, Path, View};
+pub(super) use table::{Asked, Hearing, Neighbors, Path};
+pub use table::{HopState, View};

@@ -18,7 +18,7 @@
 //! Worker 0 asks the link; on the others the same machine runs, and its questions go to worker 0.
 
 use super::index::Index;
-use crate::base::limits::NEIGHBORS_MAX;
+use crate::base::limits::{NEIGHBOR_ASKS_PER_TURN_MAX, NEIGHBORS_MAX};
 use crate::base::{Addr, Hop, Instant, PortId, Span};
 
 /// How long an answer is good for (RFC 4861 10: REACHABLE_TIME).
@@ -35,8 +35,6 @@ const FAILED: Span = Span::from_secs(1);
 const UNUSED: Span = Span::from_secs(60);
 /// Entries looked at for one that makes room.
 const EVICT_PROBES: usize = 16;
-/// Questions put in one turn.
-const ASKS_PER_TICK: usize = 32;
 
 /// What is known of a hop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +49,19 @@ pub enum HopState {
     Failed,
     /// Given by config; never asked.
     Fixed,
+}
+
+impl HopState {
+    /// The word for it in listings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::Reachable => "reachable",
+            Self::Probe => "probe",
+            Self::Failed => "failed",
+            Self::Fixed => "fixed",
+        }
+    }
 }
 
 /// How to get a frame to a hop now.
@@ -73,6 +84,15 @@ pub enum Hearing {
     Question,
     /// Said to everybody, asked or not.
     Announcement,
+}
+
+/// A hop whose hardware address was just confirmed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// The hop.
+    pub hop: Hop,
+    /// Whether it was not known before, or under another address.
+    pub changed: bool,
 }
 
 /// What the table wants done.
@@ -107,6 +127,8 @@ pub struct View {
     pub state: HopState,
     /// Whether it is a gateway of the config.
     pub gateway: bool,
+    /// When it last answered.
+    pub confirmed_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +145,7 @@ struct Entry {
     /// Incomplete, Probe: the next question. Reachable: the end of its time. Failed: the end of its rest.
     due: Instant,
     used: Instant,
+    confirmed_at: Option<Instant>,
 }
 
 /// All hops of one worker.
@@ -175,6 +198,7 @@ impl Neighbors {
             pace: RETRY,
             due: now,
             used: now,
+            confirmed_at: None,
         };
         let hop = self.place(now)?;
         match self.entries.get_mut(hop.index()) {
@@ -230,7 +254,7 @@ impl Neighbors {
         mac: [u8; 6],
         hearing: Hearing,
         now: Instant,
-    ) -> Option<Hop> {
+    ) -> Option<Known> {
         let hop = self.index.find(port, addr)?;
         let entry = self.entries[hop.index()];
         match entry.state {
@@ -260,7 +284,7 @@ impl Neighbors {
     pub fn learn(&mut self, (port, addr): (PortId, Addr), mac: Option<[u8; 6]>, now: Instant) -> Option<Hop> {
         let hop = self.index.find(port, addr)?;
         match mac {
-            Some(mac) => self.confirm(hop, mac, now),
+            Some(mac) => self.confirm(hop, mac, now).map(|known| known.hop),
             None => {
                 self.fail(hop, now);
                 Some(hop)
@@ -291,7 +315,7 @@ impl Neighbors {
             return;
         }
         let mut due = NEVER;
-        let mut left = ASKS_PER_TICK;
+        let mut left = NEIGHBOR_ASKS_PER_TURN_MAX;
         for index in 0..self.entries.len() {
             let Some(at) = self.entries[index].question_at() else { continue };
             if now >= at && left > 0 {
@@ -311,11 +335,22 @@ impl Neighbors {
             mac: entry.mac_known.then_some(entry.mac),
             state: entry.state,
             gateway: entry.pinned,
+            confirmed_at: entry.confirmed_at,
         })
     }
 
-    /// What one hop is to whom.
-    pub fn view(&self, hop: Hop) -> (PortId, Addr) {
+    /// Hops held.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether this host has a hop.
+    pub fn knows(&self, port: PortId, addr: Addr) -> bool {
+        self.index.find(port, addr).is_some()
+    }
+
+    /// The host that a hop leads to.
+    pub fn whose(&self, hop: Hop) -> (PortId, Addr) {
         let entry = &self.entries[hop.index()];
         (entry.port, entry.addr)
     }
@@ -343,13 +378,16 @@ impl Neighbors {
         self.due = self.due.min(now);
     }
 
-    fn confirm(&mut self, hop: Hop, mac: [u8; 6], now: Instant) -> Option<Hop> {
+    fn confirm(&mut self, hop: Hop, mac: [u8; 6], now: Instant) -> Option<Known> {
         let entry = &mut self.entries[hop.index()];
-        if entry.state == HopState::Fixed {
-            return None;
-        }
-        *entry = Entry { mac, mac_known: true, state: HopState::Reachable, due: now + REACHABLE, ..*entry };
-        Some(hop)
+        let changed = match entry.state {
+            HopState::Fixed => return None,
+            HopState::Incomplete | HopState::Failed => true,
+            HopState::Reachable | HopState::Probe => entry.mac != mac,
+        };
+        let (due, confirmed_at) = (now + REACHABLE, Some(now));
+        *entry = Entry { mac, mac_known: true, state: HopState::Reachable, due, confirmed_at, ..*entry };
+        Some(Known { hop, changed })
     }
 
     fn fail(&mut self, hop: Hop, now: Instant) {
@@ -425,7 +463,10 @@ mod tests {
         let hop = table.hop(PORT, host(1), at(0)).expect("room");
         assert_eq!(table.path(hop, at(0)), Path::Wait);
         assert_eq!(tick(&mut table, 0), solicit(None));
-        assert_eq!(table.hear((PORT, host(1)), A, Hearing::Answer, at(1)), Some(hop));
+        assert_eq!(
+            table.hear((PORT, host(1)), A, Hearing::Answer, at(1)),
+            Some(Known { hop, changed: true })
+        );
         assert_eq!(table.path(hop, at(2)), Path::Ready(A));
         (table, hop)
     }
@@ -462,7 +503,10 @@ mod tests {
         assert!(tick(&mut table, 60_000).is_empty(), "an unused hop is not asked for");
         assert_eq!(table.path(hop, at(60_000)), Path::Ready(A));
         assert_eq!(tick(&mut table, 60_000), solicit(Some(A)));
-        assert_eq!(table.hear((PORT, host(1)), A, Hearing::Answer, at(60_001)), Some(hop));
+        assert_eq!(
+            table.hear((PORT, host(1)), A, Hearing::Answer, at(60_001)),
+            Some(Known { hop, changed: false })
+        );
         assert_eq!(table.path(hop, at(60_002)), Path::Ready(A));
         assert!(tick(&mut table, 61_000).is_empty());
     }
@@ -478,7 +522,10 @@ mod tests {
         assert_eq!(tick(&mut table, 500), solicit(Some(A)));
         assert_eq!(tick(&mut table, 700), solicit(None), "silent: everybody is asked");
         assert_eq!(table.path(hop, at(700)), Path::Wait);
-        assert_eq!(table.hear((PORT, host(1)), B, Hearing::Answer, at(701)), Some(hop));
+        assert_eq!(
+            table.hear((PORT, host(1)), B, Hearing::Answer, at(701)),
+            Some(Known { hop, changed: true })
+        );
         assert_eq!(table.path(hop, at(702)), Path::Ready(B), "the same hop, so live flows move");
     }
 
@@ -486,7 +533,10 @@ mod tests {
     fn a_claimant_is_forgotten_when_the_known_address_answers() {
         let (mut table, hop) = known();
         table.hear((PORT, host(1)), B, Hearing::Announcement, at(100));
-        assert_eq!(table.hear((PORT, host(1)), A, Hearing::Answer, at(101)), Some(hop));
+        assert_eq!(
+            table.hear((PORT, host(1)), A, Hearing::Answer, at(101)),
+            Some(Known { hop, changed: false })
+        );
         assert!(tick(&mut table, 1_000).is_empty());
         assert_eq!(table.path(hop, at(1_000)), Path::Ready(A));
     }

@@ -1,0 +1,104 @@
+//! What a snapshot says of a client: its origin, the access rules, and whether a live session still stands.
+
+use super::core::Worker;
+use super::exit::Exit;
+use crate::base::{DropReason, Endpoint};
+use crate::firewall::Judgement;
+use crate::flow::LegRef;
+use crate::port::Port;
+use crate::session::{SessionView, Standing};
+use crate::snapshot::Snapshot;
+use crate::table::App;
+use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, Status};
+use crate::wire::{FlowKey, Protocol};
+
+/// Whether a live session stands under a new snapshot. Its origin stays what it was; its app must still own the edge
+/// address and port, and no rule may block the client.
+pub(super) fn standing(snapshot: &Snapshot, view: &SessionView) -> Standing {
+    let found = snapshot.table.find(view.edge.addr, Protocol::Tcp, view.edge.port);
+    let app = found.ok().filter(|slot| *slot == view.app).and_then(|slot| snapshot.table.app(slot));
+    let Some(app) = app else { return Standing::Drain };
+    if !app.ip_firewall {
+        return Standing::Keep;
+    }
+    match snapshot.rules.judge(app.zone, view.client.addr) {
+        Judgement::Pass(_) => Standing::Keep,
+        Judgement::Block(_) => Standing::End(Status::FirewallDeny),
+    }
+}
+
+/// The app's origin for this client: one of its list, always the same for one tuple. An app of many ports has origins
+/// of as many, and keeps the place within the range.
+pub(super) fn origin_of(app: &App, key: &FlowKey) -> Option<Endpoint> {
+    let mixed = key.src.bits() as u32 ^ (key.src.bits() >> 32) as u32 ^ u32::from(key.src_port);
+    let at = mixed.wrapping_mul(0x9e37_79b1) as usize % app.origins.len().max(1);
+    let origin = app.origins.get(at)?;
+    let port = origin.port.checked_add(key.dst_port.checked_sub(app.ports.first())?)?;
+    Some(Endpoint { port, ..*origin })
+}
+
+/// What the access rules say; a block is counted and told of.
+pub(super) fn pass_firewall<P: Port>(
+    snapshot: &Snapshot,
+    exit: &mut Exit<P>,
+    app: &App,
+    key: &FlowKey,
+) -> Result<FirewallMatch, DropReason> {
+    if !app.ip_firewall {
+        return Ok(FirewallMatch::Unknown);
+    }
+    let (said, passes) = match snapshot.rules.judge(app.zone, key.src) {
+        Judgement::Pass(said) => (said, true),
+        Judgement::Block(said) => (said, false),
+    };
+    match said {
+        FirewallMatch::BlockIp(rule) | FirewallMatch::WhitelistIp(rule) => exit.page.rule_hit(rule),
+        FirewallMatch::Unknown => {}
+    }
+    if passes {
+        return Ok(said);
+    }
+    exit.page.add_app(app.slot, AppCounter::Refused, 1);
+    exit.client_filtered(&filtered_event(exit, app, key, said));
+    Err(DropReason::FirewallBlocked)
+}
+
+fn filtered_event<P: Port>(exit: &Exit<P>, app: &App, key: &FlowKey, firewall: FirewallMatch) -> Event {
+    Event {
+        kind: EventKind::ClientFiltered,
+        status: Status::FirewallDeny,
+        worker: exit.id,
+        at: exit.now,
+        app: app.slot,
+        client: key.src_endpoint(),
+        edge: key.dst_endpoint(),
+        origin: None,
+        egress: None,
+        client_bytes: 0,
+        origin_bytes: 0,
+        connected_at: None,
+        client_rtt: None,
+        origin_rtt: None,
+        firewall,
+        ip_firewall: true,
+        count: 1,
+        reason: Some(DropReason::FirewallBlocked),
+    }
+}
+
+impl<P: Port> Worker<P> {
+    /// Judges the next few live sessions under the newest snapshot; `true` when all were.
+    pub(super) fn sweep(&mut self) -> bool {
+        let (snapshot, now) = (&**self.reader.current(), self.exit.now);
+        self.sessions.sweep(snapshot.epoch, now, |view| standing(snapshot, view), &mut self.exit)
+    }
+
+    /// Judges a session that the road met before the sweep did; `true` while it lives.
+    #[cold]
+    pub(super) fn rejudge(&mut self, leg: LegRef) -> bool {
+        let (snapshot, now) = (&**self.reader.current(), self.exit.now);
+        let Some(view) = self.sessions.view(leg) else { return false };
+        let standing = standing(snapshot, &view);
+        self.sessions.rejudge(leg, standing, snapshot.epoch, now, &mut self.exit)
+    }
+}

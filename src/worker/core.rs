@@ -1,0 +1,258 @@
+//! One worker: everything it owns, and the order of its turn.
+//!
+//! ```text
+//!  turn(now)
+//!   1 snapshot   one epoch check; a new one is taken, the old one goes home to control
+//!   2 words      commands from control, notices from other workers
+//!   3 intake     a burst from each port, one from the hand-over ring: parse, steer, find, serve
+//!   4 service    sessions that the burst touched: pump, egress
+//!   5 time       session timers, neighbours, announcements, gathered events, the sweep after a new snapshot
+//!   6 flush      transmit batches to the ports
+//! ```
+//!
+//! After `new` nothing here allocates, locks, logs or makes a system call (a driver's own calls excepted).
+
+use super::announce::Announcements;
+use super::commands::Errands;
+use super::exit::Exit;
+use super::intake::Intake;
+use super::limits::Limits;
+use super::locals::DenyList;
+use super::{HandoverEnds, Ledger, NeighborView, Refusal, Settings};
+use crate::base::{Addr, Epoch, Instant, PortId, WorkerId};
+use crate::port::Port;
+use crate::session::Sessions;
+use crate::snapshot::{Snapshot, SnapshotReader, WorkerMail};
+use crate::table::{Reserved, Subnet};
+use crate::telemetry::{Counter, Gauge, PageReader, PageWriter};
+use crate::wire::Steering;
+
+/// What one turn did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Turn {
+    /// Frames taken in, from ports and from other workers.
+    pub received: u32,
+    /// Frames that the ports took.
+    pub sent: u32,
+    /// Whether there is more to do at once: a sweep is under way, timers were left over.
+    pub busy: bool,
+    /// Whether control said to stop.
+    pub stop: bool,
+}
+
+impl Turn {
+    /// Whether there was nothing to do.
+    pub const fn is_idle(&self) -> bool {
+        self.received == 0 && self.sent == 0 && !self.busy
+    }
+}
+
+/// What a worker is given at launch beside its settings.
+pub struct Equipment<P: Port> {
+    /// Its view of each port, in the order of the boot config.
+    pub ports: Vec<P>,
+    /// Where its snapshots come from.
+    pub reader: SnapshotReader,
+    /// Its mailbox.
+    pub mail: WorkerMail,
+    /// Its ends of the hand-over rings.
+    pub handover: HandoverEnds<P::Frame>,
+    /// Its page of numbers.
+    pub page: PageWriter,
+    /// The boot secret: keys of flow tables, initial sequence numbers and port choice.
+    pub secret: [u8; 32],
+}
+
+/// One worker.
+pub struct Worker<P: Port> {
+    pub(super) id: WorkerId,
+    /// Workers in the process.
+    pub(super) workers: u8,
+    pub(super) exit: Exit<P>,
+    pub(super) sessions: Sessions,
+    pub(super) reader: SnapshotReader,
+    pub(super) handover: HandoverEnds<P::Frame>,
+    pub(super) steering: Steering,
+    pub(super) denied: DenyList,
+    /// Where no origin may lie.
+    pub(super) reserved: Reserved,
+    pub(super) limits: Limits,
+    pub(super) unused_tcp: Refusal,
+    pub(super) blocked_tcp: Refusal,
+    pub(super) intake: Intake<P::Frame>,
+    pub(super) announcements: Announcements,
+    pub(super) errands: Errands,
+    /// Whether live sessions are still to be judged under the newest snapshot.
+    sweeping: bool,
+    pub(super) stop: bool,
+    /// What of the ledger the page knows already.
+    posted: Ledger,
+}
+
+impl<P: Port> Worker<P> {
+    /// A worker with all its memory. `snapshot` is the first one, which control publishes before launch.
+    pub fn new(id: WorkerId, settings: &Settings, equipment: Equipment<P>, now: Instant) -> Self {
+        let Equipment { ports, reader, mail, handover, page, secret } = equipment;
+        let session = settings.session.clone();
+        let mut exit = Exit::new(id, settings, ports, mail, page, &secret);
+        exit.now = now;
+        let ports = exit.faces.len();
+        Self {
+            id,
+            workers: settings.workers.max(1),
+            exit,
+            sessions: Sessions::new(session, id, settings.workers, &secret, now),
+            reader,
+            handover,
+            steering: Steering::new(settings.workers),
+            reserved: reserved(settings),
+            denied: DenyList::new(&settings.denied_sources),
+            limits: Limits::new(&settings.rates),
+            unused_tcp: settings.unused_tcp,
+            blocked_tcp: settings.blocked_tcp,
+            intake: Intake::new(),
+            announcements: Announcements::new(ports, now),
+            errands: Errands::default(),
+            sweeping: false,
+            stop: false,
+            posted: Ledger::default(),
+        }
+    }
+
+    /// One turn of the loop.
+    pub fn turn(&mut self, now: Instant) -> Turn {
+        self.exit.now = now;
+        self.take_snapshot();
+        let errands = self.take_commands();
+        self.take_notices();
+        for port in 0..self.exit.faces.len() {
+            self.take_burst(PortId(port as u8));
+        }
+        self.take_over();
+        self.sessions.service(now, &mut self.exit);
+        let busy = self.keep_time() || errands;
+        self.exit.flush();
+        self.post(busy)
+    }
+
+    /// When the worker has something to do without a frame coming in; `None` when never.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let resolver = (self.id == WorkerId(0)).then(|| self.announcements.deadline()).flatten();
+        let due = [
+            self.sessions.next_deadline(),
+            self.exit.neighbors.deadline(),
+            self.exit.filtered.deadline(),
+            resolver,
+        ];
+        due.into_iter().flatten().min()
+    }
+
+    /// The balance of its frames.
+    pub fn ledger(&self) -> Ledger {
+        self.exit.ledger
+    }
+
+    /// Outgoing frames that it still holds.
+    pub fn frames_waiting(&self) -> u64 {
+        self.exit.held()
+    }
+
+    /// Sessions that it holds.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The next hops that it knows.
+    pub fn neighbors(&self) -> impl Iterator<Item = NeighborView> + '_ {
+        self.exit.neighbors.views()
+    }
+
+    /// A reader of its page.
+    pub fn page(&self) -> PageReader {
+        self.exit.page.reader()
+    }
+
+    /// Its ports.
+    pub fn ports(&self) -> &[P] {
+        self.exit.outbox.ports()
+    }
+
+    /// Its ports, to be changed between turns (tests).
+    pub fn ports_mut(&mut self) -> &mut [P] {
+        self.exit.outbox.ports_mut()
+    }
+
+    fn take_snapshot(&mut self) {
+        if !self.reader.poll() {
+            return;
+        }
+        if self.reader.current().draining {
+            self.sessions.drain();
+        }
+        self.exit.page.count(Counter::SnapshotsTaken);
+        self.sessions.restart_sweep();
+        self.sweeping = true;
+    }
+
+    /// Everything that happens because time passes. Whether there is more at once.
+    fn keep_time(&mut self) -> bool {
+        let now = self.exit.now;
+        self.sessions.expire(now, &mut self.exit);
+        self.ask_neighbors();
+        self.announce();
+        self.exit.tell_filtered();
+        if self.sweeping {
+            self.sweeping = !self.sweep();
+        }
+        self.sweeping
+    }
+
+    /// Writes what changed to the page.
+    fn post(&mut self, busy: bool) -> Turn {
+        let (page, ledger, posted) = (&self.exit.page, &self.exit.ledger, &self.posted);
+        let flushed = std::mem::take(&mut self.exit.flushed);
+        let taken_in = (ledger.received - posted.received) + (ledger.taken - posted.taken);
+        page.count(Counter::Turns);
+        if taken_in > 0 {
+            page.add(Counter::ReceivedFrames, ledger.received - posted.received);
+            page.add(Counter::TakenOverFrames, ledger.taken - posted.taken);
+            page.add(Counter::ReturnedFrames, ledger.sent - posted.sent);
+            page.add(Counter::AbsorbedFrames, ledger.absorbed - posted.absorbed);
+            page.add(Counter::HandedOverFrames, ledger.handed - posted.handed);
+        }
+        if flushed.frames > 0 {
+            page.add(Counter::SentFrames, flushed.frames);
+            page.add(Counter::SentBytes, flushed.bytes);
+        }
+        page.set(Gauge::Epoch, self.epoch().0);
+        page.set(Gauge::Sessions, self.sessions.len() as u64);
+        page.set(Gauge::HalfOpen, self.sessions.half_open() as u64);
+        self.exit.ledger.transmitted += flushed.frames;
+        self.posted = self.exit.ledger;
+        let turn = Turn { received: taken_in as u32, sent: flushed.frames as u32, busy, stop: self.stop };
+        if turn.is_idle() {
+            self.exit.page.count(Counter::IdleTurns);
+        }
+        turn
+    }
+
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        self.reader.current()
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.snapshot().epoch
+    }
+}
+
+/// The addresses that the boot config has taken.
+fn reserved(settings: &Settings) -> Reserved {
+    let nets = settings.ports.iter().flat_map(|port| &port.addresses);
+    let egress = &settings.session.egress;
+    Reserved {
+        subnets: nets.map(|net| Subnet { own: net.addr().into(), length: net.prefix_len() }).collect(),
+        gateways: settings.routes.iter().filter_map(|route| route.via.map(Addr::from)).collect(),
+        egress: egress.ipv4.iter().chain(&egress.ipv6).copied().collect(),
+        lab: false,
+    }
+}

@@ -1,0 +1,320 @@
+//! The way out: routes, neighbours, transmit batches and events behind `session::Net`.
+//!
+//! ```text
+//!  emit (a packet of our own)  ---.                       known: MACs written, into the port's batch
+//!  send (a received frame again) --+--> hop --> path ----- asked: waits, a few per hop
+//!  link answers (ARP, NDP) --------'-> port               silent: lost, counted as NeighborUnresolved
+//! ```
+//!
+//! Checksums: where the port fills them in it is asked to; else they are computed here, over the packet just
+//! written and still in the cache.
+
+use super::filtered::{Filtered, Telling};
+use super::locals::Locals;
+use super::neighbor::{Neighbors, Path};
+use super::outbox::{Flushed, Outbox};
+use super::routes::Routes;
+use super::waiting::Waiting;
+use super::{Ledger, Settings};
+use crate::base::limits::FRAME_BYTES_MAX;
+use crate::base::{Addr, DropReason, Hop, Instant, PortId, WorkerId};
+use crate::port::{ChecksumOffload, Frame, Port, TxMeta};
+use crate::session::Net;
+use crate::snapshot::WorkerMail;
+use crate::telemetry::{Counter, Event, Gauge, PageWriter};
+use crate::wire::checksum::{self, L4Fill};
+use crate::wire::ethernet::{self, EtherType};
+
+/// What the worker needs to know of a port, copied at launch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Face {
+    pub mac: [u8; 6],
+    pub mtu: u16,
+    pub offload: ChecksumOffload,
+    pub answers_for_prefixes: bool,
+}
+
+/// Everything between a finished packet and the ports.
+pub(super) struct Exit<P: Port> {
+    pub id: WorkerId,
+    /// The turn's time.
+    pub now: Instant,
+    pub outbox: Outbox<P>,
+    pub faces: Vec<Face>,
+    pub routes: Routes,
+    pub locals: Locals,
+    pub neighbors: Neighbors,
+    pub waiting: Waiting<P::Frame>,
+    pub filtered: Filtered,
+    pub page: PageWriter,
+    pub ledger: Ledger,
+    pub mail: WorkerMail,
+    pub flushed: Flushed,
+    /// Where a packet is written for which there is no buffer: the caller must write somewhere.
+    scratch: Box<[u8]>,
+}
+
+impl<P: Port> Exit<P> {
+    /// All memory of the way out; gateways and static neighbours are entered.
+    pub fn new(
+        id: WorkerId,
+        settings: &Settings,
+        ports: Vec<P>,
+        mail: WorkerMail,
+        page: PageWriter,
+        secret: &[u8; 32],
+    ) -> Self {
+        let egress = &settings.session.egress;
+        let egress: Vec<Addr> = egress.ipv4.iter().chain(&egress.ipv6).copied().collect();
+        let faces = ports.iter().zip(&settings.ports).map(|(port, set)| face(port, set)).collect();
+        let mut exit = Self {
+            id,
+            now: Instant::ZERO,
+            outbox: Outbox::new(ports),
+            faces,
+            routes: Routes::new(&settings.ports, &settings.routes),
+            locals: Locals::new(&settings.ports, &egress),
+            neighbors: Neighbors::new(words(secret)),
+            waiting: Waiting::new(),
+            filtered: Filtered::default(),
+            page,
+            ledger: Ledger::default(),
+            mail,
+            flushed: Flushed::default(),
+            scratch: vec![0; FRAME_BYTES_MAX].into_boxed_slice(),
+        };
+        exit.enter_neighbors(settings);
+        exit
+    }
+
+    /// Sends a frame that holds an IP packet with its checksums towards `hop`.
+    #[inline]
+    pub fn dispatch(&mut self, hop: Hop, mut frame: P::Frame) {
+        match self.neighbors.path(hop, self.now) {
+            Path::Ready(mac) => {
+                let port = self.neighbors.port(hop);
+                let own = self.faces[port.index()].mac;
+                address(frame.bytes_mut(), mac, own);
+                self.push(port, frame);
+            }
+            Path::Wait => {
+                if self.waiting.keep(hop, frame).is_some() {
+                    self.lose(DropReason::NeighborUnresolved);
+                }
+            }
+            Path::Unreachable => self.lose(DropReason::NeighborUnresolved),
+        }
+    }
+
+    /// Puts a complete frame into a port's batch.
+    #[inline]
+    pub fn push(&mut self, port: PortId, frame: P::Frame) {
+        if self.outbox.push(port, frame, &mut self.flushed).is_err() {
+            self.lose(DropReason::TxFull);
+        }
+    }
+
+    /// Sends what waited for `hop`, which is known now.
+    pub fn release(&mut self, hop: Hop) {
+        while let Some(frame) = self.waiting.next_for(hop) {
+            self.dispatch(hop, frame);
+        }
+    }
+
+    /// Sends a frame of our own that `write` makes, `len` bytes long; `write` says whether it fitted.
+    pub fn make(&mut self, port: PortId, len: usize, write: impl FnOnce(&mut P::Frame) -> bool) {
+        let frame = self.outbox.spare();
+        let Some(mut frame) = frame.and_then(|mut frame| frame.set_len(len).then_some(frame)) else {
+            self.page.refused(DropReason::NoFrame);
+            return;
+        };
+        if write(&mut frame) {
+            self.ledger.made += 1;
+            self.push(port, frame);
+        }
+    }
+
+    /// Gives up what waited for `hop`.
+    pub fn give_up(&mut self, hop: Hop) {
+        self.page.count(Counter::NeighborsFailed);
+        while self.waiting.next_for(hop).is_some() {
+            self.lose(DropReason::NeighborUnresolved);
+        }
+    }
+
+    /// Tells of a refused client, at most one event an app and interval.
+    pub fn client_filtered(&mut self, event: &Event) {
+        match self.filtered.gather(event) {
+            Telling::Now => self.tell(*event),
+            Telling::Later => {}
+            Telling::NoRoom => self.page.count(Counter::LostEvents),
+        }
+    }
+
+    /// Tells of the refusals whose interval is over.
+    pub fn tell_filtered(&mut self) {
+        let (mail, page) = (&self.mail, &self.page);
+        self.filtered.tell(self.now, |event| {
+            if !mail.event(event) {
+                page.count(Counter::LostEvents);
+            }
+        });
+    }
+
+    /// Sends what is in the batches.
+    pub fn flush(&mut self) {
+        let flushed = self.outbox.flush();
+        self.flushed.frames += flushed.frames;
+        self.flushed.bytes += flushed.bytes;
+    }
+
+    /// Outgoing frames that are still held.
+    pub fn held(&self) -> u64 {
+        (self.outbox.waiting() + self.waiting.len()) as u64
+    }
+
+    /// The checksums of the IP packet that `frame` holds behind its Ethernet header.
+    #[inline]
+    fn finish(&mut self, port: PortId, frame: &mut P::Frame) {
+        let offload = self.faces[port.index()].offload;
+        let packet = &mut frame.bytes_mut()[ethernet::HEADER_LEN..];
+        let ipv6 = packet.first().is_some_and(|first| first >> 4 == 6);
+        let ip_checksum = offload.tx_ip && !ipv6;
+        if !ip_checksum {
+            checksum::fill_ip(packet);
+        }
+        let tcp_checksum = offload.tx_tcp && checksum::pseudo_l4(packet) == L4Fill::Device;
+        if !offload.tx_tcp {
+            checksum::fill_l4(packet);
+            self.page.count(Counter::SoftwareChecksums);
+        }
+        if ip_checksum || tcp_checksum {
+            let (l2_len, l3_len) = (ethernet::HEADER_LEN as u8, if ipv6 { 40 } else { 20 });
+            frame.set_tx_meta(TxMeta { l2_len, l3_len, ipv6, ip_checksum, tcp_checksum });
+        }
+    }
+
+    /// A hop that still leads to the packet's destination.
+    #[inline]
+    fn lead(&mut self, hop: Hop, packet: &[u8]) -> Option<Hop> {
+        let dst = destination(packet)?;
+        if self.neighbors.leads_to(hop, dst) { Some(hop) } else { self.route(dst) }
+    }
+
+    fn lose(&mut self, reason: DropReason) {
+        self.ledger.lost += 1;
+        self.page.refused(reason);
+    }
+
+    fn tell(&mut self, event: Event) {
+        if !self.mail.event(event) {
+            self.page.count(Counter::LostEvents);
+        }
+    }
+
+    fn enter_neighbors(&mut self, settings: &Settings) {
+        for (index, port) in settings.ports.iter().enumerate() {
+            for (ip, mac) in &port.static_neighbors {
+                self.neighbors.fix(PortId(index as u8), (*ip).into(), *mac, self.now);
+            }
+        }
+        for gateway in self.routes.gateways() {
+            self.neighbors.pin(gateway.port, gateway.addr, self.now);
+        }
+        self.page.set(Gauge::Neighbors, self.neighbors.len() as u64);
+    }
+}
+
+impl<P: Port> Net for Exit<P> {
+    fn route(&mut self, to: Addr) -> Option<Hop> {
+        let next = self.routes.next_hop(to)?;
+        let hop = self.neighbors.hop(next.port, next.addr, self.now);
+        if hop.is_none() {
+            self.page.count(Counter::NeighborsRefused);
+        }
+        hop
+    }
+
+    fn mtu(&self, hop: Hop) -> usize {
+        usize::from(self.faces[self.neighbors.port(hop).index()].mtu)
+    }
+
+    #[inline]
+    fn room(&mut self) -> usize {
+        let room = self.outbox.room(&mut self.flushed);
+        if room == 0 {
+            self.page.refused(DropReason::NoFrame);
+        }
+        room
+    }
+
+    #[inline]
+    fn emit<R>(&mut self, hop: Hop, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        let frame = self.outbox.spare();
+        let sized = frame.and_then(|mut frame| frame.set_len(ethernet::HEADER_LEN + len).then_some(frame));
+        let Some(mut frame) = sized else {
+            self.page.refused(DropReason::NoFrame);
+            let len = len.min(self.scratch.len());
+            return fill(&mut self.scratch[..len]);
+        };
+        let filled = fill(&mut frame.bytes_mut()[ethernet::HEADER_LEN..]);
+        self.ledger.made += 1;
+        let Some(hop) = self.lead(hop, &frame.bytes()[ethernet::HEADER_LEN..]) else {
+            self.lose(DropReason::NoRoute);
+            return filled;
+        };
+        self.finish(self.neighbors.port(hop), &mut frame);
+        self.dispatch(hop, frame);
+        filled
+    }
+
+    fn event(&mut self, event: Event) {
+        self.tell(event);
+    }
+
+    fn refused(&mut self, reason: DropReason) {
+        self.page.refused(reason);
+    }
+
+    fn page(&self) -> &PageWriter {
+        &self.page
+    }
+}
+
+fn face<P: Port>(port: &P, settings: &super::PortSettings) -> Face {
+    let info = port.info();
+    Face {
+        mac: info.mac,
+        mtu: info.mtu,
+        offload: info.checksum,
+        answers_for_prefixes: settings.answer_neighbors_for_prefixes,
+    }
+}
+
+/// Writes the Ethernet header before an IP packet.
+#[inline]
+fn address(frame: &mut [u8], dst: ethernet::Mac, src: ethernet::Mac) {
+    let ipv6 = frame.get(ethernet::HEADER_LEN).is_some_and(|first| first >> 4 == 6);
+    let ether_type = if ipv6 { EtherType::Ipv6 } else { EtherType::Ipv4 };
+    if let Some(header) = frame.first_chunk_mut() {
+        ethernet::Header { dst, src, ether_type }.emit(header);
+    }
+}
+
+/// The destination of an IP packet that we wrote.
+#[inline]
+fn destination(packet: &[u8]) -> Option<Addr> {
+    match packet.first()? >> 4 {
+        4 => Some(Addr::v4(packet.get(16..20)?.try_into().ok()?)),
+        6 => Some(Addr::v6(packet.get(24..40)?.try_into().ok()?)),
+        _ => None,
+    }
+}
+
+fn words(secret: &[u8; 32]) -> [u64; 4] {
+    std::array::from_fn(|at| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&secret[8 * at..8 * at + 8]);
+        u64::from_le_bytes(word)
+    })
+}

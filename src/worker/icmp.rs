@@ -1,0 +1,85 @@
+//! ICMP and ICMPv6 in: echo answered, errors passed to the session that they quote, the rest ignored by name.
+
+use super::core::Worker;
+use crate::base::{Addr, DropReason, Fate};
+use crate::port::{Frame, Port};
+use crate::session::{Net, PathError};
+use crate::telemetry::Counter;
+use crate::wire::{Family, IcmpErrorKind, IcmpMessage, Protocol, Quoted, icmp};
+
+/// Where an ICMP message lies in its frame, and who speaks to whom.
+#[derive(Clone, Copy)]
+pub(super) struct IcmpPlace {
+    pub src: Addr,
+    pub dst: Addr,
+    pub ip_offset: usize,
+    pub icmp_offset: usize,
+    pub ip_end: usize,
+}
+
+impl<P: Port> Worker<P> {
+    /// An ICMP message, valid by `wire`.
+    pub(super) fn serve_icmp(&mut self, frame: P::Frame, place: IcmpPlace) -> Fate {
+        if let Err(reason) = self.check_source(place.src) {
+            return Fate::Dropped(reason);
+        }
+        let message = &frame.bytes()[place.icmp_offset..place.ip_end];
+        match IcmpMessage::parse(message, Family::of(place.dst)) {
+            Ok(IcmpMessage::EchoRequest) => self.echo(frame, place),
+            Ok(IcmpMessage::Error { kind, quoted }) => self.take_error(kind, &quoted),
+            Ok(IcmpMessage::Other) => Fate::Dropped(DropReason::IcmpIgnored),
+            Err(reason) => Fate::Dropped(reason),
+        }
+    }
+
+    /// Answers an echo request where it stands: on our own addresses, and on edge addresses with an app.
+    fn echo(&mut self, mut frame: P::Frame, place: IcmpPlace) -> Fate {
+        if let Err(reason) = self.check_answers_echo(place.dst) {
+            return Fate::Dropped(reason);
+        }
+        if !self.limits.echo.allow(self.exit.now) {
+            return Fate::Dropped(DropReason::IcmpRateLimited);
+        }
+        let Some(hop) = self.exit.route(place.src) else { return Fate::Dropped(DropReason::NoRoute) };
+        if let Err(reason) = icmp::echo_reply(&mut frame.bytes_mut()[place.ip_offset..place.ip_end]) {
+            return Fate::Dropped(reason);
+        }
+        frame.set_len(place.ip_end);
+        self.exit.dispatch(hop, frame);
+        self.exit.page.count(Counter::EchoReplies);
+        Fate::Sent
+    }
+
+    fn check_answers_echo(&self, dst: Addr) -> Result<(), DropReason> {
+        let table = &self.snapshot().table;
+        if self.exit.locals.find(dst).is_some() || table.has_app(dst) {
+            return Ok(());
+        }
+        Err(if table.covers(dst) { DropReason::NoApp } else { DropReason::NoPrefix })
+    }
+
+    fn take_error(&mut self, kind: IcmpErrorKind, quoted: &Quoted) -> Fate {
+        if !self.limits.icmp_in.allow(self.exit.now) {
+            return Fate::Dropped(DropReason::IcmpRateLimited);
+        }
+        if quoted.key.protocol == Protocol::Udp {
+            return Fate::Dropped(DropReason::IcmpUnsolicited);
+        }
+        match path_error(kind) {
+            Some(error) => {
+                self.sessions.icmp_error(&quoted.key, quoted.seq, error, self.exit.now, &mut self.exit)
+            }
+            None => Fate::Dropped(DropReason::IcmpIgnored),
+        }
+    }
+}
+
+/// What an error means for a session; `None` for those that say nothing of the path (RFC 5461 2.1).
+fn path_error(kind: IcmpErrorKind) -> Option<PathError> {
+    match kind {
+        // RFC 1191 5: a router of old says 0; the session has its own floor.
+        IcmpErrorKind::TooBig { mtu } => Some(PathError::TooBig { mtu: mtu.min(u32::from(u16::MAX)) as u16 }),
+        IcmpErrorKind::Unreachable(_) => Some(PathError::Unreachable),
+        IcmpErrorKind::TimeExceeded | IcmpErrorKind::ParameterProblem => None,
+    }
+}

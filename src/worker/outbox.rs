@@ -1,0 +1,119 @@
+//! The ports of one worker with what waits for them: transmit batches, and a stash of empty buffers.
+//!
+//! A batch that the device did not take whole is carried over and goes first in the next turn. A frame that finds
+//! its batch full is lost, and counted. The stash is what lets `room` promise that the next `emit` calls succeed.
+
+use crate::base::PortId;
+use crate::base::limits::{BURST_FRAMES_MAX, SPARE_FRAMES_MAX};
+use crate::port::{Frame, FrameBatch, Port, TxBatch};
+use arrayvec::ArrayVec;
+
+/// Ports, transmit batches and spare buffers.
+pub struct Outbox<P: Port> {
+    ports: Vec<P>,
+    batches: Vec<TxBatch<P::Frame>>,
+    spares: ArrayVec<P::Frame, SPARE_FRAMES_MAX>,
+}
+
+/// What a flush brought out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flushed {
+    /// Frames that the ports took.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl<P: Port> Outbox<P> {
+    /// Around `ports`, in the order of their ids.
+    pub fn new(ports: Vec<P>) -> Self {
+        let batches = ports.iter().map(|_| TxBatch::new()).collect();
+        Self { ports, batches, spares: ArrayVec::new() }
+    }
+
+    /// The ports, to be changed between turns.
+    pub fn ports_mut(&mut self) -> &mut [P] {
+        &mut self.ports
+    }
+
+    /// One burst from a port.
+    #[inline]
+    pub fn receive(&mut self, port: PortId, batch: &mut FrameBatch<P::Frame>) {
+        self.ports[port.index()].receive(batch);
+    }
+
+    /// The ports.
+    pub fn ports(&self) -> &[P] {
+        &self.ports
+    }
+
+    /// Puts a frame into a port's batch; gives it back when the batch is full even after an attempt to send.
+    #[inline]
+    pub fn push(&mut self, port: PortId, frame: P::Frame, flushed: &mut Flushed) -> Result<(), P::Frame> {
+        if self.batches[port.index()].is_full() {
+            self.flush_port(port.index(), flushed);
+        }
+        self.batches[port.index()].try_push(frame).map_err(|full| full.element())
+    }
+
+    /// How many buffers are at hand for which every port has room. Tops the stash up, and sends where a batch is
+    /// nearly full.
+    pub fn room(&mut self, flushed: &mut Flushed) -> usize {
+        self.top_up();
+        for port in 0..self.ports.len() {
+            if self.batches[port].remaining_capacity() < BURST_FRAMES_MAX {
+                self.flush_port(port, flushed);
+            }
+        }
+        let free = self.batches.iter().map(|batch| batch.remaining_capacity()).min().unwrap_or(0);
+        free.min(self.spares.len())
+    }
+
+    /// An empty buffer; `None` when there is none anywhere.
+    #[inline]
+    pub fn spare(&mut self) -> Option<P::Frame> {
+        if self.spares.is_empty() {
+            self.top_up();
+        }
+        self.spares.pop()
+    }
+
+    /// Sends everything that the ports take.
+    pub fn flush(&mut self) -> Flushed {
+        let mut flushed = Flushed::default();
+        for port in 0..self.ports.len() {
+            self.flush_port(port, &mut flushed);
+        }
+        flushed
+    }
+
+    /// Frames that wait in the batches.
+    pub fn waiting(&self) -> usize {
+        self.batches.iter().map(|batch| batch.len()).sum()
+    }
+
+    fn flush_port(&mut self, port: usize, flushed: &mut Flushed) {
+        let batch = &mut self.batches[port];
+        if batch.is_empty() {
+            return;
+        }
+        let frames = batch.len();
+        let bytes = bytes_in(batch);
+        self.ports[port].transmit(batch);
+        flushed.frames += (frames - batch.len()) as u64;
+        flushed.bytes += bytes - bytes_in(batch);
+    }
+
+    fn top_up(&mut self) {
+        for port in &mut self.ports {
+            while !self.spares.is_full() {
+                let Some(frame) = port.allocate() else { break };
+                self.spares.push(frame);
+            }
+        }
+    }
+}
+
+fn bytes_in<F: Frame>(batch: &TxBatch<F>) -> u64 {
+    batch.iter().map(|frame| frame.bytes().len() as u64).sum()
+}

@@ -1,0 +1,59 @@
+//! What a refused frame gets back, if anything: an RST. All within a rate.
+//!
+//! | refused as                              | answer                                                          |
+//! |-----------------------------------------|-----------------------------------------------------------------|
+//! | no app there (address, port, protocol)  | by `unused_tcp`: nothing, or RST                                |
+//! | an access rule                          | by `blocked_tcp`: nothing, or RST                               |
+//! | out of state, to a live app or egress   | RST: a peer that outlived our restart learns it at once instead |
+//! |                                         | of hanging until its own timers end (RFC 9293 3.5.2)            |
+//! | anything else                           | nothing                                                         |
+//!
+//! An answer is never longer than what it answers, so that it amplifies nothing; never sent to a group, and never
+//! for an address without an app. The frame's fate stays the drop that caused it.
+
+use super::Refusal;
+use super::core::Worker;
+use crate::base::DropReason;
+use crate::port::Port;
+use crate::session::Net;
+use crate::telemetry::Counter;
+use crate::wire::tcp::TcpEmit;
+use crate::wire::{TcpFlags, TcpSegment};
+
+impl<P: Port> Worker<P> {
+    /// Answers a TCP segment that was refused for `reason`, where that is due.
+    pub(super) fn answer_refusal(&mut self, reason: DropReason, segment: &TcpSegment) {
+        let unused = [DropReason::NoApp, DropReason::NoAppPort, DropReason::WrongProtocol].contains(&reason);
+        let policy = if unused {
+            self.unused_tcp
+        } else if reason == DropReason::FirewallBlocked {
+            self.blocked_tcp
+        } else if reason == DropReason::OutOfState {
+            Refusal::Rst
+        } else {
+            Refusal::Drop
+        };
+        let answered = !segment.flags.has(TcpFlags::RST);
+        if policy == Refusal::Rst && answered && self.limits.rst.allow(self.exit.now) {
+            self.send_rst(segment);
+        }
+    }
+
+    /// RFC 9293 3.10.7.1: the RST for a segment that no connection takes.
+    fn send_rst(&mut self, segment: &TcpSegment) {
+        let key = &segment.key;
+        let (flags, seq, ack) = if segment.flags.has(TcpFlags::ACK) {
+            (TcpFlags(TcpFlags::RST), segment.ack, 0)
+        } else {
+            let ack = segment.seq.wrapping_add(segment.seq_len());
+            (TcpFlags(TcpFlags::RST | TcpFlags::ACK), 0, ack)
+        };
+        let rst = TcpEmit::bare(key.dst_endpoint(), key.src_endpoint(), flags, (seq, ack));
+        let Some(hop) = self.exit.route(key.src) else { return };
+        if self.exit.room() == 0 {
+            return;
+        }
+        self.exit.emit(hop, rst.packet_len(), |packet| rst.emit(packet).map(|_| ()));
+        self.exit.page.count(Counter::ResetsSent);
+    }
+}

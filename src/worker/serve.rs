@@ -1,0 +1,127 @@
+//! One frame to its fate: by what it carries, then flow, table, firewall, session.
+
+use super::Arrival;
+use super::admit::{origin_of, pass_firewall};
+use super::core::Worker;
+use super::icmp::IcmpPlace;
+use super::locals::Local;
+use crate::base::{Addr, DropReason, Fate};
+use crate::flow::LegRef;
+use crate::port::{Frame, Port};
+use crate::session::{Admission, Net};
+use crate::table::forbidden_origin;
+use crate::telemetry::AppCounter;
+use crate::wire::{FlowKey, Parsed, Protocol, TcpSegment};
+
+impl<P: Port> Worker<P> {
+    /// The fate of one frame whose flow is this worker's.
+    #[inline]
+    pub(super) fn serve(&mut self, arrival: Arrival<P::Frame>, hash: u64) -> Fate {
+        let Arrival { frame, port, parsed } = arrival;
+        match parsed {
+            Parsed::Tcp(segment) => self.serve_tcp(&segment, frame.bytes(), hash),
+            Parsed::Udp { key, .. } => self.serve_udp(&key),
+            Parsed::Icmp { src, dst, ip_offset, icmp_offset, ip_end } => {
+                let [ip_offset, icmp_offset, ip_end] = [ip_offset, icmp_offset, ip_end].map(usize::from);
+                self.serve_icmp(frame, IcmpPlace { src, dst, ip_offset, icmp_offset, ip_end })
+            }
+            Parsed::Arp { offset } => self.serve_arp(frame, port, usize::from(offset)),
+            Parsed::Ndp { src, dst, icmp_offset, ip_end } => {
+                self.serve_ndp(frame, port, (src, dst), (icmp_offset, ip_end))
+            }
+        }
+    }
+
+    #[inline]
+    fn serve_tcp(&mut self, segment: &TcpSegment, frame: &[u8], hash: u64) -> Fate {
+        match self.sessions.find(&segment.key, hash) {
+            Some(leg) => self.serve_session(leg, segment, frame),
+            None => self.serve_unknown(segment, frame),
+        }
+    }
+
+    /// A segment of a live session. One that was judged under an older snapshot is judged again first.
+    #[inline]
+    fn serve_session(&mut self, leg: LegRef, segment: &TcpSegment, frame: &[u8]) -> Fate {
+        if self.sessions.judged_epoch(leg) != self.epoch() && !self.rejudge(leg) {
+            return Fate::Dropped(DropReason::FirewallBlocked);
+        }
+        self.sessions.segment(leg, segment, frame, self.exit.now, &mut self.exit)
+    }
+
+    /// A segment without a session: TIME-WAIT, a first SYN, or something that is refused by name.
+    #[inline(never)]
+    fn serve_unknown(&mut self, segment: &TcpSegment, frame: &[u8]) -> Fate {
+        if let Some(fate) = self.sessions.unmatched(segment, frame, self.exit.now, &mut self.exit) {
+            return fate;
+        }
+        match self.admit(segment) {
+            Ok(admission) => self.sessions.open(&admission, segment, frame, self.exit.now, &mut self.exit),
+            Err(reason) => {
+                self.answer_refusal(reason, segment);
+                Fate::Dropped(reason)
+            }
+        }
+    }
+
+    /// What table, firewall and routes say of a segment without a session.
+    fn admit(&mut self, segment: &TcpSegment) -> Result<Admission, DropReason> {
+        let key = &segment.key;
+        self.check_source(key.src)?;
+        self.check_local(segment)?;
+        let (snapshot, exit) = (&**self.reader.current(), &mut self.exit);
+        let slot = snapshot.table.find(key.dst, Protocol::Tcp, key.dst_port)?;
+        let app = snapshot.table.app(slot).ok_or(DropReason::NoApp)?;
+        let firewall = pass_firewall(snapshot, exit, app, key)?;
+        if !segment.flags.is_first_syn() {
+            return Err(DropReason::OutOfState);
+        }
+        let admitted = if snapshot.draining { Err(DropReason::Draining) } else { Ok(()) }
+            .and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute))
+            .and_then(|hop| {
+                let origin = origin_of(app, key).filter(|origin| {
+                    forbidden_origin(origin.addr, &self.reserved, snapshot.table.prefixes()).is_none()
+                });
+                Ok((hop, origin.ok_or(DropReason::OriginForbidden)?))
+            });
+        let (client_hop, origin) =
+            admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
+        let ip_firewall = app.ip_firewall;
+        Ok(Admission { app: slot, origin, ip_firewall, firewall, epoch: snapshot.epoch, client_hop })
+    }
+
+    /// Sources that config and tables rule out: our own, onboarded ones, denied ones.
+    pub(super) fn check_source(&self, src: Addr) -> Result<(), DropReason> {
+        if self.exit.locals.find(src).is_some() || self.snapshot().table.covers(src) {
+            return Err(DropReason::SpoofedSource);
+        }
+        if self.denied.holds(src) { Err(DropReason::MartianSource) } else { Ok(()) }
+    }
+
+    /// Origin legs are known by their session, and nobody connects to an egress address or to a port's own.
+    fn check_local(&self, segment: &TcpSegment) -> Result<(), DropReason> {
+        match self.exit.locals.find(segment.key.dst) {
+            Some(Local::Egress) if !segment.flags.is_first_syn() => Err(DropReason::OutOfState),
+            Some(Local::Egress | Local::Port(_)) => Err(DropReason::NoApp),
+            None => Ok(()),
+        }
+    }
+
+    /// Datagrams have no sessions yet: all are refused by name.
+    fn serve_udp(&self, key: &FlowKey) -> Fate {
+        Fate::Dropped(self.refuse_udp(key))
+    }
+
+    fn refuse_udp(&self, key: &FlowKey) -> DropReason {
+        if let Err(reason) = self.check_source(key.src) {
+            return reason;
+        }
+        if self.exit.locals.find(key.dst).is_some() {
+            return DropReason::NoApp;
+        }
+        match self.snapshot().table.find(key.dst, Protocol::Udp, key.dst_port) {
+            Ok(_) => DropReason::NoAppPort,
+            Err(reason) => reason,
+        }
+    }
+}
