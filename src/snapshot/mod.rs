@@ -3,6 +3,7 @@
 mod cell;
 mod compile;
 mod cross_check;
+mod explain;
 mod frozen;
 mod live_spec;
 mod mail;
@@ -10,6 +11,7 @@ mod mail;
 pub use cell::{SnapshotPublisher, SnapshotReader, cell};
 pub use compile::{AppReport, Compiled, Compiler, LimitError, RuleRef, RuleReport};
 pub use cross_check::{Disagreement, cross_check};
+pub use explain::{Explanation, explain};
 pub use frozen::Snapshot;
 pub use live_spec::{AccountSpec, LiveSpec, ZoneSpec};
 pub use mail::{Command, ControlMail, NeighborRow, Reply, SessionRow, WorkerMail, mail};

@@ -2,5 +2,6 @@
 
 pub mod boot;
 mod problem;
+pub mod tables;
 
 pub use problem::{Problem, Problems};

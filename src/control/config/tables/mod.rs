@@ -1,0 +1,19 @@
+//! The live table file: JSON text -> values that are valid by construction, and back.
+
+mod app;
+mod clash;
+mod code;
+mod faults;
+mod file;
+mod json;
+mod origin;
+mod prefixes;
+mod print;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+pub use code::Code;
+pub use faults::{Message, TableError, TableErrors};
+pub use file::{Read, read};
+pub use print::{app_json, live_json, prefix_json, rule_json};
