@@ -156,14 +156,14 @@ impl Registrar {
     }
 
     #[cfg(feature = "dpdk")]
-    fn register(self) -> Result<Option<dpdk_sys::thread::Registration>, LaunchError> {
+    fn register(self) -> Result<Entered, LaunchError> {
         let registration = self.eal.map(dpdk_sys::thread::Registration::new).transpose();
         registration.map_err(|failure| LaunchError::RegistrationRefused(failure.to_string()))
     }
 
     #[cfg(not(feature = "dpdk"))]
-    fn register(self) -> Result<(), LaunchError> {
-        Ok(())
+    fn register(self) -> Result<Entered, LaunchError> {
+        Ok(Entered)
     }
 }
 
@@ -194,8 +194,9 @@ pub fn spawn<T: Send + 'static>(
 
 #[cfg(feature = "dpdk")]
 type Entered = Option<dpdk_sys::thread::Registration>;
+/// What a thread holds where there is no DPDK: nothing.
 #[cfg(not(feature = "dpdk"))]
-type Entered = ();
+struct Entered;
 
 /// DPDK reads a thread's affinity once, at registration: pin first.
 fn enter(cpu: Cpu, registrar: Registrar) -> Result<Entered, LaunchError> {
