@@ -1,0 +1,516 @@
+//! The world of one script: a worker's sessions, two peers made of numbers, a virtual clock.
+
+use crate::parse::{Opt, Peer, Step, Written, options, step};
+use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, WorkerId};
+use byway::flow::EgressPool;
+use byway::session::{Admission, Congestion, Net, PathError, Sessions, Settings};
+use byway::telemetry::{Event, FirewallMatch, PageSize, PageWriter, page};
+use byway::wire::{FlowKey, Protocol, TcpFlags, TcpSegment};
+use std::collections::VecDeque;
+
+/// How much earlier than its line a frame may go out.
+const SLACK_MS: u64 = 3;
+
+/// A frame that byway sent.
+struct Sent {
+    at: Instant,
+    packet: Vec<u8>,
+}
+
+struct FakeNet {
+    now: Instant,
+    room: usize,
+    mtu: usize,
+    client: Addr,
+    to_client: VecDeque<Sent>,
+    to_origin: VecDeque<Sent>,
+    events: VecDeque<Event>,
+    forbidden: bool,
+    no_route: bool,
+    page: PageWriter,
+}
+
+impl Net for FakeNet {
+    fn route(&mut self, _: Addr) -> Option<Hop> {
+        (!self.no_route).then_some(Hop(1))
+    }
+
+    fn mtu(&self, _: Hop) -> usize {
+        self.mtu
+    }
+
+    fn room(&mut self) -> usize {
+        self.room
+    }
+
+    fn emit<R>(&mut self, _: Hop, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        assert!(self.room > 0, "a frame was sent without room");
+        let mut packet = vec![0xee; len];
+        let done = fill(&mut packet);
+        let dst = if packet[0] >> 4 == 4 {
+            Addr::v4(packet[16..20].try_into().expect("four bytes"))
+        } else {
+            Addr::v6(packet[24..40].try_into().expect("sixteen bytes"))
+        };
+        let sent = Sent { at: self.now, packet };
+        if dst == self.client {
+            self.to_client.push_back(sent)
+        } else {
+            self.to_origin.push_back(sent)
+        }
+        done
+    }
+
+    fn forbidden(&self, _: Addr) -> bool {
+        self.forbidden
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    fn refused(&mut self, _: DropReason) {}
+
+    fn page(&self) -> &PageWriter {
+        &self.page
+    }
+}
+
+/// One peer's view: its own ISN, byway's, its own shift.
+struct Talk {
+    key: FlowKey,
+    isn: u32,
+    byway_isn: Option<u32>,
+    /// The letter of what this peer sends, and of what it gets.
+    pattern: (u8, u8),
+}
+
+struct World {
+    sessions: Sessions,
+    net: FakeNet,
+    now: Instant,
+    talks: [Talk; 2],
+    admission: Admission,
+    v6: bool,
+}
+
+pub fn run(text: &str, v6: bool) -> Result<(), String> {
+    let mut pairs = Vec::new();
+    let mut world = None;
+    for (index, line) in text.lines().enumerate() {
+        let at = |error: String| format!("line {}: {}\n    {error}", index + 1, line.trim());
+        let Some(step) = step(line).map_err(at)? else { continue };
+        if let Step::Set(more) = step {
+            pairs.extend(more);
+            continue;
+        }
+        let world = world.get_or_insert_with(|| World::new(&pairs, v6));
+        world.step(step).map_err(at)?;
+    }
+    world.ok_or("an empty script")?.no_more()
+}
+
+impl World {
+    fn new(pairs: &[(String, String)], v6: bool) -> Self {
+        let value = |name: &str| {
+            let found = pairs.iter().rev().find(|(key, _)| key == name)?;
+            Some(crate::parse::number(&found.1).expect("a number"))
+        };
+        let number = |name: &str, default: u64| value(name).map_or(default, |value| value as u64);
+        let secs = |name: &str, default: u64| Span::from_secs(number(name, default));
+        let addr = |v4: [u8; 4], last: u16| {
+            if v6 {
+                let mut octets = [0; 16];
+                octets[..4].copy_from_slice(&[0x20, 1, 0xd, 0xb8]);
+                octets[14..].copy_from_slice(&last.to_be_bytes());
+                Addr::v6(octets)
+            } else {
+                Addr::v4(v4)
+            }
+        };
+        let (client, edge) = (addr([203, 0, 113, 7], 7), addr([198, 51, 100, 10], 10));
+        let (origin, egress) = (addr([192, 0, 2, 1], 1), addr([198, 18, 0, 10], 99));
+        let mtu = number("mtu", 1500) as u16;
+        let settings = Settings {
+            sessions_max: number("sessions_max", 4) as u32,
+            half_open_max: number("half_open_max", 4) as u32,
+            time_wait_max: 16,
+            rx_buffer_bytes: number("rx_buffer", 65_536) as usize,
+            tx_buffer_bytes: number("tx_buffer", 65_536) as usize,
+            window_shift: number("window_shift", 7) as u8,
+            timestamps: number("timestamps", 1) == 1,
+            congestion: if number("cubic", 0) == 1 { Congestion::Cubic } else { Congestion::Off },
+            port_mtus: vec![mtu],
+            mss_max: value("mss_max").map(|mss| mss as u16),
+            connect_timeout: secs("connect_timeout", 10),
+            half_open_timeout: secs("half_open_timeout", 10),
+            idle_timeout: secs("idle_timeout", 86_400),
+            fin_timeout: secs("fin_timeout", 60),
+            keepalive: secs("keepalive", 300),
+            user_timeout: secs("user_timeout", 120),
+            time_wait: secs("time_wait", 60),
+            removed_app_grace: secs("grace", 30),
+            challenge_acks_per_s: number("challenge_acks", 1_000) as u32,
+            egress: EgressPool {
+                ipv4: vec![egress],
+                ipv6: vec![egress],
+                ports: 1024..=number("last_port", 65_535) as u16,
+                quarantine: Span::from_secs(60),
+                quarantine_max: 64,
+            },
+            comes_home: None,
+        };
+        let start = Instant::ZERO + Span::from_secs(number("start_s", 1_000));
+        let key =
+            |src, src_port, dst, dst_port| FlowKey { src, dst, src_port, dst_port, protocol: Protocol::Tcp };
+        Self {
+            sessions: Sessions::new(settings, WorkerId(0), 1, &[42; 32], start),
+            net: FakeNet {
+                now: start,
+                room: usize::MAX,
+                mtu: mtu.into(),
+                client,
+                to_client: VecDeque::new(),
+                to_origin: VecDeque::new(),
+                events: VecDeque::new(),
+                forbidden: number("forbidden", 0) == 1,
+                no_route: number("no_route", 0) == 1,
+                page: page(WorkerId(0), PageSize { apps: 4, rules: 0 }).0,
+            },
+            now: start,
+            talks: [
+                Talk {
+                    key: key(client, 40_000, edge, 22),
+                    isn: number("client_isn", 5_000) as u32,
+                    byway_isn: None,
+                    pattern: (b'c', b'o'),
+                },
+                Talk {
+                    key: key(origin, 22, egress, 0),
+                    isn: number("origin_isn", 900_000) as u32,
+                    byway_isn: None,
+                    pattern: (b'o', b'c'),
+                },
+            ],
+            admission: Admission {
+                app: AppSlot(3),
+                origin: Endpoint { addr: origin, port: 22 },
+                ip_firewall: true,
+                firewall: FirewallMatch::Unknown,
+                epoch: Epoch(1),
+                client_hop: Hop(0),
+            },
+            v6,
+        }
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Set(_) => Err("settings come first".into()),
+            Step::Wait(ms) => self.advance(ms),
+            Step::Connect { client, origin } => self.connect(&client, &origin),
+            Step::Send { after_ms, peer, segment, drop } => {
+                self.advance(after_ms)?;
+                self.no_more()?;
+                let fate = self.send(peer, &segment)?;
+                check_fate(fate, drop.as_deref())
+            }
+            Step::Expect { after_ms, peer, segment } => {
+                self.advance(after_ms)?;
+                self.expect(peer, &segment)
+            }
+            Step::Icmp { after_ms, peer, mtu, seq, drop } => {
+                self.advance(after_ms)?;
+                self.no_more()?;
+                let error = mtu.map_or(PathError::Unreachable, |mtu| PathError::TooBig { mtu });
+                let talk = &self.talks[peer as usize];
+                let seq = talk.byway_isn.unwrap_or(0).wrapping_add(seq as u32);
+                let fate =
+                    self.sessions.icmp_error(&talk.key.reversed(), seq, error, self.now, &mut self.net);
+                self.sessions.service(self.now, &mut self.net);
+                check_fate(fate, drop.as_deref())
+            }
+            Step::Event { kind, status } => {
+                let event = self.net.events.pop_front().ok_or("no event came")?;
+                let came = (event.kind.name(), event.status as u16);
+                if came == (kind.as_str(), status) { Ok(()) } else { Err(format!("the event is {came:?}")) }
+            }
+            Step::Count { what, number } => {
+                let count = match what.as_str() {
+                    "sessions" => self.sessions.len(),
+                    "half_open" => self.sessions.half_open(),
+                    "time_wait" => self.sessions.resting().0,
+                    _ => self.sessions.resting().1,
+                };
+                if count == number { Ok(()) } else { Err(format!("there are {count}")) }
+            }
+            Step::Room(frames) => {
+                self.net.room = frames;
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets time pass, a millisecond at a step.
+    fn advance(&mut self, ms: u64) -> Result<(), String> {
+        for _ in 0..ms {
+            if ms > 5_000 && self.sessions.next_deadline().is_none() {
+                break;
+            }
+            self.now += Span::from_millis(1);
+            self.net.now = self.now;
+            self.sessions.expire(self.now, &mut self.net);
+            self.sessions.service(self.now, &mut self.net);
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, client: &str, origin: &str) -> Result<(), String> {
+        let segment = |flags, seq, ack, list: &str| -> Result<Written, String> {
+            let options = Some(options(list)?);
+            Ok(Written { flags, seq, ack, win: Some(65_535), options, ..Written::default() })
+        };
+        let seen = |flags, seq, ack| Written { flags, seq, ack, ..Written::default() };
+        self.send(Peer::Client, &segment(2, 0, None, client)?)?;
+        self.expect(Peer::Client, &seen(0x12, 0, Some(1)))?;
+        let shift = if client.contains("ws=") { 7 } else { 0 };
+        let stamp = client.split(',').find(|option| option.starts_with("ts=")).unwrap_or_default();
+        let mut ack = segment(0x10, 1, Some(1), stamp)?;
+        ack.win = Some(65_535 >> shift);
+        self.send(Peer::Client, &ack)?;
+        self.expect(Peer::Origin, &seen(2, 0, None))?;
+        self.send(Peer::Origin, &segment(0x12, 0, Some(1), origin)?)?;
+        self.expect(Peer::Origin, &seen(0x10, 1, Some(1)))?;
+        self.step(Step::Event { kind: "connect".into(), status: 0 })?;
+        self.no_more()
+    }
+
+    /// What a worker does with a TCP segment.
+    fn send(&mut self, peer: Peer, written: &Written) -> Result<Fate, String> {
+        let talk = &self.talks[peer as usize];
+        let frame = build(talk, written);
+        let ip = if self.v6 { 40 } else { 20 };
+        let payload_offset = (14 + ip + usize::from(frame[14 + ip + 12] >> 4) * 4) as u16;
+        let word = |at: usize| {
+            u32::from_be_bytes(frame[14 + ip + at..14 + ip + at + 4].try_into().expect("four bytes"))
+        };
+        let segment = TcpSegment {
+            key: talk.key,
+            ip_offset: 14,
+            tcp_offset: 14 + ip as u16,
+            payload_offset,
+            ip_end: frame.len() as u16,
+            seq: word(4),
+            ack: word(8),
+            window: word(12) as u16,
+            flags: TcpFlags(written.flags & 0x3f),
+            rss_hash: None,
+        };
+        let (sessions, net, now) = (&mut self.sessions, &mut self.net, self.now);
+        let fate = match sessions.find(&segment.key, sessions.hash(&segment.key)) {
+            Some(leg) => sessions.segment(leg, &segment, &frame, now, net),
+            None => match sessions.unmatched(&segment, &frame, now, net) {
+                Some(fate) => fate,
+                None if segment.flags.is_first_syn() => {
+                    sessions.open(&self.admission, &segment, &frame, now, net)
+                }
+                None => Fate::Dropped(DropReason::OutOfState),
+            },
+        };
+        sessions.service(now, net);
+        Ok(fate)
+    }
+
+    fn expect(&mut self, peer: Peer, written: &Written) -> Result<(), String> {
+        let queue = match peer {
+            Peer::Client => &mut self.net.to_client,
+            Peer::Origin => &mut self.net.to_origin,
+        };
+        let sent = queue.pop_front().ok_or("nothing was sent")?;
+        let early = self.now.since(sent.at).millis();
+        let talk = &mut self.talks[peer as usize];
+        let shown = read(talk, &sent.packet)?;
+        let same = (shown.flags, shown.seq, shown.ack, shown.len)
+            == (written.flags, written.seq, written.ack, written.len)
+            && written.win.is_none_or(|win| shown.win == Some(win))
+            && written.options.as_ref().is_none_or(|wanted| same_options(wanted, shown.options.as_deref()));
+        if !same {
+            return Err(format!("sent was {shown:?}"));
+        }
+        if early > SLACK_MS { Err(format!("it was sent {early} ms before")) } else { Ok(()) }
+    }
+
+    /// Every frame that was sent has been expected.
+    fn no_more(&mut self) -> Result<(), String> {
+        for (name, index) in [("client", 0), ("origin", 1)] {
+            let queue = if index == 0 { &self.net.to_client } else { &self.net.to_origin };
+            if let Some(sent) = queue.front() {
+                let since = self.now.since(sent.at).millis();
+                let shown = read(&mut self.talks[index], &sent.packet)?;
+                return Err(format!("unexpected, {since} ms ago, to the {name}: {shown:?}"));
+            }
+        }
+        match self.net.events.front() {
+            Some(event) => Err(format!("unexpected event {} {}", event.kind.name(), event.status as u16)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_fate(fate: Fate, drop: Option<&str>) -> Result<(), String> {
+    let name = match fate {
+        Fate::Dropped(reason) => Some(reason.name()),
+        Fate::Sent | Fate::Absorbed | Fate::HandedOver(_) => None,
+    };
+    if name == drop { Ok(()) } else { Err(format!("its fate is {fate:?}")) }
+}
+
+/// The byte at a position of a stream.
+fn pattern(letter: u8, position: u32) -> u8 {
+    letter ^ (position.wrapping_mul(2_654_435_761) >> 24) as u8
+}
+
+/// The frame that a peer sends for a written segment.
+fn build(talk: &Talk, written: &Written) -> Vec<u8> {
+    let mut tcp = Vec::new();
+    tcp.extend(talk.key.src_port.to_be_bytes());
+    tcp.extend(talk.key.dst_port.to_be_bytes());
+    let seq = talk.isn.wrapping_add(written.seq as u32);
+    tcp.extend(seq.to_be_bytes());
+    let ack = written.ack.map_or(0, |ack| talk.byway_isn.unwrap_or(0).wrapping_add(ack as u32));
+    tcp.extend(ack.to_be_bytes());
+    let options = written.options.as_deref().map_or(vec![], |list| option_bytes(talk, list));
+    tcp.extend([((20 + options.len()) / 4 << 4) as u8, written.flags]);
+    tcp.extend((written.win.unwrap_or(500) as u16).to_be_bytes());
+    tcp.extend([0; 4]);
+    tcp.extend(&options);
+    tcp.extend(
+        (0..written.len as u32).map(|n| pattern(talk.pattern.0, (written.seq as u32).wrapping_add(n))),
+    );
+    let mut frame = vec![0; 12];
+    match (talk.key.src.to_v4_bits(), talk.key.dst.to_v4_bits()) {
+        (Some(src), Some(dst)) => {
+            frame.extend([8, 0, 0x45, 0]);
+            frame.extend(((20 + tcp.len()) as u16).to_be_bytes());
+            frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+            frame.extend(src.to_be_bytes());
+            frame.extend(dst.to_be_bytes());
+        }
+        _ => {
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+            frame.extend((tcp.len() as u16).to_be_bytes());
+            frame.extend([6, 64]);
+            frame.extend(talk.key.src.bits().to_be_bytes());
+            frame.extend(talk.key.dst.bits().to_be_bytes());
+        }
+    }
+    frame.extend(tcp);
+    frame
+}
+
+fn option_bytes(talk: &Talk, list: &[Opt]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let theirs = talk.byway_isn.unwrap_or(0);
+    for option in list {
+        match option {
+            Opt::Mss(mss) => bytes.extend([2, 4, (mss >> 8) as u8, *mss as u8]),
+            Opt::Shift(shift) => bytes.extend([1, 3, 3, *shift]),
+            Opt::SackOk => bytes.extend([1, 1, 4, 2]),
+            Opt::Stamp(value, echo) => {
+                bytes.extend([1, 1, 8, 10]);
+                bytes.extend(value.unwrap_or(0).to_be_bytes());
+                bytes.extend(echo.unwrap_or(0).to_be_bytes());
+            }
+            Opt::Sack(left, right) => {
+                bytes.extend([1, 1, 5, 10]);
+                bytes.extend(theirs.wrapping_add(*left).to_be_bytes());
+                bytes.extend(theirs.wrapping_add(*right).to_be_bytes());
+            }
+            Opt::Raw(raw) => bytes.extend(raw),
+        }
+    }
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// Reads a packet that byway sent as a script would write it, and checks what no script need say.
+fn read(talk: &mut Talk, packet: &[u8]) -> Result<Written, String> {
+    let ip = if packet[0] >> 4 == 4 { 20 } else { 40 };
+    let total = if ip == 20 {
+        usize::from(u16::from_be_bytes([packet[2], packet[3]]))
+    } else {
+        40 + usize::from(u16::from_be_bytes([packet[4], packet[5]]))
+    };
+    if total != packet.len() {
+        return Err(format!("the IP length says {total} of {} bytes", packet.len()));
+    }
+    let tcp = &packet[ip..];
+    let word = |at: usize| u32::from_be_bytes(tcp[at..at + 4].try_into().expect("four bytes"));
+    let ports = (u16::from_be_bytes([tcp[0], tcp[1]]), u16::from_be_bytes([tcp[2], tcp[3]]));
+    if ports.1 != talk.key.src_port || talk.key.dst_port != 0 && ports.0 != talk.key.dst_port && tcp[13] != 2
+    {
+        return Err(format!("the ports are {ports:?}"));
+    }
+    let header = usize::from(tcp[12] >> 4) * 4;
+    let (flags, seq, ack) = (tcp[13], word(4), word(8));
+    if flags & 2 != 0 {
+        talk.byway_isn = Some(seq);
+        talk.key.dst_port = ports.0;
+    }
+    let ours = talk.byway_isn.unwrap_or(0);
+    let seq = i64::from(seq.wrapping_sub(ours) as i32);
+    let options = read_options(talk, &tcp[20..header])?;
+    for (n, &byte) in tcp[header..].iter().enumerate() {
+        if byte != pattern(talk.pattern.1, (seq as u32).wrapping_add(n as u32)) {
+            return Err(format!("byte {} of the stream is wrong", seq + n as i64));
+        }
+    }
+    Ok(Written {
+        flags,
+        seq,
+        ack: (flags & 16 != 0).then(|| i64::from(ack.wrapping_sub(talk.isn) as i32)),
+        len: tcp.len() - header,
+        win: Some(u32::from(u16::from_be_bytes([tcp[14], tcp[15]]))),
+        options: Some(options),
+    })
+}
+
+fn read_options(talk: &Talk, mut bytes: &[u8]) -> Result<Vec<Opt>, String> {
+    let mut list = Vec::new();
+    let word = |bytes: &[u8]| u32::from_be_bytes(bytes[..4].try_into().expect("four bytes"));
+    loop {
+        match *bytes {
+            [] | [0, ..] => return Ok(list),
+            [1, ref rest @ ..] => bytes = rest,
+            [kind, length, ..] => {
+                let value = bytes.get(2..length.into()).ok_or("an option runs over")?;
+                match kind {
+                    2 => list.push(Opt::Mss(u16::from_be_bytes([value[0], value[1]]))),
+                    3 => list.push(Opt::Shift(value[0])),
+                    4 => list.push(Opt::SackOk),
+                    5 => list.extend(value.chunks_exact(8).map(|block| {
+                        Opt::Sack(
+                            word(block).wrapping_sub(talk.isn),
+                            word(&block[4..]).wrapping_sub(talk.isn),
+                        )
+                    })),
+                    8 => list.push(Opt::Stamp(Some(word(value)), Some(word(&value[4..])))),
+                    _ => return Err(format!("option {kind} was sent")),
+                }
+                bytes = &bytes[length.into()..];
+            }
+            [_] => return Err("an option is cut".into()),
+        }
+    }
+}
+
+fn same_options(wanted: &[Opt], shown: Option<&[Opt]>) -> bool {
+    let shown = shown.unwrap_or_default();
+    let same = |(wanted, shown): (&Opt, &Opt)| match (wanted, shown) {
+        (Opt::Stamp(value, echo), Opt::Stamp(a, b)) => {
+            (value.is_none() || value == a) && (echo.is_none() || echo == b)
+        }
+        _ => wanted == shown,
+    };
+    wanted.len() == shown.len() && wanted.iter().zip(shown).all(same)
+}
