@@ -25,24 +25,42 @@ pub trait Slot: Copy + PartialEq {
     fn from_bits(bits: u32) -> Self;
 }
 
+/// Sixteen-bit lanes of ones, of their low bits, and of their high bits.
+const LOW: u64 = 0x0001_0001_0001_0001;
+const HIGH: u64 = 0x8000_8000_8000_8000;
+
 #[derive(Clone)]
 #[repr(align(64))]
 struct Bucket {
-    tags: [u16; WAYS],
+    /// Four tags a word, way 0 lowest.
+    tags: [u64; WAYS / 4],
     slots: [u32; WAYS],
 }
 
 impl Bucket {
-    const EMPTY: Self = Self { tags: [0; WAYS], slots: [0; WAYS] };
+    const EMPTY: Self = Self { tags: [0; WAYS / 4], slots: [0; WAYS] };
 
-    /// A bit for each way whose tag is `tag`.
+    /// For each word of tags, the high bit of each lane that holds `tag`; exact in every lane.
     #[inline]
-    fn ways_of(&self, tag: u16) -> u32 {
-        let mut ways = 0;
-        for (way, &held) in self.tags.iter().enumerate() {
-            ways |= u32::from(held == tag) << way;
-        }
-        ways
+    fn lanes_of(&self, tag: u16) -> [u64; WAYS / 4] {
+        self.tags.map(|tags| {
+            let differs = tags ^ (u64::from(tag) * LOW);
+            !(((differs & !HIGH) + !HIGH) | differs) & HIGH
+        })
+    }
+
+    fn count_of(&self, tag: u16) -> u32 {
+        self.lanes_of(tag).iter().map(|lanes| lanes.count_ones()).sum()
+    }
+
+    fn tag(&self, way: usize) -> u16 {
+        (self.tags[way / 4] >> (way % 4 * 16)) as u16
+    }
+
+    fn set_tag(&mut self, way: usize, tag: u16) {
+        let shift = way % 4 * 16;
+        let word = &mut self.tags[way / 4];
+        *word = *word & !(0xffff << shift) | u64::from(tag) << shift;
     }
 }
 
@@ -89,13 +107,15 @@ impl<S: Slot> FlowMap<S> {
         let tag = tag_of(hash);
         for place in self.places(hash) {
             let bucket = &self.buckets[place];
-            let mut ways = bucket.ways_of(tag);
-            while ways != 0 {
-                let slot = S::from_bits(bucket.slots[ways.trailing_zeros() as usize & (WAYS - 1)]);
-                if is_it(slot) {
-                    return Some(slot);
+            for (word, mut lanes) in bucket.lanes_of(tag).into_iter().enumerate() {
+                while lanes != 0 {
+                    let way = word * 4 + lanes.trailing_zeros() as usize / 16;
+                    let slot = S::from_bits(bucket.slots[way % WAYS]);
+                    if is_it(slot) {
+                        return Some(slot);
+                    }
+                    lanes &= lanes - 1;
                 }
-                ways &= ways - 1;
             }
         }
         None
@@ -104,18 +124,11 @@ impl<S: Slot> FlowMap<S> {
     /// Adds an entry; `false`, and nothing changed, when both buckets are full. The caller knows it is not in yet.
     pub fn insert(&mut self, hash: u64, slot: S) -> bool {
         let [first, second] = self.places(hash);
-        let (free_first, free_second) = (self.buckets[first].ways_of(0), self.buckets[second].ways_of(0));
-        let (place, free) = if free_second.count_ones() > free_first.count_ones() {
-            (second, free_second)
-        } else {
-            (first, free_first)
-        };
-        if free == 0 {
-            return false;
-        }
-        let way = free.trailing_zeros() as usize;
+        let (free_first, free_second) = (self.buckets[first].count_of(0), self.buckets[second].count_of(0));
+        let place = if free_second > free_first { second } else { first };
         let bucket = &mut self.buckets[place];
-        bucket.tags[way] = tag_of(hash);
+        let Some(way) = (0..WAYS).find(|&way| bucket.tag(way) == 0) else { return false };
+        bucket.set_tag(way, tag_of(hash));
         bucket.slots[way] = slot.to_bits();
         self.len += 1;
         true
@@ -127,8 +140,8 @@ impl<S: Slot> FlowMap<S> {
         for place in self.places(hash) {
             let bucket = &mut self.buckets[place];
             for way in 0..WAYS {
-                if bucket.tags[way] == tag && bucket.slots[way] == slot.to_bits() {
-                    bucket.tags[way] = 0;
+                if bucket.tag(way) == tag && bucket.slots[way] == slot.to_bits() {
+                    bucket.set_tag(way, 0);
                     self.len -= 1;
                     return true;
                 }

@@ -1,14 +1,15 @@
 //! The turns of a session's life: the client arrived, the origin is called, both are up, one is done, it is over.
 
+use super::end::End;
 use super::leg::flag;
-use super::packet::Bare;
+use super::packet;
 use super::pair::Session;
 use super::receive::set_index;
 use super::stack;
 use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Endpoint, Instant};
 use crate::flow::{LegRef, Side};
-use crate::telemetry::{EventKind, Status};
+use crate::telemetry::{AppCounter, Counter, EventKind, Status};
 use crate::wire::{FlowKey, Protocol, TcpFlags};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::wire::{IpAddress, IpEndpoint};
@@ -23,9 +24,9 @@ impl Sessions {
             session.rtts[0] = Some(now.since(session.called_at));
         }
         session.called_at = now;
-        if let Err((reason, status)) = self.call_origin(id, now, net) {
+        if let Err((reason, end)) = self.call_origin(id, now, net) {
             net.refused(reason);
-            self.end(id, status, None, now, net);
+            self.end(id, end, None, now, net);
             return;
         }
         self.arm_by(id, now + self.settings.connect_timeout);
@@ -33,20 +34,14 @@ impl Sessions {
     }
 
     /// Chooses our end of the origin leg and makes its socket connect; the SYN goes out with the next service.
-    fn call_origin<N: Net>(
-        &mut self,
-        id: u32,
-        now: Instant,
-        net: &mut N,
-    ) -> Result<(), (DropReason, Status)> {
+    fn call_origin<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Result<(), (DropReason, End)> {
         let origin = self.sessions[id as usize].origin;
         if net.forbidden(origin.addr) {
-            return Err((DropReason::OriginForbidden, Status::OriginBlocked));
+            return Err((DropReason::OriginForbidden, End::OriginForbidden));
         }
-        let hop = net.route(origin.addr).ok_or((DropReason::NoRoute, Status::OriginConnectInternal))?;
-        let egress = self
-            .choose_egress(origin, now)
-            .ok_or((DropReason::EgressExhausted, Status::OriginConnectInternal))?;
+        let hop = net.route(origin.addr).ok_or((DropReason::NoRoute, End::LackOfRoom))?;
+        let egress =
+            self.choose_egress(origin, now).ok_or((DropReason::EgressExhausted, End::EgressExhausted))?;
         let key = FlowKey {
             src: origin.addr,
             dst: egress.addr,
@@ -63,11 +58,11 @@ impl Sessions {
         let socket = set.get_mut::<Socket>(stack::only());
         socket
             .connect(scratch.context(), endpoint(origin), endpoint(egress))
-            .map_err(|_| (DropReason::OriginForbidden, Status::OriginConnectInternal))?;
+            .map_err(|_| (DropReason::OriginForbidden, End::OriginForbidden))?;
         leg.state = socket.state();
         if !self.flows.insert(self.hasher.hash(&key), at) {
             self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
-            return Err((DropReason::FlowsFull, Status::OriginConnectInternal));
+            return Err((DropReason::FlowsFull, End::LackOfRoom));
         }
         *self.leg_mut(at) = leg;
         Ok(())
@@ -94,6 +89,9 @@ impl Sessions {
             session.rtts[1] = Some(now.since(session.called_at));
         }
         net.event(session.event(EventKind::Connect, Status::Opened, self.worker, now));
+        net.page().count(Counter::EstablishedSessions);
+        net.page().add_app(session.app, AppCounter::Connections, 1);
+        net.page().session_setup(now.since(session.opened_at));
         let deadline = session.deadline(&self.settings);
         if let Some((at, _)) = deadline {
             self.arm_by(id, at);
@@ -110,6 +108,7 @@ impl Sessions {
             return;
         }
         net.event(session.event(EventKind::Disconnect, Status::NormalClose, self.worker, now));
+        net.page().count(End::InOrder.counter());
         self.vacate(id);
     }
 
@@ -131,14 +130,7 @@ impl Sessions {
     }
 
     /// Ends a session now. Both peers get RST, but for the one on `spare`, who sent one or refused us.
-    pub(super) fn end<N: Net>(
-        &mut self,
-        id: u32,
-        status: Status,
-        spare: Option<Side>,
-        now: Instant,
-        net: &mut N,
-    ) {
+    pub(super) fn end<N: Net>(&mut self, id: u32, end: End, spare: Option<Side>, now: Instant, net: &mut N) {
         for side in [Side::Client, Side::Origin] {
             let leg = &self.sessions[id as usize].legs[side.index()];
             if !leg.is(flag::LIVE) {
@@ -147,21 +139,20 @@ impl Sessions {
             if spare != Some(side) {
                 self.graveyard.note_reset(leg, now);
                 if leg.state != State::SynSent {
-                    let reset = Bare {
-                        timestamp: leg.timestamp(now),
-                        flags: TcpFlags(TcpFlags::RST | TcpFlags::ACK),
-                        ..Bare::reset(leg.snd_max, Some(leg.rcv_nxt))
-                    };
                     // When no frame is to be had, the graveyard repeats it to whoever still speaks.
-                    reset.send(&leg.key, leg.hop, net);
+                    let reset = packet::of_leg(leg, TcpFlags::RST | TcpFlags::ACK, leg.snd_max, now);
+                    if packet::send(&reset, leg.hop, net) {
+                        net.page().count(Counter::ResetsSent);
+                    }
                 }
             }
             self.retire(LegRef::new(id, side), now);
         }
         let session = &self.sessions[id as usize];
-        if let Some(kind) = kind_of_end(session, status) {
-            net.event(session.event(kind, status, self.worker, now));
+        if let Some(kind) = kind_of_end(session, end) {
+            net.event(session.event(kind, end.status(), self.worker, now));
         }
+        net.page().count(end.counter());
         self.vacate(id);
     }
 
@@ -202,27 +193,11 @@ impl Sessions {
 }
 
 /// Which event tells of an end: none before the client has arrived.
-fn kind_of_end(session: &Session, status: Status) -> Option<EventKind> {
+fn kind_of_end(session: &Session, end: End) -> Option<EventKind> {
     match session.phase? {
         Phase::HalfOpen => None,
-        Phase::Open | Phase::Closing => Some(EventKind::Disconnect),
-        Phase::Connecting => match status {
-            Status::OriginRefused
-            | Status::OriginConnectTimeout
-            | Status::OriginNetUnreachable
-            | Status::OriginConnectInternal
-            | Status::OriginBlocked => Some(EventKind::OriginError),
-            Status::Opened
-            | Status::NormalClose
-            | Status::FirewallDeny
-            | Status::OriginReset
-            | Status::OriginTimedOut
-            | Status::OriginKeepAliveExpired
-            | Status::ClientUnreachable
-            | Status::ClientTimedOut
-            | Status::ClientReset
-            | Status::Internal => Some(EventKind::Disconnect),
-        },
+        Phase::Connecting if end.is_origin_error() => Some(EventKind::OriginError),
+        Phase::Connecting | Phase::Open | Phase::Closing => Some(EventKind::Disconnect),
     }
 }
 

@@ -6,9 +6,8 @@
 //! what is acceptable and harmless gets in. Cost: about 70 instructions for a segment in order.
 
 use super::leg::{Leg, before, flag};
-use super::options::Options;
 use crate::base::{DropReason, Instant, Span};
-use crate::wire::{TcpFlags, TcpSegment};
+use crate::wire::{TcpFlags, TcpOptions, TcpSegment};
 
 /// RFC 7323 5.5: a timestamp that is this old proves nothing.
 const TIMESTAMP_LIFE: Span = Span::from_secs(24 * 86_400);
@@ -54,9 +53,54 @@ pub enum Verdict {
     Refuse(DropReason, Answer),
 }
 
+/// A segment's timestamp value where it has no other options; `Err` when only a full parse can tell.
+#[inline(always)]
+pub fn plain_timestamp(options: &[u8]) -> Result<Option<u32>, ()> {
+    match options {
+        [] => Ok(None),
+        &[1, 1, 8, 10, a, b, c, d, _, _, _, _] => Ok(Some(u32::from_be_bytes([a, b, c, d]))),
+        _ => Err(()),
+    }
+}
+
+/// Whether a segment is the usual one: nothing but ACK and PSH, exactly the next bytes and all within the window, an
+/// acknowledgement of something sent, no duplicate, a timestamp that is not old. Such a segment passes unchanged.
+#[inline(always)]
+pub fn is_plain(leg: &Leg, segment: &TcpSegment, timestamp: Option<u32>) -> bool {
+    const MATTER: u8 = TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN | TcpFlags::ACK;
+    let payload = u32::from(segment.payload_len());
+    let acked = segment.ack.wrapping_sub(leg.snd_una);
+    segment.flags.0 & MATTER == TcpFlags::ACK
+        && leg.is(flag::PLAIN)
+        && segment.seq == leg.rcv_nxt
+        && acked <= leg.in_flight()
+        && (acked != 0 || payload != 0 || leg.in_flight() == 0)
+        && payload <= leg.window_left()
+        && timestamp.is_none_or(|value| !before(value, leg.ts_recent) || !leg.is(flag::TIMESTAMPS))
+}
+
+/// Takes note of a plain segment.
+#[inline(always)]
+pub fn accept_plain(leg: &mut Leg, segment: &TcpSegment, timestamp: Option<u32>, now: Instant) {
+    leg.heard = now;
+    leg.probes = 0;
+    if segment.ack != leg.snd_una {
+        leg.acknowledged(segment.ack, now);
+    }
+    if segment.window != leg.peer_window {
+        leg.set_peer_window(segment.window);
+    }
+    if let Some(value) = timestamp
+        && leg.is(flag::TIMESTAMPS)
+        && !before(leg.acked_to, segment.seq)
+    {
+        leg.ts_recent = value;
+    }
+}
+
 /// Judges a segment of a leg that has sent its SYN and seen the peer's.
 #[inline]
-pub fn judge(leg: &Leg, segment: &TcpSegment, options: &Options, now: Instant) -> Verdict {
+pub fn judge(leg: &Leg, segment: &TcpSegment, options: &TcpOptions, now: Instant) -> Verdict {
     let flags = segment.flags;
     if flags.0 & (TcpFlags::SYN | TcpFlags::RST) != 0 {
         return judge_control(leg, segment);
@@ -107,7 +151,7 @@ fn judge_control(leg: &Leg, segment: &TcpSegment) -> Verdict {
 
 /// PAWS (RFC 7323 5.3), with the exception for a TS.Recent that has outlived its meaning.
 #[inline]
-fn is_old_by_timestamp(leg: &Leg, options: &Options, now: Instant) -> bool {
+fn is_old_by_timestamp(leg: &Leg, options: &TcpOptions, now: Instant) -> bool {
     match options.timestamp {
         Some((value, _)) => {
             leg.is(flag::TIMESTAMPS) && before(value, leg.ts_recent) && now.since(leg.heard) < TIMESTAMP_LIFE
@@ -169,7 +213,7 @@ fn check_bare_place(leg: &Leg, patch: &mut Patch) -> Option<Verdict> {
 
 /// Brings the acknowledgement and the window into the form that smoltcp takes rightly.
 #[inline]
-fn check_ack(leg: &Leg, options: &Options, patch: &mut Patch) -> Option<Verdict> {
+fn check_ack(leg: &Leg, options: &TcpOptions, patch: &mut Patch) -> Option<Verdict> {
     if patch.ack == leg.snd_max && leg.snd_una != leg.snd_max {
         return None;
     }
@@ -187,7 +231,7 @@ fn check_ack(leg: &Leg, options: &Options, patch: &mut Patch) -> Option<Verdict>
         // Three of these would start a fast retransmit with nothing to send, and stop the timer of our FIN.
         return Some(Verdict::Absorb(Answer::Silence));
     }
-    if options.sack_blocks && leg.peer_window != 0 {
+    if !options.sack.is_empty() && leg.peer_window != 0 {
         // RFC 5681 wants the window unchanged, but receivers move it in half of their SACK-bearing duplicates.
         patch.window = leg.peer_window;
     }
@@ -196,19 +240,19 @@ fn check_ack(leg: &Leg, options: &Options, patch: &mut Patch) -> Option<Verdict>
 
 /// Takes note of a segment that smoltcp is about to get.
 #[inline]
-pub fn accept(leg: &mut Leg, segment: &TcpSegment, options: &Options, patch: Option<&Patch>, now: Instant) {
+pub fn accept(
+    leg: &mut Leg,
+    segment: &TcpSegment,
+    options: &TcpOptions,
+    patch: Option<&Patch>,
+    now: Instant,
+) {
     leg.heard = now;
     leg.probes = 0;
     if before(leg.snd_una, segment.ack) {
-        leg.snd_una = segment.ack;
-        leg.flight_since = now;
-        if leg.is(flag::RESENDING) && !before(leg.snd_una, leg.recover) {
-            leg.clear(flag::RESENDING | flag::PATH_SHRANK);
-        }
+        leg.acknowledged(segment.ack, now);
     }
-    let window = patch.map_or(segment.window, |patch| patch.window);
-    leg.peer_window = window;
-    leg.peer_window_max = leg.peer_window_max.max(u32::from(window) << leg.peer_shift);
+    leg.set_peer_window(patch.map_or(segment.window, |patch| patch.window));
     if let Some((value, _)) = options.timestamp
         && leg.is(flag::TIMESTAMPS)
         && !before(leg.acked_to, segment.seq)

@@ -13,7 +13,6 @@ use siphasher::sip::SipHasher24;
 use smoltcp::iface::Interface;
 use smoltcp::socket::tcp;
 use smoltcp::wire::IpAddress;
-use std::hash::Hasher;
 
 /// smoltcp's generator: `state = state * MULTIPLIER + INCREMENT`, output `(state >> (29 - (state >> 61))) as u32`.
 const MULTIPLIER: u64 = 0xbb2e_fcec_3c39_611d;
@@ -33,24 +32,18 @@ impl IsnSource {
         Self { secret: own }
     }
 
-    /// RFC 6528 3: ISN = M + F(tuple, secret), M ticking every 4 microseconds.
-    pub fn isn(&self, key: &FlowKey, now: Instant) -> u32 {
-        (self.keyed(key, 1) as u32).wrapping_add((now.nanos() / 4_000) as u32)
-    }
-
-    /// What to add to the clock in this tuple's timestamps (RFC 7323 5.4): the same for every incarnation, so that
-    /// the value never goes back.
-    pub fn timestamp_offset(&self, key: &FlowKey) -> u32 {
-        self.keyed(key, 2) as u32
-    }
-
-    fn keyed(&self, key: &FlowKey, use_of_it: u8) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.secret);
-        hasher.write_u128(key.src.bits());
-        hasher.write_u128(key.dst.bits());
-        hasher.write_u32(u32::from(key.src_port) << 16 | u32::from(key.dst_port));
-        hasher.write_u8(use_of_it);
-        hasher.finish()
+    /// The initial sequence number and the timestamp offset of a tuple.
+    ///
+    /// RFC 6528 3: ISN = M + F(tuple, secret), M ticking every 4 microseconds. The offset (RFC 7323 5.4) is the same for
+    /// every incarnation of the tuple, so that its timestamps never go back.
+    pub fn numbers(&self, key: &FlowKey, now: Instant) -> (u32, u32) {
+        let mut bytes = [0; 40];
+        bytes[..16].copy_from_slice(&key.src.bits().to_ne_bytes());
+        bytes[16..32].copy_from_slice(&key.dst.bits().to_ne_bytes());
+        bytes[32..34].copy_from_slice(&key.src_port.to_ne_bytes());
+        bytes[34..36].copy_from_slice(&key.dst_port.to_ne_bytes());
+        let keyed = SipHasher24::new_with_key(&self.secret).hash(&bytes);
+        ((keyed as u32).wrapping_add((now.nanos() / 4_000) as u32), (keyed >> 32) as u32)
     }
 }
 
@@ -133,8 +126,10 @@ mod tests {
             protocol: Protocol::Tcp,
         };
         let later = Instant::ZERO + Span::from_millis(4);
-        assert_eq!(source.isn(&key(1), later).wrapping_sub(source.isn(&key(1), Instant::ZERO)), 1_000);
-        assert_ne!(source.isn(&key(1), later), source.isn(&key(2), later));
-        assert_ne!(source.timestamp_offset(&key(1)), source.timestamp_offset(&key(2)));
+        let ((isn, offset), (grown, same)) =
+            (source.numbers(&key(1), Instant::ZERO), source.numbers(&key(1), later));
+        assert_eq!((grown.wrapping_sub(isn), same), (1_000, offset));
+        let (other_isn, other_offset) = source.numbers(&key(2), later);
+        assert!(other_isn != grown && other_offset != offset);
     }
 }

@@ -18,6 +18,15 @@ pub const fn before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
 }
 
+/// What `outgoing` saw of a packet.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Noted {
+    /// It repeats numbers that went out before.
+    pub sent_again: bool,
+    /// It closes a window that was open.
+    pub window_closed: bool,
+}
+
 /// One leg of a session.
 #[derive(Clone, Debug)]
 pub struct Leg {
@@ -105,6 +114,8 @@ pub mod flag {
     pub const RESENT_SYN: u16 = 1 << 8;
     /// The leg is in the flow table.
     pub const LIVE: u16 = 1 << 9;
+    /// Synchronised, and the peer has not closed: plain segments need no judge.
+    pub const PLAIN: u16 = 1 << 11;
     /// A path MTU shrank: holes below `recover` are filled without waiting for the timer.
     pub const PATH_SHRANK: u16 = 1 << 10;
 }
@@ -215,11 +226,46 @@ impl Leg {
         self.rcv_nxt.wrapping_sub(self.acked_to)
     }
 
+    /// Bytes that the peer may still send under what was announced.
+    #[inline]
+    pub const fn window_left(&self) -> u32 {
+        let left = self.rcv_right.wrapping_sub(self.rcv_nxt);
+        if (left as i32) < 0 { 0 } else { left }
+    }
+
+    /// Follows smoltcp into another state.
+    pub const fn enter(&mut self, state: State) {
+        self.state = state;
+        match state {
+            State::CloseWait | State::Closing | State::LastAck | State::TimeWait => {
+                self.set(flag::FIN_IN);
+                self.clear(flag::PLAIN);
+            }
+            State::Established | State::FinWait1 | State::FinWait2 => self.set(flag::PLAIN),
+            State::Closed | State::Listen | State::SynSent | State::SynReceived => self.clear(flag::PLAIN),
+        }
+    }
+
+    /// Takes an acknowledgement of something new.
+    #[inline]
+    pub const fn acknowledged(&mut self, ack: u32, now: Instant) {
+        self.snd_una = ack;
+        self.flight_since = now;
+        if self.is(flag::RESENDING) && !before(ack, self.recover) {
+            self.clear(flag::RESENDING | flag::PATH_SHRANK);
+        }
+    }
+
+    /// Takes the peer's window as sent.
+    #[inline]
+    pub fn set_peer_window(&mut self, window: u16) {
+        self.peer_window = window;
+        self.peer_window_max = self.peer_window_max.max(u32::from(window) << self.peer_shift);
+    }
+
     /// The window field for a segment of our own making: never beyond what smoltcp announced.
     pub fn window_field(&self) -> u16 {
-        let left =
-            if before(self.rcv_nxt, self.rcv_right) { self.rcv_right.wrapping_sub(self.rcv_nxt) } else { 0 };
-        (left >> self.shift).min(u32::from(u16::MAX)) as u16
+        (self.window_left() >> self.shift).min(u32::from(u16::MAX)) as u16
     }
 
     /// The timestamp option for a segment of our own making.
@@ -238,34 +284,37 @@ impl Leg {
         !matches!(self.state, State::Closed | State::Listen | State::SynSent | State::SynReceived)
     }
 
-    /// Adapts a packet that smoltcp wrote to what was negotiated, and notes its numbers.
+    /// Adapts a packet that smoltcp wrote to what was negotiated, and notes its numbers. What is worth counting.
     #[inline]
-    pub fn outgoing(&mut self, packet: &mut [u8], now: Instant) {
+    pub fn outgoing(&mut self, packet: &mut [u8], now: Instant) -> Noted {
         let ip = if self.key.src.is_v4() { 20 } else { 40 };
-        let Some(tcp) = packet.get_mut(ip..).filter(|tcp| tcp.len() >= 20) else { return };
+        let Some(tcp) = packet.get_mut(ip..).filter(|tcp| tcp.len() >= 20) else { return Noted::default() };
         let header = usize::from(tcp[12] >> 4) * 4;
         let flags = TcpFlags(tcp[13]);
         let payload = (tcp.len() as u32).saturating_sub(header as u32);
         if header > 20 {
             self.rewrite_options(&mut tcp[20..header], now);
         }
+        let mut noted = Noted::default();
         if flags.has(TcpFlags::RST) {
-            return;
+            return noted;
         }
         if flags.has(TcpFlags::ACK) {
-            self.note_ack(tcp, flags);
+            noted.window_closed = self.note_ack(tcp, flags);
         }
         let seq = word(tcp, 4);
         let taken = payload + u32::from(flags.has(TcpFlags::SYN)) + u32::from(flags.has(TcpFlags::FIN));
         if taken != 0 {
-            self.note_sent(seq, taken, now);
+            noted.sent_again = self.note_sent(seq, taken, now);
         }
+        noted
     }
 
-    /// Rewrites the window to our shift and remembers what was announced.
+    /// Rewrites the window to our shift and remembers what was announced; whether it just closed.
     #[inline]
-    fn note_ack(&mut self, tcp: &mut [u8], flags: TcpFlags) {
+    fn note_ack(&mut self, tcp: &mut [u8], flags: TcpFlags) -> bool {
         let ack = word(tcp, 8);
+        let was_open = before(self.acked_to, self.rcv_right);
         let field = u32::from(u16::from_be_bytes([tcp[14], tcp[15]]));
         let bytes = if flags.has(TcpFlags::SYN) {
             field
@@ -280,11 +329,14 @@ impl Leg {
         if before(self.rcv_right, right) {
             self.rcv_right = right;
         }
+        bytes == 0 && was_open
     }
 
+    /// Notes numbers that go out; whether they went out before.
     #[inline]
-    fn note_sent(&mut self, seq: u32, taken: u32, now: Instant) {
-        if before(seq, self.snd_max) {
+    fn note_sent(&mut self, seq: u32, taken: u32, now: Instant) -> bool {
+        let again = before(seq, self.snd_max);
+        if again {
             self.recover = self.snd_max;
             self.set(flag::RESENDING | flag::RESENT_SYN);
         } else if self.snd_una == self.snd_max {
@@ -294,6 +346,7 @@ impl Leg {
         if before(self.snd_max, end) {
             self.snd_max = end;
         }
+        again
     }
 
     /// MSS at most `mss_max`, our window shift, our clock and TS.Recent.

@@ -1,12 +1,15 @@
 //! TCP sessions: a client leg and an origin leg relayed by smoltcp, with a guard in front.
 
 mod allowance;
+mod answer;
+mod end;
 mod ending;
 mod guard;
+mod handshake;
+mod icmp;
 mod isn;
 mod leg;
 mod net;
-mod options;
 mod packet;
 mod pair;
 mod receive;

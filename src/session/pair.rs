@@ -192,24 +192,13 @@ impl Session {
         next
     }
 
-    /// The status of a session that ends because of `due`.
-    pub fn status_of(&self, due: Due) -> Status {
-        let timed_out = |side| match side {
-            Side::Client => Status::ClientTimedOut,
-            Side::Origin => Status::OriginTimedOut,
-        };
-        match due {
-            Due::Connect => Status::OriginConnectTimeout,
-            // Whoever's turn it was to speak.
-            Due::Idle => timed_out(self.last_from.other()),
-            Due::Fin if !self.leg(Side::Client).is(flag::FIN_IN) => Status::ClientTimedOut,
-            Due::Fin if !self.leg(Side::Origin).is(flag::FIN_IN) => Status::OriginTimedOut,
-            Due::Fin if self.leg(Side::Client).in_flight() != 0 => Status::ClientTimedOut,
-            Due::Fin => Status::OriginTimedOut,
-            Due::Probe(side) | Due::Unanswered(side) => timed_out(side),
-            Due::Silent(Side::Client) => Status::ClientUnreachable,
-            Due::Silent(Side::Origin) => Status::OriginKeepAliveExpired,
-            Due::HalfOpen | Due::Doom => Status::Internal,
+    /// The peer that a half-closed session waits for: who has not closed, else who has not acknowledged.
+    pub fn owes_fin(&self) -> Side {
+        let [client, origin] = &self.legs;
+        if !client.is(flag::FIN_IN) || origin.is(flag::FIN_IN) && client.in_flight() != 0 {
+            Side::Client
+        } else {
+            Side::Origin
         }
     }
 }

@@ -10,6 +10,7 @@ use super::stack::{self, Set, Stack};
 use super::{Net, Phase, Sessions};
 use crate::base::Instant;
 use crate::flow::{LegRef, Side};
+use crate::telemetry::AppCounter;
 use smoltcp::socket::tcp::{Socket, State};
 
 /// Packets that one leg may send in one turn before others have theirs.
@@ -38,8 +39,8 @@ impl Sessions {
     pub(super) fn tend<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> bool {
         let Some(phase) = self.sessions[id as usize].phase else { return true };
         if matches!(phase, Phase::Open | Phase::Closing) {
-            self.relay(id, Side::Client, now);
-            self.relay(id, Side::Origin, now);
+            self.relay(id, Side::Client, now, net);
+            self.relay(id, Side::Origin, now, net);
         }
         let done = self.flush(LegRef::new(id, Side::Client), now, net)
             & self.flush(LegRef::new(id, Side::Origin), now, net);
@@ -55,15 +56,16 @@ impl Sessions {
     /// Moves what the leg on `from` has received into the other leg's transmit buffer, and its FIN behind the last
     /// byte. What finds no room stays, and so closes the sender's window.
     #[inline]
-    fn relay(&mut self, id: u32, from: Side, now: Instant) {
+    fn relay<N: Net>(&mut self, id: u32, from: Side, now: Instant, net: &mut N) {
         let session = &mut self.sessions[id as usize];
-        if session.legs[from.index()].queued() != 0 {
+        let queued = session.legs[from.index()].queued();
+        if queued != 0 {
             let [client, origin] = &mut self.sets[id as usize * 2..id as usize * 2 + 2] else { return };
             let (source, sink) = match from {
                 Side::Client => (client, origin),
                 Side::Origin => (origin, client),
             };
-            let moved = pour(source.get_mut(stack::only()), sink.get_mut(stack::only()));
+            let moved = pour(source.get_mut(stack::only()), sink.get_mut(stack::only()), queued);
             if moved != 0 {
                 let (leg, other) = legs_of(session, from);
                 leg.read_seq = leg.read_seq.wrapping_add(moved);
@@ -71,6 +73,11 @@ impl Sessions {
                 session.bytes[from.index()] += u64::from(moved);
                 session.moved_at = now;
                 session.last_from = from;
+                let counter = match from {
+                    Side::Client => AppCounter::BytesIn,
+                    Side::Origin => AppCounter::BytesOut,
+                };
+                net.page().add_app(session.app, counter, u64::from(moved));
             }
         }
         if session.legs[from.index()].is(flag::FIN_IN) {
@@ -89,7 +96,7 @@ impl Sessions {
         let at = LegRef::new(id, from.other());
         let socket = self.sets[set_index(at)].get_mut::<Socket>(stack::only());
         socket.close();
-        other.state = socket.state();
+        other.enter(socket.state());
         session.phase = Some(Phase::Closing);
         let within = session.moved_at + self.settings.fin_timeout;
         self.arm_by(id, within);
@@ -152,13 +159,19 @@ fn wants_poll(leg: &Leg, rx_bytes: u32) -> bool {
     (free / 2) as i32 >= announced && leg.state != State::SynSent
 }
 
-/// Moves bytes from one socket's receive ring into another's transmit ring; at most two runs, as rings wrap.
+/// Moves up to `queued` bytes from one socket's receive ring into another's transmit ring. One run in most cases, three
+/// when both rings wrap.
 #[inline]
-fn pour(source: &mut Socket<'static>, sink: &mut Socket<'static>) -> u32 {
+fn pour(source: &mut Socket<'static>, sink: &mut Socket<'static>, queued: u32) -> u32 {
     let mut moved = 0;
-    for _ in 0..2 {
+    while moved != queued {
         let run = source.recv(|bytes| {
-            let taken = sink.send_slice(bytes).unwrap_or(0);
+            let taken = sink.send(|room| {
+                let taken = bytes.len().min(room.len());
+                room[..taken].copy_from_slice(&bytes[..taken]);
+                (taken, taken)
+            });
+            let taken = taken.unwrap_or(0);
             (taken, taken)
         });
         match run {

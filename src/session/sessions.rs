@@ -11,15 +11,15 @@
 use super::allowance::Allowance;
 use super::isn::{self, IsnSource};
 use super::leg::{Leg, before, flag};
-use super::options::{self, Options};
-use super::packet::{Bare, PACKET_BYTES_MAX};
+use super::packet::{self, PACKET_BYTES_MAX};
 use super::pair::Session;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
 use super::{Admission, Net, Settings};
 use crate::base::{AppSlot, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts};
-use crate::wire::{FlowKey, TcpFlags, TcpSegment};
+use crate::telemetry::Counter;
+use crate::wire::{FlowKey, TcpFlags, TcpOptions, TcpSegment};
 use dpdk_sys::cpu;
 use smoltcp::socket::tcp;
 
@@ -174,7 +174,7 @@ impl Sessions {
         net: &mut N,
     ) -> Fate {
         let (start, end) = segment.options();
-        let Some(options) = frame.get(start..end).and_then(options::parse) else {
+        let Some(options) = frame.get(start..end).and_then(|bytes| TcpOptions::parse(bytes).ok()) else {
             return Fate::Dropped(DropReason::TcpHeaderBad);
         };
         let reuse = self.graveyard.take_reuse(&segment.key);
@@ -202,6 +202,7 @@ impl Sessions {
         session.legs[Side::Client.index()] = leg;
         self.arm_by(id, now + self.settings.half_open_timeout);
         self.mark(id);
+        net.page().count(Counter::OpenedSessions);
         Fate::Absorbed
     }
 
@@ -217,7 +218,7 @@ impl Sessions {
         &self,
         admission: &Admission,
         segment: &TcpSegment,
-        options: &Options,
+        options: &TcpOptions,
         mtu: usize,
         now: Instant,
     ) -> Leg {
@@ -236,17 +237,18 @@ impl Sessions {
         leg.class = self.stack.class_for(mtu);
         leg.shift = self.settings.window_shift.min(14);
         leg.inner_shift = inner_shift(self.settings.rx_buffer_bytes);
-        leg.ts_offset = self.isns.timestamp_offset(&key);
-        leg.start_sending_at(self.isns.isn(&key, now));
+        let (isn, ts_offset) = self.isns.numbers(&key, now);
+        leg.ts_offset = ts_offset;
+        leg.start_sending_at(isn);
         leg.mss_max = self.settings.mss_max.unwrap_or(u16::MAX).max(MSS_MIN);
         leg.set(flag::LIVE | flag::POLL);
         leg
     }
 
     /// Settles what both ends can do, from the peer's SYN or SYN-ACK.
-    pub(super) fn agree(&self, leg: &mut Leg, segment: &TcpSegment, options: &Options) {
+    pub(super) fn agree(&self, leg: &mut Leg, segment: &TcpSegment, options: &TcpOptions) {
         let default = if leg.key.src.is_v4() { MSS_DEFAULT_V4 } else { MSS_DEFAULT_V6 };
-        leg.peer_mss = options.mss.unwrap_or(default).clamp(MSS_MIN, leg.mss_max);
+        leg.peer_mss = options.mss.filter(|&mss| mss != 0).unwrap_or(default).clamp(MSS_MIN, leg.mss_max);
         match options.window_shift {
             Some(shift) => leg.peer_shift = shift,
             None => (leg.shift, leg.inner_shift, leg.peer_shift) = (0, 0, 0),
@@ -269,7 +271,7 @@ impl Sessions {
         id: u32,
         leg: &mut Leg,
         segment: &TcpSegment,
-        options: &Options,
+        options: &TcpOptions,
         now: Instant,
         net: &mut N,
     ) -> bool {
@@ -312,22 +314,18 @@ impl Sessions {
 pub(super) fn shown_syn<'a>(
     leg: &Leg,
     segment: &TcpSegment,
-    options: &Options,
+    options: &TcpOptions,
     packet: &'a mut [u8; PACKET_BYTES_MAX],
 ) -> &'a [u8] {
-    let bare = Bare {
-        seq: segment.seq,
-        ack: segment.ack,
-        flags: TcpFlags(segment.flags.0 & (TcpFlags::SYN | TcpFlags::ACK)),
-        window: segment.window,
+    let flags = segment.flags.0 & (TcpFlags::SYN | TcpFlags::ACK);
+    let mut shown = packet::from_peer(&leg.key, flags, (segment.seq, segment.ack));
+    shown.window = segment.window;
+    shown.options = TcpOptions {
         mss: Some(leg.peer_mss),
-        window_shift: options.window_shift,
-        sack_permitted: options.sack_permitted,
         timestamp: options.timestamp.filter(|_| leg.is(flag::TIMESTAMPS)),
+        ..*options
     };
-    let packet = &mut packet[..bare.packet_len(leg.key.src.is_v4())];
-    bare.write(&leg.key, packet);
-    packet
+    packet::write(&shown, packet)
 }
 
 /// smoltcp's own window shift for a receive buffer: the bits above 16.

@@ -8,6 +8,7 @@ use super::leg::Leg;
 use super::{Congestion, Net, Settings};
 use crate::base::Instant;
 use crate::base::limits::{PATH_MTU_V4_MIN, PATH_MTU_V6_MIN};
+use crate::telemetry::Counter;
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp;
@@ -204,11 +205,17 @@ impl<N: Net> TxToken for Tx<'_, '_, N> {
             return f(&mut [0; REPLY_BYTES_MAX][..len]);
         }
         *sent += 1;
-        net.emit(leg.hop, len, |packet| {
+        let (done, noted) = net.emit(leg.hop, len, |packet| {
             let done = f(packet);
-            leg.outgoing(packet, *now);
-            done
-        })
+            (done, leg.outgoing(packet, *now))
+        });
+        if noted.sent_again {
+            net.page().count(Counter::RetransmitsSent);
+        }
+        if noted.window_closed {
+            net.page().count(Counter::ZeroWindowsSent);
+        }
+        done
     }
 }
 

@@ -1,5 +1,6 @@
 //! Walks over all sessions, a bounded number of slots a turn: a new snapshot's judgement, listings, the last goodbye.
 
+use super::end::End;
 use super::{Net, SessionView, Sessions, Standing};
 use crate::base::limits::SWEEP_PER_TURN_MAX;
 use crate::base::{Epoch, Instant};
@@ -68,7 +69,7 @@ impl Sessions {
     }
 
     /// Resets the next few sessions, for a process that must go; `true` when none is left.
-    pub fn end_all<N: Net>(&mut self, status: Status, now: Instant, net: &mut N) -> bool {
+    pub fn end_all<N: Net>(&mut self, _: Status, now: Instant, net: &mut N) -> bool {
         for _ in 0..SWEEP_PER_TURN_MAX {
             if self.is_empty() {
                 return true;
@@ -76,7 +77,7 @@ impl Sessions {
             let id = self.sweep_cursor % self.sessions.len() as u32;
             self.sweep_cursor = id + 1;
             if self.sessions[id as usize].phase.is_some() {
-                self.end(id, status, None, now, net);
+                self.end(id, End::Drain, None, now, net);
             }
         }
         self.is_empty()
@@ -95,7 +96,7 @@ impl Sessions {
                 let doom = *session.doom.get_or_insert(grace);
                 self.arm_by(id, doom);
             }
-            Standing::End(status) => self.end(id, status, None, now, net),
+            Standing::End(status) => self.end(id, End::judged(status), None, now, net),
         }
     }
 }

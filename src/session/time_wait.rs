@@ -4,11 +4,11 @@
 
 use super::allowance::Allowance;
 use super::leg::{Leg, before, flag};
-use super::packet::Bare;
-use super::{Net, options};
+use super::{Net, packet};
 use crate::base::{DropReason, Fate, Hop, Instant, Span};
 use crate::flow::{FlowHasher, Resting};
-use crate::wire::{FlowKey, TcpFlags, TcpSegment};
+use crate::telemetry::Counter;
+use crate::wire::{FlowKey, TcpFlags, TcpOptions, TcpSegment};
 
 /// Flows forgotten by one look.
 const WAKES_PER_LOOK: usize = 4;
@@ -92,7 +92,7 @@ impl Graveyard {
                     && !segment.flags.has(TcpFlags::RST)
                     && allowance.take(now)
                 {
-                    Bare::reset(segment.ack, None).send(&segment.key, hop, net);
+                    packet::send_reset(&segment.key, segment.ack, hop, net);
                 }
                 Some(Fate::Dropped(DropReason::OutOfState))
             }
@@ -100,15 +100,16 @@ impl Graveyard {
                 if segment.flags.is_first_syn() && is_newer(segment, frame, rcv_nxt, timestamps) {
                     self.resting.remove(rest);
                     self.reuse = Some((segment.key, snd_nxt));
+                    net.page().count(Counter::TimeWaitReuses);
                     return None;
                 }
                 // RFC 1337: a reset does not cut TIME-WAIT short.
                 if !segment.flags.has(TcpFlags::RST) && allowance.take(now) {
-                    let timestamp = timestamps
+                    let mut ack = packet::to_peer(&segment.key, TcpFlags::ACK, (snd_nxt, rcv_nxt));
+                    ack.options.timestamp = timestamps
                         .map(|(recent, offset)| ((now.millis() as u32).wrapping_add(offset), recent));
-                    let flags = TcpFlags(TcpFlags::ACK);
-                    let ack = Bare { seq: snd_nxt, ack: rcv_nxt, flags, timestamp, ..Bare::default() };
-                    ack.send(&segment.key, hop, net);
+                    packet::send(&ack, hop, net);
+                    net.page().count(Counter::TimeWaitAcks);
                 }
                 if segment.flags.has(TcpFlags::FIN) {
                     self.resting.restart(rest, now);
@@ -131,7 +132,7 @@ impl Graveyard {
 /// Whether a SYN may reuse a flow in TIME-WAIT: RFC 6191 by timestamp, else RFC 1122 4.2.2.13 by sequence number.
 fn is_newer(segment: &TcpSegment, frame: &[u8], rcv_nxt: u32, timestamps: Option<(u32, u32)>) -> bool {
     let (start, end) = segment.options();
-    let options = frame.get(start..end).and_then(options::parse).unwrap_or_default();
+    let options = frame.get(start..end).and_then(|bytes| TcpOptions::parse(bytes).ok()).unwrap_or_default();
     match (timestamps, options.timestamp) {
         (Some((recent, _)), Some((value, _))) if value != recent => before(recent, value),
         _ => before(rcv_nxt, segment.seq),

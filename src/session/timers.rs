@@ -5,8 +5,9 @@
 //! acknowledgement is owed, else 1 s when something is in flight. Only when that timer fires is the true deadline
 //! asked for.
 
+use super::end::End;
 use super::leg::flag;
-use super::packet::Bare;
+use super::packet;
 use super::pair::Due;
 use super::receive::{RTO_MIN, set_index};
 use super::stack::{self, ACK_DELAY_MS};
@@ -14,6 +15,7 @@ use super::{Net, Sessions};
 use crate::base::limits::TIMERS_PER_TURN_MAX;
 use crate::base::{Instant, Span};
 use crate::flow::{LegRef, Side};
+use crate::telemetry::Counter;
 use crate::wire::TcpFlags;
 use smoltcp::socket::tcp::State;
 
@@ -49,15 +51,23 @@ impl Sessions {
     /// Does what a deadline asks for; `false` when the session is gone.
     fn act_on<N: Net>(&mut self, id: u32, due: Due, now: Instant, net: &mut N) -> bool {
         match due {
-            Due::HalfOpen => self.forget(id, now),
+            Due::HalfOpen => {
+                net.page().count(Counter::ClosedByHalfOpenTimeout);
+                self.forget(id, now);
+            }
             Due::Probe(side) => {
                 self.probe(LegRef::new(id, side), now, net);
                 return true;
             }
-            Due::Connect | Due::Idle | Due::Fin | Due::Silent(_) | Due::Unanswered(_) | Due::Doom => {
-                let status = self.sessions[id as usize].status_of(due);
-                self.end(id, status, None, now, net);
+            Due::Connect => self.end(id, End::ConnectTimeout, None, now, net),
+            // Whoever's turn it was to speak.
+            Due::Idle => {
+                self.end(id, End::Idle(self.sessions[id as usize].last_from.other()), None, now, net)
             }
+            Due::Fin => self.end(id, End::FinTimeout(self.sessions[id as usize].owes_fin()), None, now, net),
+            Due::Silent(side) => self.end(id, End::Silent(side), None, now, net),
+            Due::Unanswered(side) => self.end(id, End::Unanswered(side), None, now, net),
+            Due::Doom => self.end(id, End::AppRemoved, None, now, net),
         }
         false
     }
@@ -66,15 +76,11 @@ impl Sessions {
     fn probe<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         let leg = self.leg_mut(at);
         leg.probes = leg.probes.saturating_add(1);
-        let bare = Bare {
-            seq: leg.snd_max.wrapping_sub(1),
-            ack: leg.rcv_nxt,
-            flags: TcpFlags(TcpFlags::ACK),
-            window: leg.window_field(),
-            timestamp: leg.timestamp(now),
-            ..Bare::default()
-        };
-        bare.send(&leg.key, leg.hop, net);
+        let probe = packet::of_leg(leg, TcpFlags::ACK, leg.snd_max.wrapping_sub(1), now);
+        let hop = leg.hop;
+        if packet::send(&probe, hop, net) {
+            net.page().count(Counter::KeepalivesSent);
+        }
     }
 
     /// Arms the session at the earliest of its own deadline and smoltcp's two.
@@ -128,14 +134,9 @@ impl Sessions {
             self.mark(at.session());
             return;
         }
-        let fin = Bare {
-            seq: leg.snd_una,
-            ack: leg.rcv_nxt,
-            flags: TcpFlags(TcpFlags::FIN | TcpFlags::ACK),
-            window: leg.window_field(),
-            timestamp: leg.timestamp(now),
-            ..Bare::default()
-        };
-        fin.send(&leg.key, leg.hop, net);
+        let fin = packet::of_leg(leg, TcpFlags::FIN | TcpFlags::ACK, leg.snd_una, now);
+        if packet::send(&fin, leg.hop, net) {
+            net.page().count(Counter::RetransmitsSent);
+        }
     }
 }
