@@ -94,6 +94,47 @@ struct World {
     v6: bool,
 }
 
+/// The last value that a script sets for `name`.
+fn value(pairs: &[(String, String)], name: &str) -> Option<i64> {
+    let found = pairs.iter().rev().find(|(key, _)| key == name)?;
+    Some(crate::parse::number(&found.1).expect("a number"))
+}
+
+fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
+    let number = |name: &str, default: u64| value(pairs, name).map_or(default, |value| value as u64);
+    let secs = |name: &str, default: u64| Span::from_secs(number(name, default));
+    let mtu = number("mtu", 1500) as u16;
+    Settings {
+        sessions_max: number("sessions_max", 4) as u32,
+        half_open_max: number("half_open_max", 4) as u32,
+        time_wait_max: 16,
+        rx_buffer_bytes: number("rx_buffer", 65_536) as usize,
+        tx_buffer_bytes: number("tx_buffer", 65_536) as usize,
+        window_shift: number("window_shift", 7) as u8,
+        timestamps: number("timestamps", 1) == 1,
+        congestion: if number("cubic", 0) == 1 { Congestion::Cubic } else { Congestion::Off },
+        port_mtus: vec![mtu],
+        mss_max: value(pairs, "mss_max").map(|mss| mss as u16),
+        connect_timeout: secs("connect_timeout", 10),
+        half_open_timeout: secs("half_open_timeout", 10),
+        idle_timeout: secs("idle_timeout", 86_400),
+        fin_timeout: secs("fin_timeout", 60),
+        keepalive: secs("keepalive", 300),
+        user_timeout: secs("user_timeout", 120),
+        time_wait: secs("time_wait", 60),
+        removed_app_grace: secs("grace", 30),
+        challenge_acks_per_s: number("challenge_acks", 1_000) as u32,
+        egress: EgressPool {
+            ipv4: vec![egress],
+            ipv6: vec![egress],
+            ports: 1024..=number("last_port", 65_535) as u16,
+            quarantine: Span::from_secs(60),
+            quarantine_max: 64,
+        },
+        comes_home: None,
+    }
+}
+
 pub fn run(text: &str, v6: bool) -> Result<(), String> {
     let mut pairs = Vec::new();
     let mut world = None;
@@ -112,12 +153,7 @@ pub fn run(text: &str, v6: bool) -> Result<(), String> {
 
 impl World {
     fn new(pairs: &[(String, String)], v6: bool) -> Self {
-        let value = |name: &str| {
-            let found = pairs.iter().rev().find(|(key, _)| key == name)?;
-            Some(crate::parse::number(&found.1).expect("a number"))
-        };
-        let number = |name: &str, default: u64| value(name).map_or(default, |value| value as u64);
-        let secs = |name: &str, default: u64| Span::from_secs(number(name, default));
+        let number = |name: &str, default: u64| value(pairs, name).map_or(default, |value| value as u64);
         let addr = |v4: [u8; 4], last: u16| {
             if v6 {
                 let mut octets = [0; 16];
@@ -131,35 +167,7 @@ impl World {
         let (client, edge) = (addr([203, 0, 113, 7], 7), addr([198, 51, 100, 10], 10));
         let (origin, egress) = (addr([192, 0, 2, 1], 1), addr([198, 18, 0, 10], 99));
         let mtu = number("mtu", 1500) as u16;
-        let settings = Settings {
-            sessions_max: number("sessions_max", 4) as u32,
-            half_open_max: number("half_open_max", 4) as u32,
-            time_wait_max: 16,
-            rx_buffer_bytes: number("rx_buffer", 65_536) as usize,
-            tx_buffer_bytes: number("tx_buffer", 65_536) as usize,
-            window_shift: number("window_shift", 7) as u8,
-            timestamps: number("timestamps", 1) == 1,
-            congestion: if number("cubic", 0) == 1 { Congestion::Cubic } else { Congestion::Off },
-            port_mtus: vec![mtu],
-            mss_max: value("mss_max").map(|mss| mss as u16),
-            connect_timeout: secs("connect_timeout", 10),
-            half_open_timeout: secs("half_open_timeout", 10),
-            idle_timeout: secs("idle_timeout", 86_400),
-            fin_timeout: secs("fin_timeout", 60),
-            keepalive: secs("keepalive", 300),
-            user_timeout: secs("user_timeout", 120),
-            time_wait: secs("time_wait", 60),
-            removed_app_grace: secs("grace", 30),
-            challenge_acks_per_s: number("challenge_acks", 1_000) as u32,
-            egress: EgressPool {
-                ipv4: vec![egress],
-                ipv6: vec![egress],
-                ports: 1024..=number("last_port", 65_535) as u16,
-                quarantine: Span::from_secs(60),
-                quarantine_max: 64,
-            },
-            comes_home: None,
-        };
+        let settings = settings(pairs, egress);
         let start = Instant::ZERO + Span::from_secs(number("start_s", 1_000));
         let key =
             |src, src_port, dst, dst_port| FlowKey { src, dst, src_port, dst_port, protocol: Protocol::Tcp };
@@ -380,7 +388,7 @@ fn build(talk: &Talk, written: &Written) -> Vec<u8> {
     let ack = written.ack.map_or(0, |ack| talk.byway_isn.unwrap_or(0).wrapping_add(ack as u32));
     tcp.extend(ack.to_be_bytes());
     let options = written.options.as_deref().map_or(vec![], |list| option_bytes(talk, list));
-    tcp.extend([((20 + options.len()) / 4 << 4) as u8, written.flags]);
+    tcp.extend([(((20 + options.len()) / 4) << 4) as u8, written.flags]);
     tcp.extend((written.win.unwrap_or(500) as u16).to_be_bytes());
     tcp.extend([0; 4]);
     tcp.extend(&options);
