@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod client;
 mod command;
+pub mod doctor;
 mod init;
 mod show;
 mod text;
