@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const KEY: [u8; 40] = [0x6d; 40];
 const TABLE: [u16; 128] = [0; 128];
 /// Frame buffers a port and worker. Pools live as long as the process, so each test takes its own.
-const FRAMES: u32 = 1024;
+const FRAMES: u32 = 4096;
 /// How long a frame or an event may take.
 pub const WAIT: Duration = Duration::from_secs(5);
 
@@ -74,7 +74,7 @@ pub fn plan(ports: &[PortSpec], workers: u16) -> Plan<'_> {
 pub fn dpdk() -> &'static Dpdk {
     static DPDK: OnceLock<Dpdk> = OnceLock::new();
     DPDK.get_or_init(|| {
-        let room: Vec<PortSpec> = (0..64).map(|_| spec("net_null", 1500)).collect();
+        let room: Vec<PortSpec> = (0..20).map(|_| spec("net_null", 1500)).collect();
         Dpdk::start(&plan(&room, 2)).expect("DPDK starts on ordinary pages")
     })
 }

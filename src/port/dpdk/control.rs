@@ -10,7 +10,7 @@
 
 use super::error::PortError;
 use super::interface::{self, Index};
-use super::open::{Recipe, listen_to_groups};
+use super::recipe::Recipe;
 use crate::port::{PortInfo, PortStats};
 use dpdk_sys::port::{Device, Stats};
 
@@ -160,7 +160,6 @@ impl PortControl {
         self.recipe.bring_up(&mut self.device)?;
         // Workers and neighbours know the old address. A driver that cannot set it has kept it (or has none).
         let _ = self.device.set_mac(self.info.mac);
-        let _ = listen_to_groups(&mut self.device);
         Ok(())
     }
 

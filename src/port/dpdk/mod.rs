@@ -10,6 +10,7 @@ mod error;
 mod interface;
 mod memory;
 mod open;
+mod recipe;
 mod report;
 
 pub use adapter::{DpdkFrame, DpdkPort};
