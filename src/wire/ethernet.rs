@@ -78,6 +78,12 @@ impl Header {
     }
 }
 
+/// What the frame behind this header carries.
+#[inline(always)]
+pub(super) const fn ether_type(header: &[u8; HEADER_LEN]) -> Result<EtherType, DropReason> {
+    EtherType::parse(be16(header, 12))
+}
+
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} > {} {:?}", MacText(self.src), MacText(self.dst), self.ether_type)

@@ -16,6 +16,10 @@ use std::fmt;
 
 /// Bytes of a header without options.
 pub const HEADER_LEN: usize = 20;
+/// Where the two addresses lie: the last field in front of layer 4.
+pub(super) const ADDRS_AT: usize = 12;
+/// Bytes of both addresses.
+pub(super) const ADDRS_LEN: usize = 8;
 /// Version 4 and a header of five words.
 pub const VERSION_IHL: u8 = 0x45;
 /// Time to live of what we send (RFC 1700's default).
@@ -55,7 +59,7 @@ impl Header {
         }
         match checksum {
             ChecksumState::Good => {}
-            ChecksumState::Unknown if Sum::ZERO.bytes(header).is_valid() => {}
+            ChecksumState::Unknown if Sum::ZERO.header(header).is_valid() => {}
             ChecksumState::Unknown | ChecksumState::Bad => return Err(DropReason::Ipv4ChecksumBad),
         }
         if be16(header, 6) & FRAGMENT_BITS != 0 {
@@ -102,15 +106,25 @@ fn unusual(packet: &[u8], header: &[u8; HEADER_LEN], checksum: ChecksumState) ->
 #[inline]
 pub fn fill_checksum(header: &mut [u8; HEADER_LEN]) {
     put16(header, 10, 0);
-    put16(header, 10, Sum::ZERO.bytes(header).checksum());
+    put16(header, 10, Sum::ZERO.header(header).checksum());
 }
 
 /// Whether an address can be no single host: 0/8 (RFC 1122 3.2.1.3), loopback, multicast, 240/4 and broadcast.
 #[inline(always)]
 pub const fn is_martian(addr: Addr) -> bool {
-    let first = (addr.bits() as u32 >> 24) as u8;
-    first == 127 || first.wrapping_sub(1) >= 223
+    MARTIAN[addr.bits() as u32 as usize >> 24]
 }
+
+/// By first octet.
+static MARTIAN: [bool; 256] = {
+    let mut martian = [false; 256];
+    let mut first = 0;
+    while first < 256 {
+        martian[first] = first == 0 || first == 127 || first >= 224;
+        first += 1;
+    }
+    martian
+};
 
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,10 @@ use std::fmt;
 
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 40;
+/// Where the two addresses lie: the last field in front of the payload.
+pub(super) const ADDRS_AT: usize = 8;
+/// Bytes of both addresses.
+pub(super) const ADDRS_LEN: usize = 32;
 /// Hop limit of what we send, neighbour discovery apart.
 pub const HOP_LIMIT: u8 = 64;
 
@@ -23,7 +27,7 @@ pub struct Header {
     pub src: Addr,
     /// To whom.
     pub dst: Addr,
-    /// The upper-layer protocol; never an extension header after `parse`.
+    /// The upper-layer protocol, or the first extension header.
     pub next: u8,
     /// Hops left.
     pub hop_limit: u8,
@@ -44,9 +48,8 @@ impl Header {
         if HEADER_LEN + usize::from(payload_len) > packet.len() {
             return Err(DropReason::FrameTruncated);
         }
-        let next = check_next(header[6])?;
         let (src, dst) = (Addr::v6(octets(header, 8)), Addr::v6(octets(header, 24)));
-        Ok(Self { src, dst, next, hop_limit: header[7], payload_len })
+        Ok(Self { src, dst, next: header[6], hop_limit: header[7], payload_len })
     }
 
     /// Writes the header, traffic class and flow label zero.
@@ -62,13 +65,12 @@ impl Header {
     }
 }
 
-/// The upper-layer protocol, or the drop of an extension header. The list is IANA's `IPv6 Extension Header Types`.
-#[inline(always)]
-const fn check_next(next: u8) -> Result<u8, DropReason> {
+/// Why a packet with this next header dies, when it is none that byway takes. The list of extension headers is IANA's.
+pub const fn refusal(next: u8) -> DropReason {
     match next {
-        44 => Err(DropReason::Ipv6Fragment),
-        0 | 43 | 50 | 51 | 60 | 135 | 139 | 140 | 253 | 254 => Err(DropReason::Ipv6Extension),
-        _ => Ok(next),
+        44 => DropReason::Ipv6Fragment,
+        0 | 43 | 50 | 51 | 60 | 135 | 139 | 140 | 253 | 254 => DropReason::Ipv6Extension,
+        _ => DropReason::ProtocolUnknown,
     }
 }
 
@@ -76,9 +78,7 @@ const fn check_next(next: u8) -> Result<u8, DropReason> {
 /// withdrawn IPv4-compatible form (RFC 4291 2.5.2, 2.5.3, 2.5.5, 2.7).
 #[inline(always)]
 pub const fn is_martian(addr: Addr) -> bool {
-    let bits = addr.bits();
-    let low_prefix = (bits >> 32) as u64;
-    is_multicast(addr) || (bits >> 96 == 0 && (low_prefix == 0 || low_prefix == 0xffff))
+    is_multicast(addr) || (addr.bits() >> 64 == 0 && matches!(addr.bits() as u64 >> 32, 0 | 0xffff))
 }
 
 /// Whether an address is `::`.

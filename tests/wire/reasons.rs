@@ -1,7 +1,7 @@
 //! One frame for each way to die in `parse`, and frames that must live.
 
 use byway::base::DropReason::{self, *};
-use byway::testkit::frames::{Ip, Tcp, eth};
+use byway::testkit::frames::{IntoAddr, Ip, Tcp, eth};
 use byway::testkit::pretty::pretty;
 use byway::wire::{ArpPacket, ChecksumState, NdpMessage, Parsed, RxHints, TcpFlags, ndp, parse};
 use std::collections::HashSet;
@@ -229,8 +229,6 @@ fn sound_frames_live() {
         assert!(parse(&frame, &RxHints::default()).is_ok(), "{what}: {}", pretty(&frame));
     }
 }
-
-use byway::testkit::frames::IntoAddr;
 
 #[test]
 fn padding_belongs_to_no_payload() {
