@@ -6,7 +6,7 @@
 use super::peer::{Outcome, Peer};
 use super::talk::Talk;
 use crate::base::{Addr, Endpoint, Instant};
-use smoltcp::iface::{Config, Interface};
+use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant as SmolInstant;
 use smoltcp::wire::HardwareAddress;
@@ -70,6 +70,11 @@ impl Host {
         self.poll((near, far), now);
     }
 
+    /// All peers of which something is left.
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.values()
+    }
+
     /// Peers that are not over.
     pub fn live(&self) -> impl Iterator<Item = &Peer> {
         self.peers.values().filter(|peer| peer.outcome() == Outcome::Talking)
@@ -128,15 +133,24 @@ impl Host {
             self.peers.insert(tuple, Peer::origin(tcp.dst, tcp.src));
         }
         self.gateway.copy_from_slice(&frame[6..12]);
+        self.pipe.rx = Some(packet[..tcp.total_len].to_vec());
         if self.peers.contains_key(&tuple) {
-            self.pipe.rx = Some(packet[..tcp.total_len].to_vec());
             self.poll(tuple, now);
+        } else {
+            self.refuse(now);
         }
+    }
+
+    /// Lets the stack answer a segment that no peer takes: with RST, as any host does.
+    fn refuse(&mut self, now: Instant) {
+        let mut nobody = SocketSet::new(Vec::new());
+        self.iface.poll(smol(now), &mut self.pipe, &mut nobody);
+        self.send_packets();
     }
 
     /// Feeds what is in the pipe to the peer, lets it act, and sends what it says.
     fn poll(&mut self, tuple: Tuple, now: Instant) {
-        let at = SmolInstant::from_micros((now.nanos() / 1_000) as i64);
+        let at = smol(now);
         let Some(peer) = self.peers.get_mut(&tuple) else {
             self.pipe.rx = None;
             return;
@@ -145,14 +159,22 @@ impl Host {
         peer.act();
         self.iface.poll(at, &mut self.pipe, &mut peer.set);
         let next = peer.poll_at(&mut self.iface, at);
-        let over = peer.is_over();
+        // A first SYN that the stack refused (its checksum was wrong) leaves nobody behind.
+        let over = peer.is_over() || peer.is_listening();
+        self.send_packets();
+        self.arm(tuple, next.filter(|_| !over));
+        if over
+            && let Some(peer) = self.peers.remove(&tuple)
+            && !peer.is_listening()
+        {
+            self.ended.push((peer.talk(), peer.outcome()));
+        }
+    }
+
+    fn send_packets(&mut self) {
         for packet in self.pipe.tx.drain(..) {
             let kind = if packet[0] >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] };
             self.out.push(framed(self.gateway, self.mac, kind, &packet));
-        }
-        self.arm(tuple, next.filter(|_| !over));
-        if over && let Some(peer) = self.peers.remove(&tuple) {
-            self.ended.push((peer.talk(), peer.outcome()));
         }
     }
 
@@ -258,6 +280,10 @@ fn checksum(bytes: &[u8], start: u32) -> u16 {
         sum = (sum >> 16) + (sum & 0xffff);
     }
     !(sum as u16)
+}
+
+fn smol(at: Instant) -> SmolInstant {
+    SmolInstant::from_micros((at.nanos() / 1_000) as i64)
 }
 
 fn instant(at: SmolInstant) -> Instant {

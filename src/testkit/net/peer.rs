@@ -4,7 +4,7 @@ use super::talk::{Ending, HEADER_LEN, Talk};
 use crate::base::Endpoint;
 use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::socket::tcp;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 /// How far a peer has come.
@@ -44,6 +44,8 @@ pub struct Peer {
     outcome: Outcome,
 }
 
+/// Silence after which a peer probes: a lost RST would leave it waiting for ever.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Bytes of each socket buffer.
 const BUFFER_BYTES: usize = 8 * 1024;
 
@@ -95,6 +97,11 @@ impl Peer {
         state == tcp::State::Closed && self.outcome != Outcome::Talking
     }
 
+    /// Whether nobody has called yet.
+    pub(super) fn is_listening(&self) -> bool {
+        self.set.get::<tcp::Socket>(Default::default()).state() == tcp::State::Listen
+    }
+
     pub(super) fn poll_at(&self, iface: &mut Interface, now: Instant) -> Option<Instant> {
         iface.poll_at(now, &self.set)
     }
@@ -103,6 +110,7 @@ impl Peer {
         let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
+        socket.set_keep_alive(Some(KEEPALIVE));
         let mut set = SocketSet::new(Vec::with_capacity(1));
         set.add(socket);
         Self { part, near, far, set, talk, first: Vec::new(), said: 0, heard: 0, outcome: Outcome::Talking }
