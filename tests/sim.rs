@@ -75,7 +75,7 @@ impl Sim {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let workers = 1 + (seed % 3) as u8;
-        let queues = 1 + u16::from(workers > 1 && seed % 2 == 0);
+        let queues = 1 + u16::from(workers > 1 && seed.is_multiple_of(2));
         let options = MemOptions {
             mac: EDGE_MAC,
             workers: u16::from(workers),
