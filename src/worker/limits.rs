@@ -7,6 +7,7 @@ use super::rate::RateLimit;
 #[derive(Debug)]
 pub(super) struct Limits {
     pub echo: RateLimit,
+    pub icmp_error: RateLimit,
     pub icmp_in: RateLimit,
     pub rst: RateLimit,
     pub neighbor: RateLimit,
@@ -18,6 +19,7 @@ impl Limits {
     pub fn new(rates: &Rates) -> Self {
         Self {
             echo: limit(rates.echo_per_s),
+            icmp_error: limit(rates.icmp_error_per_s),
             icmp_in: limit(rates.icmp_in_per_s),
             rst: limit(rates.rst_per_s),
             neighbor: limit(rates.neighbor_per_s),

@@ -1,4 +1,4 @@
-//! What a refused frame gets back, if anything: an RST. All within a rate.
+//! What a refused frame gets back, if anything: an RST, or an ICMP error. All within a rate.
 //!
 //! | refused as                              | answer                                                          |
 //! |-----------------------------------------|-----------------------------------------------------------------|
@@ -6,10 +6,11 @@
 //! | an access rule                          | by `blocked_tcp`: nothing, or RST                               |
 //! | out of state, to a live app or egress   | RST: a peer that outlived our restart learns it at once instead |
 //! |                                         | of hanging until its own timers end (RFC 9293 3.5.2)            |
+//! | UDP to an edge address with an app      | ICMP port unreachable (RFC 1122 4.1.3.1)                        |
 //! | anything else                           | nothing                                                         |
 //!
-//! An answer is never longer than what it answers, so that it amplifies nothing; never sent to a group, and never
-//! for an address without an app. The frame's fate stays the drop that caused it.
+//! An RST is never longer than what it answers, and an ICMP error by no more than its headers, so that nothing worth
+//! the while is amplified. Nothing is ever sent for an edge address without an app, but for `unused_tcp = rst`. The frame's fate stays the drop that caused it.
 
 use super::Refusal;
 use super::core::Worker;
@@ -18,7 +19,7 @@ use crate::port::Port;
 use crate::session::Net;
 use crate::telemetry::Counter;
 use crate::wire::tcp::TcpEmit;
-use crate::wire::{TcpFlags, TcpSegment};
+use crate::wire::{FlowKey, IcmpErrorEmit, IcmpErrorKind, TcpFlags, TcpSegment, Unreachable};
 
 impl<P: Port> Worker<P> {
     /// Answers a TCP segment that was refused for `reason`, where that is due.
@@ -55,5 +56,20 @@ impl<P: Port> Worker<P> {
         }
         self.exit.emit(hop, rst.packet_len(), |packet| rst.emit(packet).map(|_| ()));
         self.exit.page.count(Counter::ResetsSent);
+    }
+
+    /// An ICMP port unreachable about `packet`, from the address that it was for.
+    pub(super) fn send_unreachable(&mut self, key: &FlowKey, packet: &[u8]) {
+        let kind = IcmpErrorKind::Unreachable(Unreachable::Port);
+        let Some(error) = IcmpErrorEmit::new(key.dst, kind, packet) else { return };
+        if !self.limits.icmp_error.allow(self.exit.now) {
+            return;
+        }
+        let Some(hop) = self.exit.route(key.src) else { return };
+        if self.exit.room() == 0 {
+            return;
+        }
+        self.exit.emit(hop, error.packet_len(), |out| error.emit(out));
+        self.exit.page.count(Counter::IcmpErrorsSent);
     }
 }

@@ -11,7 +11,7 @@ use crate::port::{Frame, Port};
 use crate::session::{Admission, Net};
 use crate::table::forbidden_origin;
 use crate::telemetry::AppCounter;
-use crate::wire::{FlowKey, Parsed, Protocol, TcpSegment};
+use crate::wire::{FlowKey, Parsed, Protocol, TcpSegment, ethernet};
 
 impl<P: Port> Worker<P> {
     /// The fate of one frame whose flow is this worker's.
@@ -20,7 +20,9 @@ impl<P: Port> Worker<P> {
         let Arrival { frame, port, parsed } = arrival;
         match parsed {
             Parsed::Tcp(segment) => self.serve_tcp(&segment, frame.bytes(), hash),
-            Parsed::Udp { key, .. } => self.serve_udp(&key),
+            Parsed::Udp { key, ip_end, .. } => {
+                self.serve_udp(&key, &frame.bytes()[ethernet::HEADER_LEN..usize::from(ip_end)])
+            }
             Parsed::Icmp { src, dst, ip_offset, icmp_offset, ip_end } => {
                 let [ip_offset, icmp_offset, ip_end] = [ip_offset, icmp_offset, ip_end].map(usize::from);
                 self.serve_icmp(frame, IcmpPlace { src, dst, ip_offset, icmp_offset, ip_end })
@@ -108,8 +110,12 @@ impl<P: Port> Worker<P> {
     }
 
     /// Datagrams have no sessions yet: all are refused by name.
-    fn serve_udp(&self, key: &FlowKey) -> Fate {
-        Fate::Dropped(self.refuse_udp(key))
+    fn serve_udp(&mut self, key: &FlowKey, packet: &[u8]) -> Fate {
+        let reason = self.refuse_udp(key);
+        if matches!(reason, DropReason::NoAppPort | DropReason::WrongProtocol) {
+            self.send_unreachable(key, packet);
+        }
+        Fate::Dropped(reason)
     }
 
     fn refuse_udp(&self, key: &FlowKey) -> DropReason {

@@ -63,6 +63,8 @@ pub enum Refusal {
 pub struct Rates {
     /// Echo replies.
     pub echo_per_s: u32,
+    /// ICMP errors sent (RFC 1812 4.3.2.8, RFC 4443 2.4 f).
+    pub icmp_error_per_s: u32,
     /// ICMP errors taken in.
     pub icmp_in_per_s: u32,
     /// RSTs sent without a session.
