@@ -75,6 +75,12 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { echo_per_s: 1_000, icmp_in_per_s: 10_000, rst_per_s: 1_000, neighbor_per_s: 10_000 }
+        Self {
+            echo_per_s: 1_000,
+            icmp_error_per_s: 100,
+            icmp_in_per_s: 10_000,
+            rst_per_s: 1_000,
+            neighbor_per_s: 10_000,
+        }
     }
 }
