@@ -182,7 +182,11 @@ mod tests {
             let mut given = Vec::new();
             for step in steps {
                 match step {
-                    Step::Insert(value) => given.extend(insert(&mut slab, &mut model, value)),
+                    Step::Insert(value) => {
+                        let key = insert(&mut slab, &mut model, value);
+                        prop_assert!(key.is_none_or(|key| !given.contains(&key)), "a key came back");
+                        given.extend(key);
+                    }
                     Step::Remove(nth) if !given.is_empty() => {
                         let key = given[nth % given.len()];
                         prop_assert_eq!(slab.remove(key), model.remove(&key));

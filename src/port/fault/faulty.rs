@@ -226,6 +226,21 @@ mod tests {
     }
 
     #[test]
+    fn reordered_frame_falls_behind_its_own_turn_and_the_next() {
+        let reorder = FaultRates { reorder: ALWAYS, ..CLEAN };
+        let (mut wire, mut port) = faulty(reorder, CLEAN, 1);
+        let mut turn = |sent: &[u8], reorder| {
+            port.set_rates(FaultRates { reorder, ..CLEAN }, CLEAN);
+            sent.iter().for_each(|byte| assert!(wire.send(&[*byte; 60])));
+            let mut batch = FrameBatch::new();
+            port.receive(&mut batch);
+            batch.iter().map(|frame| frame.bytes()[0]).collect::<Vec<_>>()
+        };
+        assert!(turn(&[0], ALWAYS).is_empty());
+        assert_eq!(turn(&[1, 2], Ppm::NEVER), [1, 2, 0]);
+    }
+
+    #[test]
     fn delayed_frames_come_within_the_stated_turns() {
         let (came, counts) = received_with(FaultRates { delay: ALWAYS, ..CLEAN });
         assert_eq!((came.len(), counts.delayed), (100, 100));

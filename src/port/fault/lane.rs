@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 
 /// Frames that a lane holds at most; more are lost and counted.
 const LANE_FRAMES_MAX: usize = 1024;
-/// How far behind later frames a reordered one falls.
-const REORDER_FRAMES_MAX: u32 = 3;
+/// A place behind all frames that come in order.
+const BEHIND_ALL: u64 = 1 << 63;
 
 struct Held<F> {
     /// The turn at which it may come out.
     due: u64,
-    /// Its place among those of one turn: twice its number, and an odd number to fall between others.
+    /// Its place among those of one turn: its number, or one behind all.
     place: u64,
     frame: F,
 }
@@ -112,14 +112,14 @@ impl<F: Frame> Lane<F> {
 
     fn hold(&mut self, frame: F) {
         self.frames += 1;
-        let (mut due, mut place) = (self.turn, self.frames * 2);
+        let (mut due, mut place) = (self.turn, self.frames);
         if self.strikes(self.rates.delay) {
             due += self.one_to(self.rates.delay_turns_max);
             self.counts.delayed += 1;
         }
         if self.strikes(self.rates.reorder) {
             due += 1;
-            place += self.one_to(REORDER_FRAMES_MAX) * 2 + 1;
+            place += BEHIND_ALL;
             self.counts.reordered += 1;
         }
         let at = self.held.partition_point(|other| (other.due, other.place) <= (due, place));

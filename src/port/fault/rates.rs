@@ -23,7 +23,7 @@ pub struct FaultRates {
     pub lose: Ppm,
     /// The frame comes twice.
     pub repeat: Ppm,
-    /// The frame comes after one to three that were sent later, or one turn later where none follow.
+    /// The frame comes one turn late, and behind all frames of that turn.
     pub reorder: Ppm,
     /// The frame comes late by 1 to `delay_turns_max` turns.
     pub delay: Ppm,
