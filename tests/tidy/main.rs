@@ -82,7 +82,6 @@ fn every_counter_gauge_and_drop_reason_is_used() {
 }
 
 #[test]
-#[ignore = "holds once all rooms have landed"]
 fn every_limit_bounds_something() {
     hold(usage::limits);
 }
