@@ -141,6 +141,10 @@ fn judge_control(leg: &Leg, segment: &TcpSegment) -> Verdict {
     if !segment.flags.has(TcpFlags::RST) {
         return Verdict::Refuse(DropReason::SynInSession, Answer::Challenge);
     }
+    if leg.state == State::TimeWait {
+        // RFC 1337 3: both ends have said all; what one of them said may still be on its way to the other leg.
+        return Verdict::Refuse(DropReason::TimeWait, Answer::Silence);
+    }
     if segment.seq == leg.rcv_nxt {
         return Verdict::Reset;
     }
