@@ -5,5 +5,5 @@ mod rule_spec;
 mod rules;
 
 pub use compile::{ScopeRules, ZoneScopes, compile};
-pub use rule_spec::{AsNumber, Country, Mode, RuleNet, RuleSpec, Target};
+pub use rule_spec::{AsNumber, Country, Mode, RuleNet, RuleSpec, Target, Words};
 pub use rules::{Judgement, Rules};

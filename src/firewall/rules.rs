@@ -3,6 +3,9 @@
 //! All rules of a family are in one frozen hash map, keyed by (scope, length, first bits). Each scope knows which
 //! lengths it uses, so that a judgement costs one probe for each length in use in the three scopes of a zone, and
 //! nothing for a scope without rules: the number of rules does not matter. A lone address is the longest length.
+//! Measured (`tests/bench/lookup.rs` under callgrind), three lengths of IPv4 and four of IPv6 in use: 250 to 270
+//! instructions for IPv4 and 350 to 370 for IPv6, with ten rules as with a million. A million scattered addresses, a
+//! quarter of them IPv6, take 20 MB and 39 MB while they are compiled (`tests/rules_memory.rs`).
 
 use crate::base::frozen_map::{FrozenMap, NarrowKey, WideKey};
 use crate::base::{Addr, RuleSlot, ZoneSlot};

@@ -3,6 +3,8 @@
 //! A frame of an app costs one probe of one frozen hash map, whatever the number of apps and prefixes: an edge address
 //! always lies in an onboarded prefix (the spec made sure), so the prefix is asked for only when there is no app, to
 //! name the drop. The same map holds each edge address once more under tag 0, for ICMP echo and for that naming.
+//! Measured (`tests/bench/lookup.rs` under callgrind): 60 instructions to find an app among 10 as among 100,000, and 248
+//! to find that there is none.
 
 use super::app_spec::AppId;
 use super::origin_spec::PortRange;

@@ -80,13 +80,13 @@ pub fn app_json(app: &AppSpec) -> Value {
 pub fn rule_json(rule: &RuleSpec) -> Value {
     let mut object = Map::new();
     if let Some(id) = &rule.id {
-        object.insert("id".into(), id.as_ref().into());
+        object.insert("id".into(), id.as_str().into());
     }
     object.insert("mode".into(), rule.mode.name().into());
     let configuration = json!({"target": rule.target.kind(), "value": rule.target.to_string()});
     object.insert("configuration".into(), configuration);
     if let Some(notes) = &rule.notes {
-        object.insert("notes".into(), notes.as_ref().into());
+        object.insert("notes".into(), notes.as_str().into());
     }
     Value::Object(object)
 }

@@ -7,7 +7,7 @@ use super::json::Value;
 use super::prefixes::read_words;
 use crate::base::Addr;
 use crate::base::limits::RULES_MAX;
-use crate::firewall::{AsNumber, Country, Mode, RuleNet, RuleSpec, Target};
+use crate::firewall::{AsNumber, Country, Mode, RuleNet, RuleSpec, Target, Words};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -63,7 +63,9 @@ fn read_rule(value: Value<'_, '_>, faults: &mut Faults) -> Option<RuleSpec> {
         rule.get(key);
     }
     rule.close(faults);
-    Some(RuleSpec { target: target?, mode: mode?, id, notes: notes.filter(|notes| !notes.is_empty()) })
+    let notes = notes.filter(|notes| !notes.is_empty());
+    let [id, notes] = [id, notes].map(|words| words.map(|text| Words::new(&text)));
+    Some(RuleSpec { target: target?, mode: mode?, id, notes })
 }
 
 fn read_mode(value: Value<'_, '_>, faults: &mut Faults) -> Option<Mode> {
