@@ -3,5 +3,7 @@
 pub mod edge;
 pub mod frames;
 pub mod laws;
+pub mod model;
 pub mod net;
 pub mod pretty;
+pub mod tables;

@@ -1,0 +1,5 @@
+//! Table files, compiled tables and access rules, held against naive models on inputs made from a seed.
+
+mod live;
+mod promises;
+mod size;
