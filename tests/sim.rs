@@ -2,7 +2,8 @@
 //! repeat, reorder, corrupt, cut and stall, strangers that send nonsense, and a control side that reloads. The laws of
 //! `testkit::laws` are checked after every step.
 //!
-//! `BYWAY_SIM_SEED=n` runs that seed alone, `BYWAY_SIM_SEEDS=n` the first n.
+//! `BYWAY_SIM_SEED=n` runs that seed alone, `BYWAY_SIM_SEEDS=n` the first n; `BYWAY_SIM_WATCH=text` prints the frames
+//! whose line holds the text.
 
 use byway::base::{Addr, Endpoint, Instant, PortId, Rng, Span, WorkerId};
 use byway::port::fault::{FaultPort, FaultRates, Ppm};
@@ -12,7 +13,8 @@ use byway::telemetry::Counter;
 use byway::testkit::edge::{
     Control, EDGE_IPS, EDGE_MAC, GATEWAY_MAC, LAB_APPS, addr, edge, is_outside, live_spec, settings,
 };
-use byway::testkit::net::{Ending, Host, Outcome, SimPort, Talk, World};
+use byway::testkit::net::{Ending, Host, Outcome, SimPort, Talk, Watch, World};
+use byway::testkit::pretty::pretty;
 
 /// Sessions of one seed.
 const SESSIONS: u32 = 1_000;
@@ -33,6 +35,7 @@ struct Sim {
     control: Control,
     started: u32,
     reloads: u32,
+    watched: Option<String>,
 }
 
 #[test]
@@ -91,8 +94,9 @@ impl Sim {
         let (workers, control) = edge(&settings(workers), ports, &specs()[0]);
         let mut world = World::new(workers, vec![wire], Instant::ZERO);
         world.sessions_max = 1024;
+        world.watch = std::env::var("BYWAY_SIM_WATCH").ok().map(watch);
         world.hosts.push((PortId(0), Host::new(GATEWAY_MAC, EDGE_MAC, is_outside, true, seed)));
-        Self { rng, world, control, started: 0, reloads: 0 }
+        Self { rng, world, control, started: 0, reloads: 0, watched: std::env::var("BYWAY_SIM_WATCH").ok() }
     }
 
     /// Starts all talks, some at a time, and waits until each has said everything.
@@ -108,10 +112,23 @@ impl Sim {
             }
             self.disturb();
             self.world.step()?;
+            self.read_events();
         }
         let live: Vec<_> =
             self.world.hosts[0].1.live().map(|peer| (peer.near, peer.far, peer.talk())).collect();
         Err(format!("{} of {} ends still talk: {:?}", live.len(), self.started, live.first()))
+    }
+
+    /// Reads what the workers tell, and prints it for whoever watches.
+    fn read_events(&mut self) {
+        for mail in &self.control.mails {
+            while let Some(event) = mail.event() {
+                let line = format!("{event:?}");
+                if self.watched.as_ref().is_some_and(|wanted| line.contains(wanted)) {
+                    println!("{line}");
+                }
+            }
+        }
     }
 
     fn start(&mut self) {
@@ -211,6 +228,15 @@ impl Sim {
 /// talks.
 fn specs() -> [LiveSpec; 2] {
     [live_spec(&LAB_APPS, &[]), live_spec(&LAB_APPS[..2], &[addr("10.9.9.9")])]
+}
+
+fn watch(wanted: String) -> Watch {
+    Box::new(move |now, towards, frame| {
+        let line = pretty(frame);
+        if line.contains(&wanted) {
+            println!("{:>12} us to {towards:?}: {line}", now.nanos() / 1_000);
+        }
+    })
 }
 
 fn faults(rng: &mut Rng, seed: u64) -> FaultRates {

@@ -8,6 +8,7 @@
 use super::leg::{Leg, before, flag};
 use crate::base::{DropReason, Instant, Span};
 use crate::wire::{TcpFlags, TcpOptions, TcpSegment};
+use smoltcp::socket::tcp;
 
 /// RFC 7323 5.5: a timestamp that is this old proves nothing.
 const TIMESTAMP_LIFE: Span = Span::from_secs(24 * 86_400);
@@ -140,6 +141,10 @@ pub fn judge(leg: &Leg, segment: &TcpSegment, options: &TcpOptions, now: Instant
 fn judge_control(leg: &Leg, segment: &TcpSegment) -> Verdict {
     if !segment.flags.has(TcpFlags::RST) {
         return Verdict::Refuse(DropReason::SynInSession, Answer::Challenge);
+    }
+    if leg.state == tcp::State::TimeWait {
+        // RFC 1337 3: both ends have said all; what one of them said may still be on its way to the other leg.
+        return Verdict::Refuse(DropReason::TimeWait, Answer::Silence);
     }
     if segment.seq == leg.rcv_nxt {
         return Verdict::Reset;

@@ -8,7 +8,7 @@ mod world;
 pub use host::Host;
 pub use peer::{Outcome, Peer};
 pub use talk::{Ending, HEADER_LEN, Talk};
-pub use world::{SimPort, World};
+pub use world::{SimPort, Towards, Watch, World};
 
 #[cfg(test)]
 mod tests {

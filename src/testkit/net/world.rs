@@ -19,6 +19,18 @@ use std::collections::BinaryHeap;
 /// The port of a simulated worker.
 pub type SimPort = FaultPort<MemPort>;
 
+/// Who looks on.
+pub type Watch = Box<dyn FnMut(Instant, Towards, &[u8])>;
+
+/// Where a frame is delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Towards {
+    /// To the edge, before its faulty port.
+    Edge,
+    /// To the hosts.
+    Hosts,
+}
+
 /// A frame on its way.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Flight {
@@ -48,6 +60,8 @@ pub struct World {
     pub sessions_max: usize,
     /// How long a frame takes over a link.
     pub latency: Span,
+    /// Is shown every frame as it is delivered, and whether the edge or the hosts get it.
+    pub watch: Option<Watch>,
     flights: BinaryHeap<Reverse<Flight>>,
     number: u64,
     steps: u64,
@@ -72,6 +86,7 @@ impl World {
             hosts: Vec::new(),
             sessions_max: usize::MAX,
             latency: Span::from_micros(500),
+            watch: None,
             flights: BinaryHeap::new(),
             number: 0,
             steps: 0,
@@ -135,6 +150,13 @@ impl World {
     fn deliver(&mut self) {
         while self.flights.peek().is_some_and(|Reverse(flight)| flight.at <= self.now) {
             let Some(Reverse(flight)) = self.flights.pop() else { return };
+            if let Some(watch) = &mut self.watch {
+                let towards = match flight.to {
+                    Destination::Edge(_) => Towards::Edge,
+                    Destination::Hosts(_) => Towards::Hosts,
+                };
+                watch(self.now, towards, &flight.frame);
+            }
             match flight.to {
                 Destination::Edge(port) => {
                     self.wires[port].send(&flight.frame);
