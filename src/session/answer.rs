@@ -55,6 +55,14 @@ impl Sessions {
         self.leg_mut(at).set(flag::POLL);
     }
 
+    /// Tells smoltcp of acknowledgements that were put off.
+    pub(super) fn catch_up<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        let leg = self.leg(at);
+        let mut ack = packet::from_peer(&leg.key, TcpFlags::ACK, (leg.rcv_nxt, leg.snd_una));
+        ack.window = leg.peer_window;
+        self.show(at, &ack, now, net);
+    }
+
     /// Feeds smoltcp a bare segment of our own making, as if the peer had sent it.
     fn show<N: Net>(&mut self, at: LegRef, segment: &TcpEmit, now: Instant, net: &mut N) {
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
@@ -62,6 +70,7 @@ impl Sessions {
         let packet = packet::write(segment, &mut buffer);
         let set = &mut self.sets[set_index(at)];
         stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
+        leg.fed_una = leg.snd_una;
         leg.enter(set.get::<Socket>(stack::only()).state());
     }
 

@@ -9,7 +9,7 @@
 //! worth their instructions (the pump), and what its segments look like on the wire (`outgoing`).
 
 use crate::base::{Addr, Hop, Instant};
-use crate::wire::{FlowKey, Protocol, TcpFlags};
+use crate::wire::{FlowKey, Protocol, TcpFlags, TcpSegment};
 use smoltcp::socket::tcp::State;
 
 /// Whether `a` comes before `b` in sequence space (RFC 9293 3.4).
@@ -64,6 +64,8 @@ pub struct Leg {
     pub iss: u32,
     /// Oldest unacknowledged number.
     pub snd_una: u32,
+    /// What smoltcp knows of `snd_una`: behind it while small acknowledgements are put off.
+    pub fed_una: u32,
     /// One past the highest number sent.
     pub snd_max: u32,
     /// `snd_max` when the last retransmission began.
@@ -148,6 +150,7 @@ impl Leg {
             probes: 0,
             iss: 0,
             snd_una: 0,
+            fed_una: 0,
             snd_max: 0,
             recover: 0,
             write_seq: 0,
@@ -166,7 +169,8 @@ impl Leg {
 
     /// Sets the send side to its SYN, not sent yet.
     pub const fn start_sending_at(&mut self, iss: u32) {
-        (self.iss, self.snd_una, self.snd_max, self.recover) = (iss, iss, iss, iss);
+        (self.iss, self.snd_una, self.fed_una) = (iss, iss, iss);
+        (self.snd_max, self.recover) = (iss, iss);
         self.write_seq = iss.wrapping_add(1);
     }
 
@@ -243,6 +247,31 @@ impl Leg {
             }
             State::Established | State::FinWait1 | State::FinWait2 => self.set(flag::PLAIN),
             State::Closed | State::Listen | State::SynSent | State::SynReceived => self.clear(flag::PLAIN),
+        }
+    }
+
+    /// Takes a segment that ends the leg, without smoltcp: all we sent, FIN included, is acknowledged, and the peer's
+    /// FIN came before or comes now without data. `false` when it is no such segment. smoltcp's socket stays as it is;
+    /// only what it received is still read from it.
+    pub fn take_last_words(&mut self, segment: &TcpSegment) -> bool {
+        let all_acked = self.is(flag::FIN_OUT)
+            && self.snd_max == self.write_seq.wrapping_add(1)
+            && self.snd_una == self.snd_max;
+        if !all_acked || segment.payload_len() != 0 || segment.seq != self.rcv_nxt {
+            return false;
+        }
+        match (self.is(flag::FIN_IN), segment.flags.has(TcpFlags::FIN)) {
+            (true, _) => {
+                let state = if self.state == State::LastAck { State::Closed } else { State::TimeWait };
+                self.enter(state);
+                true
+            }
+            (false, true) => {
+                self.enter(State::TimeWait);
+                self.rcv_nxt = self.rcv_nxt.wrapping_add(1);
+                true
+            }
+            (false, false) => false,
         }
     }
 

@@ -220,3 +220,20 @@ fn peer_deadline(leg: &Leg, side: Side, settings: &Settings) -> Option<(Instant,
     let due = if u64::from(leg.probes) >= PROBES { Due::Silent(side) } else { Due::Probe(side) };
     Some((at, due))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::iface::{SocketSet, SocketStorage};
+
+    #[test]
+    fn an_idle_session_takes_at_most_two_and_a_half_kib_beside_its_buffers() {
+        // Two sockets in sets on the heap (16 bytes of the allocator's each), two flow entries at a load of one half,
+        // a timer, places in the lists of free and dirty sessions, a flow at rest and a tuple in quarantine.
+        let sockets = 2 * (size_of::<SocketStorage>() + size_of::<SocketSet>() + 16);
+        let flows = 2 * 2 * 8;
+        let (timer, lists, rest) = (24, 3 * 4, 2 * 112);
+        let bytes = size_of::<Session>() + sockets + flows + timer + lists + rest;
+        assert!(bytes <= 2560, "{bytes} bytes, of which {sockets} are smoltcp's");
+    }
+}

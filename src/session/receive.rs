@@ -17,6 +17,9 @@ use smoltcp::socket::tcp::{Socket, State};
 /// smoltcp's shortest retransmission timeout: nothing of it is due earlier than this after a segment went out.
 pub(super) const RTO_MIN: Span = Span::from_millis(1_000);
 
+/// How long a bare acknowledgement may be put off.
+const PUT_OFF_SPAN: Span = Span::from_millis(20);
+
 /// A leg's numbers before a segment.
 #[derive(Clone, Copy)]
 struct Before {
@@ -53,7 +56,12 @@ impl Sessions {
         if segment.window == 0 && leg.peer_window != 0 {
             net.page().count(Counter::ZeroWindowsReceived);
         }
+        let may_wait = guard::may_wait(leg, segment);
         guard::accept_plain(leg, segment, plain, now);
+        if may_wait && self.leg(at.other()).queued() == 0 {
+            self.arm_by(at.session(), now + PUT_OFF_SPAN);
+            return Fate::Absorbed;
+        }
         self.feed(at, segment, before, packet, now, net)
     }
 
@@ -88,6 +96,10 @@ impl Sessions {
         match guard::judge(self.leg(at), segment, options, now) {
             Verdict::Pass => {
                 let before = self.accept(at, segment, options, None, now);
+                if self.leg_mut(at).take_last_words(segment) {
+                    self.mark(at.session());
+                    return Fate::Absorbed;
+                }
                 self.feed(at, segment, before, packet, now, net)
             }
             Verdict::Rewrite(patch) => {
@@ -147,6 +159,7 @@ impl Sessions {
         let leg = &mut session.legs[at.side().index()];
         let set = &mut self.sets[set_index(at)];
         let answers = stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
+        leg.fed_una = leg.snd_una;
         let socket = set.get::<Socket>(stack::only());
         let state = socket.state();
         let odd = state != before.state || leg.is(flag::FIN_EARLY | flag::PATH_SHRANK);

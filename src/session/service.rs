@@ -3,6 +3,7 @@
 //! smoltcp has work exactly when something is unsent, unacknowledged by us, being sent again, or a window opened;
 //! byway's own counters know that, so that polls which would find nothing (269 instructions each) are not made.
 
+use super::guard;
 use super::leg::{Leg, flag};
 use super::pair::Session;
 use super::receive::set_index;
@@ -113,6 +114,21 @@ impl Sessions {
         if matches!(leg.state, State::Closed | State::TimeWait) {
             return true;
         }
+        if leg.fed_una != leg.snd_una && leg.unsent() > guard::PUT_OFF_BYTES {
+            self.catch_up(at, now, net);
+        }
+        let done = self.flush_leg(at, now, net);
+        let leg = self.leg(at);
+        if done && leg.unsent() != 0 && leg.fed_una != leg.snd_una {
+            self.catch_up(at, now, net);
+            return self.flush_leg(at, now, net);
+        }
+        done
+    }
+
+    #[inline]
+    fn flush_leg<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         flush_leg(&mut self.stack, &mut self.sets[set_index(at)], leg, now, net)
     }
 }

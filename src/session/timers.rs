@@ -38,6 +38,9 @@ impl Sessions {
         }
         for side in [Side::Client, Side::Origin] {
             let at = LegRef::new(id, side);
+            if self.leg(at).fed_una != self.leg(at).snd_una && self.leg(at).is(flag::PLAIN) {
+                self.catch_up(at, now, net);
+            }
             if self.smoltcp_has_timers(at) {
                 self.leg_mut(at).set(flag::POLL);
             }

@@ -14,9 +14,12 @@
 //!  status closed by settings ...          see `world`
 //! ```
 //! Numbers count from the initial sequence numbers of the direction. Every frame that byway sends must be expected by
-//! the script, in its side's order. Payload is a pattern of its position, and checked wherever it comes out.
+//! the script, in its side's order. Each script runs over IPv4 and IPv6 (unless it says `only ipv4`), on fresh sockets
+//! and on sockets that a wild connection has used before: both must send the same. Payload is a pattern of its position, and checked wherever it comes out.
 
 mod parse;
+mod strangers;
+mod wire;
 mod world;
 
 use std::path::Path;
@@ -39,8 +42,11 @@ fn every_script_holds() {
             if text.contains("only ipv") && !text.contains(&format!("only ipv{family}")) {
                 continue;
             }
-            if let Err(error) = world::run(&text, family == "6") {
-                failures.push(format!("{name} over IPv{family}: {error}"));
+            for used in [false, true] {
+                if let Err(error) = world::run(&text, family == "6", used) {
+                    let slot = if used { "used" } else { "fresh" };
+                    failures.push(format!("{name} over IPv{family} on {slot} sockets: {error}"));
+                }
             }
         }
     }

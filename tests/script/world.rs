@@ -1,6 +1,7 @@
 //! The world of one script: a worker's sessions, two peers made of numbers, a virtual clock.
 
-use crate::parse::{Opt, Peer, Step, Written, options, step};
+use crate::parse::{Peer, Step, Written, options, step};
+use crate::wire::{build, read, same_options};
 use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, WorkerId};
 use byway::flow::EgressPool;
 use byway::session::{Admission, Congestion, Net, PathError, Sessions, Settings};
@@ -10,6 +11,24 @@ use std::collections::VecDeque;
 
 /// How much earlier than its line a frame may go out.
 const SLACK_MS: u64 = 3;
+
+/// What a used socket has seen.
+const WILD: &str = "
++0 c> S seq=0 win=65535 <mss=1460,sackok,ws=14,ts=7:0>
++1 c> . seq=1 ack=1 win=3 <ts=8:0>
++1 o> S. seq=0 ack=1 win=65535 <mss=1000,sackok,ws=3,ts=9:0>
++1 c> P. seq=101 ack=1 len=10 win=3 <ts=9:0>
++1 o> . seq=1 ack=1 len=1000 win=500 <ts=9:0>
++1 o> . seq=1001 ack=1 len=1000 win=500 <ts=9:0>
++1 o> . seq=2001 ack=1 len=1000 win=500 <ts=9:0>
++1 c> . seq=1 ack=1 win=3 <ts=10:0,sack=1001:2001>
++1 c> . seq=1 ack=1 win=3 <ts=10:0,sack=1001:2001>
++1 c> . seq=1 ack=1 win=3 <ts=10:0,sack=1001:2001>
++1 c> P. seq=1 ack=1 len=5 win=0 <ts=11:0>
++1 o> F. seq=3001 ack=1 len=3 win=0 <ts=11:0>
++2000 c> . seq=6 ack=1 win=0 <ts=12:0>
++1 c> R seq=6
+";
 
 /// A frame that byway sent.
 struct Sent {
@@ -76,22 +95,25 @@ impl Net for FakeNet {
     }
 }
 
-/// One peer's view: its own ISN, byway's, its own shift.
-struct Talk {
-    key: FlowKey,
-    isn: u32,
-    byway_isn: Option<u32>,
+/// One peer's view: its flow, its own ISN, byway's.
+#[derive(Clone)]
+pub struct Talk {
+    pub key: FlowKey,
+    pub isn: u32,
+    pub byway_isn: Option<u32>,
     /// The letter of what this peer sends, and of what it gets.
-    pattern: (u8, u8),
+    pub pattern: (u8, u8),
 }
 
-struct World {
+pub struct World {
     sessions: Sessions,
     net: FakeNet,
     now: Instant,
     talks: [Talk; 2],
     admission: Admission,
     v6: bool,
+    /// Flows at rest before the script began.
+    rested: (usize, usize),
 }
 
 /// The last value that a script sets for `name`.
@@ -135,7 +157,7 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
     }
 }
 
-pub fn run(text: &str, v6: bool) -> Result<(), String> {
+pub fn run(text: &str, v6: bool, used: bool) -> Result<(), String> {
     let mut pairs = Vec::new();
     let mut world = None;
     for (index, line) in text.lines().enumerate() {
@@ -145,14 +167,15 @@ pub fn run(text: &str, v6: bool) -> Result<(), String> {
             pairs.extend(more);
             continue;
         }
-        let world = world.get_or_insert_with(|| World::new(&pairs, v6));
+        let world =
+            world.get_or_insert_with(|| if used { World::used(&pairs, v6) } else { World::new(&pairs, v6) });
         world.step(step).map_err(at)?;
     }
     world.ok_or("an empty script")?.no_more()
 }
 
 impl World {
-    fn new(pairs: &[(String, String)], v6: bool) -> Self {
+    pub fn new(pairs: &[(String, String)], v6: bool) -> Self {
         let number = |name: &str, default: u64| value(pairs, name).map_or(default, |value| value as u64);
         let addr = |v4: [u8; 4], last: u16| {
             if v6 {
@@ -209,6 +232,37 @@ impl World {
                 client_hop: Hop(0),
             },
             v6,
+            rested: (0, 0),
+        }
+    }
+
+    /// A world whose only free sockets have been through a wild connection: holes, duplicate ACKs, a fast retransmit
+    /// that was never sent, closed windows, options on both legs, and an abrupt end.
+    fn used(pairs: &[(String, String)], v6: bool) -> Self {
+        let mut world = Self::new(pairs, v6);
+        let fresh = world.talks.clone();
+        world.talks[0].key.src_port = 39_999;
+        for line in WILD.lines() {
+            if let Ok(Some(Step::Send { after_ms, peer, segment, .. })) = step(line) {
+                world.advance(after_ms).expect("time passes");
+                world.send(peer, &segment).expect("a wild segment");
+                world.learn();
+            }
+        }
+        world.talks = fresh;
+        world.net.events.clear();
+        world.rested = world.sessions.resting();
+        assert!(world.sessions.is_empty());
+        world
+    }
+
+    /// Reads what byway sent for its numbers alone.
+    pub fn learn(&mut self) {
+        while let Some(sent) = self.net.to_client.pop_front() {
+            let _ = read(&mut self.talks[0], &sent.packet);
+        }
+        while let Some(sent) = self.net.to_origin.pop_front() {
+            let _ = read(&mut self.talks[1], &sent.packet);
         }
     }
 
@@ -247,8 +301,8 @@ impl World {
                 let count = match what.as_str() {
                     "sessions" => self.sessions.len(),
                     "half_open" => self.sessions.half_open(),
-                    "time_wait" => self.sessions.resting().0,
-                    _ => self.sessions.resting().1,
+                    "time_wait" => self.sessions.resting().0 - self.rested.0,
+                    _ => self.sessions.resting().1 - self.rested.1,
                 };
                 if count == number { Ok(()) } else { Err(format!("there are {count}")) }
             }
@@ -259,13 +313,28 @@ impl World {
         }
     }
 
-    /// Lets time pass, a millisecond at a step.
-    fn advance(&mut self, ms: u64) -> Result<(), String> {
-        for _ in 0..ms {
-            if ms > 5_000 && self.sessions.next_deadline().is_none() {
-                break;
-            }
-            self.now += Span::from_millis(1);
+    /// Whether a peer can speak: the origin only once it was called.
+    pub fn knows(&self, peer: Peer) -> bool {
+        self.talks[peer as usize].key.dst_port != 0
+    }
+
+    /// Frames to be had from now on.
+    pub fn net_room(&mut self, frames: usize) {
+        self.net.room = frames;
+    }
+
+    /// Whether no session is left and no counter stands.
+    pub fn is_at_rest(&self) -> bool {
+        self.sessions.is_empty() && self.sessions.half_open() == 0
+    }
+
+    /// Lets time pass, a millisecond at a step; over stretches in which no timer can fire it jumps.
+    pub fn advance(&mut self, ms: u64) -> Result<(), String> {
+        let until = self.now + Span::from_millis(ms);
+        while self.now < until {
+            let idle = self.sessions.next_deadline().map_or(u64::MAX, |next| next.since(self.now).millis());
+            let left = until.since(self.now).millis();
+            self.now += Span::from_millis(idle.clamp(1, left));
             self.net.now = self.now;
             self.sessions.expire(self.now, &mut self.net);
             self.sessions.service(self.now, &mut self.net);
@@ -294,7 +363,7 @@ impl World {
     }
 
     /// What a worker does with a TCP segment.
-    fn send(&mut self, peer: Peer, written: &Written) -> Result<Fate, String> {
+    pub fn send(&mut self, peer: Peer, written: &Written) -> Result<Fate, String> {
         let talk = &self.talks[peer as usize];
         let frame = build(talk, written);
         let ip = if self.v6 { 40 } else { 20 };
@@ -371,154 +440,4 @@ fn check_fate(fate: Fate, drop: Option<&str>) -> Result<(), String> {
         Fate::Sent | Fate::Absorbed | Fate::HandedOver(_) => None,
     };
     if name == drop { Ok(()) } else { Err(format!("its fate is {fate:?}")) }
-}
-
-/// The byte at a position of a stream.
-fn pattern(letter: u8, position: u32) -> u8 {
-    letter ^ (position.wrapping_mul(2_654_435_761) >> 24) as u8
-}
-
-/// The frame that a peer sends for a written segment.
-fn build(talk: &Talk, written: &Written) -> Vec<u8> {
-    let mut tcp = Vec::new();
-    tcp.extend(talk.key.src_port.to_be_bytes());
-    tcp.extend(talk.key.dst_port.to_be_bytes());
-    let seq = talk.isn.wrapping_add(written.seq as u32);
-    tcp.extend(seq.to_be_bytes());
-    let ack = written.ack.map_or(0, |ack| talk.byway_isn.unwrap_or(0).wrapping_add(ack as u32));
-    tcp.extend(ack.to_be_bytes());
-    let options = written.options.as_deref().map_or(vec![], |list| option_bytes(talk, list));
-    tcp.extend([(((20 + options.len()) / 4) << 4) as u8, written.flags]);
-    tcp.extend((written.win.unwrap_or(500) as u16).to_be_bytes());
-    tcp.extend([0; 4]);
-    tcp.extend(&options);
-    tcp.extend(
-        (0..written.len as u32).map(|n| pattern(talk.pattern.0, (written.seq as u32).wrapping_add(n))),
-    );
-    let mut frame = vec![0; 12];
-    match (talk.key.src.to_v4_bits(), talk.key.dst.to_v4_bits()) {
-        (Some(src), Some(dst)) => {
-            frame.extend([8, 0, 0x45, 0]);
-            frame.extend(((20 + tcp.len()) as u16).to_be_bytes());
-            frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
-            frame.extend(src.to_be_bytes());
-            frame.extend(dst.to_be_bytes());
-        }
-        _ => {
-            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
-            frame.extend((tcp.len() as u16).to_be_bytes());
-            frame.extend([6, 64]);
-            frame.extend(talk.key.src.bits().to_be_bytes());
-            frame.extend(talk.key.dst.bits().to_be_bytes());
-        }
-    }
-    frame.extend(tcp);
-    frame
-}
-
-fn option_bytes(talk: &Talk, list: &[Opt]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let theirs = talk.byway_isn.unwrap_or(0);
-    for option in list {
-        match option {
-            Opt::Mss(mss) => bytes.extend([2, 4, (mss >> 8) as u8, *mss as u8]),
-            Opt::Shift(shift) => bytes.extend([1, 3, 3, *shift]),
-            Opt::SackOk => bytes.extend([1, 1, 4, 2]),
-            Opt::Stamp(value, echo) => {
-                bytes.extend([1, 1, 8, 10]);
-                bytes.extend(value.unwrap_or(0).to_be_bytes());
-                bytes.extend(echo.unwrap_or(0).to_be_bytes());
-            }
-            Opt::Sack(left, right) => {
-                bytes.extend([1, 1, 5, 10]);
-                bytes.extend(theirs.wrapping_add(*left).to_be_bytes());
-                bytes.extend(theirs.wrapping_add(*right).to_be_bytes());
-            }
-            Opt::Raw(raw) => bytes.extend(raw),
-        }
-    }
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
-
-/// Reads a packet that byway sent as a script would write it, and checks what no script need say.
-fn read(talk: &mut Talk, packet: &[u8]) -> Result<Written, String> {
-    let ip = if packet[0] >> 4 == 4 { 20 } else { 40 };
-    let total = if ip == 20 {
-        usize::from(u16::from_be_bytes([packet[2], packet[3]]))
-    } else {
-        40 + usize::from(u16::from_be_bytes([packet[4], packet[5]]))
-    };
-    if total != packet.len() {
-        return Err(format!("the IP length says {total} of {} bytes", packet.len()));
-    }
-    let tcp = &packet[ip..];
-    let word = |at: usize| u32::from_be_bytes(tcp[at..at + 4].try_into().expect("four bytes"));
-    let ports = (u16::from_be_bytes([tcp[0], tcp[1]]), u16::from_be_bytes([tcp[2], tcp[3]]));
-    if ports.1 != talk.key.src_port || talk.key.dst_port != 0 && ports.0 != talk.key.dst_port && tcp[13] != 2
-    {
-        return Err(format!("the ports are {ports:?}"));
-    }
-    let header = usize::from(tcp[12] >> 4) * 4;
-    let (flags, seq, ack) = (tcp[13], word(4), word(8));
-    if flags & 2 != 0 {
-        talk.byway_isn = Some(seq);
-        talk.key.dst_port = ports.0;
-    }
-    let ours = talk.byway_isn.unwrap_or(0);
-    let seq = i64::from(seq.wrapping_sub(ours) as i32);
-    let options = read_options(talk, &tcp[20..header])?;
-    for (n, &byte) in tcp[header..].iter().enumerate() {
-        if byte != pattern(talk.pattern.1, (seq as u32).wrapping_add(n as u32)) {
-            return Err(format!("byte {} of the stream is wrong", seq + n as i64));
-        }
-    }
-    Ok(Written {
-        flags,
-        seq,
-        ack: (flags & 16 != 0).then(|| i64::from(ack.wrapping_sub(talk.isn) as i32)),
-        len: tcp.len() - header,
-        win: Some(u32::from(u16::from_be_bytes([tcp[14], tcp[15]]))),
-        options: Some(options),
-    })
-}
-
-fn read_options(talk: &Talk, mut bytes: &[u8]) -> Result<Vec<Opt>, String> {
-    let mut list = Vec::new();
-    let word = |bytes: &[u8]| u32::from_be_bytes(bytes[..4].try_into().expect("four bytes"));
-    loop {
-        match *bytes {
-            [] | [0, ..] => return Ok(list),
-            [1, ref rest @ ..] => bytes = rest,
-            [kind, length, ..] => {
-                let value = bytes.get(2..length.into()).ok_or("an option runs over")?;
-                match kind {
-                    2 => list.push(Opt::Mss(u16::from_be_bytes([value[0], value[1]]))),
-                    3 => list.push(Opt::Shift(value[0])),
-                    4 => list.push(Opt::SackOk),
-                    5 => list.extend(value.chunks_exact(8).map(|block| {
-                        Opt::Sack(
-                            word(block).wrapping_sub(talk.isn),
-                            word(&block[4..]).wrapping_sub(talk.isn),
-                        )
-                    })),
-                    8 => list.push(Opt::Stamp(Some(word(value)), Some(word(&value[4..])))),
-                    _ => return Err(format!("option {kind} was sent")),
-                }
-                bytes = &bytes[length.into()..];
-            }
-            [_] => return Err("an option is cut".into()),
-        }
-    }
-}
-
-fn same_options(wanted: &[Opt], shown: Option<&[Opt]>) -> bool {
-    let shown = shown.unwrap_or_default();
-    let same = |(wanted, shown): (&Opt, &Opt)| match (wanted, shown) {
-        (Opt::Stamp(value, echo), Opt::Stamp(a, b)) => {
-            (value.is_none() || value == a) && (echo.is_none() || echo == b)
-        }
-        _ => wanted == shown,
-    };
-    wanted.len() == shown.len() && wanted.iter().zip(shown).all(same)
 }
