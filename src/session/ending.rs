@@ -120,9 +120,7 @@ impl Sessions {
             return;
         }
         if leg.state == State::TimeWait {
-            if leg.unacked() != 0 {
-                self.answer(at, super::guard::Answer::Ack, now, net);
-            }
+            self.acknowledge_fin(at, now, net);
             let leg = &self.sessions[at.session() as usize].legs[at.side().index()];
             self.graveyard.bury(leg, now);
         }

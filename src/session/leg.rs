@@ -268,6 +268,7 @@ impl Leg {
             }
             (false, true) => {
                 self.enter(State::TimeWait);
+                self.set(flag::POLL);
                 self.rcv_nxt = self.rcv_nxt.wrapping_add(1);
                 true
             }

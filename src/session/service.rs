@@ -3,7 +3,7 @@
 //! smoltcp has work exactly when something is unsent, unacknowledged by us, being sent again, or a window opened;
 //! byway's own counters know that, so that polls which would find nothing (269 instructions each) are not made.
 
-use super::guard;
+use super::guard::{self, Answer};
 use super::leg::{Leg, flag};
 use super::pair::Session;
 use super::receive::set_index;
@@ -112,6 +112,7 @@ impl Sessions {
         }
         // In TIME-WAIT smoltcp only waits to clear its buffers, which may still hold bytes for the other leg.
         if matches!(leg.state, State::Closed | State::TimeWait) {
+            self.acknowledge_fin(at, now, net);
             return true;
         }
         if leg.fed_una != leg.snd_una && leg.unsent() > guard::PUT_OFF_BYTES {
@@ -124,6 +125,16 @@ impl Sessions {
             return self.flush_leg(at, now, net);
         }
         done
+    }
+
+    /// The ACK of a FIN that smoltcp is not asked for any more.
+    pub(super) fn acknowledge_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        if self.leg(at).state == State::TimeWait && self.leg(at).unacked() != 0 {
+            self.answer(at, Answer::Ack, now, net);
+            let leg = self.leg_mut(at);
+            leg.acked_to = leg.rcv_nxt;
+            leg.clear(flag::POLL);
+        }
     }
 
     #[inline]
