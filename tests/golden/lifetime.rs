@@ -1,0 +1,88 @@
+//! Rows that take more than one moment: start, link-up, learning, a moving gateway, full tables and rings, draining.
+
+use crate::bench::Bench;
+use crate::link::ANNOUNCED;
+use byway::base::{DropReason, PortId};
+use byway::port::RxMeta;
+use byway::snapshot::Command;
+use byway::telemetry::Counter;
+use byway::testkit::edge::{EDGE_IPS, LAB_APPS, addr};
+use byway::testkit::frames::{PEER_MAC, eth};
+use byway::wire::ArpPacket;
+
+fn syn(port: u16) -> Vec<u8> {
+    eth().ip4("10.0.0.7", EDGE_IPS[0]).tcp(port, 80).seq(7).syn().bytes()
+}
+
+fn bench() -> Bench {
+    Bench::new(|_| {}, &LAB_APPS, &[])
+}
+
+#[test]
+fn a_link_that_comes_up_is_told_twice_who_we_are() {
+    let mut bench = bench();
+    bench.control.mails[0].send(Command::LinkUp(PortId(0))).expect("room");
+    assert_eq!(bench.turns().0, ANNOUNCED);
+    assert_eq!(bench.turns().0, ANNOUNCED);
+    assert!(bench.turns().0.is_empty());
+}
+
+#[test]
+fn an_unknown_gateway_is_asked_for_and_what_waits_goes_out_when_it_answers() {
+    let mut bench = Bench::new(|settings| settings.ports[0].static_neighbors.clear(), &LAB_APPS, &[]);
+    let ping = eth().ip4("10.0.0.7", EDGE_IPS[0]).echo(1, 1, b"hi").bytes();
+    for _ in 0..6 {
+        bench.inject(&ping, RxMeta::default());
+    }
+    let (out, _) = bench.turns();
+    assert!(out.iter().all(|line| line.contains("who has")), "{out:?}");
+    let page = bench.control.pages[0].clone();
+    assert_eq!(page.refused(DropReason::NeighborUnresolved), 2, "four wait, the two oldest made room");
+    let question = ArpPacket::request([2, 0, 0, 0, 0, 1], addr("198.18.0.1"), addr("198.18.0.2"));
+    bench.inject(&eth().arp(&question.reply(PEER_MAC)), RxMeta::default());
+    let (out, _) = bench.turns();
+    let replies = out.iter().filter(|line| line.contains("> 02:00:00:00:00:aa ICMP")).count();
+    assert_eq!((replies, page.counter(Counter::NeighborsLearned)), (4, 1), "{out:?}");
+}
+
+#[test]
+fn frames_for_a_silent_gateway_are_lost_by_name() {
+    let mut bench = Bench::new(|settings| settings.ports[0].static_neighbors.clear(), &LAB_APPS, &[]);
+    bench.inject(&eth().ip4("10.0.0.7", EDGE_IPS[0]).echo(1, 1, b"hi").bytes(), RxMeta::default());
+    for _ in 0..5 {
+        bench.turns();
+    }
+    let page = &bench.control.pages[0];
+    assert_eq!(page.refused(DropReason::NeighborUnresolved), 1);
+    assert!(page.counter(Counter::NeighborsFailed) >= 1);
+}
+
+#[test]
+fn sessions_beyond_the_table_are_refused_by_name_and_none_is_opened_while_draining() {
+    let mut bench = Bench::new(|settings| settings.session.sessions_max = 2, &LAB_APPS, &[]);
+    (1..=3).for_each(|port| bench.inject(&syn(port), RxMeta::default()));
+    bench.turns();
+    let page = bench.control.pages[0].clone();
+    assert_eq!(page.dropped(DropReason::SessionsFull), 1);
+    let draining = bench.control.compiler.drain(&byway::snapshot::Snapshot::empty());
+    bench.control.publisher.publish(draining);
+    bench.turns();
+    assert_eq!(page.counter(Counter::SnapshotsTaken), 2);
+}
+
+#[test]
+fn a_stuck_port_keeps_what_it_can_and_loses_the_rest_by_name() {
+    let mut bench = Bench::new(|settings| settings.rates.echo_per_s = 1_000_000, &LAB_APPS, &[]);
+    let ping = eth().ip4("10.0.0.7", EDGE_IPS[0]).echo(1, 1, b"hi").bytes();
+    let now = bench.now;
+    for _ in 0..800 {
+        bench.inject(&ping, RxMeta::default());
+        bench.worker.turn(now);
+    }
+    let page = bench.control.pages[0].clone();
+    assert_eq!(page.counter(Counter::EchoReplies), 800);
+    // 512 lie in the transmit ring, 256 in the batch that is carried over.
+    assert_eq!((page.refused(DropReason::TxFull), bench.worker.frames_waiting()), (32, 256));
+    assert_eq!(bench.turns().0.len(), 512);
+    assert_eq!(bench.turns().0.len(), 256, "what was carried over goes out when the port moves again");
+}

@@ -1,0 +1,54 @@
+//! Golden rows: a sentence, a config, frames in, frames out, counters moved. A counter that moved unasked is a failure.
+
+mod bench;
+mod drops;
+mod lifetime;
+mod link;
+mod refusals;
+
+use bench::Row;
+use byway::base::DropReason;
+use std::collections::HashSet;
+
+fn rows() -> Vec<Row> {
+    [link::rows(), drops::rows(), refusals::rows()].into_iter().flatten().collect()
+}
+
+#[test]
+fn every_row_comes_out_as_it_says() {
+    let faults: Vec<_> = rows().iter().filter_map(Row::run).collect();
+    assert!(faults.is_empty(), "{} rows fail:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// What dies inside a session is held by the TCP scripts, what needs a full table or ring by `lifetime`.
+#[test]
+fn every_reason_of_the_worker_has_a_row() {
+    use DropReason::*;
+    let elsewhere = [
+        SequenceUnacceptable,
+        RstUnacceptable,
+        SynInSession,
+        PawsOld,
+        TimeWait,
+        FlowsFull,
+        SynRateLimited,
+        EgressExhausted,
+        HandoverFull,
+        NeighborUnresolved,
+        TxFull,
+        NoFrame,
+        Draining,
+        SessionsFull,
+    ];
+    let rows = rows();
+    let moved = rows.iter().flat_map(|row| &row.moved);
+    let held: HashSet<_> = moved
+        .filter_map(|(moved, _)| match moved {
+            bench::Moved::Drop(reason) => Some(*reason),
+            _ => None,
+        })
+        .chain(elsewhere)
+        .collect();
+    let missing: Vec<_> = DropReason::ALL.iter().filter(|reason| !held.contains(reason)).collect();
+    assert!(missing.is_empty(), "no row for {missing:?}");
+}
