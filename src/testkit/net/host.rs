@@ -26,7 +26,7 @@ pub struct Host {
     owns: fn(Addr) -> bool,
     /// Whether it accepts connections.
     listens: bool,
-    /// The hardware address that frames go to, learnt from what came in.
+    /// The hardware address that frames go to.
     gateway: [u8; 6],
     iface: Interface,
     pipe: Pipe,
@@ -41,7 +41,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A machine that owns the addresses that `owns` says, and sends to `gateway` until it learns otherwise.
+    /// A machine that owns the addresses that `owns` says, and sends everything to `gateway`.
     pub fn new(mac: [u8; 6], gateway: [u8; 6], owns: fn(Addr) -> bool, listens: bool, seed: u64) -> Self {
         let mut pipe = Pipe::default();
         let mut config = Config::new(HardwareAddress::Ip);
@@ -132,7 +132,6 @@ impl Host {
         if self.listens && tcp.is_first_syn && !self.peers.contains_key(&tuple) {
             self.peers.insert(tuple, Peer::origin(tcp.dst, tcp.src));
         }
-        self.gateway.copy_from_slice(&frame[6..12]);
         self.pipe.rx = Some(packet[..tcp.total_len].to_vec());
         if self.peers.contains_key(&tuple) {
             self.poll(tuple, now);
