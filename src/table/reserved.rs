@@ -180,3 +180,99 @@ impl fmt::Display for Forbidden {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::PrefixSpec;
+
+    fn addr(text: &str) -> Addr {
+        text.parse::<std::net::IpAddr>().expect("an address").into()
+    }
+
+    fn ask(text: &str) -> Option<String> {
+        let reserved = Reserved {
+            subnets: vec![
+                Subnet { own: addr("10.0.0.2"), length: 24 },
+                Subnet { own: addr("fd00::2"), length: 64 },
+            ],
+            gateways: vec![addr("10.0.0.1"), addr("fd00::1")],
+            egress: vec![addr("10.0.0.3"), addr("fd00::3")],
+            lab: true,
+        };
+        let prefix = |text: &str| {
+            let prefix = Prefix::new(text.parse().expect("a net"), true).expect("valid");
+            PrefixSpec { prefix, description: None }
+        };
+        let prefixes = [prefix("198.51.100.0/24"), prefix("2001:db8::/48")];
+        let map = PrefixMap::build(&prefixes, [1, 2]).expect("no prefix repeats");
+        forbidden_origin(addr(text), &reserved, &map).map(|reason| reason.to_string())
+    }
+
+    #[test]
+    fn hosts_out_there_and_on_link_may_be_origins() {
+        let fine = [
+            "192.0.2.1",
+            "10.0.0.4",
+            "10.1.0.1",
+            "172.16.0.1",
+            "fd00::4",
+            "2001:db8:1::1",
+            "::ffff:192.0.2.1",
+        ];
+        let embedded = ["64:ff9b::192.0.2.1", "2002:c000:201::1", "fd00::200:5efe:192.0.2.1"];
+        for text in fine.into_iter().chain(embedded) {
+            assert_eq!(ask(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn taken_and_impossible_addresses_may_not_in_any_form() {
+        for (text, part) in [
+            ("0.1.2.3", "unspecified"),
+            ("::", "unspecified"),
+            ("127.9.9.9", "loopback"),
+            ("169.254.1.1", "link-local"),
+            ("240.0.0.1", "reserved"),
+            ("ff02::1", "multicast"),
+            ("10.0.0.2", "this box"),
+            ("fd00::1", "gateway"),
+            ("fd00::3", "egress"),
+            ("10.0.0.255", "broadcast"),
+            ("198.51.100.255", "onboarded"),
+            ("2001:db8:0:1::", "onboarded"),
+            ("::ffff:10.0.0.2", "this box"),
+            ("::127.0.0.1", "IPv4-compatible"),
+            ("::ffff:0:127.0.0.1", "IPv4-translated"),
+            ("64:ff9b::10.0.0.1", "NAT64"),
+            ("64:ff9b:1::10.0.0.1", "local-use NAT64"),
+            ("2002:0a00:0003::1", "6to4"),
+            ("2001:0:1::f5ff:fffd", "Teredo"),
+            ("fd00::5efe:198.51.100.1", "ISATAP"),
+        ] {
+            let reason = ask(text).unwrap_or_else(|| panic!("{text} is let through"));
+            assert!(reason.contains(part), "{text}: {reason}");
+        }
+    }
+
+    #[test]
+    fn subnets_of_every_length_know_their_hosts() {
+        let subnet = |own: &str, length| Subnet { own: addr(own), length };
+        assert!(
+            subnet("10.0.0.2", 24).contains(addr("10.0.0.200"))
+                && !subnet("10.0.0.2", 24).contains(addr("10.0.1.2"))
+        );
+        assert!(
+            subnet("10.0.0.2", 32).contains(addr("10.0.0.2"))
+                && !subnet("10.0.0.2", 32).contains(addr("10.0.0.3"))
+        );
+        assert!(
+            !subnet("10.0.0.2", 0).contains(addr("fd00::1"))
+                && subnet("10.0.0.2", 0).contains(addr("9.9.9.9"))
+        );
+        assert!(
+            subnet("fd00::2", 64).contains(addr("fd00::ffff:1"))
+                && !subnet("fd00::2", 128).contains(addr("fd00::3"))
+        );
+    }
+}

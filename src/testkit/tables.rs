@@ -64,7 +64,10 @@ pub fn hold_find(spec: &LiveSpec, snapshot: &Snapshot, (addr, protocol, port): (
     let found = snapshot.table.find(addr, protocol, port);
     let found = found.map(|slot| snapshot.table.app(slot).expect("a found app is there").id);
     assert_eq!(found, model::app_of(spec, addr, protocol, port), "{addr} {protocol:?} {port}");
-    assert_eq!(snapshot.table.covers(addr), model::longest_prefix(spec, addr).is_some(), "{addr}");
+    let prefixes = snapshot.table.prefixes();
+    let prefix = prefixes.find(addr).and_then(|slot| prefixes.prefix(slot));
+    assert_eq!(prefix, model::longest_prefix(spec, addr), "{addr}");
+    assert_eq!(snapshot.table.covers(addr), prefix.is_some(), "{addr}");
 }
 
 /// Holds the rules' answer against the model's, down to the rule; `compiler` made the snapshot.

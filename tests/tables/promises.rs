@@ -25,7 +25,7 @@ fn around(texts: &[&str]) -> Vec<Addr> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn compiled_tables_answer_like_the_naive_model(spec in spec(), seed: u64) {
