@@ -110,8 +110,6 @@ impl Sessions {
                 self.scratch = scratch;
                 fate
             }
-            // RFC 1337, and more: both streams are through; the peer forgot us while the other leg still drains.
-            Verdict::Reset if self.leg(at).state == State::TimeWait => Fate::Dropped(DropReason::TimeWait),
             Verdict::Reset => {
                 self.end(at.session(), End::Reset(at.side()), Some(at.side()), now, net);
                 Fate::Absorbed
