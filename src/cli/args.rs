@@ -23,6 +23,8 @@ pub enum Command {
     Run(RunArgs),
     /// Say whether a boot config (TOML) or a table file (JSON) is right, and what it would bring about.
     Check(CheckArgs),
+    /// Look this machine over: hugepages, IOMMU, NICs, CPUs, limits; each line with its fix.
+    Doctor(DoctorArgs),
     /// The boot config.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -51,6 +53,14 @@ pub struct CheckArgs {
     /// Answer with one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// Look in the light of this boot config.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Verbs of `config`.

@@ -1,9 +1,16 @@
 //! `byway check`: is this file right, and what would it bring about?
 
 use super::args::CheckArgs;
-use super::command::{fail, tell};
+use super::command::{complain, fail, tell};
+use super::run::{folder_of, reserved};
+use super::secret::Secret;
+use super::show::app_table;
+use super::whereabouts::lab;
 use crate::control::config::Problem;
 use crate::control::config::boot::{self, BootSpec, MemoryEstimate};
+use crate::control::{Loaded, Store, Workshop, app_rows, summary};
+use crate::table::Reserved;
+use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,12 +19,36 @@ use std::process::ExitCode;
 pub fn run(args: &CheckArgs) -> ExitCode {
     let text = match read(&args.file) {
         Ok(text) => text,
-        Err(why) => return fail(why),
+        Err(why) => return answer(args, Err(vec![why])),
     };
-    match load_text(&args.file, &text) {
-        Ok(spec) => tell(boot_report(&spec)),
-        Err(problems) => fail_all(&args.file, &problems),
+    let checked = if is_json(&text) { check_table(args) } else { check_boot(args, &text) };
+    answer(args, checked)
+}
+
+/// A report for people and the same for programs.
+struct Report {
+    text: String,
+    json: Value,
+}
+
+fn answer(args: &CheckArgs, checked: Result<Report, Vec<String>>) -> ExitCode {
+    match checked {
+        Ok(report) if args.json => tell(format_args!("{:#}", report.json)),
+        Ok(report) => tell(report.text),
+        Err(lines) if args.json => {
+            tell(format_args!("{:#}", json!({ "ok": false, "errors": lines })));
+            ExitCode::FAILURE
+        }
+        Err(lines) => {
+            lines.iter().for_each(complain);
+            fail(format_args!("{} thing(s) wrong", lines.len()))
+        }
     }
+}
+
+/// A table file is a JSON object; no TOML document starts with a brace.
+fn is_json(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
 }
 
 /// Reads a file as UTF-8 text.
@@ -28,33 +59,85 @@ pub fn read(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-fn load_text(file: &Path, text: &str) -> Result<BootSpec, Vec<Problem>> {
-    boot::parse(text, file.parent().unwrap_or(Path::new("")))
+/// Reads a boot config.
+///
+/// # Errors
+/// All that is wrong with it, on one line.
+pub fn boot_spec(file: &Path) -> Result<BootSpec, String> {
+    let text = read(file)?;
+    boot::parse(&text, folder_of(file)).map_err(|problems| named(file, &problems).join("; "))
 }
 
-/// All problems of a file, a line each, and the exit code.
-pub fn fail_all(file: &Path, problems: &[Problem]) -> ExitCode {
-    for problem in problems {
-        fail(format_args!("{}: {problem}", file.display()));
+/// All problems of a file, a line each.
+pub fn named(file: &Path, problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(|problem| format!("{}: {problem}", file.display())).collect()
+}
+
+/// Compiles a table file without storing it.
+///
+/// # Errors
+/// All that is wrong with it, a line each.
+pub fn table(file: &Path, reserved: Reserved) -> Result<(Workshop, Loaded), Vec<String>> {
+    let tables = Secret::fixed().tables();
+    let mut workshop = Workshop::new(file, Store::new(Path::new("")), reserved, 0, tables);
+    let loaded = workshop.try_file().map_err(|error| error.lines())?;
+    Ok((workshop, loaded))
+}
+
+fn check_table(args: &CheckArgs) -> Result<Report, Vec<String>> {
+    let boot = args.config.as_deref().map(boot_spec).transpose().map_err(|why| vec![why])?;
+    let taken = boot.as_ref().map_or_else(lab, reserved);
+    let (_, loaded) = table(&args.file, taken)?;
+    let rows = app_rows::rows(&loaded, &[]);
+    let mut text = String::new();
+    for warning in &loaded.warnings {
+        // Writing into a string does not fail.
+        let _ = writeln!(text, "warning: {warning}");
     }
-    fail(format_args!("{}: {} thing(s) wrong; nothing was changed", file.display(), problems.len()))
+    let apps = app_table(&json!(rows));
+    let _ = write!(text, "{apps}\nthe table file is right: {}", summary(&loaded));
+    let json = json!({ "ok": true, "summary": summary(&loaded), "apps": rows, "warnings": loaded.warnings });
+    Ok(Report { text, json })
 }
 
-fn boot_report(spec: &BootSpec) -> String {
-    let mut out = String::new();
-    let mut line = |text: String| writeln!(out, "{text}").unwrap_or(());
+fn check_boot(args: &CheckArgs, text: &str) -> Result<Report, Vec<String>> {
+    let spec = boot::parse(text, folder_of(&args.file)).map_err(|problems| named(&args.file, &problems))?;
+    let warnings = spec.warnings();
+    let json = json!({
+        "ok": true,
+        "tables": spec.tables,
+        "ports": spec.ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>(),
+        "workers": spec.workers.count(),
+        "memory_bytes_max": MemoryEstimate::of(&spec).total_bytes(),
+        "warnings": warnings,
+    });
+    Ok(Report { text: boot_text(&spec, &warnings), json })
+}
+
+fn boot_text(spec: &BootSpec, warnings: &[String]) -> String {
+    let mut lines = Vec::new();
     for port in &spec.ports {
         let addresses: Vec<String> = port.addresses.iter().map(ToString::to_string).collect();
-        line(format!("port {}: {}, mtu {}, {}", port.name, port.device, port.mtu, addresses.join(", ")));
+        lines.push(format!(
+            "port {}: {}, mtu {}, {}",
+            port.name,
+            port.device,
+            port.mtu,
+            addresses.join(", ")
+        ));
     }
     for route in &spec.routes {
-        line(format!("route {} via {} on {}", route.to, route.via, spec.ports[route.port.index()].name));
+        lines.push(format!(
+            "route {} via {} on {}",
+            route.to,
+            route.via,
+            spec.ports[route.port.index()].name
+        ));
     }
-    line(format!("workers: {}", spec.workers.count()));
-    line(format!("memory: {}", MemoryEstimate::of(spec)));
-    for warning in spec.warnings() {
-        line(format!("warning: {warning}"));
-    }
-    line("the boot config is right".into());
-    out.trim_end().to_owned()
+    lines.push(format!("workers: {}", spec.workers.count()));
+    lines.push(format!("memory: {}", MemoryEstimate::of(spec)));
+    lines.push(format!("tables: {}", spec.tables.display()));
+    lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.push("the boot config is right".into());
+    lines.join("\n")
 }

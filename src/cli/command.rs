@@ -1,7 +1,8 @@
 //! From arguments to a verb, and from its failure to one line and an exit code.
 
 use super::args::{Cli, Command, ConfigCommand};
-use super::{check, init, show};
+use super::{check, init, inspect, run, show, whereabouts};
+use crate::control::log::OneLine;
 use clap::Parser;
 use std::fmt::Display;
 use std::io::Write;
@@ -13,15 +14,22 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Config(ConfigCommand::Init { path }) => init::run(path.as_deref()),
         Command::Show(args) => show::run(&args),
-        Command::Run(_) | Command::Where(_) => fail("this verb is not built in yet"),
+        Command::Run(args) => run::run(&args),
+        Command::Where(args) => whereabouts::run(&args),
+        Command::Doctor(args) => inspect::run(&args),
     }
 }
 
 /// Says in one line on standard error why the verb failed.
 pub fn fail(why: impl Display) -> ExitCode {
-    // A closed standard error leaves nothing to do about it.
-    let _ = writeln!(std::io::stderr(), "byway: error: {why}");
+    complain(why);
     ExitCode::FAILURE
+}
+
+/// One thing that is wrong, on a line of standard error.
+pub fn complain(what: impl Display) {
+    // A closed standard error leaves nothing to do about it.
+    let _ = writeln!(std::io::stderr(), "byway: error: {}", OneLine(what));
 }
 
 /// Writes to standard output; a reader that went away (`| head`) is no failure.

@@ -4,9 +4,18 @@ mod args;
 mod check;
 mod client;
 mod command;
+pub mod crew;
 pub mod doctor;
+#[cfg(feature = "dpdk")]
+mod dpdk_run;
+mod folders;
 mod init;
+mod inspect;
+mod lower;
+pub mod run;
+pub mod secret;
 mod show;
 mod text;
+mod whereabouts;
 
 pub use command::main;

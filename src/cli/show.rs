@@ -96,13 +96,26 @@ fn all_sessions(client: &mut Client) -> Result<Value, String> {
 
 fn shown(what: ShowWhat, value: &Value) -> String {
     match what {
-        ShowWhat::Apps => rows(APPS, &value["apps"]),
+        ShowWhat::Apps => app_table(&value["apps"]),
         ShowWhat::Sessions => rows(SESSIONS, &value["sessions"]),
         ShowWhat::Counters => rows(COUNTERS, &value["counters"]),
         ShowWhat::Ports => rows(PORTS, &value["ports"]),
         ShowWhat::Neighbors => rows(NEIGHBORS, &value["neighbors"]),
         ShowWhat::Status => fields(value),
     }
+}
+
+/// Apps as a table; columns of counters are left out where the rows have none (`byway check`).
+pub fn app_table(apps: &Value) -> String {
+    let counted = apps.pointer("/0/connections").is_some();
+    let columns: Vec<Column> = APPS
+        .iter()
+        .filter(|(_, pointer)| {
+            counted || !["/connections", "/bytes_in", "/bytes_out", "/refused"].contains(pointer)
+        })
+        .copied()
+        .collect();
+    rows(&columns, apps)
 }
 
 fn rows(columns: &[Column], rows: &Value) -> String {

@@ -20,9 +20,9 @@ pub struct AppFacts {
     /// The app's id.
     pub id: String,
     /// `tls` of the app.
-    pub tls: String,
+    pub tls: &'static str,
     /// `proxy_protocol` of the app.
-    pub proxy_protocol: String,
+    pub proxy_protocol: &'static str,
 }
 
 /// Where event lines go.
@@ -254,7 +254,7 @@ mod tests {
     }
 
     fn facts() -> AppFacts {
-        AppFacts { id: "4590\"x".into(), tls: "off".into(), proxy_protocol: "off".into() }
+        AppFacts { id: "4590\"x".into(), tls: "off", proxy_protocol: "off" }
     }
 
     fn clock() -> WallClock {

@@ -3,6 +3,9 @@
 use crate::base::{Instant, Span, WorkerId};
 use crate::telemetry::PageReader;
 
+/// How long a worker may take to its first turn: it makes all its tables before.
+const START: Span = Span::from_secs(120);
+
 /// A worker that stopped turning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hang {
@@ -46,7 +49,8 @@ impl Heartbeat {
             }
             pulse.moved_at += Span::from_nanos(slept);
             let silent = now.since(pulse.moved_at);
-            if silent >= self.limit && hang.is_none() {
+            let limit = if turns == 0 { self.limit.max(START) } else { self.limit };
+            if silent >= limit && hang.is_none() {
                 hang = Some(Hang { worker: page.worker(), silent });
             }
         }
@@ -70,6 +74,7 @@ mod tests {
     #[test]
     fn the_worker_that_stopped_is_named() {
         let (writers, readers) = workers();
+        writers[1].count(Counter::Turns);
         let mut heartbeat = Heartbeat::new(&readers, Span::from_millis(1_000), at(0));
         for ms in (0..3_000).step_by(100) {
             writers[0].count(Counter::Turns);
@@ -80,8 +85,17 @@ mod tests {
     }
 
     #[test]
-    fn a_control_thread_that_slept_blames_nobody() {
+    fn a_worker_may_take_its_time_to_the_first_turn() {
         let (_writers, readers) = workers();
+        let mut heartbeat = Heartbeat::new(&readers, Span::from_millis(1_000), at(0));
+        assert!((0..100_000).step_by(500).all(|ms| heartbeat.look(&readers, at(ms)).is_none()));
+        assert!((100_000..121_000).step_by(500).any(|ms| heartbeat.look(&readers, at(ms)).is_some()));
+    }
+
+    #[test]
+    fn a_control_thread_that_slept_blames_nobody() {
+        let (writers, readers) = workers();
+        writers.iter().for_each(|writer| writer.count(Counter::Turns));
         let mut heartbeat = Heartbeat::new(&readers, Span::from_millis(1_000), at(0));
         assert_eq!(heartbeat.look(&readers, at(100)), None);
         assert_eq!(heartbeat.look(&readers, at(60_000)), None, "only half a second of the minute counts");

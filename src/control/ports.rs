@@ -5,23 +5,40 @@ use crate::port::{PortInfo, PortStats, RssReport};
 use crate::telemetry::expose::{Kind, Number, Sink};
 use serde_json::{Value, json};
 
-/// What control asks of the ports, about once a second.
+/// What control asks of the ports, a few times a second.
 pub trait PortsView: Send {
     /// What each port is, in the order of their ids.
     fn infos(&self) -> &[PortInfo];
-    /// Frames so far.
-    fn stats(&mut self, port: PortId) -> PortStats;
-    /// Whether the link is up.
-    fn link_up(&mut self, port: PortId) -> bool;
+    /// Looks after all ports: takes counts, sees links change, brings vanished devices back.
+    fn tend(&mut self) -> Vec<(PortId, PortNews)>;
+    /// A port as of the last `tend`.
+    fn state(&self, port: PortId) -> PortState;
+}
+
+/// What happened to a port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PortNews {
+    /// The link came up.
+    LinkUp,
+    /// The link went down.
+    LinkDown,
+    /// The device is gone.
+    Vanished,
+    /// The device is back.
+    Back,
+    /// The device is there again and does not open; why.
+    NotBack(String),
 }
 
 /// A port at one look.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PortState {
     /// Whether its link was up.
     pub link_up: bool,
     /// Its frames so far.
     pub stats: PortStats,
+    /// How often its device vanished.
+    pub vanished: u64,
 }
 
 /// What byway does itself because the device does not.
@@ -51,26 +68,9 @@ pub fn mac_word(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-/// One line for the start-up report.
-pub fn report(info: &PortInfo, device: &str) -> String {
-    let software = in_software(info);
-    let software = if software.is_empty() { "nothing".to_owned() } else { software.join(", ") };
-    let node = info.numa_node.map_or("none".to_owned(), |node| node.to_string());
-    format!(
-        "port {}: {device}, driver {}, mac {}, mtu {}, queues {} rx and {} tx, rss: {}, numa node {node}, in software: {software}",
-        info.name,
-        info.driver,
-        mac_word(info.mac),
-        info.mtu,
-        info.rx_queues,
-        info.tx_queues,
-        rss_word(info.rss),
-    )
-}
-
 /// A port for the local socket.
 pub fn row(info: &PortInfo, state: &PortState) -> Value {
-    let PortState { link_up, stats } = state;
+    let PortState { link_up, stats, vanished } = state;
     json!({
         "name": info.name,
         "driver": info.driver,
@@ -87,6 +87,7 @@ pub fn row(info: &PortInfo, state: &PortState) -> Value {
         },
         "software": in_software(info),
         "numa_node": info.numa_node,
+        "vanished": vanished,
         "stats": {
             "rx_frames": stats.rx_frames,
             "rx_bytes": stats.rx_bytes,
@@ -120,6 +121,10 @@ pub fn expose(infos: &[PortInfo], states: &[PortState], sink: &mut impl Sink) {
     for (info, state) in ports() {
         sink.sample("", &[("port", &info.name)], Number::Whole(state.link_up.into()));
     }
+    sink.family("byway_port_vanished_total", Kind::Counter, "How often the port's device vanished.");
+    for (info, state) in ports() {
+        sink.sample("", &[("port", &info.name)], Number::Whole(state.vanished));
+    }
     for (name, help, read) in STATS {
         sink.family(name, Kind::Counter, help);
         for (info, state) in ports() {
@@ -134,7 +139,7 @@ mod tests {
     use crate::port::ChecksumOffload;
 
     #[test]
-    fn the_report_names_what_falls_to_software() {
+    fn a_row_names_what_falls_to_software() {
         let info = PortInfo {
             id: PortId(0),
             name: "north".into(),
@@ -144,13 +149,12 @@ mod tests {
             rx_queues: 2,
             tx_queues: 2,
             rss: RssReport::Foreign,
-            checksum: ChecksumOffload { rx_ip: true, ..ChecksumOffload::default() },
+            checksum: ChecksumOffload { rx_ip: true, rx_tcp: true, tx_ip: true, tx_tcp: false },
             numa_node: None,
         };
-        let line = report(&info, "net_af_packet,iface=edge0");
-        assert!(line.contains("mac 02:00:00:00:00:ab"), "{line}");
-        assert!(line.ends_with(
-            "in software: verify TCP checksums, fill IPv4 checksums, fill TCP checksums, hand flows over between workers"
-        ));
+        let row = row(&info, &PortState { link_up: true, ..PortState::default() });
+        assert_eq!(row["mac"], "02:00:00:00:00:ab");
+        assert_eq!(row["software"], json!(["fill TCP checksums", "hand flows over between workers"]));
+        assert_eq!(row["link"], "up");
     }
 }

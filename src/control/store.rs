@@ -2,9 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 /// The stored table's name in the state folder.
 const NAME: &str = "last_good.json";
@@ -61,8 +60,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let modified = fs::metadata(self.path())?.modified()?;
-        let unix_s = modified.duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs());
+        let unix_s = u64::try_from(fs::metadata(self.path())?.mtime()).unwrap_or(0);
         Ok(Some(Stored { text, unix_s }))
     }
 }

@@ -140,6 +140,14 @@ impl Compiler {
         self.rules.release_where(|_, _| true);
     }
 
+    /// All rules of `spec` in force with their slots, in one pass.
+    pub fn rules_in_force<'a>(&'a self, spec: &'a LiveSpec) -> impl Iterator<Item = (RuleSlot, RuleRef<'a>)> {
+        scopes(spec).into_iter().flat_map(move |(kind, scope, rules)| {
+            let slot = move |rule| self.rules.find(&self.rule_key(kind, scope, rule)).map(RuleSlot);
+            rules.iter().filter_map(move |rule| slot(rule).map(|slot| (slot, RuleRef { scope, rule })))
+        })
+    }
+
     /// The rule that holds `slot` in `spec`. Looks at all rules; for people, not for the road.
     pub fn rule_at<'a>(&self, spec: &'a LiveSpec, slot: RuleSlot) -> Option<RuleRef<'a>> {
         scopes(spec).into_iter().find_map(|(kind, scope, rules)| {

@@ -27,6 +27,6 @@ pub use icmp_error::IcmpErrorEmit;
 pub use ndp::{NaFlags, NdpMessage};
 pub use parse::parse;
 pub use quoted::Quoted;
-pub use rss::Steering;
+pub use rss::{RSS_KEY, Steering};
 pub use tcp::TcpEmit;
 pub use tcp_options::{SackBlocks, TcpOptions};

@@ -57,7 +57,6 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         tables: folder.join(tables),
         state_dir: folder.join(state_dir),
         on_bad_config: top.value(notes, "on_bad_config", OnBadConfig::LastGood, choice(ON_BAD_CONFIG)),
-        allow_partial: top.value(notes, "allow_partial", false, flag),
         lab: top.value(notes, "lab", false, flag),
         site: top.value(notes, "site", String::new(), site),
         socket: Some(socket).filter(|path| !path.is_empty()).map(|path| folder.join(path)),
@@ -257,6 +256,12 @@ fn icmp(top: &mut Section, notes: &mut Notes) -> IcmpSpec {
     let spec = IcmpSpec {
         echo_per_s: section.value(notes, "echo_per_s", 1_000, whole("replies a second", 0..=1 << 30)),
         errors_per_s: section.value(notes, "errors_per_s", 100, whole("errors a second", 0..=1 << 30)),
+        errors_in_per_s: section.value(
+            notes,
+            "errors_in_per_s",
+            10_000,
+            whole("errors a second", 0..=1 << 30),
+        ),
     };
     section.finish(notes);
     spec
@@ -264,12 +269,11 @@ fn icmp(top: &mut Section, notes: &mut Notes) -> IcmpSpec {
 
 fn neighbors(top: &mut Section, notes: &mut Notes, ports: &[PortSpec]) -> (NeighborSpec, Vec<Place>) {
     let mut section = top.section(notes, "neighbors");
-    let reachable = seconds(&mut section, notes, "reachable_s", 30, 1..=3_600);
-    let per_s = section.value(notes, "per_s", 1_000, whole("messages a second", 1..=1 << 30));
+    let per_s = section.value(notes, "per_s", 10_000, whole("messages a second", 1..=1 << 30));
     let sections = section.sections(notes, "static", NEIGHBORS_MAX);
     let (fixed, places) = sections.into_iter().filter_map(|one| static_neighbor(one, notes, ports)).unzip();
     section.finish(notes);
-    (NeighborSpec { reachable, per_s, fixed }, places)
+    (NeighborSpec { per_s, fixed }, places)
 }
 
 fn static_neighbor(

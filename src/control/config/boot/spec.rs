@@ -15,8 +15,6 @@ pub struct BootSpec {
     pub state_dir: PathBuf,
     /// What a bad table file does at start.
     pub on_bad_config: OnBadConfig,
-    /// Apps whose access, encryption or client identity byway cannot serve fully are carried all the same.
-    pub allow_partial: bool,
     /// Documentation nets may be onboarded.
     pub lab: bool,
     /// The site's name in events (`ColoCode`); empty: left out.
@@ -159,6 +157,16 @@ pub enum DeviceSpec {
 }
 
 impl DeviceSpec {
+    /// Whether it stands on the kernel's own sockets or interfaces, which want rights to be opened anew.
+    pub fn is_of_the_kernel(&self) -> bool {
+        match self {
+            Self::Pci(_) => false,
+            Self::Virtual { driver, .. } => {
+                ["net_af_packet", "net_af_xdp", "net_tap"].iter().any(|name| driver.starts_with(name))
+            }
+        }
+    }
+
     /// The value of argument `key` of a virtual device.
     pub fn arg(&self, key: &str) -> Option<&str> {
         match self {
@@ -265,14 +273,14 @@ pub struct IcmpSpec {
     pub echo_per_s: u32,
     /// ICMP errors sent; 0: none.
     pub errors_per_s: u32,
+    /// ICMP errors taken in; 0: none.
+    pub errors_in_per_s: u32,
 }
 
 /// Neighbour resolution.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NeighborSpec {
-    /// How long an answer is trusted.
-    pub reachable: Span,
-    /// Neighbour messages taken in a second and worker.
+    /// ARP requests and neighbour solicitations answered a second and worker.
     pub per_s: u32,
     /// Neighbours that are never asked for.
     pub fixed: Vec<StaticNeighbor>,

@@ -34,7 +34,7 @@ fn the_template_is_right_and_says_the_defaults() {
     assert_eq!((&template.state_dir, &template.socket), (&small.state_dir, &small.socket));
     assert_eq!((template.metrics, &template.user), (small.metrics, &small.user));
     assert_eq!((template.drain, template.on_bad_config), (small.drain, small.on_bad_config));
-    assert_eq!((template.lab, template.allow_partial, &template.site), (false, false, &small.site));
+    assert_eq!((template.lab, &template.site), (false, &small.site));
     assert_eq!(template.ports[0].mtu, small.ports[0].mtu);
     assert_eq!(template.egress.ports, small.egress.ports);
     assert_eq!(template.routes.len(), 2);

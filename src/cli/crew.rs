@@ -1,0 +1,114 @@
+//! Workers on their threads, and the fleet that control steers them by.
+
+use super::lower::{page_size, worker_settings};
+use super::run::Prepared;
+use crate::base::{Clock, OsClock, Span, WorkerId};
+use crate::control::ports::PortsView;
+use crate::control::{self, Crew, EventLog, Fleet, Outcome, Parts, Reloads};
+use crate::port::Port;
+use crate::snapshot::{cell, mail};
+use crate::telemetry::page;
+use crate::worker::{Ended, Equipment, Settings, Worker, handover_rings};
+use crate::worker::{LaunchError, Registrar, spawn};
+use std::thread::JoinHandle;
+
+/// A worker's thread.
+type Thread = JoinHandle<Option<Ended>>;
+
+/// All worker threads.
+struct Threads(Vec<Option<Thread>>);
+
+impl Crew for Threads {
+    fn fallen(&mut self) -> Option<(WorkerId, String)> {
+        let is_over = |thread: &Option<Thread>| thread.as_ref().is_some_and(JoinHandle::is_finished);
+        let index = self.0.iter().position(is_over)?;
+        let why = match self.0[index].take()?.join() {
+            Ok(Some(Ended::Panicked(message))) => message,
+            Ok(Some(Ended::Stopped)) => "it left its loop unasked".into(),
+            Ok(None) => "its thread did not start".into(),
+            Err(_) => "it panicked while it was made".into(),
+        };
+        Some((WorkerId(index as u8), why))
+    }
+
+    fn all_gone(&mut self) -> bool {
+        self.0.iter().flatten().all(JoinHandle::is_finished)
+    }
+}
+
+/// Ports in service, whatever their kind.
+pub struct Ports<P: Port> {
+    /// For each worker, its end of each port, in the config's order.
+    pub workers: Vec<Vec<P>>,
+    /// The ports as control sees them.
+    pub view: Box<dyn PortsView>,
+    /// What makes the workers' threads known to the ports' library.
+    pub registrar: Registrar,
+}
+
+/// Starts the workers, then runs control on this thread until the process is to end.
+///
+/// # Errors
+/// One line that says what to do.
+pub fn serve<P: Port + 'static>(prepared: Prepared, ports: Ports<P>) -> Result<Outcome, String>
+where
+    P::Frame: 'static,
+{
+    let clock = OsClock::new();
+    let Ports { workers, view, registrar } = ports;
+    let fleet = launch(&prepared, workers, registrar, clock).map_err(|error| error.to_string())?;
+    let Prepared { spec, listeners, workshop, loaded, problems, .. } = prepared;
+    let reloads = Reloads::new(workshop, loaded, problems, spec.tcp.removed_app_drain);
+    let events = EventLog::open(spec.events.clone(), &spec.site);
+    let (drain, hang) = (spec.drain, spec.workers.hang);
+    let parts = Parts { clock, fleet, ports: view, reloads, events, drain, hang };
+    control::run(parts, listeners).map_err(|error| format!("the control side did not start: {error}"))
+}
+
+/// Starts every worker with its ports under the first table.
+fn launch<P: Port + 'static>(
+    prepared: &Prepared,
+    ports: Vec<Vec<P>>,
+    registrar: Registrar,
+    clock: OsClock,
+) -> Result<Fleet, LaunchError>
+where
+    P::Frame: 'static,
+{
+    let spec = &prepared.spec;
+    let mtus = ports.first().map(|ports| ports.iter().map(|port| port.info().mtu).collect());
+    let settings = worker_settings(spec, mtus.unwrap_or_default());
+    let snapshot = prepared.loaded.compiled.snapshot.as_ref().clone();
+    let (publisher, readers) = cell(snapshot, ports.len());
+    let handovers = handover_rings(settings.workers);
+    let (mut threads, mut pages, mut mails) = (Vec::new(), Vec::new(), Vec::new());
+    for (((id, ports), reader), handover) in (0..).zip(ports).zip(readers).zip(handovers) {
+        let id = WorkerId(id);
+        let (control_mail, worker_mail) = mail();
+        let (writer, page_reader) = page(id, page_size(spec));
+        let secret = prepared.secret.workers();
+        let equipment = Equipment { ports, reader, mail: worker_mail, handover, page: writer, secret };
+        let work = Work { id, settings: settings.clone(), equipment, clock, nap: spec.workers.idle_sleep };
+        let cpu = prepared.layout.workers[id.index()];
+        threads.push(Some(spawn(id, cpu, registrar, move || work.run())?));
+        pages.push(page_reader);
+        mails.push(control_mail);
+    }
+    Ok(Fleet::new(pages, mails, publisher, Box::new(Threads(threads))))
+}
+
+/// What goes to a worker's thread. The worker is made there, so that its memory lies on its NUMA node.
+struct Work<P: Port> {
+    id: WorkerId,
+    settings: Settings,
+    equipment: Equipment<P>,
+    clock: OsClock,
+    nap: Span,
+}
+
+impl<P: Port> Work<P> {
+    fn run(self) -> Ended {
+        let mut worker = Worker::new(self.id, &self.settings, self.equipment, self.clock.now());
+        crate::worker::run(&mut worker, &self.clock, self.nap)
+    }
+}

@@ -1,0 +1,51 @@
+//! Folders and files that byway writes to: made while it is root, given to the user that it becomes.
+
+use crate::control::Store;
+use crate::control::config::boot::{BootSpec, EventsTarget};
+use crate::control::log;
+use crate::control::privileges::RunAs;
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::Path;
+
+/// Makes the folders of state, socket and events where they are missing; those that it makes belong to `user`.
+///
+/// # Errors
+/// One line that names the folder.
+pub fn prepare(spec: &BootSpec, user: Option<&RunAs>) -> Result<(), String> {
+    make(&spec.state_dir, user)?;
+    let events = match &spec.events {
+        EventsTarget::File(path) => path.parent(),
+        EventsTarget::Off | EventsTarget::Stdout => None,
+    };
+    let socket = spec.socket.as_deref().and_then(Path::parent);
+    [events, socket].into_iter().flatten().try_for_each(|folder| make(folder, user))
+}
+
+/// Gives what was written before to `user`, too: the stored table and the event file.
+pub fn hand_over(spec: &BootSpec, user: Option<&RunAs>) {
+    give(&Store::new(&spec.state_dir).path(), user);
+    if let EventsTarget::File(path) = &spec.events {
+        give(path, user);
+    }
+}
+
+/// Makes one file `user`'s, where it is there and byway may; otherwise it is said once somebody writes to it.
+pub fn give(path: &Path, user: Option<&RunAs>) {
+    let Some((uid, gid)) = user.map(RunAs::ids) else { return };
+    if path.exists()
+        && let Err(error) = chown(path, Some(uid), Some(gid))
+    {
+        log::warning(format_args!("{}: cannot be given to the user byway becomes: {error}", path.display()));
+    }
+}
+
+fn make(folder: &Path, user: Option<&RunAs>) -> Result<(), String> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
+    made.map_err(|error| format!("{}: cannot be made: {error}", folder.display()))?;
+    give(folder, user);
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! From the boot config to what workers and sessions are told: the one place where both are known.
+
+use crate::base::{Addr, Span};
+use crate::control::config::boot::{BootSpec, EgressSpec, PortSpec, Unanswered};
+use crate::flow::EgressPool;
+use crate::session;
+use crate::telemetry::PageSize;
+use crate::worker;
+
+/// Tuples of one worker in TIME-WAIT and in quarantine, for each session that it can hold: connections come and go
+/// faster than a closed tuple rests.
+const RESTING_PER_SESSION: usize = 4;
+/// The least and the most of them.
+const RESTING_MIN: usize = 4_096;
+const RESTING_MAX: usize = 1 << 20;
+/// Beyond any session's life.
+const NEVER: Span = Span::from_secs(1 << 31);
+
+/// The settings of every worker. `mtus` are those of the ports as they came up.
+pub fn worker_settings(spec: &BootSpec, mtus: Vec<u16>) -> worker::Settings {
+    let route = |route: &crate::control::config::boot::RouteSpec| worker::RouteSettings {
+        to: route.to,
+        via: Some(route.via),
+        port: route.port,
+    };
+    worker::Settings {
+        workers: spec.workers.count() as u8,
+        ports: (0..).zip(&spec.ports).map(|(index, port)| port_settings(spec, index, port)).collect(),
+        routes: spec.routes.iter().map(route).collect(),
+        unused_tcp: refusal(spec.tcp.unused_tcp),
+        blocked_tcp: refusal(spec.tcp.blocked_tcp),
+        denied_sources: spec.deny.clone(),
+        rates: worker::Rates {
+            echo_per_s: spec.icmp.echo_per_s,
+            icmp_error_per_s: spec.icmp.errors_per_s,
+            icmp_in_per_s: spec.icmp.errors_in_per_s,
+            rst_per_s: spec.tcp.rst_per_s,
+            neighbor_per_s: spec.neighbors.per_s,
+        },
+        session: session_settings(spec, mtus),
+    }
+}
+
+/// Room for counters on a worker's page.
+pub fn page_size(spec: &BootSpec) -> PageSize {
+    PageSize { apps: spec.memory.app_counters, rules: spec.memory.rule_counters }
+}
+
+fn port_settings(spec: &BootSpec, index: usize, port: &PortSpec) -> worker::PortSettings {
+    let here = spec.neighbors.fixed.iter().filter(|neighbor| neighbor.port.index() == index);
+    worker::PortSettings {
+        addresses: port.addresses.clone(),
+        answer_neighbors_for_prefixes: port.answer_neighbors_for_prefixes,
+        static_neighbors: here.map(|neighbor| (neighbor.address, neighbor.mac)).collect(),
+    }
+}
+
+const fn refusal(unanswered: Unanswered) -> worker::Refusal {
+    match unanswered {
+        Unanswered::Drop => worker::Refusal::Drop,
+        Unanswered::Rst => worker::Refusal::Rst,
+    }
+}
+
+fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
+    let tcp = &spec.tcp;
+    let resting = (tcp.sessions * RESTING_PER_SESSION).clamp(RESTING_MIN, RESTING_MAX);
+    session::Settings {
+        sessions_max: tcp.sessions as u32,
+        half_open_max: tcp.half_open as u32,
+        time_wait_max: resting as u32,
+        rx_buffer_bytes: tcp.rx_buffer_bytes,
+        tx_buffer_bytes: tcp.tx_buffer_bytes,
+        window_shift: tcp.window_shift,
+        timestamps: tcp.timestamps,
+        congestion: if tcp.congestion_control {
+            session::Congestion::Cubic
+        } else {
+            session::Congestion::Off
+        },
+        port_mtus,
+        mss_max: tcp.mss_max,
+        connect_timeout: tcp.connect_timeout,
+        half_open_timeout: tcp.half_open_timeout,
+        idle_timeout: tcp.idle_timeout,
+        fin_timeout: tcp.fin_timeout,
+        keepalive: if tcp.keepalive == Span::ZERO { NEVER } else { tcp.keepalive },
+        user_timeout: tcp.user_timeout,
+        time_wait: tcp.time_wait,
+        removed_app_grace: tcp.removed_app_drain,
+        challenge_acks_per_s: tcp.challenge_ack_per_s,
+        egress: egress(&spec.egress, resting),
+        comes_home: None,
+    }
+}
+
+fn egress(spec: &EgressSpec, quarantine_max: usize) -> EgressPool {
+    EgressPool {
+        ipv4: spec.ipv4.iter().copied().map(Addr::from).collect(),
+        ipv6: spec.ipv6.iter().copied().map(Addr::from).collect(),
+        ports: spec.ports.clone(),
+        quarantine: spec.quarantine,
+        quarantine_max,
+    }
+}

@@ -1,0 +1,175 @@
+//! `byway run`: from the boot config to a running edge, one step after another; each failure is one line that says
+//! what to do.
+
+use super::args::RunArgs;
+use super::check::{named, read};
+use super::command::fail;
+use super::folders;
+use super::secret::Secret;
+use crate::control::config::boot::{self, BootSpec, MemoryEstimate, OnBadConfig, Placement};
+use crate::control::log;
+use crate::control::privileges::{self, RunAs};
+use crate::control::{
+    ControlSocket, Listeners, LoadError, Loaded, MetricsListener, Outcome, Source, Store, Workshop,
+};
+use crate::table::{Reserved, Subnet};
+use crate::worker::{Layout, Wanted, allowed_cpus};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Everything that is settled before a port is opened.
+pub struct Prepared {
+    /// The boot config.
+    pub spec: BootSpec,
+    /// Whom the process becomes.
+    pub user: Option<RunAs>,
+    /// Who runs on which CPU.
+    pub layout: Layout,
+    /// Listeners, bound.
+    pub listeners: Listeners,
+    /// What makes tables.
+    pub workshop: Workshop,
+    /// The first table.
+    pub loaded: Loaded,
+    /// What is wrong with the table file, where `loaded` is not the file's.
+    pub problems: Vec<String>,
+    /// The boot secret.
+    pub secret: Secret,
+}
+
+/// Runs until told to end.
+pub fn run(args: &RunArgs) -> ExitCode {
+    let text = match read(&args.config) {
+        Ok(text) => text,
+        Err(why) => return fail(why),
+    };
+    let spec = match boot::parse(&text, folder_of(&args.config)) {
+        Ok(spec) => spec,
+        Err(problems) => {
+            named(&args.config, &problems).iter().for_each(log::error);
+            return fail(format_args!("{}: {} thing(s) wrong", args.config.display(), problems.len()));
+        }
+    };
+    match prepare(spec).and_then(serve) {
+        Ok(Outcome::Ended) => {
+            log::info("ended");
+            ExitCode::SUCCESS
+        }
+        Ok(Outcome::Failed(why)) => fail(why),
+        Err(why) => fail(why),
+    }
+}
+
+/// The folder that relative paths of a config start at.
+pub fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
+#[cfg(feature = "dpdk")]
+fn serve(prepared: Prepared) -> Result<Outcome, String> {
+    super::dpdk_run::serve(prepared)
+}
+
+#[cfg(not(feature = "dpdk"))]
+fn serve(_prepared: Prepared) -> Result<Outcome, String> {
+    Err("this byway was built without the `dpdk` feature, which all ports of `run` need".into())
+}
+
+/// Everything up to the ports: user, CPUs, folders, listeners, the first table.
+///
+/// # Errors
+/// One line that says what to do.
+pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
+    log::info(format_args!("byway {}", super::args::VERSION));
+    for warning in spec.warnings() {
+        log::warning(warning);
+    }
+    log::info(format_args!("memory: {}", MemoryEstimate::of(&spec)));
+    privileges::forbid_gains().map_err(|error| error.to_string())?;
+    let user = spec.user.as_deref().map(RunAs::find).transpose().map_err(|error| error.to_string())?;
+    let layout = Layout::choose(&wanted(&spec), &allowed_cpus()).map_err(|error| error.to_string())?;
+    if let Some(warning) = layout.warning() {
+        log::warning(warning);
+    }
+    folders::prepare(&spec, user.as_ref())?;
+    let listeners = listen(&spec, user.as_ref())?;
+    let secret = Secret::draw()?;
+    let mut workshop = Workshop::new(
+        &spec.tables,
+        Store::new(&spec.state_dir),
+        reserved(&spec),
+        spec.memory.rule_counters as u32,
+        secret.tables(),
+    );
+    let (loaded, problems) = first_table(&mut workshop, spec.on_bad_config)?;
+    workshop.compiler.commit(&loaded.compiled);
+    folders::hand_over(&spec, user.as_ref());
+    Ok(Prepared { spec, user, layout, listeners, workshop, loaded, problems, secret })
+}
+
+fn wanted(spec: &BootSpec) -> Wanted {
+    match &spec.workers.placement {
+        Placement::Lcores(cpus) => Wanted::Cpus(cpus.clone()),
+        Placement::Count(count) => Wanted::Count(*count),
+    }
+}
+
+/// What the boot config has taken, so that no prefix covers it and no origin is it.
+pub fn reserved(spec: &BootSpec) -> Reserved {
+    let nets = spec.ports.iter().flat_map(|port| &port.addresses);
+    let ipv4 = spec.egress.ipv4.iter().map(|ip| (*ip).into());
+    let ipv6 = spec.egress.ipv6.iter().map(|ip| (*ip).into());
+    Reserved {
+        subnets: nets.map(|net| Subnet { own: net.addr().into(), length: net.prefix_len() }).collect(),
+        gateways: spec.routes.iter().map(|route| route.via.into()).collect(),
+        egress: ipv4.chain(ipv6).collect(),
+        lab: spec.lab,
+    }
+}
+
+fn listen(spec: &BootSpec, user: Option<&RunAs>) -> Result<Listeners, String> {
+    let socket = match &spec.socket {
+        Some(path) => {
+            let socket =
+                ControlSocket::bind(path).map_err(|error| format!("socket {}: {error}", path.display()))?;
+            folders::give(path, user);
+            Some(socket)
+        }
+        None => None,
+    };
+    let metrics = match spec.metrics {
+        Some(address) => {
+            Some(MetricsListener::bind(address).map_err(|error| format!("metrics {address}: {error}"))?)
+        }
+        None => None,
+    };
+    Ok(Listeners { socket, metrics })
+}
+
+/// The table file's, or the last good one where the config lets it.
+fn first_table(workshop: &mut Workshop, on_bad: OnBadConfig) -> Result<(Loaded, Vec<String>), String> {
+    let error = match workshop.load_file() {
+        Ok(loaded) => return Ok((loaded, Vec::new())),
+        Err(error) => error,
+    };
+    let lines = error.lines();
+    lines.iter().for_each(log::error);
+    let wrong = format!("the table file has {} thing(s) wrong", lines.len());
+    match on_bad {
+        OnBadConfig::Refuse => Err(format!("{wrong}, and on_bad_config is \"refuse\"")),
+        OnBadConfig::LastGood => last_good(workshop, &wrong).map(|loaded| (loaded, lines)),
+    }
+}
+
+fn last_good(workshop: &mut Workshop, wrong: &str) -> Result<Loaded, String> {
+    let stored = workshop.load_last_good().map_err(|error: LoadError| {
+        error.lines().iter().for_each(log::error);
+        format!("{wrong}, and the last good table cannot be used either")
+    })?;
+    let loaded = stored.ok_or_else(|| format!("{wrong}, and no last good table is stored"))?;
+    if let Source::LastGood { unix_s } = loaded.source {
+        let stamp = crate::control::rfc3339(unix_s * 1_000_000);
+        log::warning(format_args!("{wrong}: byway runs with the last good table, stored {stamp}"));
+    }
+    Ok(loaded)
+}

@@ -1,0 +1,110 @@
+//! What the loop answers to inquiries of the listeners.
+
+use super::ask::{Ask, WhereAsk};
+use super::desk::{Inquiry, Readiness};
+use super::life::{Control, Phase};
+use super::listing::Wanted;
+use super::whereabouts::Surroundings;
+use super::workshop::Source;
+use super::{app_rows, numbers, ports, rfc3339, whereabouts};
+use crate::base::{Clock, OsClock};
+use crate::telemetry::expose::{JsonRows, PrometheusText};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+impl Control {
+    /// Answers, or passes the inquiry on to whoever answers later. Whoever asked may have gone: that is no failure.
+    pub(super) fn answer(&mut self, inquiry: Inquiry) {
+        match inquiry {
+            Inquiry::Ask(ask, reply) => self.answer_ask(ask, reply),
+            Inquiry::Metrics(reply) => {
+                let mut sink = PrometheusText::default();
+                numbers::expose(self, &mut sink);
+                let _ = reply.send(sink.text);
+            }
+            Inquiry::Ready(reply) => {
+                let _ = reply.send(self.readiness());
+            }
+        }
+    }
+
+    fn answer_ask(&mut self, ask: Ask, reply: oneshot::Sender<Value>) {
+        let value = match ask {
+            Ask::Sessions(page) => return self.listings.ask(Wanted::Sessions(page), reply),
+            Ask::Neighbors => return self.listings.ask(Wanted::Neighbors, reply),
+            Ask::Reload if !self.is_leaving() => return self.reloads.start(Some(reply)),
+            Ask::Reload => super::ask::refusal("byway drains; no reload"),
+            Ask::Apps => self.apps(),
+            Ask::Counters => self.counters(),
+            Ask::Ports => self.port_rows(),
+            Ask::Where(ask) => self.whereabouts(&ask),
+            Ask::Status => self.status(),
+        };
+        let _ = reply.send(value);
+    }
+
+    fn whereabouts(&self, ask: &WhereAsk) -> Value {
+        let Some(workshop) = self.reloads.workshop() else {
+            return super::ask::refusal("a reload is under way; ask again");
+        };
+        let (reserved, compiler) = (&workshop.reserved, &workshop.compiler);
+        let around = Surroundings { reserved, compiler, workers: self.fleet.pages.len() as u8 };
+        whereabouts::answer(ask, self.reloads.loaded(), &around)
+    }
+
+    fn apps(&self) -> Value {
+        let loaded = self.reloads.loaded();
+        let rows = app_rows::rows(loaded, &self.fleet.pages);
+        json!({ "ok": true, "epoch": loaded.compiled.snapshot.epoch.0, "apps": rows })
+    }
+
+    fn counters(&self) -> Value {
+        let mut sink = JsonRows::default();
+        numbers::expose(self, &mut sink);
+        let moved = |row: &Value| row["value"].as_f64().is_some_and(|value| value != 0.0);
+        sink.rows.retain(moved);
+        json!({ "ok": true, "counters": sink.rows })
+    }
+
+    fn port_rows(&self) -> Value {
+        let pairs = self.ports.infos().iter().zip(self.port_states());
+        let rows: Vec<Value> = pairs.map(|(info, state)| ports::row(info, &state)).collect();
+        json!({ "ok": true, "ports": rows })
+    }
+
+    fn status(&self) -> Value {
+        let phase = match self.phase {
+            Phase::Starting => "starting",
+            Phase::Serving => "serving",
+            Phase::DrainWanted | Phase::Draining(_) => "draining",
+            Phase::Resetting(_) | Phase::Stopping(_) => "stopping",
+        };
+        let (readiness, why) = match self.readiness() {
+            Readiness::Ready => ("ready", Vec::new()),
+            Readiness::Degraded(why) => ("degraded", why),
+            Readiness::NotReady(why) => ("not ready", vec![why]),
+        };
+        let since = self.reloads.in_force_unix_s();
+        let now_s = OsClock::unix_micros() / 1_000_000;
+        let source = match self.reloads.loaded().source {
+            Source::File => "file",
+            Source::LastGood { .. } => "last_good",
+        };
+        json!({
+            "ok": true,
+            "phase": phase,
+            "readiness": readiness,
+            "why": why,
+            "workers": self.fleet.pages.len(),
+            "sessions": self.fleet.sessions(),
+            "uptime_s": self.clock.now().since(self.started).millis() / 1_000,
+            "epoch": self.reloads.loaded().compiled.snapshot.epoch.0,
+            "config_source": source,
+            "config_stale": self.reloads.is_stale(),
+            "config_since": rfc3339(since * 1_000_000),
+            "config_age_s": now_s.saturating_sub(since),
+            "config_problems": self.reloads.problems(),
+            "events_lost": self.events.lost() + self.fleet.lost_events(),
+        })
+    }
+}

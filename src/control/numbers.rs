@@ -1,0 +1,55 @@
+//! Control's own numbers beside those of the workers' pages, for Prometheus and for `byway show counters`.
+
+use super::life::Control;
+use super::ports;
+use crate::base::OsClock;
+use crate::telemetry::expose::{self, Kind, Names, Number, Sink};
+
+/// Tells `sink` everything that byway counts.
+pub(super) fn expose(control: &Control, sink: &mut impl Sink) {
+    let reloads = &control.reloads;
+    let app = |slot| reloads.facts(slot).map(|facts| facts.id.clone());
+    let rule = |slot| reloads.rule_name(slot).cloned();
+    expose::workers(&control.fleet.pages, &Names { app: &app, rule: &rule }, sink);
+    ports::expose(control.ports.infos(), &control.port_states(), sink);
+    own(control, sink);
+}
+
+fn own(control: &Control, sink: &mut impl Sink) {
+    let reloads = &control.reloads;
+    let (done, refused) = reloads.counts();
+    let age = (OsClock::unix_micros() / 1_000_000).saturating_sub(reloads.in_force_unix_s());
+    let apps = &reloads.loaded().compiled.apps;
+    let in_force = apps.iter().filter(|report| report.state.is_in_force()).count() as u64;
+    let rows = [
+        (
+            "byway_config_stale",
+            Kind::Gauge,
+            "Whether the table in force is not what the file says.",
+            u64::from(reloads.is_stale()),
+        ),
+        ("byway_config_age_seconds", Kind::Gauge, "Age of the table in force.", age),
+        (
+            "byway_config_epoch",
+            Kind::Gauge,
+            "Number of the last published snapshot of the table.",
+            reloads.loaded().compiled.snapshot.epoch.0,
+        ),
+        ("byway_config_reloads_total", Kind::Counter, "Tables brought in force after the start.", done),
+        ("byway_config_refused_total", Kind::Counter, "Table files that were refused.", refused),
+        ("byway_apps_in_force", Kind::Gauge, "Apps in the table.", in_force),
+        ("byway_apps_not_in_force", Kind::Gauge, "Apps kept out of the table.", apps.len() as u64 - in_force),
+        ("byway_draining", Kind::Gauge, "Whether the process drains.", u64::from(control.is_leaving())),
+        ("byway_events_written_total", Kind::Counter, "Event lines written.", control.events.written()),
+        (
+            "byway_events_unwritten_total",
+            Kind::Counter,
+            "Event lines that could not be written.",
+            control.events.lost(),
+        ),
+    ];
+    for (name, kind, help, value) in rows {
+        sink.family(name, kind, help);
+        sink.sample("", &[], Number::Whole(value));
+    }
+}

@@ -1,0 +1,299 @@
+//! The road of a config change, seen from the loop.
+//!
+//! ```text
+//!  asked --> loading (beside the loop) --> published --> confirmed by all pages --> done
+//!    ^            | wrong: said, the old table stays
+//!    `------------' asked again meanwhile
+//! ```
+
+use super::ask::refusal;
+use super::event_log::AppFacts;
+use super::fleet::Fleet;
+use super::workshop::{LoadError, Loaded, Source, Workshop};
+use super::{log, privileges};
+use crate::base::{AppSlot, Epoch, Instant, OsClock, RuleSlot, Span};
+use crate::snapshot::Snapshot;
+use crate::table::{AppId, Missing};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Workers that have not taken a snapshot after this long are named in the log.
+const CONFIRM: Span = Span::from_secs(5);
+/// A removed app's slot is given away this long after its sessions were reset at the latest.
+const SLOT_REST: Span = Span::from_secs(60);
+/// Problems of a bad file that are kept for `byway show status`.
+const PROBLEMS_KEPT_MAX: usize = 100;
+
+/// Warnings of one table that are logged.
+const WARNINGS_SAID_MAX: usize = 50;
+
+type Client = oneshot::Sender<Value>;
+type Loading = JoinHandle<(Workshop, Result<Loaded, LoadError>)>;
+
+struct Confirming {
+    epoch: Epoch,
+    since: Instant,
+    warned: bool,
+    clients: Vec<Client>,
+}
+
+/// The table in force, and the one that may follow.
+pub struct Reloads {
+    workshop: Option<Workshop>,
+    loading: Option<Loading>,
+    loading_for: Vec<Client>,
+    again: Option<Vec<Client>>,
+    confirming: Option<Confirming>,
+    loaded: Loaded,
+    facts: Vec<Option<AppFacts>>,
+    retired: HashMap<AppId, Instant>,
+    removed_app_drain: Span,
+    /// What is wrong with the file, where its last state could not be brought in force.
+    problems: Vec<String>,
+    /// Wall time in seconds at which the table in force was made.
+    in_force_unix_s: u64,
+    failures: u64,
+    reloads: u64,
+}
+
+impl Reloads {
+    /// `loaded` is in force from the start; `problems` say why, where it is not the file's.
+    pub fn new(workshop: Workshop, loaded: Loaded, problems: Vec<String>, removed_app_drain: Span) -> Self {
+        let in_force_unix_s = match loaded.source {
+            Source::File => OsClock::unix_micros() / 1_000_000,
+            Source::LastGood { unix_s } => unix_s,
+        };
+        let mut reloads = Self {
+            workshop: Some(workshop),
+            loading: None,
+            loading_for: Vec::new(),
+            again: None,
+            confirming: None,
+            loaded,
+            facts: Vec::new(),
+            retired: HashMap::new(),
+            removed_app_drain,
+            problems,
+            in_force_unix_s,
+            failures: 0,
+            reloads: 0,
+        };
+        reloads.failures = u64::from(reloads.is_stale());
+        reloads.learn_facts();
+        reloads
+    }
+
+    /// The table in force.
+    pub const fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// The workshop, when it is not at work.
+    pub const fn workshop(&self) -> Option<&Workshop> {
+        self.workshop.as_ref()
+    }
+
+    /// What the event log says of the app at `slot`, in force or removed.
+    pub fn facts(&self, slot: AppSlot) -> Option<&AppFacts> {
+        self.facts.get(slot.index())?.as_ref()
+    }
+
+    /// The name of the rule at `slot`.
+    pub fn rule_name(&self, slot: RuleSlot) -> Option<&String> {
+        self.loaded.rule_names.get(&slot)
+    }
+
+    /// Whether the table in force is not what the file says.
+    pub fn is_stale(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
+    /// What is wrong with the file.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Wall time in seconds at which the table in force was made.
+    pub const fn in_force_unix_s(&self) -> u64 {
+        self.in_force_unix_s
+    }
+
+    /// Reloads done, and tables refused.
+    pub const fn counts(&self) -> (u64, u64) {
+        (self.reloads, self.failures)
+    }
+
+    /// Reads the file now; `client` hears of the end.
+    pub fn start(&mut self, client: Option<Client>) {
+        let Some(mut workshop) = self.workshop.take() else {
+            self.again.get_or_insert_default().extend(client);
+            return;
+        };
+        self.loading_for = client.into_iter().collect();
+        self.loading = Some(tokio::task::spawn_blocking(move || {
+            // Reading and compiling want no rights; where there are none to give up, nothing is lost.
+            let _ = privileges::shed();
+            let result = workshop.load_file();
+            (workshop, result)
+        }));
+    }
+
+    /// Waits for the load under way; for ever when there is none. Cancel-safe.
+    pub async fn finished(&mut self) -> Result<Loaded, LoadError> {
+        let Some(loading) = &mut self.loading else { return std::future::pending().await };
+        let (workshop, result) = loading.await.expect("loading does not panic");
+        self.loading = None;
+        self.workshop = Some(workshop);
+        result
+    }
+
+    /// Takes the end of a load: publishes it, or keeps the old table and says why.
+    pub fn settle(&mut self, result: Result<Loaded, LoadError>, fleet: &mut Fleet, now: Instant) {
+        let clients = std::mem::take(&mut self.loading_for);
+        match result {
+            Ok(loaded) => self.publish(loaded, clients, fleet, now),
+            Err(error) => self.refuse(&error, clients),
+        }
+        if let Some(clients) = self.again.take() {
+            self.start(None);
+            self.loading_for = clients;
+        }
+    }
+
+    fn publish(&mut self, loaded: Loaded, mut clients: Vec<Client>, fleet: &mut Fleet, now: Instant) {
+        let epoch = loaded.compiled.snapshot.epoch;
+        fleet.publish(loaded.compiled.snapshot.clone());
+        if let Some(workshop) = &mut self.workshop {
+            workshop.compiler.commit(&loaded.compiled);
+        }
+        self.loaded = loaded;
+        self.learn_facts();
+        self.problems.clear();
+        self.in_force_unix_s = OsClock::unix_micros() / 1_000_000;
+        self.reloads += 1;
+        // A reload on the heels of another: the newer epoch confirms both.
+        clients.extend(self.confirming.take().into_iter().flat_map(|confirming| confirming.clients));
+        self.confirming = Some(Confirming { epoch, since: now, warned: false, clients });
+    }
+
+    fn refuse(&mut self, error: &LoadError, clients: Vec<Client>) {
+        let lines = error.lines();
+        lines.iter().take(PROBLEMS_KEPT_MAX).for_each(log::error);
+        log::error(format_args!(
+            "the table file has {} thing(s) wrong; the old table stays in force",
+            lines.len()
+        ));
+        self.failures += 1;
+        let reply = json!({ "ok": false, "error": lines.join("; "), "problems": lines });
+        answer(clients, &reply);
+        self.problems = lines;
+        self.problems.truncate(PROBLEMS_KEPT_MAX);
+    }
+
+    fn learn_facts(&mut self) {
+        for (slot, facts) in &self.loaded.facts {
+            if self.facts.len() <= slot.index() {
+                self.facts.resize(slot.index() + 1, None);
+            }
+            self.facts[slot.index()] = Some(facts.clone());
+        }
+    }
+
+    /// Looks whether all workers run the published epoch; to be called at every tick.
+    pub fn confirm(&mut self, fleet: &Fleet, now: Instant) {
+        let Some(confirming) = &mut self.confirming else { return };
+        let epoch = confirming.epoch;
+        if fleet.runs(epoch) {
+            let clients = std::mem::take(&mut confirming.clients);
+            self.confirming = None;
+            self.done(epoch, clients);
+        } else if !confirming.warned && now.since(confirming.since) >= CONFIRM {
+            confirming.warned = true;
+            let late: Vec<String> = fleet
+                .pages
+                .iter()
+                .filter(|page| page.epoch() < epoch)
+                .map(|page| page.worker().to_string())
+                .collect();
+            log::warning(format_args!("epoch {epoch} is not yet taken by worker(s) {}", late.join(", ")));
+        }
+    }
+
+    fn done(&mut self, epoch: Epoch, clients: Vec<Client>) {
+        say_loaded(&self.loaded);
+        let reply = json!({ "ok": true, "epoch": epoch.0, "summary": summary(&self.loaded) });
+        answer(clients, &reply);
+    }
+
+    /// Gives slots of apps and rules back that nobody can refer to any more; to be called about once a second.
+    pub fn tidy(&mut self, now: Instant) {
+        let Some(workshop) = &mut self.workshop else { return };
+        if self.confirming.is_none() {
+            workshop.compiler.release_retired_rules();
+        }
+        let retired: Vec<AppId> = workshop.compiler.retired_apps().map(|(id, _)| id).collect();
+        self.retired.retain(|id, _| retired.contains(id));
+        let rest = self.removed_app_drain.nanos() + SLOT_REST.nanos();
+        for id in retired {
+            let since = *self.retired.entry(id).or_insert(now);
+            if now.since(since).nanos() >= rest {
+                workshop.compiler.release_app(id);
+            }
+        }
+    }
+
+    /// A snapshot that drains, for the end of the process; `None` while a load is under way (ask again).
+    pub fn draining(&mut self) -> Option<Arc<Snapshot>> {
+        let last = &self.loaded.compiled.snapshot;
+        self.workshop.as_mut().map(|workshop| workshop.compiler.drain(last))
+    }
+
+    /// Tells whoever still waits that there will be no reload.
+    pub fn give_up(&mut self) {
+        let mut clients = self.again.take().unwrap_or_default();
+        clients.append(&mut self.loading_for);
+        answer(clients, &refusal("byway drains; no reload"));
+    }
+}
+
+fn answer(clients: Vec<Client>, reply: &Value) {
+    for client in clients {
+        // Whoever asked may have gone.
+        let _ = client.send(reply.clone());
+    }
+}
+
+/// Says what came in force, what did not and why; of many reasons the first ones.
+pub fn say_loaded(loaded: &Loaded) {
+    let missing = loaded.compiled.apps.iter().flat_map(|report| {
+        let state = report.state.name();
+        let text = move |missing: &Missing| {
+            format!("app {} is {state}: {}: {}", report.id, missing.field(), missing.text())
+        };
+        report.state.missing().iter().map(text)
+    });
+    let mut all = loaded.warnings.iter().cloned().chain(missing);
+    all.by_ref().take(WARNINGS_SAID_MAX).for_each(log::warning);
+    let more = all.count();
+    if more > 0 {
+        log::warning(format_args!("and {more} more; `byway show apps` has those of apps"));
+    }
+    log::info(format_args!("table in force: {}", summary(loaded)));
+}
+
+/// A table in one line.
+pub fn summary(loaded: &Loaded) -> String {
+    let in_force = loaded.compiled.apps.iter().filter(|report| report.state.is_in_force()).count();
+    let out = loaded.compiled.apps.len() - in_force;
+    let rules = loaded.compiled.rules;
+    format!(
+        "epoch {}, {} prefixes, {in_force} apps in force, {out} not in force, {} access rules in force, {} not",
+        loaded.compiled.snapshot.epoch,
+        loaded.spec.prefixes.len(),
+        rules.in_force,
+        rules.by_origin + rules.challenges,
+    )
+}
