@@ -62,6 +62,10 @@ pub struct World {
     pub latency: Span,
     /// Is shown every frame as it is delivered, and whether the edge or the hosts get it.
     pub watch: Option<Watch>,
+    /// Read before and after each turn of a worker; what it grew by in turns is added up in `metered`.
+    pub meter: Option<fn() -> usize>,
+    /// What `meter` grew by within workers' turns.
+    pub metered: usize,
     flights: BinaryHeap<Reverse<Flight>>,
     number: u64,
     steps: u64,
@@ -87,6 +91,8 @@ impl World {
             sessions_max: usize::MAX,
             latency: Span::from_micros(500),
             watch: None,
+            meter: None,
+            metered: 0,
             flights: BinaryHeap::new(),
             number: 0,
             steps: 0,
@@ -118,7 +124,9 @@ impl World {
         self.collect_from_hosts();
         for _ in 0..TURNS_PER_STEP {
             for worker in &mut self.workers {
+                let before = self.meter.map_or(0, |meter| meter());
                 worker.turn(self.now);
+                self.metered += self.meter.map_or(0, |meter| meter()) - before;
             }
         }
         self.collect_from_wires();
