@@ -69,7 +69,7 @@ fn start(world: &mut World, id: u32) {
         port: 2_000 + (id % 50_000) as u16,
     };
     let far = Endpoint { addr: addr(EDGE_IPS[usize::from(v6)]), port: 80 + (id / 2 % 2) as u16 };
-    let ending = if id % 3 == 0 { Ending::OriginFirst } else { Ending::ClientFirst };
+    let ending = if id.is_multiple_of(3) { Ending::OriginFirst } else { Ending::ClientFirst };
     let talk = Talk { id, up: 2_000 + id % 7_000, down: 5_000 + id % 11_000, ending };
     let now = world.now;
     world.hosts[0].1.connect(near, far, talk, now);

@@ -67,6 +67,25 @@ fn a_seed_runs_the_same_twice() {
     assert_eq!(numbers(3), numbers(3));
 }
 
+/// A gateway that fails over to another card: the hop stays, its address changes, and so live sessions go on.
+#[test]
+fn live_sessions_follow_a_gateway_to_its_new_card() {
+    let mut sim = Sim::new(0);
+    let card = [0x02, 0, 0, 0, 0, 0x22];
+    for _ in 0..50 {
+        sim.start();
+    }
+    (0..20).for_each(|_| sim.world.step().expect("the laws hold"));
+    let host = &mut sim.world.hosts[0].1;
+    assert!(host.live().count() > 0, "some are in the middle of their talk");
+    host.mac = card;
+    host.announce([198, 18, 0, 2]);
+    let silent = |world: &mut World| world.hosts[0].1.live().count() == 0;
+    assert_eq!(sim.world.run(Span::from_secs(90), silent), Ok(true), "{}", sim.state());
+    sim.judge().expect("every byte arrived");
+    assert!(sim.world.workers[0].neighbors().any(|neighbor| neighbor.mac == Some(card)));
+}
+
 /// Runs one seed; what went wrong, if anything did.
 fn run(seed: u64) -> Option<String> {
     let mut sim = Sim::new(seed);

@@ -20,12 +20,13 @@ use super::limits::Limits;
 use super::locals::DenyList;
 use super::{HandoverEnds, Ledger, NeighborView, Refusal, Settings};
 use crate::base::{Addr, Epoch, Instant, PortId, WorkerId};
-use crate::port::Port;
-use crate::session::Sessions;
+use crate::port::{Port, RssReport};
+use crate::session::{ComesHome, Sessions};
 use crate::snapshot::{Snapshot, SnapshotReader, WorkerMail};
 use crate::table::{Reserved, Subnet};
 use crate::telemetry::{Counter, Gauge, PageReader, PageWriter};
-use crate::wire::Steering;
+use crate::wire::{FlowKey, Steering};
+use std::sync::Arc;
 
 /// What one turn did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -93,7 +94,8 @@ impl<P: Port> Worker<P> {
     /// A worker with all its memory. `snapshot` is the first one, which control publishes before launch.
     pub fn new(id: WorkerId, settings: &Settings, equipment: Equipment<P>, now: Instant) -> Self {
         let Equipment { ports, reader, mail, handover, page, secret } = equipment;
-        let session = settings.session.clone();
+        let mut session = settings.session.clone();
+        session.comes_home = comes_home(&ports, id, settings.workers);
         let mut exit = Exit::new(id, settings, ports, mail, page, &secret);
         exit.now = now;
         let ports = exit.faces.len();
@@ -227,6 +229,9 @@ impl<P: Port> Worker<P> {
         page.set(Gauge::Epoch, self.epoch().0);
         page.set(Gauge::Sessions, self.sessions.len() as u64);
         page.set(Gauge::HalfOpen, self.sessions.half_open() as u64);
+        let (time_waits, egress_resting) = self.sessions.resting();
+        page.set(Gauge::TimeWaits, time_waits as u64);
+        page.set(Gauge::EgressPorts, (egress_resting + self.sessions.len()) as u64);
         self.exit.ledger.transmitted += flushed.frames;
         self.posted = self.exit.ledger;
         let turn = Turn { received: taken_in as u32, sent: flushed.frames as u32, busy, stop: self.stop };
@@ -243,6 +248,16 @@ impl<P: Port> Worker<P> {
     pub(super) fn epoch(&self) -> Epoch {
         self.snapshot().epoch
     }
+}
+
+/// Whether a reply arrives on this worker's own queue: known where a device spreads flows by our hash.
+fn comes_home<P: Port>(ports: &[P], id: WorkerId, workers: u8) -> Option<ComesHome> {
+    let programmed = |port: &P| matches!(port.info().rss, RssReport::Programmed { .. });
+    if workers < 2 || !ports.iter().any(programmed) {
+        return None;
+    }
+    let steering = Steering::new(workers);
+    Some(Arc::new(move |reply: &FlowKey| steering.owner(reply) == id))
 }
 
 /// The addresses that the boot config has taken.

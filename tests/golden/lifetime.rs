@@ -2,13 +2,15 @@
 
 use crate::bench::Bench;
 use crate::link::ANNOUNCED;
-use byway::base::{DropReason, PortId};
+use byway::base::{AppSlot, DropReason, Instant, PortId, WorkerId};
 use byway::port::RxMeta;
+use byway::port::mem::{MemOptions, link};
 use byway::snapshot::Command;
-use byway::telemetry::Counter;
-use byway::testkit::edge::{EDGE_IPS, LAB_APPS, addr};
+use byway::telemetry::{AppCounter, Counter, Gauge};
+use byway::testkit::edge::{EDGE_IPS, EDGE_MAC, LAB_APPS, addr, edge, live_spec, settings};
 use byway::testkit::frames::{PEER_MAC, eth};
-use byway::wire::ArpPacket;
+use byway::testkit::laws;
+use byway::wire::{ArpPacket, Parsed, RxHints, Steering, parse};
 
 fn syn(port: u16) -> Vec<u8> {
     eth().ip4("10.0.0.7", EDGE_IPS[0]).tcp(port, 80).seq(7).syn().bytes()
@@ -58,16 +60,56 @@ fn frames_for_a_silent_gateway_are_lost_by_name() {
 }
 
 #[test]
-fn sessions_beyond_the_table_are_refused_by_name_and_none_is_opened_while_draining() {
+fn sessions_beyond_the_table_are_refused_by_name() {
     let mut bench = Bench::new(|settings| settings.session.sessions_max = 2, &LAB_APPS, &[]);
     (1..=3).for_each(|port| bench.inject(&syn(port), RxMeta::default()));
     bench.turns();
-    let page = bench.control.pages[0].clone();
-    assert_eq!(page.dropped(DropReason::SessionsFull), 1);
-    let draining = bench.control.compiler.drain(&byway::snapshot::Snapshot::empty());
+    let page = &bench.control.pages[0];
+    assert_eq!((page.dropped(DropReason::SessionsFull), page.gauge(Gauge::Sessions)), (1, 2));
+}
+
+#[test]
+fn no_session_is_opened_while_draining() {
+    let mut bench = bench();
+    let last = bench.control.publish(&live_spec(&LAB_APPS, &[]));
+    let draining = bench.control.compiler.drain(&last);
     bench.control.publisher.publish(draining);
-    bench.turns();
-    assert_eq!(page.counter(Counter::SnapshotsTaken), 2);
+    bench.inject(&syn(1), RxMeta::default());
+    assert!(bench.turns().0.is_empty());
+    let page = &bench.control.pages[0];
+    assert_eq!((page.dropped(DropReason::Draining), page.gauge(Gauge::Sessions)), (1, 0));
+    assert_eq!(page.app(AppSlot(0), AppCounter::Refused), 1);
+}
+
+#[test]
+fn frames_beyond_a_full_ring_to_the_owner_are_dropped_by_name() {
+    let (mut wire, ports) =
+        link(MemOptions { mac: EDGE_MAC, workers: 2, frames: 4_096, ..MemOptions::default() });
+    let ports = ports.into_iter().map(|port| vec![port]).collect();
+    let (mut workers, control) = edge(&settings(2), ports, &live_spec(&LAB_APPS, &[]));
+    let segment = |port| eth().ip4("10.0.0.7", EDGE_IPS[0]).tcp(port, 80).seq(7).ack(9).bytes();
+    let frames: Vec<_> =
+        (1..5_000).map(segment).filter(|frame| owner(frame) == WorkerId(1)).take(1_030).collect();
+    for frame in &frames {
+        assert!(wire.send(frame));
+        workers[0].turn(Instant::ZERO);
+    }
+    let page = &control.pages[0];
+    assert_eq!((page.counter(Counter::HandedOverFrames), page.dropped(DropReason::HandoverFull)), (1_024, 6));
+    for _ in 0..40 {
+        workers[1].turn(Instant::ZERO);
+    }
+    let page = &control.pages[1];
+    assert_eq!(
+        (page.counter(Counter::TakenOverFrames), page.dropped(DropReason::OutOfState)),
+        (1_024, 1_024)
+    );
+    assert!(workers.iter().all(|worker| laws::check(worker, usize::MAX) == Ok(())));
+}
+
+fn owner(frame: &[u8]) -> WorkerId {
+    let Ok(Parsed::Tcp(segment)) = parse(frame, &RxHints::default()) else { panic!("a segment") };
+    Steering::new(2).owner(&segment.key)
 }
 
 #[test]
