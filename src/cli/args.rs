@@ -23,6 +23,8 @@ pub enum Command {
     Run(RunArgs),
     /// Say whether a boot config (TOML) or a table file (JSON) is right, and what it would bring about.
     Check(CheckArgs),
+    /// Run the shipping worker over a capture, without a NIC; the same input gives the same output.
+    Replay(ReplayArgs),
     /// Look this machine over: hugepages, IOMMU, NICs, CPUs, limits; each line with its fix.
     Doctor(DoctorArgs),
     /// The boot config.
@@ -61,6 +63,26 @@ pub struct DoctorArgs {
     /// Look in the light of this boot config.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Arguments of `replay`.
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// The boot config.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The table file; else the one that the boot config names.
+    #[arg(long, value_name = "FILE")]
+    pub tables: Option<PathBuf>,
+    /// The capture to feed (classic pcap, Ethernet).
+    #[arg(long = "in", value_name = "FILE")]
+    pub input: PathBuf,
+    /// Where to write what the worker sends.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Answer with JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Verbs of `config`.

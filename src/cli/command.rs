@@ -1,7 +1,7 @@
 //! From arguments to a verb, and from its failure to one line and an exit code.
 
 use super::args::{Cli, Command, ConfigCommand};
-use super::{check, init, inspect, run, show, whereabouts};
+use super::{check, init, inspect, replay, run, show, whereabouts};
 use crate::control::log::OneLine;
 use clap::Parser;
 use std::fmt::Display;
@@ -16,6 +16,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Where(args) => whereabouts::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Doctor(args) => inspect::run(&args),
     }
 }

@@ -12,6 +12,7 @@ mod folders;
 mod init;
 mod inspect;
 mod lower;
+mod replay;
 pub mod run;
 pub mod secret;
 mod show;
