@@ -81,7 +81,7 @@ term_drains() {
     "$ROOT/scripts/lab.sh" stop
     make_body last 16
     : >"$STATE/byway.log"
-    in_ns "$EDGE_NS" "$(byway_bin)" run --config "$STATE/edge.toml" >>"$STATE/byway.log" 2>&1 &
+    ip netns exec "$EDGE_NS" "$(byway_bin)" run --config "$STATE/edge.toml" >>"$STATE/byway.log" 2>&1 &
     pid=$!
     note_pid byway "$pid"
     wait_for 30 greets
