@@ -5,15 +5,17 @@ use crate::control::config::boot::{BootSpec, EventsTarget};
 use crate::control::log;
 use crate::control::privileges::RunAs;
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 
-/// Makes the folders of state, socket and events where they are missing; those that it makes belong to `user`.
+/// Makes the folders of state, socket and events where they are missing; those that it makes belong to `user`, and
+/// that of state in any case, since nobody else has business there.
 ///
 /// # Errors
 /// One line that names the folder.
 pub fn prepare(spec: &BootSpec, user: Option<&RunAs>) -> Result<(), String> {
     make(&spec.state_dir, user)?;
+    give(&spec.state_dir, user);
     let events = match &spec.events {
         EventsTarget::File(path) => path.parent(),
         EventsTarget::Off | EventsTarget::Stdout => None,
@@ -27,6 +29,19 @@ pub fn hand_over(spec: &BootSpec, user: Option<&RunAs>) {
     give(&Store::new(&spec.state_dir).path(), user);
     if let EventsTarget::File(path) = &spec.events {
         give(path, user);
+        warn_of_foreign(path.parent(), user);
+    }
+}
+
+/// Says that the event file could not be made anew after a rotation.
+fn warn_of_foreign(folder: Option<&Path>, user: Option<&RunAs>) {
+    let (Some(folder), Some((uid, _))) = (folder, user.map(RunAs::ids)) else { return };
+    let foreign = fs::metadata(folder).is_ok_and(|meta| meta.uid() != uid && meta.mode() & 0o002 == 0);
+    if foreign {
+        let folder = folder.display();
+        log::warning(format_args!(
+            "{folder} is not the user's that byway becomes: events end when their file is rotated"
+        ));
     }
 }
 

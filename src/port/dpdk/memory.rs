@@ -30,6 +30,9 @@ const MIB: u64 = 1 << 20;
 /// What EAL, drivers and rings take beside the frame buffers, in MiB.
 const BASE_MIB: u64 = 48;
 
+/// How much more ordinary pages take: no frame buffer lies across two of 4 KiB, and of 2,368 bytes only one fits.
+const PLAIN_FACTOR: u64 = 2;
+
 /// Where DPDK's memory shall come from, and a warning where it is not hugepages.
 ///
 /// # Errors
@@ -52,8 +55,9 @@ fn decide(
 ) -> Result<(Memory, Option<String>), PortError> {
     let short = |free_mib, hugepages| PortError::MemoryShort { wanted_mib, free_mib, hugepages };
     let plain = |warning: String| {
+        let wanted_mib = wanted_mib * PLAIN_FACTOR;
         if plain_mib < wanted_mib {
-            return Err(short(plain_mib, false));
+            return Err(PortError::MemoryShort { wanted_mib, free_mib: plain_mib, hugepages: false });
         }
         Ok((Memory::Plain { mib: wanted_mib as u32 }, Some(warning)))
     };
@@ -105,8 +109,8 @@ mod tests {
 
     #[test]
     fn ordinary_pages_come_with_a_warning() {
-        assert!(matches!(decide(64, Hugepages::Auto, 63, 900), Ok((Memory::Plain { mib: 64 }, Some(_)))));
-        assert!(matches!(decide(64, Hugepages::Off, 640, 900), Ok((Memory::Plain { mib: 64 }, Some(_)))));
+        assert!(matches!(decide(64, Hugepages::Auto, 63, 900), Ok((Memory::Plain { mib: 128 }, Some(_)))));
+        assert!(matches!(decide(64, Hugepages::Off, 640, 900), Ok((Memory::Plain { mib: 128 }, Some(_)))));
     }
 
     #[test]
