@@ -208,12 +208,15 @@ impl Machine<'_> {
     }
 
     fn cpus(&self) -> Finding {
-        let allowed = crate::worker::allowed_cpus();
+        let mut usable = crate::worker::allowed_cpus();
+        // Isolated CPUs are in no process's set, and taken by name.
+        let named = self.worker_cpus().into_iter().filter(|cpu| !usable.contains(cpu)).collect::<Vec<_>>();
+        usable.extend(crate::worker::isolated_cpus().iter().filter(|cpu| named.contains(cpu)));
         let workers = self.boot.map_or(1, |boot| boot.workers.count());
-        let what = format!("CPUs: {} for {workers} worker(s) and the control side", allowed.len());
-        if allowed.len() < workers {
+        let what = format!("CPUs: {} for {workers} worker(s) and the control side", usable.len());
+        if usable.len() < workers {
             Finding::fail(what, "lower `workers.count`")
-        } else if allowed.len() == workers {
+        } else if usable.len() == workers {
             Finding::warn(format!("{what}, which share one"), "use one worker fewer")
         } else {
             Finding::ok(what)
@@ -221,7 +224,7 @@ impl Machine<'_> {
     }
 
     fn isolated_cpus(&self) -> Finding {
-        let isolated = cpu_list(&word(&self.sys.join("devices/system/cpu/isolated")));
+        let isolated = crate::worker::cpu_list(&word(&self.sys.join("devices/system/cpu/isolated")));
         let workers = self.worker_cpus();
         let list = |cpus: &[u16]| cpus.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
         let open: Vec<u16> = workers.iter().copied().filter(|cpu| !isolated.contains(cpu)).collect();
@@ -361,15 +364,6 @@ fn number(path: &Path) -> Option<u64> {
     word(path).parse().ok()
 }
 
-/// The kernel's list form: `1,3-5`.
-fn cpu_list(text: &str) -> Vec<u16> {
-    let range = |part: &str| {
-        let (low, high) = part.split_once('-').unwrap_or((part, part));
-        Some(low.trim().parse().ok()?..=high.trim().parse().ok()?)
-    };
-    text.split(',').filter_map(range).flatten().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,12 +409,6 @@ mod tests {
         assert_eq!(report.to_string(), "ok   a\nwarn b. Fix: do c");
         report.findings.push(Finding::fail("d", "do e"));
         assert_eq!(report.exit_code(), 1);
-    }
-
-    #[test]
-    fn cpu_lists_are_read_as_the_kernel_writes_them() {
-        assert_eq!(cpu_list("1,3-5"), [1, 3, 4, 5]);
-        assert!(cpu_list("").is_empty());
     }
 
     #[test]

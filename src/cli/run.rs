@@ -13,7 +13,7 @@ use crate::control::{
     ControlSocket, Listeners, LoadError, Loaded, MetricsListener, Outcome, Source, Store, Workshop,
 };
 use crate::table::{Reserved, Subnet};
-use crate::worker::{Layout, Wanted, allowed_cpus};
+use crate::worker::{Layout, Wanted, allowed_cpus, isolated_cpus};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -87,7 +87,8 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
     log::info(format_args!("memory: {}", MemoryEstimate::of(&spec)));
     privileges::forbid_gains().map_err(|error| error.to_string())?;
     let user = spec.user.as_deref().map(RunAs::find).transpose().map_err(|error| error.to_string())?;
-    let layout = Layout::choose(&wanted(&spec), &allowed_cpus()).map_err(|error| error.to_string())?;
+    let layout = Layout::choose(&wanted(&spec), &allowed_cpus(), &isolated_cpus());
+    let layout = layout.map_err(|error| error.to_string())?;
     if let Some(warning) = layout.warning() {
         log::warning(warning);
     }

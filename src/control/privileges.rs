@@ -17,8 +17,10 @@ pub struct RunAs {
     gid: Gid,
 }
 
-/// What the bringing back of a vanished kernel interface needs: a packet socket, an MTU, a hardware address.
-pub const RECOVERY: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN];
+/// What the bringing back of a vanished kernel interface needs: a packet socket, an MTU, a hardware address, and rings
+/// locked in memory past `RLIMIT_MEMLOCK` (AF_PACKET's are 16 MiB).
+pub const RECOVERY: [Capability; 3] =
+    [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN, Capability::CAP_IPC_LOCK];
 
 /// Why privileges could not be given up. None of them may be passed over.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -65,14 +65,15 @@ pub enum LaunchError {
 }
 
 impl Layout {
-    /// Places workers on the CPUs that the process may use; control gets what is left.
+    /// Places workers on the CPUs that the process may use; control gets what is left. CPUs named one by one may also be
+    /// of the `isolated` ones, which the kernel leaves out of every process's set (`isolcpus`).
     ///
     /// # Errors
     /// `TooFewCpus`, `CpuNotAllowed`, `CpuTwice`, `NoWorker`.
-    pub fn choose(wanted: &Wanted, allowed: &[Cpu]) -> Result<Self, LaunchError> {
+    pub fn choose(wanted: &Wanted, allowed: &[Cpu], isolated: &[Cpu]) -> Result<Self, LaunchError> {
         let workers = match wanted {
             Wanted::Count(count) => last(*count, allowed)?,
-            Wanted::Cpus(cpus) => named(cpus, allowed)?,
+            Wanted::Cpus(cpus) => named(cpus, allowed, isolated)?,
         };
         let first = *workers.first().ok_or(LaunchError::NoWorker)?;
         let mut control: Vec<Cpu> = allowed.iter().copied().filter(|cpu| !workers.contains(cpu)).collect();
@@ -104,10 +105,10 @@ fn last(count: usize, allowed: &[Cpu]) -> Result<Vec<Cpu>, LaunchError> {
     Ok(allowed[from..].to_vec())
 }
 
-fn named(cpus: &[Cpu], allowed: &[Cpu]) -> Result<Vec<Cpu>, LaunchError> {
+fn named(cpus: &[Cpu], allowed: &[Cpu], isolated: &[Cpu]) -> Result<Vec<Cpu>, LaunchError> {
     let mut seen = BTreeSet::new();
     for cpu in cpus {
-        if !allowed.contains(cpu) {
+        if !allowed.contains(cpu) && !isolated.contains(cpu) {
             return Err(LaunchError::CpuNotAllowed { cpu: *cpu, allowed: allowed.to_vec() });
         }
         if !seen.insert(*cpu) {
@@ -123,6 +124,20 @@ pub fn allowed_cpus() -> Vec<Cpu> {
     let mut cpus: Vec<Cpu> = cores.iter().filter_map(|core| Cpu::try_from(core.id).ok()).collect();
     cpus.sort_unstable();
     cpus
+}
+
+/// The CPUs that the kernel line keeps from all processes that do not ask for them by name.
+pub fn isolated_cpus() -> Vec<Cpu> {
+    cpu_list(&std::fs::read_to_string("/sys/devices/system/cpu/isolated").unwrap_or_default())
+}
+
+/// `1,4-6` as the kernel writes CPUs.
+pub fn cpu_list(text: &str) -> Vec<Cpu> {
+    let range = |part: &str| {
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        Some(low.parse().ok()?..=high.parse().ok()?)
+    };
+    text.trim().split(',').filter_map(range).flatten().collect()
 }
 
 /// Keeps the calling thread, and every thread that it makes, on `cpus`: the control side, away from the workers.
@@ -286,21 +301,35 @@ mod tests {
 
     #[test]
     fn workers_take_the_last_cpus_and_control_the_others() {
-        let layout = Layout::choose(&Wanted::Count(2), &[0, 1, 2, 5]).expect("enough CPUs");
+        let layout = Layout::choose(&Wanted::Count(2), &[0, 1, 2, 5], &[]).expect("enough CPUs");
         assert_eq!(layout, Layout { workers: vec![2, 5], control: vec![0, 1] });
         assert!(layout.warning().is_none());
     }
 
     #[test]
     fn control_shares_the_first_workers_cpu_where_none_is_left_and_says_so() {
-        let layout = Layout::choose(&Wanted::Cpus(vec![1, 0]), &[0, 1]).expect("enough CPUs");
+        let layout = Layout::choose(&Wanted::Cpus(vec![1, 0]), &[0, 1], &[]).expect("enough CPUs");
         assert_eq!(layout.control, [1]);
         assert!(layout.warning().expect("a warning").contains("shares CPU 1 with worker 0"));
     }
 
     #[test]
+    fn isolated_cpus_are_taken_by_name_and_never_by_count() {
+        let layout = Layout::choose(&Wanted::Cpus(vec![3]), &[0, 1], &[2, 3]).expect("a CPU");
+        assert_eq!(layout, Layout { workers: vec![3], control: vec![0, 1] });
+        let counted = Layout::choose(&Wanted::Count(1), &[0, 1], &[2, 3]).expect("a CPU");
+        assert_eq!(counted.workers, [1]);
+    }
+
+    #[test]
+    fn cpu_lists_are_read_as_the_kernel_writes_them() {
+        assert_eq!(cpu_list("1,3-5\n"), [1, 3, 4, 5]);
+        assert!(cpu_list("\n").is_empty());
+    }
+
+    #[test]
     fn impossible_wishes_are_refused_by_name() {
-        let choose = |wanted| Layout::choose(&wanted, &[0, 1]).expect_err("impossible");
+        let choose = |wanted| Layout::choose(&wanted, &[0, 1], &[2]).expect_err("impossible");
         assert_eq!(choose(Wanted::Count(3)), LaunchError::TooFewCpus { wanted: 3, allowed: 2 });
         assert_eq!(choose(Wanted::Count(0)), LaunchError::NoWorker);
         assert_eq!(choose(Wanted::Cpus(vec![1, 1])), LaunchError::CpuTwice(1));

@@ -27,7 +27,8 @@ mod waiting;
 pub use core::{Equipment, Turn, Worker};
 pub use handover::{Arrival, Handover, HandoverEnds, NeighborUpdate, Notice, handover_rings};
 pub use launch::{
-    Cpu, LaunchError, Layout, Registrar, Wanted, allowed_cpus, confine, numa_mismatches, spawn,
+    Cpu, LaunchError, Layout, Registrar, Wanted, allowed_cpus, confine, cpu_list, isolated_cpus,
+    numa_mismatches, spawn,
 };
 pub use ledger::Ledger;
 pub use neighbor::{HopState, View as NeighborView};
