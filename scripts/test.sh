@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$ROOT" || exit 1
 
 LOGS=$(target_dir)/test-logs
-SECTIONS=(format shell clippy clippy_without_dpdk unit without_dpdk)
+SECTIONS=(format shell clippy clippy_without_dpdk licences unit without_dpdk release end_to_end demo rehearsal)
 mkdir -p "$LOGS"
 
 format() { cargo fmt --all --check; }
@@ -22,6 +22,11 @@ clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 clippy_without_dpdk() { cargo clippy --no-default-features --all-targets --locked -- -D warnings; }
 licences() { check_licences; }
 unit() { cargo test --workspace --locked --no-fail-fast; }
+# With DPDK and real hosts; the last three use the release binary, which is what operators run.
+release() { cargo build --release --locked; }
+end_to_end() { ./tests/e2e/run.sh; }
+demo() { ./scripts/demo.sh; }
+rehearsal() { ./scripts/rehearsal.sh; }
 without_dpdk() { cargo check --no-default-features --locked; }
 
 # section NAME: runs the function of that name, its words into a log, and counts what it counted.

@@ -88,17 +88,23 @@ start_guest() {
     wait_for 20 ip -n "$1" link show south || { tail -n 20 "$STATE/qemu.log" >&2; return 1; }
 }
 
-# guest WORDS...: run in the guest; prints its output, and its exit code is the answer's.
+# guest WORDS...: run in the guest; prints its output, and its exit code is the answer's. QEMU hangs up as soon as our
+# side ends, so the line stays open until the answer is there.
 guest() {
-    local line code=''
-    while IFS= read -r line; do
+    local line code=124
+    coproc WORDS { exec socat - "UNIX-CONNECT:$STATE/words.sock"; }
+    local pid=$WORDS_PID
+    printf '%s\n' "$*" >&"${WORDS[1]}"
+    while IFS= read -r -t 15 line <&"${WORDS[0]}"; do
         line=${line%$'\r'}
         case $line in
             .[0-9]*) code=${line#.}; break ;;
             *) printf '%s\n' "$line" ;;
         esac
-    done < <(printf '%s\n' "$*" | timeout 20 socat -t 15 - "UNIX-CONNECT:$STATE/words.sock")
-    return "${code:-124}"
+    done
+    kill "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+    return "$code"
 }
 
 # monitor WORDS...: a line for QEMU's monitor.
