@@ -1,5 +1,6 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
+use super::bench::Probe;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,6 +35,26 @@ pub enum Command {
     Show(ShowArgs),
     /// Say what a packet would get: prefix, app, rule, origin, worker.
     Where(WhereArgs),
+    /// Count instructions and bytes on in-memory ports, under callgrind.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// Verbs of `bench`.
+#[derive(Subcommand, Debug)]
+pub enum BenchCommand {
+    /// What a relayed segment, a connection and an idle session cost.
+    Session {
+        /// Leave out the rows of 100,000 sessions.
+        #[arg(long)]
+        quick: bool,
+        /// Put one JSON object on the last line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One run of the worker, as `bench session` has it made under callgrind.
+    #[command(hide = true)]
+    SessionProbe(Probe),
 }
 
 /// Arguments of `run`.

@@ -1,7 +1,7 @@
 //! From arguments to a verb, and from its failure to one line and an exit code.
 
-use super::args::{Cli, Command, ConfigCommand};
-use super::{check, init, inspect, replay, run, show, whereabouts};
+use super::args::{BenchCommand, Cli, Command, ConfigCommand};
+use super::{bench, check, init, inspect, replay, run, show, whereabouts};
 use crate::control::log::OneLine;
 use clap::Parser;
 use std::fmt::Display;
@@ -11,6 +11,8 @@ use std::process::ExitCode;
 /// Runs the command line; the exit code is the process's.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Bench(BenchCommand::Session { quick, json }) => bench::bench_session(json, quick),
+        Command::Bench(BenchCommand::SessionProbe(probe)) => bench::run_probe(&probe),
         Command::Check(args) => check::run(&args),
         Command::Config(ConfigCommand::Init { path }) => init::run(path.as_deref()),
         Command::Show(args) => show::run(&args),

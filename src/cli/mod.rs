@@ -1,6 +1,7 @@
 //! Composition: the only room where worker and control meet.
 
 mod args;
+mod bench;
 mod check;
 mod client;
 mod command;

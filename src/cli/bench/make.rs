@@ -1,0 +1,132 @@
+//! The shipping worker on an in-memory port, as the bench runs it.
+
+use super::peer::PEER_MAC;
+use super::world::World;
+use crate::base::{Addr, Instant, PortId, Span, WorkerId};
+use crate::control::config::tables;
+use crate::flow::EgressPool;
+use crate::port::mem::{self, MemOptions};
+use crate::port::{ChecksumOffload, RxMeta};
+use crate::session;
+use crate::snapshot::{Compiler, Snapshot, cell, mail};
+use crate::table::Reserved;
+use crate::telemetry::{PageSize, page};
+use crate::wire::ChecksumState;
+use crate::worker::{self, Equipment, Worker, handover_rings};
+use std::sync::Arc;
+
+/// The one app of the bench's table: `tcp/80` on `peer::EDGE`, to `peer::ORIGIN`.
+const TABLES: &str = r#"{
+  "prefixes": [{"cidr": "198.51.100.0/24"}],
+  "apps": [{"id": "4590376cf2994d72cee36828ec4eff19", "protocol": "tcp/80",
+            "dns": {"type": "ADDRESS", "name": "bench.example.com"}, "origin_direct": ["tcp://198.18.0.2:80"],
+            "edge_ips": {"type": "static", "ips": ["198.51.100.10"]}}]
+}"#;
+/// Bytes of each of a session's four buffers in the bench.
+pub const BUFFER_BYTES: usize = 8_192;
+/// The bench's boot secret: fixed, so that two runs count the same.
+const SECRET: [u8; 32] = *b"a fixed secret for repeatability";
+/// The edge's hardware address.
+const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+/// All checksums done by the device.
+const OFFLOAD: ChecksumOffload = ChecksumOffload { rx_ip: true, rx_tcp: true, tx_ip: true, tx_tcp: true };
+
+/// A worker for `sessions` sessions and the peers around it.
+pub fn world(sessions: usize, offload: bool, timestamps: bool) -> World {
+    let checksum = if offload { OFFLOAD } else { ChecksumOffload::default() };
+    let options = MemOptions { mac: MAC, checksum, ..MemOptions::default() };
+    let (wire, mut ports) = mem::link(options);
+    let settings = settings(sessions);
+    let (publisher, mut readers) = cell(snapshot(), 1);
+    let (control_mail, worker_mail) = mail();
+    let size = PageSize { apps: 16, rules: 16 };
+    let (page, _) = page(WorkerId(0), size);
+    let equipment = Equipment {
+        ports: vec![ports.remove(0)],
+        reader: readers.remove(0),
+        mail: worker_mail,
+        handover: handover_rings(1).remove(0),
+        page,
+        secret: SECRET,
+    };
+    let worker = Worker::new(WorkerId(0), &settings, equipment, Instant::ZERO + Span::from_secs(1));
+    World::new(worker, wire, MAC, timestamps, Box::new((publisher, control_mail)))
+}
+
+/// What a received frame's device says of it: all checksums verified.
+pub const fn rx_meta() -> RxMeta {
+    RxMeta {
+        ip_checksum: ChecksumState::Good,
+        l4_checksum: ChecksumState::Good,
+        rss_hash: None,
+        multi_segment: false,
+        vlan_stripped: false,
+    }
+}
+
+/// The compiled table.
+fn snapshot() -> Snapshot {
+    let reserved = Reserved { lab: true, ..Reserved::default() };
+    let read = tables::read(TABLES.as_bytes(), &reserved).expect("the bench's table is valid");
+    let compiled = Compiler::new([1, 2], 16, 16).compile(&read.spec).expect("the bench's table compiles");
+    Arc::unwrap_or_clone(compiled.snapshot)
+}
+
+/// The worker's settings: the defaults of the boot config, but for the number of sessions and their buffers.
+fn settings(sessions: usize) -> worker::Settings {
+    worker::Settings {
+        workers: 1,
+        ports: vec![worker::PortSettings {
+            addresses: vec!["198.18.0.1/24".parse().expect("a network")],
+            answer_neighbors_for_prefixes: false,
+            static_neighbors: vec![
+                ("198.18.0.254".parse().expect("an address"), PEER_MAC),
+                ("198.18.0.2".parse().expect("an address"), PEER_MAC),
+            ],
+        }],
+        routes: vec![worker::RouteSettings {
+            to: "0.0.0.0/0".parse().expect("a network"),
+            via: Some("198.18.0.254".parse().expect("an address")),
+            port: PortId(0),
+        }],
+        unused_tcp: worker::Refusal::Drop,
+        blocked_tcp: worker::Refusal::Drop,
+        denied_sources: vec![],
+        rates: worker::Rates::default(),
+        session: session_settings(sessions),
+    }
+}
+
+/// Sessions of the bench: 100,000 need more source ports than one address has.
+fn session_settings(sessions: usize) -> session::Settings {
+    let egress = (10..14).map(|host| Addr::v4([198, 18, 0, host])).collect();
+    session::Settings {
+        sessions_max: sessions as u32 + 64,
+        half_open_max: 4_096,
+        time_wait_max: 4_096,
+        rx_buffer_bytes: BUFFER_BYTES,
+        tx_buffer_bytes: BUFFER_BYTES,
+        window_shift: 7,
+        timestamps: true,
+        congestion: session::Congestion::Cubic,
+        port_mtus: vec![1500],
+        mss_max: None,
+        connect_timeout: Span::from_secs(10),
+        half_open_timeout: Span::from_secs(10),
+        idle_timeout: Span::from_secs(86_400),
+        fin_timeout: Span::from_secs(60),
+        keepalive: Span::from_secs(300),
+        user_timeout: Span::from_secs(120),
+        time_wait: Span::from_secs(60),
+        removed_app_grace: Span::from_secs(60),
+        challenge_acks_per_s: 1_000,
+        egress: EgressPool {
+            ipv4: egress,
+            ipv6: vec![],
+            ports: 1_024..=65_535,
+            quarantine: Span::from_secs(60),
+            quarantine_max: 4_096,
+        },
+        comes_home: None,
+    }
+}

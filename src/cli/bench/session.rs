@@ -1,0 +1,180 @@
+//! `byway bench session`: what a relayed segment, a connection and an idle session cost.
+//!
+//! The bench runs itself under callgrind once a row (`Probe`), in a child process that drives the shipping worker on
+//! an in-memory port and counts only the worker's turns.
+
+use super::report::{self, Row};
+use super::world::World;
+use super::{callgrind, make};
+use crate::base::Span;
+use std::process::ExitCode;
+
+/// Numbers of live sessions that every row is taken at.
+const SESSIONS: [usize; 3] = [32, 10_000, 100_000];
+/// A round (every measured session sends one segment) lasts this long in virtual time, however many take part.
+const ROUND: Span = Span::from_millis(1);
+/// Segments counted in one run, at least.
+const SEGMENTS: usize = 6_400;
+/// Connections counted in one run.
+const CONNECTIONS: usize = 640;
+/// The design's bound: a 64-byte segment with its ACK.
+const SEGMENT_64_MAX: f64 = 4_500.0;
+/// The design's bound: a whole connection.
+const CONNECTION_MAX: f64 = 25_000.0;
+/// The design's bound: growth from 32 to 100,000 sessions.
+const GROWTH_PERCENT_MAX: f64 = 3.0;
+/// The design's bound: bytes of an idle session beside its buffers.
+const IDLE_BYTES_MAX: f64 = 2_560.0;
+
+/// One run of the worker, as the child process is told to make it.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Probe {
+    /// Live sessions.
+    #[arg(long)]
+    pub sessions: usize,
+    /// Payload of a segment in bytes; 0 measures whole connections.
+    #[arg(long)]
+    pub payload: u16,
+    /// The port claims to fill in and verify checksums.
+    #[arg(long)]
+    pub offload: bool,
+    /// The peers use timestamps, as Linux does.
+    #[arg(long)]
+    pub timestamps: bool,
+}
+
+impl Probe {
+    /// The arguments that make a child run this probe.
+    fn args(&self) -> Vec<String> {
+        let mut args: Vec<String> = ["bench", "session-probe", "--sessions"].map(String::from).to_vec();
+        args.extend([self.sessions.to_string(), "--payload".into(), self.payload.to_string()]);
+        args.extend(self.offload.then(|| "--offload".to_owned()));
+        args.extend(self.timestamps.then(|| "--timestamps".to_owned()));
+        args
+    }
+
+    /// The row's name: what, how many sessions, how.
+    fn name(&self) -> String {
+        let what = match self.payload {
+            0 => "connection".to_owned(),
+            bytes => format!("segment_{bytes}"),
+        };
+        let how = if self.offload { "" } else { "_softsum" };
+        let options = if self.timestamps { "_timestamps" } else { "" };
+        format!("{what}{how}{options}_{}", self.sessions)
+    }
+
+    /// The design's bound on it.
+    fn limit(&self) -> Option<f64> {
+        match (self.payload, self.offload, self.timestamps) {
+            (0, true, false) => Some(CONNECTION_MAX),
+            (64, true, false) => Some(SEGMENT_64_MAX),
+            _ => None,
+        }
+    }
+}
+
+/// Takes every row, prints them, and fails when one is over its bound.
+pub fn bench_session(json: bool, quick: bool) -> ExitCode {
+    match rows(quick) {
+        Ok(rows) if report::print("session", &rows, json) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("byway bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// All rows of the bench; `quick` leaves out the 100,000 sessions.
+fn rows(quick: bool) -> Result<Vec<Row>, callgrind::CallgrindError> {
+    let counts = if quick { &SESSIONS[..2] } else { &SESSIONS[..] };
+    let mut rows = Vec::new();
+    for payload in [64, 1460, 0] {
+        let mut values = Vec::new();
+        for &sessions in counts {
+            let probe = Probe { sessions, payload, offload: true, timestamps: false };
+            let value = take(probe)?;
+            values.push(value);
+            rows.push(Row::new(probe.name(), value, "instructions", probe.limit()));
+        }
+        rows.push(growth(payload, &values));
+    }
+    for (payload, offload, timestamps) in
+        [(64, false, false), (1460, false, false), (64, true, true), (1448, true, true)]
+    {
+        let probe = Probe { sessions: 32, payload, offload, timestamps };
+        rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
+    }
+    rows.push(Row::new("idle_session_memory".into(), idle_bytes(), "bytes", Some(IDLE_BYTES_MAX)));
+    Ok(rows)
+}
+
+/// Instructions per unit of one probe.
+fn take(probe: Probe) -> Result<f64, callgrind::CallgrindError> {
+    let counted = callgrind::count(&probe.args())?;
+    let units = counted.stdout.lines().find_map(|line| line.strip_prefix("units ")?.parse::<f64>().ok());
+    let units = units.ok_or(callgrind::CallgrindError::NoTotal)?;
+    Ok(counted.instructions as f64 / units)
+}
+
+/// How much more the last count of sessions costs than the first, in per cent.
+fn growth(payload: u16, values: &[f64]) -> Row {
+    let (first, last) = (values[0], values[values.len() - 1]);
+    let what = if payload == 0 { "connection".to_owned() } else { format!("segment_{payload}") };
+    Row::new(format!("{what}_growth"), (last / first - 1.0) * 100.0, "percent", Some(GROWTH_PERCENT_MAX))
+}
+
+/// Bytes that a session takes beside its buffers: what a large worker's data segment has over a small one's, a session.
+fn idle_bytes() -> f64 {
+    const MANY: usize = 100_000;
+    let before = data_bytes();
+    let _small = make::world(0, true, false);
+    let one = data_bytes() - before;
+    let before = data_bytes();
+    let _large = make::world(MANY, true, false);
+    let many = data_bytes() - before;
+    (many - one) / MANY as f64 - 4.0 * make::BUFFER_BYTES as f64
+}
+
+/// Bytes of this process's data mappings (`VmData`, proc(5)).
+fn data_bytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| {
+        line.strip_prefix("VmData:")?.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()
+    });
+    kib.unwrap_or(0.0) * 1024.0
+}
+
+/// The child's side: drives the worker, then prints how many units were counted.
+pub fn run_probe(probe: &Probe) -> ExitCode {
+    let connections = if probe.payload == 0 { CONNECTIONS } else { 0 };
+    let mut world = make::world(probe.sessions + connections, probe.offload, probe.timestamps);
+    world.open(probe.sessions);
+    let units = if probe.payload == 0 { connect(&mut world) } else { relay(&mut world, probe) };
+    println!("units {units}");
+    ExitCode::SUCCESS
+}
+
+/// Measures segments over the live sessions, after two rounds that fill caches and settle the senders.
+fn relay(world: &mut World, probe: &Probe) -> usize {
+    let warm = probe.sessions.min(SEGMENTS);
+    world.relay(0, warm, probe.payload, ROUND);
+    world.relay(0, warm, probe.payload, ROUND);
+    let rounds = SEGMENTS.div_ceil(probe.sessions);
+    world.measuring = true;
+    for _ in 0..rounds {
+        world.relay(0, probe.sessions, probe.payload, ROUND);
+    }
+    world.measuring = false;
+    rounds * probe.sessions
+}
+
+/// Measures whole connections beside the live sessions.
+fn connect(world: &mut World) -> usize {
+    world.measuring = true;
+    let first = world.open(CONNECTIONS);
+    world.close(first, CONNECTIONS);
+    world.measuring = false;
+    CONNECTIONS
+}
