@@ -100,11 +100,11 @@ drop_reasons! {
     Land, "land", Blocked;
     /// Neither TCP, UDP nor ICMP.
     ProtocolUnknown, "protocol_unknown", NotFound;
-    /// The TCP header is broken: data offset or length.
+    /// The TCP header is broken: data offset, length, options, or a port of zero.
     TcpHeaderBad, "tcp_header_bad", Unexpected;
     /// The TCP checksum is wrong.
     TcpChecksumBad, "tcp_checksum_bad", Unexpected;
-    /// Flags that no TCP sends together: SYN with FIN or RST, or none of SYN, RST and ACK.
+    /// Flags that no TCP sends together: two of SYN, FIN and RST, or none of SYN, RST and ACK.
     TcpFlagsBad, "tcp_flags_bad", Blocked;
     /// The UDP header is broken: length.
     UdpHeaderBad, "udp_header_bad", Unexpected;

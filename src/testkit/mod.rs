@@ -1,6 +1,7 @@
 //! What only tests import: frames by hand, naive models, a simulated network, laws.
 
 pub mod edge;
+pub mod foreign;
 pub mod frames;
 pub mod laws;
 pub mod model;

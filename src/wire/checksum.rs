@@ -145,7 +145,8 @@ fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
 
 /// What a rewrite of header fields does to their checksum (RFC 1624, equation 3).
 ///
-/// Fields on even offsets only; numbers in host order. An error that was in the old checksum stays in the new one.
+/// Fields on even offsets only; numbers in host order. An error that was in the old checksum stays in the new one. Not
+/// for a message that may be all zeros afterwards (ICMP's may, TCP's has its pseudo-header).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Change(Sum);
 

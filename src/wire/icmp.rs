@@ -8,8 +8,8 @@
 //!  +------+------+----------+---------------+---------------------
 //! ```
 
-use super::checksum::{self, Change, Sum};
-use super::field::{be16, be32, put16};
+use super::checksum::{self, Sum};
+use super::field::{be16, be32};
 use super::headers::Family;
 use super::quoted::Quoted;
 use super::{ipv4, ipv6};
@@ -157,19 +157,14 @@ pub fn echo_reply(packet: &mut [u8]) -> Result<(), DropReason> {
     if header[0] != request {
         return Err(DropReason::IcmpIgnored);
     }
-    // RFC 1624: only the type changes; a pseudo-header with its addresses swapped sums up to the same.
-    let code = u16::from(header[1]);
-    let change = Change::NONE.word(u16::from(request) << 8 | code, u16::from(reply) << 8 | code);
-    put16(header, 2, change.apply(be16(header, 2)));
     header[0] = reply;
     swap_addresses(&mut ip[source..]);
     match family {
-        Family::V4 => {
-            ip[8] = ipv4::TTL;
-            checksum::fill_ip(ip);
-        }
+        Family::V4 => ip[8] = ipv4::TTL,
         Family::V6 => ip[7] = ipv6::HOP_LIMIT,
     }
+    // Not by parts: a reply may be all zeros but for its checksum, where RFC 1624's arithmetic ends at the other zero.
+    checksum::finish_ip_tcp(packet);
     Ok(())
 }
 

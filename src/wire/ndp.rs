@@ -202,8 +202,8 @@ impl Links {
             let mac = <[u8; 8]>::try_from(option).ok().map(|option| octets::<8, 6>(&option, 2));
             let mac = mac.filter(|mac| !super::ethernet::is_group(*mac));
             match kind {
-                kind::OPTION_SOURCE_LINK => links.source = mac,
-                kind::OPTION_TARGET_LINK => links.target = mac,
+                kind::OPTION_SOURCE_LINK => links.source = mac.or(links.source),
+                kind::OPTION_TARGET_LINK => links.target = mac.or(links.target),
                 _ => {}
             }
             options = rest;

@@ -46,12 +46,17 @@ impl Header {
     pub fn parse(segment: &[u8]) -> Result<Self, DropReason> {
         let header = segment.first_chunk::<HEADER_LEN>().ok_or(DropReason::TcpHeaderBad)?;
         let header_len = (header[12] >> 4) * 4;
+        let (src_port, dst_port) = (be16(header, 0), be16(header, 2));
+        // RFC 6335 6: port 0 is reserved; no connection has it, and smoltcp takes none.
+        if src_port == 0 || dst_port == 0 {
+            return Err(DropReason::TcpHeaderBad);
+        }
         if usize::from(header_len) < HEADER_LEN || usize::from(header_len) > segment.len() {
             return Err(DropReason::TcpHeaderBad);
         }
         Ok(Self {
-            src_port: be16(header, 0),
-            dst_port: be16(header, 2),
+            src_port,
+            dst_port,
             seq: be32(header, 4),
             ack: be32(header, 8),
             header_len,
@@ -61,14 +66,13 @@ impl Header {
     }
 }
 
-/// One bit for each set of the lower six flags that a TCP may send: SYN goes with neither FIN nor RST, and only SYN
-/// and RST come without ACK (RFC 9293 3.10.7.4: a segment without ACK is dropped).
+/// One bit for each set of the lower six flags that a TCP may send: at most one of SYN, FIN and RST, and only SYN and
+/// RST come without ACK (RFC 9293 3.10.7.4: a segment without ACK is dropped).
 const FLAGS_ALLOWED: u64 = {
     let mut allowed = 0;
     let mut flags = 0;
     while flags < 64 {
-        let set = TcpFlags(flags);
-        let broken = set.has(TcpFlags::SYN) && flags & (TcpFlags::FIN | TcpFlags::RST) != 0;
+        let broken = (flags & (TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)).count_ones() > 1;
         let idle = flags & (TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK) == 0;
         if !broken && !idle {
             allowed |= 1 << flags;
@@ -222,7 +226,7 @@ mod tests {
 
     #[test]
     fn data_offsets_that_lie_are_refused() {
-        let mut segment = [0; 24];
+        let mut segment = [1; 24];
         for words in 0..16u8 {
             segment[12] = words << 4;
             let read = Header::parse(&segment).map(|header| header.header_len);
@@ -234,10 +238,10 @@ mod tests {
 
     #[test]
     fn only_flags_that_a_tcp_sends_are_allowed() {
-        for allowed in ["S", "SE", "SEW", "S.", "R", "R.", ".", "P.", "F.", "FP.", "U.", "FR."] {
+        for allowed in ["S", "SE", "SEW", "S.", "R", "R.", ".", "P.", "F.", "FP.", "U."] {
             assert!(flags_allowed(flags_of(allowed)), "{allowed}");
         }
-        for refused in ["", "F", "P", "U", "FPU", "SF", "SR", "SF.", "SR.", "FSRP.U"] {
+        for refused in ["", "F", "P", "U", "FPU", "SF", "SR", "SF.", "SR.", "FR.", "FSRP.U"] {
             assert!(!flags_allowed(flags_of(refused)), "{refused}");
         }
     }

@@ -34,12 +34,7 @@ fn cut(mut frame: Vec<u8>, len: usize) -> Vec<u8> {
 
 /// Ethernet, ARP and the IP headers.
 fn rows_below_layer_4() -> Vec<(&'static str, Vec<u8>, DropReason)> {
-    let from4 = |src: &str| eth().ip4(src, EDGE4).tcp(4000, 22).syn().bytes();
-    let from6 = |src: &str| eth().ip6(src, EDGE6).tcp(4000, 22).syn().bytes();
-    let to4 = |dst: &str| eth().ip4(CLIENT4, dst).tcp(4000, 22).syn().bytes();
-    let to6 = |dst: &str| eth().ip6(CLIENT6, dst).tcp(4000, 22).syn().bytes();
     let option = [1, 1, 1, 0];
-    let flags = |flags| v4().tcp(4000, 22).flags(TcpFlags(flags)).bytes();
     vec![
         ("nothing", Vec::new(), FrameTruncated),
         ("half an Ethernet header", cut(syn4().bytes(), 13), FrameTruncated),
@@ -76,6 +71,17 @@ fn rows_below_layer_4() -> Vec<(&'static str, Vec<u8>, DropReason)> {
         ("an authentication header", v6().extension(51).tcp(1, 2).syn().bytes(), Ipv6Extension),
         ("destination options", v6().extension(60).tcp(1, 2).syn().bytes(), Ipv6Extension),
         ("an IPv6 fragment", v6().extension(44).tcp(1, 2).syn().bytes(), Ipv6Fragment),
+    ]
+}
+
+/// Addresses that no host has, and flags that no TCP sends together.
+fn rows_of_addresses_and_flags() -> Vec<(&'static str, Vec<u8>, DropReason)> {
+    let from4 = |src: &str| eth().ip4(src, EDGE4).tcp(4000, 22).syn().bytes();
+    let from6 = |src: &str| eth().ip6(src, EDGE6).tcp(4000, 22).syn().bytes();
+    let to4 = |dst: &str| eth().ip4(CLIENT4, dst).tcp(4000, 22).syn().bytes();
+    let to6 = |dst: &str| eth().ip6(CLIENT6, dst).tcp(4000, 22).syn().bytes();
+    let flags = |flags| v4().tcp(4000, 22).flags(TcpFlags(flags)).bytes();
+    vec![
         ("from this network", from4("0.0.0.0"), MartianSource),
         ("from 0/8", from4("0.1.2.3"), MartianSource),
         ("from loopback", from4("127.0.0.1"), MartianSource),
@@ -99,6 +105,7 @@ fn rows_below_layer_4() -> Vec<(&'static str, Vec<u8>, DropReason)> {
         ("no flag at all", flags(0), TcpFlagsBad),
         ("SYN with FIN", flags(0x03), TcpFlagsBad),
         ("SYN with RST", flags(0x06), TcpFlagsBad),
+        ("RST with FIN", flags(0x15), TcpFlagsBad),
         ("FIN without ACK", flags(0x01), TcpFlagsBad),
         ("a Christmas tree", flags(0x29), TcpFlagsBad),
     ]
@@ -118,6 +125,8 @@ fn rows_of_layer_4() -> Vec<(&'static str, Vec<u8>, DropReason)> {
     let bare_na = |src: &str| eth().ip6(src, EDGE6).hops(255).icmp(136, 0, [0; 4], target).bytes();
     vec![
         ("half a TCP header", v4().raw(6, &[0; 19]), TcpHeaderBad),
+        ("from TCP port 0", v4().tcp(0, 22).syn().bytes(), TcpHeaderBad),
+        ("to TCP port 0", v6().tcp(4000, 0).syn().bytes(), TcpHeaderBad),
         ("a data offset of four words", syn4().data_offset(4).bytes(), TcpHeaderBad),
         ("a data offset behind the end", syn6().data_offset(6).bytes(), TcpHeaderBad),
         (
@@ -166,9 +175,13 @@ fn rows_of_layer_4() -> Vec<(&'static str, Vec<u8>, DropReason)> {
     ]
 }
 
+fn rows() -> impl Iterator<Item = (&'static str, Vec<u8>, DropReason)> {
+    [rows_below_layer_4(), rows_of_addresses_and_flags(), rows_of_layer_4()].into_iter().flatten()
+}
+
 #[test]
 fn each_broken_frame_dies_of_what_is_broken() {
-    for (what, frame, reason) in rows_below_layer_4().into_iter().chain(rows_of_layer_4()) {
+    for (what, frame, reason) in rows() {
         let result = parse(&frame, &RxHints::default());
         assert_eq!(result.err(), Some(reason), "{what}: {}", pretty(&frame));
     }
@@ -202,7 +215,7 @@ fn every_reason_of_wire_has_its_frame() {
         IcmpChecksumBad,
         NoPrefix,
     ];
-    let rows = rows_below_layer_4().into_iter().chain(rows_of_layer_4());
+    let rows = rows();
     let hit: HashSet<DropReason> = rows.map(|(_, _, reason)| reason).collect();
     assert_eq!(hit, HashSet::from(ours));
 }

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets of tests/fuzz on stable Rust and runs each for a while.
+#
+#   fuzz.sh [--seconds N] [--list] [TARGET ...]
+#
+# Default: every target, 60 seconds each. A target is a file in tests/fuzz/src/bin; its first seeds lie in
+# tests/fuzz/corpus/TARGET. What a run learns stays in the build folder (fuzz-corpus/TARGET) and feeds the next. An
+# input that breaks a target is left in tests/fuzz/artifacts/TARGET and named; `fuzz.sh --input FILE TARGET` runs it
+# again. The last line is `N passed, N failed`, a target each.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+
+FUZZ=$ROOT/tests/fuzz
+SECONDS_EACH=60 INPUT='' LIST=no
+# What cargo-fuzz asks of a nightly compiler, said to a stable one: edges, counters in line, compared values. Branches
+# are not folded into branchless code, which would hide half-way successes from the fuzzer.
+COVERAGE='-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+    -Cllvm-args=-sanitizer-coverage-trace-compares
+    -Cllvm-args=-simplifycfg-branch-fold-threshold=0 -Cllvm-args=-two-entry-phi-node-folding-threshold=0 --cfg fuzzing'
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        --seconds | --input)
+            [ $# -ge 2 ] || die "$1 wants a value"
+            if [ "$1" = --seconds ]; then SECONDS_EACH=$2; else INPUT=$(realpath "$2") || die "no file $2"; fi
+            shift 2 ;;
+        --list) LIST=yes; shift ;;
+        -*) die "what is $1? $(sed -n 4p "${BASH_SOURCE[0]}")" ;;
+        *) break ;;
+    esac
+done
+[[ $SECONDS_EACH =~ ^[1-9][0-9]*$ ]] || die "--seconds $SECONDS_EACH is no number above 0"
+
+TARGETS=("$@")
+[ $# -gt 0 ] || mapfile -t TARGETS < <(find "$FUZZ/src/bin" -name '*.rs' -printf '%f\n' | sed 's/\.rs$//' | sort)
+[ "$LIST" = no ] || { printf '%s\n' "${TARGETS[@]}"; exit 0; }
+for target in "${TARGETS[@]}"; do
+    [ -e "$FUZZ/src/bin/$target.rs" ] || die "no target $target in $FUZZ/src/bin"
+done
+
+# An explicit --target keeps the flags away from build scripts. The build folder is the fuzz targets' own: other flags
+# would make cargo build everything else anew.
+HOST=$(rustc -vV | sed -n 's/^host: //p')
+BUILD=$(target_dir)/fuzz
+build() {
+    local bins=() target
+    for target in "${TARGETS[@]}"; do bins+=(--bin "$target"); done
+    (cd "$FUZZ" && RUSTFLAGS=$(tr -s ' \n' ' ' <<<"$COVERAGE") CARGO_TARGET_DIR=$BUILD \
+        cargo build --quiet --release --locked --target "$HOST" "${bins[@]}")
+}
+
+# run TARGET: fuzzes it; its words go to a log, whose end is shown when it fails.
+run() {
+    local target=$1 learnt=$BUILD/corpus/$1 seeds=$FUZZ/corpus/$1 found=$FUZZ/artifacts/$1 log=$BUILD/$1.log
+    local binary=$BUILD/$HOST/release/$1 folders
+    if [ -n "$INPUT" ]; then
+        check "$target" "$INPUT" "$binary" "$INPUT"
+        return
+    fi
+    mkdir -p "$learnt" "$found"
+    folders=("$learnt")
+    [ ! -d "$seeds" ] || folders+=("$seeds")
+    if "$binary" -max_total_time="$SECONDS_EACH" -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 -verbosity=1 \
+        -artifact_prefix="$found/" "${folders[@]}" >"$log" 2>&1 </dev/null; then
+        pass "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs in $SECONDS_EACH s"
+    else
+        tail -n 40 "$log" >&2
+        fail "$target" "$(grep -o 'Test unit written to .*' "$log" | tail -n 1)"
+    fi
+}
+
+build || die 'the fuzz targets do not build'
+for target in "${TARGETS[@]}"; do run "$target"; done
+tally

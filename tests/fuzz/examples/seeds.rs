@@ -1,0 +1,103 @@
+//! Writes the first seeds of the wire targets into `corpus/`: `cargo run --example seeds` in this folder.
+
+use byway::testkit::frames::{IntoAddr, Ip, eth};
+use byway::wire::{ArpPacket, SackBlocks, TcpOptions};
+use std::path::Path;
+
+fn main() {
+    let frames = frames();
+    write("wire_parse", frames.iter().map(|(name, frame)| (*name, [&[1][..], frame].concat())));
+    write("wire_control", messages().into_iter());
+    write("tcp_options", options().into_iter());
+}
+
+fn write(target: &str, seeds: impl Iterator<Item = (&'static str, Vec<u8>)>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (name, seed) in seeds {
+        std::fs::write(folder.join(name), seed).expect("a seed");
+    }
+}
+
+fn v4() -> Ip {
+    eth().ip4("192.0.2.1", "198.51.100.10")
+}
+
+fn v6() -> Ip {
+    eth().ip6("2001:db8::1", "2001:db8:ffff::10")
+}
+
+fn syn_options() -> TcpOptions {
+    let sack = SackBlocks::NONE;
+    TcpOptions { mss: Some(1460), window_shift: Some(7), sack_permitted: true, timestamp: Some((1, 0)), sack }
+}
+
+fn frames() -> Vec<(&'static str, Vec<u8>)> {
+    let stamped = TcpOptions { timestamp: Some((1, 2)), ..TcpOptions::NONE };
+    vec![
+        ("syn4", v4().tcp(4000, 22).seq(7).syn().options(syn_options()).bytes()),
+        ("syn6", v6().tcp(4000, 22).seq(7).syn().options(syn_options()).bytes()),
+        ("data4", v4().tcp(4000, 22).seq(7).ack(9).psh().options(stamped).payload(b"hello").bytes()),
+        ("data6", v6().tcp(4000, 22).seq(7).ack(9).psh().options(stamped).payload(b"hello").bytes()),
+        ("rst4", v4().tcp(4000, 22).seq(7).rst().bytes()),
+        ("udp4", v4().udp(4000, 53).payload(b"hello").bytes()),
+        ("udp6", v6().udp(4000, 53).payload(b"hello").bytes()),
+        ("echo4", v4().echo(1, 2, b"hello").bytes()),
+        ("echo6", v6().echo(1, 2, b"hello").bytes()),
+        ("error4", v4().icmp(3, 4, [0, 0, 5, 120], &quote(&v4())).bytes()),
+        ("error6", v6().icmp(2, 0, [0, 0, 5, 120], &quote(&v6())).bytes()),
+        ("solicitation", v6().hops(255).icmp(135, 0, [0; 4], &solicitation()).bytes()),
+        ("arp", eth().arp(&arp())),
+        ("vlan", eth().vlan(0x8100, 5).ip4("192.0.2.1", "198.51.100.10").tcp(1, 2).syn().bytes()),
+        ("options4", v4().options(&[1, 1, 1, 0]).tcp(1, 2).syn().bytes()),
+        ("fragment6", v6().extension(44).tcp(1, 2).syn().bytes()),
+    ]
+}
+
+fn quote(ip: &Ip) -> Vec<u8> {
+    ip.clone().tcp(22, 4000).seq(5).ack(6).bytes()[14..].to_vec()
+}
+
+fn arp() -> ArpPacket {
+    ArpPacket::request([2, 0, 0, 0, 0, 1], "192.0.2.1".into_addr(), "192.0.2.2".into_addr())
+}
+
+fn solicitation() -> Vec<u8> {
+    let target = "2001:db8:ffff::10".into_addr().bits().to_be_bytes();
+    [&target[..], &[1, 1, 2, 0, 0, 0, 0, 1]].concat()
+}
+
+fn messages() -> Vec<(&'static str, Vec<u8>)> {
+    let hosts = |src: &str| {
+        [src.into_addr(), "2001:db8::2".into_addr()].map(|addr| addr.bits().to_be_bytes()).concat()
+    };
+    let ndp =
+        |kind: u8, body: &[u8]| [&[1][..], &hosts("fe80::1"), &[kind, 0, 0, 0, 0, 0, 0, 0], body].concat();
+    vec![
+        ("arp", [&[0][..], &eth().arp(&arp())[14..]].concat()),
+        ("solicitation", ndp(135, &solicitation())),
+        ("advertisement", ndp(136, &solicitation())),
+        ("router_solicitation", ndp(133, &[1, 1, 2, 0, 0, 0, 0, 1])),
+        ("router_advertisement", ndp(134, &[0; 8])),
+        ("redirect", ndp(137, &[0x20; 32])),
+        ("echo4", vec![2, 8, 0, 0, 0, 0, 1, 0, 2]),
+        ("unreachable4", [&[2, 3, 1, 0, 0, 0, 0, 0, 0][..], &quote(&v4())].concat()),
+        ("exceeded4", [&[2, 11, 0, 0, 0, 0, 0, 0, 0][..], &quote(&v4())].concat()),
+        ("too_big6", [&[3, 2, 0, 0, 0, 0, 0, 5, 120][..], &quote(&v6())].concat()),
+    ]
+}
+
+fn options() -> Vec<(&'static str, Vec<u8>)> {
+    let written = |options: TcpOptions| {
+        let mut bytes = vec![0; options.emit_len()];
+        options.emit(&mut bytes);
+        bytes
+    };
+    let sack = SackBlocks::new(&[(1, 2), (3, 4), (5, 6)]);
+    vec![
+        ("syn", written(syn_options())),
+        ("stamp", written(TcpOptions { timestamp: Some((1, 2)), ..TcpOptions::NONE })),
+        ("sack", written(TcpOptions { timestamp: Some((1, 2)), sack, ..TcpOptions::NONE })),
+        ("unknown", vec![254, 4, 1, 2, 34, 2, 0, 0]),
+    ]
+}
