@@ -59,7 +59,9 @@ impl<P: Port> Outbox<P> {
     /// How many buffers are at hand for which every port has room. Tops the stash up, and sends where a batch is
     /// nearly full.
     pub fn room(&mut self, flushed: &mut Flushed) -> usize {
-        self.top_up();
+        if self.spares.len() < BURST_FRAMES_MAX {
+            self.top_up();
+        }
         for port in 0..self.ports.len() {
             if self.batches[port].remaining_capacity() < BURST_FRAMES_MAX {
                 self.flush_port(port, flushed);
@@ -97,8 +99,7 @@ impl<P: Port> Outbox<P> {
         if batch.is_empty() {
             return;
         }
-        let frames = batch.len();
-        let bytes = bytes_in(batch);
+        let (frames, bytes) = (batch.len(), bytes_in(batch));
         self.ports[port].transmit(batch);
         flushed.frames += (frames - batch.len()) as u64;
         flushed.bytes += bytes - bytes_in(batch);
