@@ -34,6 +34,7 @@ pub fn worker_settings(spec: &BootSpec, mtus: Vec<u16>) -> worker::Settings {
             echo_per_s: spec.icmp.echo_per_s,
             icmp_error_per_s: spec.icmp.errors_per_s,
             icmp_in_per_s: spec.icmp.errors_in_per_s,
+            syn_per_s: spec.tcp.syn_per_s,
             rst_per_s: spec.tcp.rst_per_s,
             neighbor_per_s: spec.neighbors.per_s,
         },

@@ -5,7 +5,7 @@ use super::{Net, SessionView, Sessions, Standing};
 use crate::base::limits::SWEEP_PER_TURN_MAX;
 use crate::base::{Epoch, Instant};
 use crate::flow::LegRef;
-use crate::telemetry::Status;
+use crate::telemetry::{Counter, Status};
 
 impl Sessions {
     /// Starts the sweep anew, for a snapshot that came while one was under way.
@@ -90,6 +90,7 @@ impl Sessions {
             return;
         };
         session.epoch = epoch;
+        net.page().count(Counter::RejudgedSessions);
         match standing {
             Standing::Keep => session.doom = None,
             Standing::Drain => {

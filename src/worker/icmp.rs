@@ -67,7 +67,12 @@ impl<P: Port> Worker<P> {
         }
         match path_error(kind) {
             Some(error) => {
-                self.sessions.icmp_error(&quoted.key, quoted.seq, error, self.exit.now, &mut self.exit)
+                let now = self.exit.now;
+                let fate = self.sessions.icmp_error(&quoted.key, quoted.seq, error, now, &mut self.exit);
+                if fate == Fate::Absorbed {
+                    self.exit.page.count(Counter::IcmpErrorsAccepted);
+                }
+                fate
             }
             None => Fate::Dropped(DropReason::IcmpIgnored),
         }

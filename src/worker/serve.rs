@@ -78,14 +78,17 @@ impl<P: Port> Worker<P> {
         if !segment.flags.is_first_syn() {
             return Err(DropReason::OutOfState);
         }
-        let admitted = if snapshot.draining { Err(DropReason::Draining) } else { Ok(()) }
-            .and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute))
-            .and_then(|hop| {
-                let origin = origin_of(app, key).filter(|origin| {
-                    forbidden_origin(origin.addr, &self.reserved, snapshot.table.prefixes()).is_none()
-                });
-                Ok((hop, origin.ok_or(DropReason::OriginForbidden)?))
+        let opens = match snapshot.draining {
+            true => Err(DropReason::Draining),
+            false if !self.limits.syn.allow(exit.now) => Err(DropReason::SynRateLimited),
+            false => Ok(()),
+        };
+        let admitted = opens.and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute)).and_then(|hop| {
+            let origin = origin_of(app, key).filter(|origin| {
+                forbidden_origin(origin.addr, &self.reserved, snapshot.table.prefixes()).is_none()
             });
+            Ok((hop, origin.ok_or(DropReason::OriginForbidden)?))
+        });
         let (client_hop, origin) =
             admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
         let ip_firewall = app.ip_firewall;

@@ -67,6 +67,8 @@ pub struct Rates {
     pub icmp_error_per_s: u32,
     /// ICMP errors taken in.
     pub icmp_in_per_s: u32,
+    /// First SYNs that may open a session.
+    pub syn_per_s: u32,
     /// RSTs sent without a session.
     pub rst_per_s: u32,
     /// ARP requests and neighbour solicitations answered.
@@ -79,6 +81,7 @@ impl Default for Rates {
             echo_per_s: 1_000,
             icmp_error_per_s: 100,
             icmp_in_per_s: 10_000,
+            syn_per_s: 50_000,
             rst_per_s: 1_000,
             neighbor_per_s: 10_000,
         }

@@ -138,7 +138,7 @@ const TO_GATEWAY: [LabApp; 1] =
     [LabApp { protocol: Protocol::Tcp, port: 80, origin: "198.18.0.2", origin_port: 80, ip_firewall: false }];
 
 fn by_config() -> Vec<Row> {
-    use crate::bench::Moved::App;
+    use crate::bench::Moved::{App, Drop};
     use byway::telemetry::AppCounter::Refused;
     vec![
         dies("a denied source", syn(v4(), 80), MartianSource)
@@ -152,5 +152,14 @@ fn by_config() -> Vec<Row> {
         dies("no room for another half-open session", syn(v4(), 80), HalfOpenFull)
             .apps(&LAB_APPS)
             .config(|settings| settings.session.half_open_max = 0),
+        row(
+            "first SYNs over the rate open nothing, whatever else is wrong with them",
+            vec![syn(v4(), 80); 9],
+        )
+        .apps(&TO_GATEWAY)
+        .config(|settings| settings.rates.syn_per_s = 1)
+        .moves(App(Refused), 9)
+        .moves(Drop(OriginForbidden), 8)
+        .moves(Drop(SynRateLimited), 1),
     ]
 }

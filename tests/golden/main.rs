@@ -31,7 +31,6 @@ fn every_reason_of_the_worker_has_a_row() {
         PawsOld,
         TimeWait,
         FlowsFull,
-        SynRateLimited,
         EgressExhausted,
         HandoverFull,
         NeighborUnresolved,

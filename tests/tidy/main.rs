@@ -76,7 +76,6 @@ fn matches_over_own_enums_name_every_variant() {
 }
 
 #[test]
-#[ignore = "holds once all rooms have landed"]
 fn every_counter_gauge_and_drop_reason_is_used() {
     hold(usage::catalogs);
 }
@@ -87,7 +86,6 @@ fn every_limit_bounds_something() {
 }
 
 #[test]
-#[ignore = "holds once all rooms have landed"]
 fn every_dependency_is_used() {
     hold(usage::dependencies);
 }

@@ -81,6 +81,7 @@ impl World {
             self.conns.push(Conn { client, client_port, client_next, ..Conn::default() });
         }
         for burst in bursts(first, count) {
+            self.now += Span::from_millis(1);
             self.burst(burst.clone(), |world, at| world.client_segment(at, flag::SYN, 0));
             self.burst(burst.clone(), |world, at| world.client_segment(at, flag::ACK, 0));
             self.burst(burst.clone(), |world, at| world.origin_segment(at, flag::SYN | flag::ACK, 0));

@@ -239,6 +239,7 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> TcpSpec {
         user_timeout: seconds(s, notes, "user_timeout_s", 120, 1..=DAY_S),
         time_wait: seconds(s, notes, "time_wait_s", 60, 1..=600),
         removed_app_drain: seconds(s, notes, "removed_app_drain_s", 300, 0..=DAY_S),
+        syn_per_s: s.value(notes, "syn_per_s", 50_000, whole("SYNs a second", 1..=1 << 30)),
         rst_per_s: s.value(notes, "rst_per_s", 1_000, whole("RSTs a second", 0..=1 << 30)),
         challenge_ack_per_s: s.value(
             notes,

@@ -260,6 +260,8 @@ pub struct TcpSpec {
     pub time_wait: Span,
     /// How long sessions of a removed app may go on before they are reset.
     pub removed_app_drain: Span,
+    /// First SYNs that may open a session, a second and worker.
+    pub syn_per_s: u32,
     /// RSTs that answer segments out of state, a second and worker; 0: none are sent.
     pub rst_per_s: u32,
     /// Challenge ACKs a second and worker (RFC 5961 7).
