@@ -64,7 +64,8 @@ fn compare_options(
     let (start, end) = segment.options();
     let ours = wire::TcpOptions::parse(&frame[start..end]);
     let theirs = TcpRepr::parse(view, src, dst, &ChecksumCapabilities::default());
-    assert_eq!(ours.is_ok(), theirs.is_ok(), "{}", pretty(frame));
+    // We name timestamps of a wrong length; smoltcp passes over them.
+    assert!(ours.is_err() || theirs.is_ok(), "{}", pretty(frame));
     let (Ok(ours), Ok(theirs)) = (ours, theirs) else { return };
     if theirs.control == TcpControl::Syn {
         assert_eq!((ours.mss, ours.window_shift), (theirs.max_seg_size, theirs.window_scale));

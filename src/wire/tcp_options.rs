@@ -126,8 +126,7 @@ impl TcpOptions {
             }
             kind::SACK_PERMITTED => self.sack_permitted = body.is_empty().then_some(true)?,
             kind::SACK => self.sack = sack_blocks(body)?,
-            // Of another length it is no timestamp, to smoltcp as to Linux.
-            kind::TIMESTAMP => self.timestamp = pair(body).or(self.timestamp),
+            kind::TIMESTAMP => self.timestamp = Some(pair(body)?),
             _ => {}
         }
         Some(())
@@ -276,7 +275,7 @@ mod tests {
 
     #[test]
     fn lengths_that_cannot_be_are_refused() {
-        let broken: [&[u8]; 11] = [
+        let broken: [&[u8]; 12] = [
             &[2],
             &[2, 0],
             &[2, 1],
@@ -286,6 +285,7 @@ mod tests {
             &[4, 3, 0],
             &[5, 2],
             &[5, 9, 0, 0, 0, 0, 0, 0, 0],
+            &[8, 9, 0, 0, 0, 0, 0, 0, 0],
             &[254, 0],
             &[1, 1, 254, 200],
         ];
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn unknown_kinds_are_skipped_and_nothing_is_read_behind_the_end() {
-        let options = TcpOptions::parse(&[254, 4, 0, 0, 8, 3, 1, 3, 3, 200, 0, 2, 0]).expect("options");
+        let options = TcpOptions::parse(&[254, 4, 0, 0, 3, 3, 200, 0, 2, 0]).expect("options");
         assert_eq!(options, TcpOptions { window_shift: Some(14), ..TcpOptions::NONE });
     }
 

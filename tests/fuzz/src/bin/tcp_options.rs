@@ -31,6 +31,8 @@ fn foreign(mut bytes: &[u8]) -> Option<TcpOptions> {
         let (rest, option) = TcpOption::parse(bytes).ok()?;
         match option {
             TcpOption::EndOfList => break,
+            // We name timestamps of a wrong length; smoltcp passes over them.
+            TcpOption::Unknown { kind: 8, .. } => return None,
             TcpOption::NoOperation | TcpOption::Unknown { .. } => {}
             TcpOption::MaxSegmentSize(mss) => options.mss = Some(mss),
             TcpOption::WindowScale(shift) => options.window_shift = Some(shift.min(14)),
