@@ -84,8 +84,8 @@ fn every_thread_of_a_process_that_became_another_user_is_powerless() {
         assert_eq!(thread["Gid"], "65534\t65534\t65534\t65534", "{name}");
         assert_eq!(thread["Groups"], "65534", "{name}");
         assert_eq!(thread["NoNewPrivs"], "1", "{name}");
-        // CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13.
-        let wanted = if name == "bw-warden" { "0000000000003000" } else { "0000000000000000" };
+        // CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13, CAP_IPC_LOCK bit 14: the three of `RECOVERY`.
+        let wanted = if name == "bw-warden" { "0000000000007000" } else { "0000000000000000" };
         assert_eq!(thread["CapEff"], wanted, "{name}");
         assert_eq!(thread["CapPrm"], wanted, "{name}");
     }
