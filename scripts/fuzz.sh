@@ -45,9 +45,11 @@ HOST=$(rustc -vV | sed -n 's/^host: //p')
 BUILD=$(target_dir)/fuzz
 build() {
     local bins=() target
+    # The versions are those of the root's lock file, so that what is fuzzed is what ships.
+    [ "$FUZZ/Cargo.lock" -nt "$ROOT/Cargo.lock" ] || cp "$ROOT/Cargo.lock" "$FUZZ/Cargo.lock"
     for target in "${TARGETS[@]}"; do bins+=(--bin "$target"); done
     (cd "$FUZZ" && RUSTFLAGS=$(tr -s ' \n' ' ' <<<"$COVERAGE") CARGO_TARGET_DIR=$BUILD \
-        cargo build --quiet --release --locked --target "$HOST" "${bins[@]}")
+        cargo build --quiet --release --target "$HOST" "${bins[@]}")
 }
 
 # run TARGET: fuzzes it; its words go to a log, whose end is shown when it fails.

@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$ROOT" || exit 1
 
 LOGS=$(target_dir)/test-logs
-SECTIONS=(format shell clippy clippy_without_dpdk licences unit without_dpdk release end_to_end demo rehearsal)
+SECTIONS=(format shell clippy clippy_without_dpdk licences unit fuzz without_dpdk release end_to_end demo rehearsal)
 mkdir -p "$LOGS"
 
 format() { cargo fmt --all --check; }
@@ -27,6 +27,8 @@ release() { cargo build --release --locked; }
 end_to_end() { ./tests/e2e/run.sh; }
 demo() { ./scripts/demo.sh; }
 rehearsal() { ./scripts/rehearsal.sh; }
+# Long enough to try the seeds and find the obvious; `scripts/fuzz.sh --seconds 3600` is for the night.
+fuzz() { scripts/fuzz.sh --seconds 20; }
 without_dpdk() { cargo check --no-default-features --locked; }
 
 # section NAME: runs the function of that name, its words into a log, and counts what it counted.
