@@ -1,6 +1,6 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
-use super::bench::Probe;
+use super::bench::{Probe, Telling};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,9 +48,9 @@ pub enum BenchCommand {
         /// Leave out the rows of 100,000 sessions.
         #[arg(long)]
         quick: bool,
-        /// Put one JSON object on the last line.
-        #[arg(long)]
-        json: bool,
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
     },
     /// One run of the worker, as `bench session` has it made under callgrind.
     #[command(hide = true)]

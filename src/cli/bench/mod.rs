@@ -7,4 +7,5 @@ mod report;
 mod session;
 mod world;
 
+pub use report::Telling;
 pub use session::{Probe, bench_session, run_probe};

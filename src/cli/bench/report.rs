@@ -24,20 +24,25 @@ pub struct Row {
     pub value: f64,
     /// Its unit.
     pub unit: &'static str,
-    /// The most it may be: the smaller of the design's bound and the budget with its band; absent where none is set.
+    /// The most it may be by design; absent where the design sets no bound.
     pub bound: Option<f64>,
-    /// Whether the value is within its bound.
+    /// The most it may be by the budget file, band included; absent for a row that is not in it.
+    pub budget: Option<f64>,
+    /// Whether the value is within both.
     pub ok: bool,
 }
 
 impl Row {
-    /// A row whose bound is `limit` (of the design) or the budget with its band, whichever is less.
-    pub fn new(name: String, value: f64, unit: &'static str, limit: Option<f64>) -> Self {
-        let bound = match (limit, budgeted(&name)) {
-            (Some(limit), Some(budget)) => Some(limit.min(budget)),
-            (limit, budget) => limit.or(budget),
-        };
-        Self { name, value, unit, bound, ok: bound.is_none_or(|bound| value <= bound) }
+    /// A row with the design's `bound`, if there is one, and its line of the budget file.
+    pub fn new(name: String, value: f64, unit: &'static str, bound: Option<f64>) -> Self {
+        let budget = budgeted(&name);
+        let ok = [bound, budget].into_iter().flatten().all(|most| value <= most);
+        Self { name, value, unit, bound, budget, ok }
+    }
+
+    /// Whether the value is within its budget, whatever the design asks for.
+    fn is_in_budget(&self) -> bool {
+        self.budget.is_none_or(|most| self.value <= most)
     }
 }
 
@@ -47,15 +52,28 @@ fn budgeted(name: &str) -> Option<f64> {
     budget.rows.get(name).map(|value| value * (1.0 + budget.band_percent / 100.0))
 }
 
-/// Prints the rows for people, or as one JSON object on the last line; `true` when all are within their bounds.
-pub fn print(bench: &str, rows: &[Row], json: bool) -> bool {
-    let ok = rows.iter().all(|row| row.ok);
+/// How a bench tells its rows, and which of their limits decide over its exit code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::Args)]
+pub struct Telling {
+    /// Put one JSON object on the last line.
+    #[arg(long)]
+    pub json: bool,
+    /// Fail only for a row over its line of the budget file; rows over a bound of the design are still named.
+    #[arg(long)]
+    pub budget_only: bool,
+}
+
+/// Prints the rows for people, and as one JSON object on the last line if asked; `true` when the bench passes.
+pub fn print(bench: &str, rows: &[Row], telling: Telling) -> bool {
+    let most = |most: Option<f64>| most.map_or_else(|| "-".to_owned(), |most| format!("{most:.0}"));
     for row in rows {
-        let bound = row.bound.map_or_else(|| "-".to_owned(), |bound| format!("{bound:.0}"));
         let verdict = if row.ok { "ok" } else { "OVER" };
-        eprintln!("{:<44} {:>10.0} {:<24} bound {:>8}  {verdict}", row.name, row.value, row.unit, bound);
+        let (bound, budget) = (most(row.bound), most(row.budget));
+        let (name, value, unit) = (&row.name, row.value, row.unit);
+        eprintln!("{name:<34} {value:>10.1} {unit:<13} bound {bound:>7}  budget {budget:>7}  {verdict}");
     }
-    if json {
+    let ok = rows.iter().all(|row| row.ok);
+    if telling.json {
         let first = rows.first();
         let object = serde_json::json!({
             "name": bench,
@@ -67,5 +85,5 @@ pub fn print(bench: &str, rows: &[Row], json: bool) -> bool {
         });
         println!("{object}");
     }
-    ok
+    ok || telling.budget_only && rows.iter().all(Row::is_in_budget)
 }

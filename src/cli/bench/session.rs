@@ -3,7 +3,7 @@
 //! The bench runs itself under callgrind once a row (`Probe`), in a child process that drives the shipping worker on
 //! an in-memory port and counts only the worker's turns.
 
-use super::report::{self, Row};
+use super::report::{self, Row, Telling};
 use super::world::World;
 use super::{callgrind, make};
 use crate::base::Span;
@@ -75,9 +75,9 @@ impl Probe {
 }
 
 /// Takes every row, prints them, and fails when one is over its bound.
-pub fn bench_session(json: bool, quick: bool) -> ExitCode {
+pub fn bench_session(quick: bool, telling: Telling) -> ExitCode {
     match rows(quick) {
-        Ok(rows) if report::print("session", &rows, json) => ExitCode::SUCCESS,
+        Ok(rows) if report::print("session", &rows, telling) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("byway bench: {error}");
