@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$ROOT" || exit 1
 
 LOGS=$(target_dir)/test-logs
-SECTIONS=(format shell clippy clippy_without_dpdk licences unit fuzz without_dpdk release end_to_end demo rehearsal)
+SECTIONS=(format shell clippy clippy_without_dpdk licences unit fuzz without_dpdk release bench end_to_end demo rehearsal)
 mkdir -p "$LOGS"
 
 format() { cargo fmt --all --check; }
@@ -22,8 +22,10 @@ clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 clippy_without_dpdk() { cargo clippy --no-default-features --all-targets --locked -- -D warnings; }
 licences() { check_licences; }
 unit() { cargo test --workspace --locked --no-fail-fast; }
-# With DPDK and real hosts; the last three use the release binary, which is what operators run.
+# With DPDK and real hosts; those after it use the release binary, which is what operators run.
 release() { cargo build --release --locked; }
+# Instructions under callgrind against tests/bench/budget.toml; the 100,000 sessions are left to a run by hand.
+bench() { "$(target_dir)/release/byway" bench session --quick --budget-only; }
 end_to_end() { ./tests/e2e/run.sh; }
 demo() { ./scripts/demo.sh; }
 rehearsal() { ./scripts/rehearsal.sh; }
