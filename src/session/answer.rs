@@ -29,6 +29,18 @@ impl Sessions {
         }
     }
 
+    /// Acknowledges what a leg has received, in smoltcp's place; `false` when no frame was to be had. The window keeps
+    /// the right edge that smoltcp announced last.
+    pub(super) fn acknowledge<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+        let leg = self.leg_mut(at);
+        let ack = packet::of_leg(leg, TcpFlags::ACK, leg.snd_max, now);
+        let sent = packet::send(&ack, leg.hop, net);
+        if sent {
+            leg.acked_to = leg.rcv_nxt;
+        }
+        sent
+    }
+
     /// Shows smoltcp the FIN that it ignored because bytes before it were missing.
     pub(super) fn replay_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         let leg = self.leg(at);

@@ -3,7 +3,7 @@
 //! smoltcp has work exactly when something is unsent, unacknowledged by us, being sent again, or a window opened;
 //! byway's own counters know that, so that polls which would find nothing (269 instructions each) are not made.
 
-use super::guard::{self, Answer};
+use super::guard;
 use super::leg::{Leg, flag};
 use super::pair::Session;
 use super::receive::set_index;
@@ -130,10 +130,8 @@ impl Sessions {
     /// The ACK of a FIN that smoltcp is not asked for any more.
     pub(super) fn acknowledge_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         if self.leg(at).state == State::TimeWait && self.leg(at).unacked() != 0 {
-            self.answer(at, Answer::Ack, now, net);
-            let leg = self.leg_mut(at);
-            leg.acked_to = leg.rcv_nxt;
-            leg.clear(flag::POLL);
+            self.acknowledge(at, now, net);
+            self.leg_mut(at).clear(flag::POLL);
         }
     }
 
