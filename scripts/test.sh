@@ -24,8 +24,8 @@ licences() { check_licences; }
 unit() { cargo test --workspace --locked --no-fail-fast; }
 # With DPDK and real hosts; those after it use the release binary, which is what operators run.
 release() { cargo build --release --locked; }
-# Instructions under callgrind against tests/bench/budget.toml; the 100,000 sessions are left to a run by hand.
-bench() { "$(target_dir)/release/byway" bench session --quick --budget-only; }
+# Instructions under callgrind, against tests/bench/budget.toml.
+bench() { "$(target_dir)/release/byway" bench session --budget-only; }
 end_to_end() { ./tests/e2e/run.sh; }
 demo() { ./scripts/demo.sh; }
 rehearsal() { ./scripts/rehearsal.sh; }

@@ -5,7 +5,8 @@
 
 use crate::base::PortId;
 use crate::base::limits::{BURST_FRAMES_MAX, SPARE_FRAMES_MAX};
-use crate::port::{Frame, FrameBatch, Port, TxBatch};
+use crate::port::{Frame, FrameBatch, Port, TxBatch, TxMeta};
+use crate::wire::ethernet;
 use arrayvec::ArrayVec;
 
 /// Ports, transmit batches and spare buffers.
@@ -13,6 +14,8 @@ pub struct Outbox<P: Port> {
     ports: Vec<P>,
     batches: Vec<TxBatch<P::Frame>>,
     spares: ArrayVec<P::Frame, SPARE_FRAMES_MAX>,
+    /// What a spare buffer holds at least: the longest frame of any port.
+    spare_bytes_min: usize,
 }
 
 /// What a flush brought out.
@@ -28,7 +31,9 @@ impl<P: Port> Outbox<P> {
     /// Around `ports`, in the order of their ids.
     pub fn new(ports: Vec<P>) -> Self {
         let batches = ports.iter().map(|_| TxBatch::new()).collect();
-        Self { ports, batches, spares: ArrayVec::new() }
+        let longest = ports.iter().map(|port| usize::from(port.info().mtu)).max().unwrap_or(0);
+        let spare_bytes_min = longest + ethernet::HEADER_LEN;
+        Self { ports, batches, spares: ArrayVec::new(), spare_bytes_min }
     }
 
     /// The ports, to be changed between turns.
@@ -78,6 +83,19 @@ impl<P: Port> Outbox<P> {
             self.top_up();
         }
         self.spares.pop()
+    }
+
+    /// Keeps a received frame that was read and done with as an empty buffer, while there is room for one: its way back
+    /// to the pool and another's way out of it are saved.
+    #[inline]
+    pub fn recycle(&mut self, mut frame: P::Frame) {
+        if self.spares.is_full() || frame.capacity() < self.spare_bytes_min {
+            return;
+        }
+        frame.set_tx_meta(TxMeta::default());
+        if frame.set_len(0) {
+            self.spares.push(frame);
+        }
     }
 
     /// Sends everything that the ports take.

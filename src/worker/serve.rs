@@ -19,7 +19,11 @@ impl<P: Port> Worker<P> {
     pub(super) fn serve(&mut self, arrival: Arrival<P::Frame>, hash: u64) -> Fate {
         let Arrival { frame, port, parsed } = arrival;
         match parsed {
-            Parsed::Tcp(segment) => self.serve_tcp(&segment, frame.bytes(), hash),
+            Parsed::Tcp(segment) => {
+                let fate = self.serve_tcp(&segment, frame.bytes(), hash);
+                self.exit.outbox.recycle(frame);
+                fate
+            }
             Parsed::Udp { key, ip_end, .. } => {
                 self.serve_udp(&key, &frame.bytes()[ethernet::HEADER_LEN..usize::from(ip_end)])
             }

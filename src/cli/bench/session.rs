@@ -13,8 +13,12 @@ use std::process::ExitCode;
 const SESSIONS: [usize; 3] = [32, 10_000, 100_000];
 /// A round (every measured session sends one segment) lasts this long in virtual time, however many take part.
 const ROUND: Span = Span::from_millis(1);
-/// Segments counted in one run, at least.
-const SEGMENTS: usize = 6_400;
+/// Segments counted in one run.
+const SEGMENTS: usize = 64_000;
+/// Sessions that send in one run, at most.
+const ACTIVE_MAX: usize = 640;
+/// Rounds before the count begins.
+const WARM_ROUNDS: usize = 50;
 /// Connections counted in one run.
 const CONNECTIONS: usize = 640;
 /// The design's bound: a 64-byte segment with its ACK.
@@ -151,23 +155,27 @@ pub fn run_probe(probe: &Probe) -> ExitCode {
     let connections = if probe.payload == 0 { CONNECTIONS } else { 0 };
     let mut world = make::world(probe.sessions + connections, probe.offload, probe.timestamps);
     world.open(probe.sessions);
+    world.settle();
     let units = if probe.payload == 0 { connect(&mut world) } else { relay(&mut world, probe) };
     println!("units {units}");
     ExitCode::SUCCESS
 }
 
-/// Measures segments over the live sessions, after two rounds that fill caches and settle the senders.
+/// Measures segments of sessions spread evenly over all that live, after enough rounds for timers and senders to be in
+/// their stride: a session's pattern is the same at any number of sessions.
 fn relay(world: &mut World, probe: &Probe) -> usize {
-    let warm = probe.sessions.min(SEGMENTS);
-    world.relay(0, warm, probe.payload, ROUND);
-    world.relay(0, warm, probe.payload, ROUND);
-    let rounds = SEGMENTS.div_ceil(probe.sessions);
+    let count = probe.sessions.min(ACTIVE_MAX);
+    let active: Vec<usize> = (0..count).map(|at| at * (probe.sessions / count)).collect();
+    for _ in 0..WARM_ROUNDS {
+        world.relay(&active, probe.payload, ROUND);
+    }
+    let rounds = SEGMENTS / count;
     world.measuring = true;
     for _ in 0..rounds {
-        world.relay(0, probe.sessions, probe.payload, ROUND);
+        world.relay(&active, probe.payload, ROUND);
     }
     world.measuring = false;
-    rounds * probe.sessions
+    rounds * count
 }
 
 /// Measures whole connections beside the live sessions.
