@@ -2,7 +2,7 @@
 # Sourced after common.sh. Only git and the Rust toolchain are presumed. Services of the packages are not started.
 
 PACKAGES_BUILD=(build-essential pkg-config libdpdk-dev dpdk libclang-dev clang ca-certificates)
-PACKAGES_LAB=(iproute2 ethtool nftables procps util-linux kmod jq curl openssl nginx-light openssh-server openssh-client
+PACKAGES_LAB=(dpdk-dev iproute2 ethtool nftables procps util-linux kmod jq curl openssl nginx-light openssh-server openssh-client
     iperf3 netcat-openbsd socat tcpdump)
 PACKAGES_TEST=(valgrind shellcheck)
 PACKAGES_REHEARSAL=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
