@@ -51,6 +51,11 @@ id! {
     Hop(u16)
 }
 
+id! {
+    /// An account's place in one snapshot.
+    AccountSlot(u32)
+}
+
 /// The number of a published snapshot; grows by one with each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct Epoch(pub u64);

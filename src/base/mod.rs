@@ -14,7 +14,7 @@ mod wheel;
 pub use addr::{Addr, Endpoint};
 pub use drop_reason::{DropClass, DropReason};
 pub use fate::Fate;
-pub use id::{AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneSlot};
+pub use id::{AccountSlot, AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneSlot};
 pub use rng::Rng;
 pub use slab::{Key, Slab};
 pub use time::{Clock, Instant, OsClock, Span};

@@ -190,9 +190,10 @@ impl Compiler {
             let map = PrefixMap::build(&spec.prefixes, self.secret)?;
             self.prefixes = (spec.prefixes.clone(), Arc::new(map));
         }
-        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps);
+        let (apps, accounts) = (spec.zones().flat_map(|(_, zone)| &zone.apps), spec.accounts_of_zones());
         let placed = apps.zip(reports).filter_map(|(app, report)| {
-            report.slot.map(|slot| Placed { spec: app, slot, zone: report.zone })
+            let (zone, account) = (report.zone, accounts[report.zone.index()]);
+            report.slot.map(|slot| Placed { spec: app, slot, account, zone })
         });
         Ok(table::compile(self.prefixes.1.clone(), &placed.collect::<Vec<_>>(), self.secret)?)
     }

@@ -5,7 +5,7 @@ use super::lookup::{App, Table, addr_key, edge_key};
 use super::origin_spec::OriginSpec;
 use super::prefix_map::PrefixMap;
 use crate::base::frozen_map::{Crowded, FrozenKey, FrozenMap};
-use crate::base::{Addr, AppSlot, Endpoint, ZoneSlot};
+use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, ZoneSlot};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub struct Placed<'a> {
     pub spec: &'a AppSpec,
     /// Its place in counters.
     pub slot: AppSlot,
+    /// Its account's place in the snapshot.
+    pub account: AccountSlot,
     /// Its zone's place in the snapshot.
     pub zone: ZoneSlot,
 }
@@ -51,10 +53,13 @@ fn lower(placed: &Placed<'_>) -> App {
         slot: placed.slot,
         id: spec.id,
         name: spec.dns.name.as_str().into(),
+        account: placed.account,
         zone: placed.zone,
         protocol: spec.edge.protocol,
         ports: spec.edge.ports,
         ip_firewall: spec.ip_firewall,
+        proxy_protocol: spec.proxy_protocol,
+        tls: spec.tls,
         origins: origins(&spec.origin),
     }
 }

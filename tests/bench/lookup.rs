@@ -69,7 +69,12 @@ fn make_table(size: u32) -> Table {
     let apps: Vec<AppSpec> = (0..size).map(make_app).collect();
     let places = apps.iter().zip(0_u32..);
     let placed: Vec<_> = places
-        .map(|(spec, slot)| Placed { spec, slot: byway::base::AppSlot(slot), zone: ZoneSlot(0) })
+        .map(|(spec, slot)| Placed {
+            spec,
+            slot: byway::base::AppSlot(slot),
+            account: byway::base::AccountSlot(0),
+            zone: ZoneSlot(0),
+        })
         .collect();
     table::compile(map, &placed, SECRET).expect("no edge repeats")
 }
