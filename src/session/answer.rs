@@ -30,9 +30,13 @@ impl Sessions {
     }
 
     /// Acknowledges what a leg has received, in smoltcp's place; `false` when no frame was to be had. The window keeps
-    /// the right edge that smoltcp announced last.
+    /// the right edge that smoltcp gave last; where that has fallen behind, smoltcp is made to acknowledge.
     pub(super) fn acknowledge<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+        let rx_bytes = self.settings.rx_buffer_bytes as u32;
         let leg = self.leg_mut(at);
+        if leg.window_free(rx_bytes).saturating_sub(leg.window_left()) > rx_bytes / 8 && leg.is(flag::PLAIN) {
+            return net.room() != 0 && self.ask_for_ack(at, now, net);
+        }
         let ack = packet::of_leg(leg, TcpFlags::ACK, leg.snd_max, now);
         let sent = packet::send(&ack, leg.hop, net);
         if sent {
@@ -44,7 +48,7 @@ impl Sessions {
     /// Shows smoltcp the FIN that it ignored because bytes before it were missing.
     pub(super) fn replay_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         let leg = self.leg(at);
-        let numbers = (leg.rcv_nxt, leg.snd_una);
+        let numbers = (leg.inner_rcv_nxt(), leg.snd_una);
         let mut fin = packet::from_peer(&leg.key, TcpFlags::FIN | TcpFlags::ACK, numbers);
         fin.window = leg.peer_window;
         self.show(at, &fin, now, net);
@@ -59,7 +63,7 @@ impl Sessions {
     pub(super) fn nudge<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         let leg = self.leg(at);
         let window = leg.peer_window;
-        let mut ack = packet::from_peer(&leg.key, TcpFlags::ACK, (leg.rcv_nxt, leg.snd_una));
+        let mut ack = packet::from_peer(&leg.key, TcpFlags::ACK, (leg.inner_rcv_nxt(), leg.snd_una));
         for window in [window ^ 1, window, window, window, window] {
             ack.window = window;
             self.show(at, &ack, now, net);
@@ -67,43 +71,59 @@ impl Sessions {
         self.leg_mut(at).set(flag::POLL);
     }
 
+    /// Shows smoltcp one old byte: its answer, at once, is an ACK with the window as it is now (RFC 9293 3.10.7.4). Whether
+    /// it gave one.
+    fn ask_for_ack<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+        let leg = self.leg(at);
+        let numbers = (leg.inner_rcv_nxt().wrapping_sub(1), leg.snd_una);
+        let mut old = packet::from_peer(&leg.key, TcpFlags::ACK, numbers);
+        (old.window, old.payload_len) = (leg.peer_window, 1);
+        self.show(at, &old, now, net) != 0
+    }
+
     /// Tells smoltcp of acknowledgements that were put off.
     pub(super) fn catch_up<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         let leg = self.leg(at);
-        let mut ack = packet::from_peer(&leg.key, TcpFlags::ACK, (leg.rcv_nxt, leg.snd_una));
+        let mut ack = packet::from_peer(&leg.key, TcpFlags::ACK, (leg.inner_rcv_nxt(), leg.snd_una));
         ack.window = leg.peer_window;
         self.show(at, &ack, now, net);
     }
 
-    /// Feeds smoltcp a bare segment of our own making, as if the peer had sent it.
-    fn show<N: Net>(&mut self, at: LegRef, segment: &TcpEmit, now: Instant, net: &mut N) {
+    /// Feeds smoltcp a segment of our own making, as if the peer had sent it; how many packets it answered.
+    fn show<N: Net>(&mut self, at: LegRef, segment: &TcpEmit, now: Instant, net: &mut N) -> u32 {
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         let mut buffer = [0; PACKET_BYTES_MAX];
         let packet = packet::write(segment, &mut buffer);
         let set = &mut self.sets[set_index(at)];
-        stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
+        let answers = stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
         leg.fed_una = leg.snd_una;
         leg.enter(set.get::<Socket>(stack::only()).state());
+        answers
     }
+}
 
-    /// Copies a packet into the scratch buffer with the guard's numbers; returns its length.
-    pub(super) fn copy_patched(&mut self, packet: &[u8], segment: &TcpSegment, patch: &Patch) -> usize {
-        let tcp = usize::from(segment.tcp_offset - segment.ip_offset);
-        let payload = usize::from(segment.payload_offset - segment.ip_offset);
-        let length = (payload + usize::from(patch.payload_len)).min(packet.len());
-        let copy = &mut self.scratch[..length];
-        copy.copy_from_slice(&packet[..length]);
-        if segment.key.src.is_v4() {
-            copy[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-        } else {
-            copy[4..6].copy_from_slice(&((length - 40) as u16).to_be_bytes());
-        }
-        copy[tcp + 4..tcp + 8].copy_from_slice(&patch.seq.to_be_bytes());
-        copy[tcp + 8..tcp + 12].copy_from_slice(&patch.ack.to_be_bytes());
-        copy[tcp + 14..tcp + 16].copy_from_slice(&patch.window.to_be_bytes());
-        if !patch.fin {
-            copy[tcp + 13] &= !TcpFlags::FIN;
-        }
-        length
+/// Writes the guard's numbers into a frame; where its packet ends now.
+pub(super) fn patch(frame: &mut [u8], segment: &TcpSegment, patch: &Patch) -> usize {
+    let (ip, tcp) = (usize::from(segment.ip_offset), usize::from(segment.tcp_offset));
+    let end = usize::from(segment.payload_offset + patch.payload_len).min(frame.len());
+    if segment.key.src.is_v4() {
+        frame[ip + 2..ip + 4].copy_from_slice(&((end - ip) as u16).to_be_bytes());
+    } else {
+        frame[ip + 4..ip + 6].copy_from_slice(&((end - ip - 40) as u16).to_be_bytes());
+    }
+    frame[tcp + 4..tcp + 8].copy_from_slice(&patch.seq.to_be_bytes());
+    frame[tcp + 8..tcp + 12].copy_from_slice(&patch.ack.to_be_bytes());
+    frame[tcp + 14..tcp + 16].copy_from_slice(&patch.window.to_be_bytes());
+    if !patch.fin {
+        frame[tcp + 13] &= !TcpFlags::FIN;
+    }
+    end
+}
+
+/// Takes `skipped` off a frame's sequence number: smoltcp never saw so many bytes.
+pub(super) fn shift_seq(frame: &mut [u8], segment: &TcpSegment, skipped: u32) {
+    let at = usize::from(segment.tcp_offset) + 4;
+    if let Some(seq) = frame.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut::<4>()) {
+        *seq = u32::from_be_bytes(*seq).wrapping_sub(skipped).to_be_bytes();
     }
 }

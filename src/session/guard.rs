@@ -85,16 +85,20 @@ pub const PUT_OFF_BYTES: u32 = 512;
 /// Window, in bytes, below which none is put off.
 const PUT_OFF_WINDOW: u32 = 8 * PUT_OFF_BYTES;
 
-/// Whether smoltcp may hear of a plain segment later: a bare acknowledgement of a few bytes, with nothing waiting to be
-/// sent. The next segment with data brings it, or the session's timer within 20 ms, or `flush` when there is more to
-/// send than smoltcp's smallest congestion window takes. Saves about 800 instructions for each small segment; the
-/// acknowledgements of bulk flows are never put off.
+/// Whether smoltcp's sender may hear later of what a plain segment acknowledges: nothing new beside data, or a few
+/// bytes with nothing waiting to be sent. The next segment that it is shown brings it, or the session's timer within
+/// 20 ms, or `flush` when there is more to send than smoltcp's smallest congestion window takes. Saves about 800
+/// instructions for each small segment; the acknowledgements of bulk flows are never put off.
 #[inline(always)]
 pub fn may_wait(leg: &Leg, segment: &TcpSegment) -> bool {
     const BUSY: u16 = flag::POLL | flag::RESENDING | flag::FIN_OUT | flag::FIN_EARLY | flag::PATH_SHRANK;
-    segment.payload_len() == 0
-        && segment.window == leg.peer_window
-        && !leg.is(BUSY)
+    if segment.window != leg.peer_window {
+        return false;
+    }
+    if segment.payload_len() != 0 && segment.ack == leg.snd_una {
+        return true;
+    }
+    !leg.is(BUSY)
         && leg.snd_max.wrapping_sub(leg.fed_una) <= PUT_OFF_BYTES
         && leg.unsent() == 0
         && u32::from(leg.peer_window) << leg.peer_shift >= PUT_OFF_WINDOW
@@ -285,6 +289,13 @@ pub fn accept(
     {
         // RFC 7323 4.3 (2): only what covers Last.ACK.sent moves TS.Recent.
         leg.ts_recent = value;
+    }
+    if segment.payload_len() != 0 && before(leg.rcv_nxt, segment.seq) {
+        let end = segment.seq.wrapping_add(u32::from(segment.payload_len()));
+        if !leg.is(flag::HOLES) || before(leg.holes_to, end) {
+            leg.holes_to = end;
+        }
+        leg.set(flag::HOLES);
     }
     let fin = segment.flags.has(TcpFlags::FIN) && patch.is_none_or(|patch| patch.fin);
     if fin && before(leg.rcv_nxt, segment.seq) {

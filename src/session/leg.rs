@@ -3,8 +3,9 @@
 //! ```text
 //!  send     snd_una <= snd_max <= write_seq (+1 with FIN)      snd_max: one past the highest number sent
 //!  receive  read_seq <= rcv_nxt <= rcv_right                   read_seq: first byte not yet relayed
-//!           acked_to <= rcv_nxt                                rcv_right: right edge of the window ever announced
+//!           acked_to <= rcv_nxt                                rcv_right: right edge of the window that smoltcp gave
 //! ```
+//! Bytes that never passed through smoltcp (`pass_on`) make its receive numbers lag by `skipped`.
 //! smoltcp's socket is the authority on bytes; these numbers decide what may reach it (the guard), which polls are
 //! worth their instructions (the pump), and what its segments look like on the wire (`outgoing`).
 
@@ -82,8 +83,12 @@ pub struct Leg {
     pub rcv_nxt: u32,
     /// Last acknowledgement number sent.
     pub acked_to: u32,
-    /// Right edge of the window, the furthest ever announced.
+    /// Right edge of the window, the furthest that smoltcp announced; it moves along with bytes that it never saw.
     pub rcv_right: u32,
+    /// Bytes received that smoltcp never saw: its receive numbers lag by so many.
+    pub skipped: u32,
+    /// One past the highest byte that smoltcp was shown out of order; with `HOLES`.
+    pub holes_to: u32,
     /// Where the peer's stream ends, when its FIN came before its last bytes.
     pub fin_at: u32,
     /// TS.Recent (RFC 7323 4.3).
@@ -120,6 +125,8 @@ pub mod flag {
     pub const PLAIN: u16 = 1 << 11;
     /// A path MTU shrank: holes below `recover` are filled without waiting for the timer.
     pub const PATH_SHRANK: u16 = 1 << 10;
+    /// smoltcp may hold bytes beyond a hole, up to `holes_to`.
+    pub const HOLES: u16 = 1 << 12;
 }
 
 impl Leg {
@@ -160,6 +167,8 @@ impl Leg {
             rcv_nxt: 0,
             acked_to: 0,
             rcv_right: 0,
+            skipped: 0,
+            holes_to: 0,
             fin_at: 0,
             ts_recent: 0,
             ts_offset: 0,
@@ -235,6 +244,33 @@ impl Leg {
     pub const fn window_left(&self) -> u32 {
         let left = self.rcv_right.wrapping_sub(self.rcv_nxt);
         if (left as i32) < 0 { 0 } else { left }
+    }
+
+    /// The window that smoltcp would announce now with a receive buffer of `rx_bytes`.
+    #[inline]
+    pub fn window_free(&self, rx_bytes: u32) -> u32 {
+        rx_bytes.min(0xffff << self.shift).saturating_sub(self.queued())
+    }
+
+    /// Whether bytes for this leg's peer can be taken.
+    #[inline]
+    pub const fn takes_bytes(&self) -> bool {
+        matches!(self.state, State::Established | State::CloseWait) && !self.is(flag::FIN_OUT)
+    }
+
+    /// Notes `count` bytes in order that go past smoltcp to the other leg.
+    #[inline]
+    pub const fn skip(&mut self, count: u32) {
+        self.rcv_nxt = self.rcv_nxt.wrapping_add(count);
+        self.read_seq = self.read_seq.wrapping_add(count);
+        self.rcv_right = self.rcv_right.wrapping_add(count);
+        self.skipped = self.skipped.wrapping_add(count);
+    }
+
+    /// Where the peer's next byte is in smoltcp's numbers.
+    #[inline]
+    pub const fn inner_rcv_nxt(&self) -> u32 {
+        self.rcv_nxt.wrapping_sub(self.skipped)
     }
 
     /// Follows smoltcp into another state.
@@ -343,7 +379,8 @@ impl Leg {
     /// Rewrites the window to our shift and remembers what was announced; whether it just closed.
     #[inline]
     fn note_ack(&mut self, tcp: &mut [u8], flags: TcpFlags) -> bool {
-        let ack = word(tcp, 8);
+        let ack = word(tcp, 8).wrapping_add(self.skipped);
+        tcp[8..12].copy_from_slice(&ack.to_be_bytes());
         let was_open = before(self.acked_to, self.rcv_right);
         let field = u32::from(u16::from_be_bytes([tcp[14], tcp[15]]));
         let bytes = if flags.has(TcpFlags::SYN) {
@@ -405,9 +442,18 @@ impl Leg {
                 }
                 [3, 3, shift] => *shift = self.shift,
                 [8, 10, stamp @ ..] => self.write_timestamp(stamp, now),
+                [5, _, edges @ ..] => self.shift_edges(edges),
                 _ => {}
             }
             at += length;
+        }
+    }
+
+    /// SACK edges (RFC 2018 3) from smoltcp's numbers to the peer's.
+    fn shift_edges(&self, edges: &mut [u8]) {
+        for edge in edges.chunks_exact_mut(4) {
+            let shifted = word(edge, 0).wrapping_add(self.skipped);
+            edge.copy_from_slice(&shifted.to_be_bytes());
         }
     }
 

@@ -8,8 +8,8 @@ use crate::base::{Hop, Instant};
 use crate::telemetry::Counter;
 use crate::wire::{FlowKey, TcpEmit, TcpFlags};
 
-/// Room for the longest header: IPv6, TCP, 40 bytes of options.
-pub const PACKET_BYTES_MAX: usize = 40 + 20 + 40;
+/// Room for the longest header (IPv6, TCP, 40 bytes of options) and a byte of payload.
+pub const PACKET_BYTES_MAX: usize = 40 + 20 + 40 + 1;
 
 /// A segment to the peer of `key` (a key as frames arrive), without options.
 pub fn to_peer(key: &FlowKey, flags: u8, numbers: (u32, u32)) -> TcpEmit {
@@ -48,7 +48,7 @@ pub fn send_reset<N: Net>(key: &FlowKey, seq: u32, hop: Hop, net: &mut N) {
     }
 }
 
-/// Writes a segment without payload into a buffer that holds any header; the packet.
+/// Writes a segment, with zeros for a payload that fits, into a buffer that holds any header; the packet.
 pub fn write<'a>(segment: &TcpEmit, buffer: &'a mut [u8; PACKET_BYTES_MAX]) -> &'a [u8] {
     let length = segment.packet_len().min(PACKET_BYTES_MAX);
     let _ = segment.emit(buffer);

@@ -4,7 +4,7 @@ use super::leg::{Leg, flag};
 use super::{Admission, Phase, SessionView, Settings};
 use crate::base::{AppSlot, Endpoint, Epoch, Instant, Span, WorkerId};
 use crate::flow::Side;
-use crate::telemetry::{Event, EventKind, FirewallMatch, Status};
+use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, PageWriter, Status};
 use smoltcp::socket::tcp::State;
 
 /// The probes that fit into the user timeout.
@@ -111,6 +111,21 @@ impl Session {
     #[inline]
     pub fn leg(&self, side: Side) -> &Leg {
         &self.legs[side.index()]
+    }
+
+    /// Notes `count` bytes that moved from the leg on `from` into the other one's transmit buffer.
+    #[inline]
+    pub fn note_moved(&mut self, from: Side, count: u32, now: Instant, page: &PageWriter) {
+        let other = &mut self.legs[from.other().index()];
+        other.write_seq = other.write_seq.wrapping_add(count);
+        self.bytes[from.index()] += u64::from(count);
+        self.moved_at = now;
+        self.last_from = from;
+        let counter = match from {
+            Side::Client => AppCounter::BytesIn,
+            Side::Origin => AppCounter::BytesOut,
+        };
+        page.add_app(self.app, counter, u64::from(count));
     }
 
     /// Our end of the origin leg, once it has one.

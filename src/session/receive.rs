@@ -1,11 +1,15 @@
 //! A segment meets its leg: guard, smoltcp, and what follows from the change of state.
 //!
 //! The usual segment of an open session, in order and with nothing odd about it, is recognised by a handful of
-//! compares (`is_plain`, about 40 instructions with `accept_plain`); everything else takes the long way.
+//! compares (`is_plain`, about 40 instructions with `accept_plain`). Its bytes go straight into the other leg's
+//! transmit buffer (`pass_on`), and smoltcp's receive side, which would cost 900 instructions, never hears of them:
+//! its numbers lag by `Leg::skipped`, which is taken off what it is shown and added to what it sends. Everything else
+//! takes the long way: out of order, no room at the other leg, news for smoltcp's sender.
 
+use super::answer;
 use super::end::End;
 use super::guard::{self, Answer, Patch, Verdict};
-use super::leg::{Leg, flag};
+use super::leg::{self, Leg, flag};
 use super::stack::{self, ACK_DELAY_MS};
 use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Fate, Instant, Span};
@@ -35,34 +39,51 @@ impl Sessions {
         &mut self,
         at: LegRef,
         segment: &TcpSegment,
-        frame: &[u8],
+        frame: &mut [u8],
         now: Instant,
         net: &mut N,
     ) -> Fate {
         let (start, end) = segment.options();
-        let (Some(options), Some(packet)) =
-            (frame.get(start..end), frame.get(usize::from(segment.ip_offset)..usize::from(segment.ip_end)))
-        else {
+        let Some(options) = frame.get(start..end) else {
             return Fate::Dropped(DropReason::FrameTruncated);
         };
         let leg = self.leg_mut(at);
-        let Ok(plain) = guard::plain_timestamp(options) else {
-            return self.segment_slowly(at, segment, options, packet, now, net);
+        let plain =
+            guard::plain_timestamp(options).ok().filter(|&stamp| guard::is_plain(leg, segment, stamp));
+        let Some(timestamp) = plain else {
+            return self.segment_slowly(at, segment, frame, now, net);
         };
-        if !guard::is_plain(leg, segment, plain) {
-            return self.segment_slowly(at, segment, options, packet, now, net);
-        }
         let before = Before { state: leg.state, rcv_nxt: leg.rcv_nxt, snd_una: leg.snd_una };
         if segment.window == 0 && leg.peer_window != 0 {
             net.page().count(Counter::ZeroWindowsReceived);
         }
         let may_wait = guard::may_wait(leg, segment);
-        guard::accept_plain(leg, segment, plain, now);
-        if may_wait && self.leg(at.other()).queued() == 0 {
-            self.arm_by(at.session(), now + PUT_OFF_SPAN);
+        guard::accept_plain(leg, segment, timestamp, now);
+        if may_wait && self.take_aside(at, segment, frame, now, net) {
             return Fate::Absorbed;
         }
-        self.feed(at, segment, before, packet, now, net)
+        self.feed(at, segment, before, frame, now, net)
+    }
+
+    /// Takes a plain segment without smoltcp's receive side; `false` when it must see it.
+    #[inline]
+    fn take_aside<N: Net>(
+        &mut self,
+        at: LegRef,
+        segment: &TcpSegment,
+        frame: &[u8],
+        now: Instant,
+        net: &mut N,
+    ) -> bool {
+        if segment.payload_len() != 0 {
+            let payload = frame.get(usize::from(segment.payload_offset)..usize::from(segment.ip_end));
+            return payload.is_some_and(|payload| self.pass_on(at, payload, now, net));
+        }
+        if self.leg(at.other()).queued() != 0 {
+            return false;
+        }
+        self.arm_by(at.session(), now + PUT_OFF_SPAN);
+        true
     }
 
     #[inline(never)]
@@ -70,12 +91,13 @@ impl Sessions {
         &mut self,
         at: LegRef,
         segment: &TcpSegment,
-        options: &[u8],
-        packet: &[u8],
+        frame: &mut [u8],
         now: Instant,
         net: &mut N,
     ) -> Fate {
-        let Ok(options) = &TcpOptions::parse(options) else {
+        let (start, end) = segment.options();
+        let parsed = frame.get(start..end).and_then(|options| TcpOptions::parse(options).ok());
+        let Some(options) = &parsed else {
             return Fate::Dropped(DropReason::TcpHeaderBad);
         };
         let early = match self.leg(at).state {
@@ -100,15 +122,12 @@ impl Sessions {
                     self.mark(at.session());
                     return Fate::Absorbed;
                 }
-                self.feed(at, segment, before, packet, now, net)
+                self.feed(at, segment, before, frame, now, net)
             }
             Verdict::Rewrite(patch) => {
                 let before = self.accept(at, segment, options, Some(&patch), now);
-                let length = self.copy_patched(packet, segment, &patch);
-                let scratch = std::mem::take(&mut self.scratch);
-                let fate = self.feed(at, segment, before, &scratch[..length], now, net);
-                self.scratch = scratch;
-                fate
+                let end = answer::patch(frame, segment, &patch);
+                self.feed(at, segment, before, &mut frame[..end], now, net)
             }
             Verdict::Reset => {
                 self.end(at.session(), End::Reset(at.side()), Some(at.side()), now, net);
@@ -151,13 +170,20 @@ impl Sessions {
         at: LegRef,
         segment: &TcpSegment,
         before: Before,
-        packet: &[u8],
+        frame: &mut [u8],
         now: Instant,
         net: &mut N,
     ) -> Fate {
         let session = &mut self.sessions[at.session() as usize];
         let leg = &mut session.legs[at.side().index()];
         let set = &mut self.sets[set_index(at)];
+        if leg.skipped != 0 {
+            answer::shift_seq(frame, segment, leg.skipped);
+        }
+        let end = frame.len().min(usize::from(segment.ip_end));
+        let Some(packet) = frame.get(usize::from(segment.ip_offset)..end) else {
+            return Fate::Dropped(DropReason::FrameTruncated);
+        };
         let answers = stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
         leg.fed_una = leg.snd_una;
         let socket = set.get::<Socket>(stack::only());
@@ -180,6 +206,9 @@ impl Sessions {
             leg.enter(state);
         }
         leg.rcv_nxt = leg.read_seq.wrapping_add(queued).wrapping_add(u32::from(leg.is(flag::FIN_IN)));
+        if leg.is(flag::HOLES) && !leg::before(leg.rcv_nxt, leg.holes_to) {
+            leg.clear(flag::HOLES);
+        }
         if odd || leg.rcv_nxt == before.rcv_nxt {
             return self.follow(at, segment, before, answers, now, net);
         }

@@ -11,7 +11,6 @@ use super::stack::{self, Set, Stack};
 use super::{Net, Phase, Sessions};
 use crate::base::Instant;
 use crate::flow::{LegRef, Side};
-use crate::telemetry::AppCounter;
 use smoltcp::socket::tcp::{Socket, State};
 
 /// Packets that one leg may send in one turn before others have theirs.
@@ -68,22 +67,36 @@ impl Sessions {
             };
             let moved = pour(source.get_mut(stack::only()), sink.get_mut(stack::only()), queued);
             if moved != 0 {
-                let (leg, other) = legs_of(session, from);
+                let leg = &mut session.legs[from.index()];
                 leg.read_seq = leg.read_seq.wrapping_add(moved);
-                other.write_seq = other.write_seq.wrapping_add(moved);
-                session.bytes[from.index()] += u64::from(moved);
-                session.moved_at = now;
-                session.last_from = from;
-                let counter = match from {
-                    Side::Client => AppCounter::BytesIn,
-                    Side::Origin => AppCounter::BytesOut,
-                };
-                net.page().add_app(session.app, counter, u64::from(moved));
+                session.note_moved(from, moved, now, net.page());
             }
         }
         if session.legs[from.index()].is(flag::FIN_IN) {
             self.pass_fin(id, from);
         }
+    }
+
+    /// Puts bytes in order straight into the other leg's transmit buffer; `false`, and nothing changed, when they must go
+    /// through smoltcp: something waits before or behind them, or there is no room.
+    #[inline]
+    pub(super) fn pass_on<N: Net>(&mut self, at: LegRef, payload: &[u8], now: Instant, net: &mut N) -> bool {
+        let session = &mut self.sessions[at.session() as usize];
+        let (leg, other) = legs_of(session, at.side());
+        if leg.queued() != 0 || leg.is(flag::HOLES | flag::FIN_EARLY) || !other.takes_bytes() {
+            return false;
+        }
+        let sink = self.sets[set_index(at.other())].get_mut::<Socket>(stack::only());
+        if sink.send_capacity() - sink.send_queue() < payload.len() {
+            return false;
+        }
+        let sent = sink.send_slice(payload);
+        debug_assert_eq!(sent, Ok(payload.len()));
+        let count = payload.len() as u32;
+        leg.skip(count);
+        session.note_moved(at.side(), count, now, net.page());
+        self.mark(at.session());
+        true
     }
 
     /// Half-close: once all bytes of a finished side are handed on, the other side is told.
@@ -107,8 +120,13 @@ impl Sessions {
     #[inline]
     fn flush<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
-        if !leg.is(flag::LIVE) || !wants_poll(leg, self.settings.rx_buffer_bytes as u32) {
+        if !leg.is(flag::LIVE) {
             return true;
+        }
+        match due(leg, self.settings.rx_buffer_bytes as u32) {
+            Due::Nothing => return true,
+            Due::Ack => return self.acknowledge(at, now, net),
+            Due::Poll => {}
         }
         // In TIME-WAIT smoltcp only waits to clear its buffers, which may still hold bytes for the other leg.
         if matches!(leg.state, State::Closed | State::TimeWait) {
@@ -118,11 +136,16 @@ impl Sessions {
         if leg.fed_una != leg.snd_una && leg.unsent() > guard::PUT_OFF_BYTES {
             self.catch_up(at, now, net);
         }
-        let done = self.flush_leg(at, now, net);
+        let mut done = self.flush_leg(at, now, net);
         let leg = self.leg(at);
         if done && leg.unsent() != 0 && leg.fed_una != leg.snd_una {
             self.catch_up(at, now, net);
-            return self.flush_leg(at, now, net);
+            done = self.flush_leg(at, now, net);
+        }
+        let leg = self.leg(at);
+        if done && leg.unacked() > u32::from(leg.peer_mss) && leg.is(flag::PLAIN) {
+            // Bytes that smoltcp never saw: it owes nothing for them.
+            return self.acknowledge(at, now, net);
         }
         done
     }
@@ -172,16 +195,31 @@ fn set_nagle(set: &mut Set, leg: &mut Leg) {
     }
 }
 
-/// Whether a poll of this leg would find something to send.
+/// What a leg wants of a service.
+enum Due {
+    /// Nothing.
+    Nothing,
+    /// An acknowledgement of bytes in order, which needs no smoltcp.
+    Ack,
+    /// A poll of smoltcp.
+    Poll,
+}
+
+/// Whether a poll of this leg would find something to send, or only an acknowledgement is owed.
 #[inline]
-fn wants_poll(leg: &Leg, rx_bytes: u32) -> bool {
-    if leg.is(flag::POLL | flag::RESENDING) || leg.unsent() != 0 || leg.unacked() > u32::from(leg.peer_mss) {
-        return true;
+fn due(leg: &Leg, rx_bytes: u32) -> Due {
+    if leg.is(flag::POLL | flag::RESENDING) || leg.unsent() != 0 {
+        return Due::Poll;
     }
     // smoltcp announces a window that has doubled at once.
-    let announced = leg.rcv_right.wrapping_sub(leg.rcv_nxt) as i32;
-    let free = rx_bytes.min(0xffff << leg.shift).saturating_sub(leg.queued());
-    (free / 2) as i32 >= announced && leg.state != State::SynSent
+    let (announced, free) = (leg.window_left(), leg.window_free(rx_bytes));
+    if free > announced && free / 2 >= announced && leg.state != State::SynSent {
+        return Due::Poll;
+    }
+    if leg.unacked() <= u32::from(leg.peer_mss) {
+        return Due::Nothing;
+    }
+    if leg.is(flag::PLAIN) && !leg.is(flag::HOLES) { Due::Ack } else { Due::Poll }
 }
 
 /// Moves up to `queued` bytes from one socket's receive ring into another's transmit ring. One run in most cases, three

@@ -23,8 +23,6 @@ use crate::wire::{FlowKey, TcpFlags, TcpOptions, TcpSegment};
 use dpdk_sys::cpu;
 use smoltcp::socket::tcp;
 
-/// The longest IP packet that is copied before smoltcp sees it.
-const SCRATCH_BYTES: usize = 65_536;
 /// What a SYN without an MSS option means (RFC 9293 3.7.1).
 const MSS_DEFAULT_V4: u16 = 536;
 const MSS_DEFAULT_V6: u16 = 1220;
@@ -49,7 +47,6 @@ pub struct Sessions {
     pub(super) ports: SourcePorts,
     pub(super) graveyard: Graveyard,
     pub(super) allowance: Allowance,
-    pub(super) scratch: Box<[u8]>,
     pub(super) half_open: u32,
     pub(super) sweep_cursor: u32,
     pub(super) draining: bool,
@@ -80,7 +77,6 @@ impl Sessions {
             ports: SourcePorts::new(settings.egress.clone(), worker, workers, secret),
             graveyard: Graveyard::new(settings.time_wait_max as usize, settings.time_wait, hasher.clone()),
             allowance: Allowance::new(settings.challenge_acks_per_s, u64::from_le_bytes(eight_of(secret))),
-            scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             half_open: 0,
             sweep_cursor: 0,
             draining: false,

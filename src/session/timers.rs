@@ -49,6 +49,14 @@ impl Sessions {
         if !self.tend(id, now, net) {
             self.mark(id);
         }
+        for side in [Side::Client, Side::Origin] {
+            let at = LegRef::new(id, side);
+            let leg = self.leg(at);
+            if leg.is(flag::LIVE) && leg.is(flag::PLAIN) && leg.unacked() != 0 {
+                // Bytes that smoltcp never saw, beside something else that it was polled for.
+                self.acknowledge(at, now, net);
+            }
+        }
         self.rearm(id, now, net);
     }
 

@@ -17,10 +17,10 @@ impl<P: Port> Worker<P> {
     /// The fate of one frame whose flow is this worker's.
     #[inline]
     pub(super) fn serve(&mut self, arrival: Arrival<P::Frame>, hash: u64) -> Fate {
-        let Arrival { frame, port, parsed } = arrival;
+        let Arrival { mut frame, port, parsed } = arrival;
         match parsed {
             Parsed::Tcp(segment) => {
-                let fate = self.serve_tcp(&segment, frame.bytes(), hash);
+                let fate = self.serve_tcp(&segment, frame.bytes_mut(), hash);
                 self.exit.outbox.recycle(frame);
                 fate
             }
@@ -39,7 +39,7 @@ impl<P: Port> Worker<P> {
     }
 
     #[inline]
-    fn serve_tcp(&mut self, segment: &TcpSegment, frame: &[u8], hash: u64) -> Fate {
+    fn serve_tcp(&mut self, segment: &TcpSegment, frame: &mut [u8], hash: u64) -> Fate {
         match self.sessions.find(&segment.key, hash) {
             Some(leg) => self.serve_session(leg, segment, frame),
             None => self.serve_unknown(segment, frame),
@@ -48,7 +48,7 @@ impl<P: Port> Worker<P> {
 
     /// A segment of a live session. One that was judged under an older snapshot is judged again first.
     #[inline]
-    fn serve_session(&mut self, leg: LegRef, segment: &TcpSegment, frame: &[u8]) -> Fate {
+    fn serve_session(&mut self, leg: LegRef, segment: &TcpSegment, frame: &mut [u8]) -> Fate {
         if self.sessions.judged_epoch(leg) != self.epoch() && !self.rejudge(leg) {
             return Fate::Dropped(DropReason::FirewallBlocked);
         }

@@ -365,7 +365,7 @@ impl World {
     /// What a worker does with a TCP segment.
     pub fn send(&mut self, peer: Peer, written: &Written) -> Result<Fate, String> {
         let talk = &self.talks[peer as usize];
-        let frame = build(talk, written);
+        let mut frame = build(talk, written);
         let ip = if self.v6 { 40 } else { 20 };
         let payload_offset = (14 + ip + usize::from(frame[14 + ip + 12] >> 4) * 4) as u16;
         let word = |at: usize| {
@@ -385,7 +385,7 @@ impl World {
         };
         let (sessions, net, now) = (&mut self.sessions, &mut self.net, self.now);
         let fate = match sessions.find(&segment.key, sessions.hash(&segment.key)) {
-            Some(leg) => sessions.segment(leg, &segment, &frame, now, net),
+            Some(leg) => sessions.segment(leg, &segment, &mut frame, now, net),
             None => match sessions.unmatched(&segment, &frame, now, net) {
                 Some(fate) => fate,
                 None if segment.flags.is_first_syn() => {
