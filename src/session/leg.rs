@@ -7,7 +7,7 @@
 //! ```
 //! Bytes that never passed through smoltcp (`pass_on`) make its receive numbers lag by `skipped`.
 //! smoltcp's socket is the authority on bytes; these numbers decide what may reach it (the guard), which polls are
-//! worth their instructions (the pump), and what its segments look like on the wire (`outgoing`).
+//! worth their instructions (the pump), and what its segments look like on the wire (`outgoing.rs`).
 
 use crate::base::{Addr, Hop, Instant};
 use crate::wire::{FlowKey, Protocol, TcpFlags, TcpSegment};
@@ -17,15 +17,6 @@ use smoltcp::socket::tcp::State;
 #[inline]
 pub const fn before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
-}
-
-/// What `outgoing` saw of a packet.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Noted {
-    /// It repeats numbers that went out before.
-    pub sent_again: bool,
-    /// It closes a window that was open.
-    pub window_closed: bool,
 }
 
 /// One leg of a session.
@@ -340,7 +331,7 @@ impl Leg {
     }
 
     #[inline]
-    fn timestamp_value(&self, now: Instant) -> u32 {
+    pub(super) fn timestamp_value(&self, now: Instant) -> u32 {
         (now.millis() as u32).wrapping_add(self.ts_offset)
     }
 
@@ -349,123 +340,4 @@ impl Leg {
     pub const fn is_synchronised(&self) -> bool {
         !matches!(self.state, State::Closed | State::Listen | State::SynSent | State::SynReceived)
     }
-
-    /// Adapts a packet that smoltcp wrote to what was negotiated, and notes its numbers. What is worth counting.
-    #[inline]
-    pub fn outgoing(&mut self, packet: &mut [u8], now: Instant) -> Noted {
-        let ip = if self.key.src.is_v4() { 20 } else { 40 };
-        let Some(tcp) = packet.get_mut(ip..).filter(|tcp| tcp.len() >= 20) else { return Noted::default() };
-        let header = usize::from(tcp[12] >> 4) * 4;
-        let flags = TcpFlags(tcp[13]);
-        let payload = (tcp.len() as u32).saturating_sub(header as u32);
-        if header > 20 {
-            self.rewrite_options(&mut tcp[20..header], now);
-        }
-        let mut noted = Noted::default();
-        if flags.has(TcpFlags::RST) {
-            return noted;
-        }
-        if flags.has(TcpFlags::ACK) {
-            noted.window_closed = self.note_ack(tcp, flags);
-        }
-        let seq = word(tcp, 4);
-        let taken = payload + u32::from(flags.has(TcpFlags::SYN)) + u32::from(flags.has(TcpFlags::FIN));
-        if taken != 0 {
-            noted.sent_again = self.note_sent(seq, taken, now);
-        }
-        noted
-    }
-
-    /// Rewrites the window to our shift and remembers what was announced; whether it just closed.
-    #[inline]
-    fn note_ack(&mut self, tcp: &mut [u8], flags: TcpFlags) -> bool {
-        let ack = word(tcp, 8).wrapping_add(self.skipped);
-        tcp[8..12].copy_from_slice(&ack.to_be_bytes());
-        let was_open = before(self.acked_to, self.rcv_right);
-        let field = u32::from(u16::from_be_bytes([tcp[14], tcp[15]]));
-        let bytes = if flags.has(TcpFlags::SYN) {
-            field
-        } else {
-            // RFC 7323 2.2: the field of every segment but SYN is shifted; smoltcp shifted by its own count.
-            let ours = ((field << self.inner_shift) >> self.shift).min(u32::from(u16::MAX));
-            tcp[14..16].copy_from_slice(&(ours as u16).to_be_bytes());
-            ours << self.shift
-        };
-        self.acked_to = ack;
-        let right = ack.wrapping_add(bytes);
-        if before(self.rcv_right, right) {
-            self.rcv_right = right;
-        }
-        bytes == 0 && was_open
-    }
-
-    /// Notes numbers that go out; whether they went out before.
-    #[inline]
-    fn note_sent(&mut self, seq: u32, taken: u32, now: Instant) -> bool {
-        let again = before(seq, self.snd_max);
-        if again {
-            self.recover = self.snd_max;
-            self.set(flag::RESENDING | flag::RESENT_SYN);
-        } else if self.snd_una == self.snd_max {
-            self.flight_since = now;
-        }
-        let end = seq.wrapping_add(taken);
-        if before(self.snd_max, end) {
-            self.snd_max = end;
-        }
-        again
-    }
-
-    /// MSS at most `mss_max`, our window shift, our clock and TS.Recent.
-    #[inline]
-    fn rewrite_options(&self, options: &mut [u8], now: Instant) {
-        if options.len() == 12 && options[0] == 8 {
-            // smoltcp pads behind a lone timestamp; every stack's fast path wants the padding in front (RFC 7323 A).
-            options[..4].copy_from_slice(&[1, 1, 8, 10]);
-            self.write_timestamp(&mut options[4..12], now);
-            return;
-        }
-        let mut at = 0;
-        while at < options.len() {
-            let length = match options[at] {
-                0 => return,
-                1 => 1,
-                _ => options.get(at + 1).map_or(0, |&length| usize::from(length)),
-            };
-            let Some(option) = options.get_mut(at..at + length).filter(|option| !option.is_empty()) else {
-                return;
-            };
-            match option {
-                [2, 4, mss @ ..] => {
-                    let clamped = u16::from_be_bytes([mss[0], mss[1]]).min(self.mss_max);
-                    mss.copy_from_slice(&clamped.to_be_bytes());
-                }
-                [3, 3, shift] => *shift = self.shift,
-                [8, 10, stamp @ ..] => self.write_timestamp(stamp, now),
-                [5, _, edges @ ..] => self.shift_edges(edges),
-                _ => {}
-            }
-            at += length;
-        }
-    }
-
-    /// SACK edges (RFC 2018 3) from smoltcp's numbers to the peer's.
-    fn shift_edges(&self, edges: &mut [u8]) {
-        for edge in edges.chunks_exact_mut(4) {
-            let shifted = word(edge, 0).wrapping_add(self.skipped);
-            edge.copy_from_slice(&shifted.to_be_bytes());
-        }
-    }
-
-    #[inline]
-    fn write_timestamp(&self, stamp: &mut [u8], now: Instant) {
-        stamp[..4].copy_from_slice(&self.timestamp_value(now).to_be_bytes());
-        // RFC 7323 3.2: TSecr is zero where ACK is not set; TS.Recent is zero until a segment came.
-        stamp[4..8].copy_from_slice(&self.ts_recent.to_be_bytes());
-    }
-}
-
-#[inline]
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -10,6 +10,7 @@ mod icmp;
 mod isn;
 mod leg;
 mod net;
+mod outgoing;
 mod packet;
 mod pair;
 mod receive;
