@@ -193,7 +193,7 @@ impl Compiler {
         let (apps, accounts) = (spec.zones().flat_map(|(_, zone)| &zone.apps), spec.accounts_of_zones());
         let placed = apps.zip(reports).filter_map(|(app, report)| {
             let (zone, account) = (report.zone, accounts[report.zone.index()]);
-            report.slot.map(|slot| Placed { spec: app, slot, account, zone })
+            report.slot.map(|slot| Placed { spec: app, addrs: app.edge_addrs(), slot, account, zone })
         });
         Ok(table::compile(self.prefixes.1.clone(), &placed.collect::<Vec<_>>(), self.secret)?)
     }

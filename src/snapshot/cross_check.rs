@@ -116,7 +116,10 @@ fn destination(prefixes: &[Prefix], in_force: &[(&AppSpec, AppSlot)], rng: &mut 
     let edge = app.and_then(|app| pick(app.edge_addrs(), rng).map(|addr| (*addr, app.edge)));
     let prefix = pick(prefixes, rng).map(|prefix| prefix.first());
     let (mut addr, mut protocol, mut port) = match (edge, prefix) {
-        (Some((addr, edge)), _) => (addr, edge.protocol, edge.ports.first()),
+        (Some((addr, edge)), _) => {
+            let within = rng.below(u64::from(edge.ports.count())) as u16;
+            (addr, edge.protocol, edge.ports.first() + within)
+        }
         (None, Some(first)) => (first, Protocol::Tcp, 443),
         (None, None) => (Addr::v4(rng.next_u32().to_be_bytes()), Protocol::Tcp, 443),
     };

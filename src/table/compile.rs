@@ -1,12 +1,12 @@
 //! Apps in force and prefixes -> the frozen table.
 
 use super::app_spec::AppSpec;
-use super::lookup::{App, Table, addr_key, edge_key};
+use super::edges::{Edge, Edges};
+use super::lookup::{App, Table};
 use super::origin_spec::OriginSpec;
 use super::prefix_map::PrefixMap;
-use crate::base::frozen_map::{Crowded, FrozenKey, FrozenMap};
+use crate::base::frozen_map::Crowded;
 use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, ZoneSlot};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// An app in force and its places.
@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Placed<'a> {
     /// The app.
     pub spec: &'a AppSpec,
+    /// Its edge addresses: static ones, or those that it was given.
+    pub addrs: &'a [Addr],
     /// Its place in counters.
     pub slot: AppSlot,
     /// Its account's place in the snapshot.
@@ -27,24 +29,17 @@ pub struct Placed<'a> {
 /// # Errors
 /// `Crowded` when one address, protocol and port repeats (the spec refuses that).
 pub fn compile(prefixes: Arc<PrefixMap>, apps: &[Placed<'_>], secret: [u64; 2]) -> Result<Table, Crowded> {
-    let mut entries = Vec::new();
-    let mut seen: HashSet<Addr> = HashSet::new();
-    for placed in apps {
-        for &addr in placed.spec.edge_addrs() {
-            let edge = placed.spec.edge;
-            let ports = edge.ports.first()..=edge.ports.last();
-            entries.extend(ports.map(|port| edge_key(addr, edge.protocol, port).entry(placed.slot.0)));
-            if seen.insert(addr) {
-                entries.push(addr_key(addr).entry(placed.slot.0));
-            }
-        }
-    }
+    let edges = apps.iter().flat_map(|placed| {
+        let (edge, app) = (placed.spec.edge, placed.slot);
+        placed.addrs.iter().map(move |&addr| Edge { addr, protocol: edge.protocol, ports: edge.ports, app })
+    });
+    let edges = Arc::new(Edges::build(edges.collect(), secret)?);
     let high = apps.iter().map(|placed| placed.slot.index() + 1).max().unwrap_or(0);
     let mut by_slot: Vec<Option<App>> = (0..high).map(|_| None).collect();
     for placed in apps {
         by_slot[placed.slot.index()] = Some(lower(placed));
     }
-    Ok(Table { prefixes, apps: by_slot.into_boxed_slice(), edges: FrozenMap::build(&entries, secret)? })
+    Ok(Table { prefixes, apps: by_slot.into_boxed_slice(), edges })
 }
 
 fn lower(placed: &Placed<'_>) -> App {

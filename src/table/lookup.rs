@@ -1,15 +1,14 @@
 //! The compiled table: edge address, protocol and port -> app.
 //!
-//! A frame of an app costs one probe of one frozen hash map, whatever the number of apps and prefixes: an edge address
-//! always lies in an onboarded prefix (the spec made sure), so the prefix is asked for only when there is no app, to
-//! name the drop. The same map holds each edge address once more under tag 0, for ICMP echo and for that naming.
-//! Measured (`tests/bench/lookup.rs` under callgrind): 60 instructions to find an app among 10 as among 100,000, and 248
-//! to find that there is none.
+//! A frame of an app costs one probe of one frozen hash map, whatever the number of apps and prefixes (two and a short
+//! search in a range of ports, see `edges`): an edge address always lies in an onboarded prefix (the spec made sure),
+//! so the prefix is asked for only when there is no app, to name the drop.
+//! Measured (`tests/bench/lookup.rs` under callgrind): 60 instructions to find an app among 10 as among 100,000.
 
 use super::app_spec::{AppId, ProxyProtocol, TlsMode};
+use super::edges::Edges;
 use super::origin_spec::PortRange;
 use super::prefix_map::PrefixMap;
-use crate::base::frozen_map::{FrozenMap, WideKey};
 use crate::base::{AccountSlot, Addr, AppSlot, DropReason, Endpoint, ZoneSlot};
 use crate::wire::Protocol;
 use std::sync::Arc;
@@ -29,7 +28,7 @@ pub struct App {
     pub zone: ZoneSlot,
     /// TCP or UDP.
     pub protocol: Protocol,
-    /// Its port at the edge.
+    /// Its port or ports at the edge.
     pub ports: PortRange,
     /// Whether access rules are asked.
     pub ip_firewall: bool,
@@ -47,13 +46,13 @@ pub struct Table {
     pub(super) prefixes: Arc<PrefixMap>,
     /// By slot; holes are apps of other snapshots.
     pub(super) apps: Box<[Option<App>]>,
-    pub(super) edges: FrozenMap<WideKey>,
+    pub(super) edges: Arc<Edges>,
 }
 
 impl Table {
     /// No prefix and no app.
     pub fn empty() -> Self {
-        let edges = FrozenMap::build(&[], [0; 2]).expect("nothing cannot crowd");
+        let edges = Arc::new(Edges::build(Vec::new(), [0; 2]).expect("nothing cannot crowd"));
         Self { prefixes: Arc::new(PrefixMap::empty()), apps: Box::default(), edges }
     }
 
@@ -63,10 +62,15 @@ impl Table {
     /// `NoPrefix`, `NoApp`, `WrongProtocol`, `NoAppPort`: why there is none.
     #[inline]
     pub fn find(&self, dst: Addr, protocol: Protocol, port: u16) -> Result<AppSlot, DropReason> {
-        match self.edges.find(edge_key(dst, protocol, port)) {
-            Some(slot) => Ok(AppSlot(slot)),
-            None => Err(self.why_none(dst, protocol, port)),
+        match self.edges.find_single(dst, protocol, port) {
+            Some(slot) => Ok(slot),
+            None => self.find_range(dst, protocol, port),
         }
+    }
+
+    #[inline(never)]
+    fn find_range(&self, dst: Addr, protocol: Protocol, port: u16) -> Result<AppSlot, DropReason> {
+        self.edges.find_range(dst, protocol, port).ok_or_else(|| self.why_none(dst, protocol, port))
     }
 
     #[cold]
@@ -75,11 +79,15 @@ impl Table {
             Protocol::Tcp => Protocol::Udp,
             Protocol::Udp => Protocol::Tcp,
         };
+        let found = |protocol| {
+            let single = self.edges.find_single(dst, protocol, port);
+            single.or_else(|| self.edges.find_range(dst, protocol, port))
+        };
         if !self.covers(dst) {
             DropReason::NoPrefix
         } else if !self.has_app(dst) {
             DropReason::NoApp
-        } else if self.edges.find(edge_key(dst, other, port)).is_some() {
+        } else if found(other).is_some() {
             DropReason::WrongProtocol
         } else {
             DropReason::NoAppPort
@@ -95,7 +103,7 @@ impl Table {
     /// Whether an app in force has the edge address `addr`.
     #[inline]
     pub fn has_app(&self, addr: Addr) -> bool {
-        self.edges.find(addr_key(addr)).is_some()
+        self.edges.has_app(addr)
     }
 
     /// The app at `slot`; `None` when it is not in this table.
@@ -113,16 +121,4 @@ impl Table {
     pub const fn prefixes(&self) -> &Arc<PrefixMap> {
         &self.prefixes
     }
-}
-
-/// Where the map holds an app.
-#[inline]
-pub(super) const fn edge_key(addr: Addr, protocol: Protocol, port: u16) -> WideKey {
-    WideKey { bits: addr.bits(), tag: (protocol as u32) << 16 | port as u32 }
-}
-
-/// Where the map holds that an address has an app; no protocol has number 0 here.
-#[inline]
-pub(super) const fn addr_key(addr: Addr) -> WideKey {
-    WideKey { bits: addr.bits(), tag: 0 }
 }

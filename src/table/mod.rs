@@ -2,6 +2,7 @@
 
 mod app_spec;
 mod compile;
+mod edges;
 mod lookup;
 mod name;
 mod origin_spec;

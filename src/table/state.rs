@@ -9,8 +9,6 @@ use crate::wire::Protocol;
 pub enum Missing {
     /// `protocol` is UDP.
     Udp,
-    /// `protocol` is a range of ports.
-    PortRange,
     /// `origin_dns`.
     OriginDns,
     /// `edge_ips` is dynamic.
@@ -97,7 +95,7 @@ impl Missing {
     /// How grave it is.
     pub const fn weight(self) -> Weight {
         match self {
-            Self::Udp | Self::PortRange | Self::OriginDns | Self::DynamicEdgeIps => Weight::Barred,
+            Self::Udp | Self::OriginDns | Self::DynamicEdgeIps => Weight::Barred,
             Self::Tls | Self::ProxyProtocol | Self::AsnOrCountryBlock => Weight::Partial,
             Self::HttpPipeline | Self::Argo => Weight::Told,
         }
@@ -106,7 +104,7 @@ impl Missing {
     /// The field of the app that asks for it.
     pub const fn field(self) -> &'static str {
         match self {
-            Self::Udp | Self::PortRange => "protocol",
+            Self::Udp => "protocol",
             Self::OriginDns => "origin_dns",
             Self::DynamicEdgeIps => "edge_ips",
             Self::Tls => "tls",
@@ -121,7 +119,6 @@ impl Missing {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Udp => "UDP is not carried yet",
-            Self::PortRange => "port ranges are not carried yet; write one app a port",
             Self::OriginDns => "origins by name are not resolved yet; write origin_direct",
             Self::DynamicEdgeIps => "dynamic edge addresses are not handed out yet; write static ones",
             Self::Tls => {
@@ -144,7 +141,6 @@ impl Missing {
 fn missing(app: &AppSpec, blocks_by_origin: bool) -> Vec<Missing> {
     let asked = [
         (app.edge.protocol == Protocol::Udp, Missing::Udp),
-        (!app.edge.ports.is_single(), Missing::PortRange),
         (matches!(app.origin, OriginSpec::Dns { .. }), Missing::OriginDns),
         (matches!(app.edge_ips, EdgeIps::Dynamic(_)), Missing::DynamicEdgeIps),
         (app.tls != TlsMode::Off, Missing::Tls),

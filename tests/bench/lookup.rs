@@ -1,6 +1,6 @@
 //! The cost of a look-up, for callgrind: `lookup WHAT SIZE N` asks N questions of a table of SIZE entries.
 //!
-//! WHAT: `find` (an app that is there), `miss` (a port without an app), `covers` (an onboarded prefix), `judge4` and `judge6` (a source that no rule
+//! WHAT: `find` (an app that is there), `range` (one of many ports), `miss` (a port without an app), `covers` (an onboarded prefix), `judge4` and `judge6` (a source that no rule
 //! names, SIZE lone addresses and three lengths of ranges), `hit4` (a source that a rule names). The number that counts
 //! is the difference of two runs: `scripts/icount.sh -- lookup find 100000 {n}`.
 
@@ -26,6 +26,7 @@ fn main() {
     let (size, questions) = (number(1000), number(1000));
     let answered = match what.as_str() {
         "find" => find(&make_table(size), size, 443, questions),
+        "range" => find(&make_table(size), size, 7_777, questions),
         "miss" => find(&make_table(size), size, 444, questions),
         "covers" => covers(&make_table(size), size, questions),
         "judge4" => judge(&make_rules(size), questions, |n| Ipv4Addr::from_bits(0x0100_0000 | n).into()),
@@ -66,11 +67,15 @@ fn make_table(size: u32) -> Table {
         })
         .collect();
     let map = Arc::new(PrefixMap::build(&prefixes, SECRET).expect("no prefix repeats"));
-    let apps: Vec<AppSpec> = (0..size).map(make_app).collect();
+    let ranges = [(1_000, 4_999), (5_000, 9_999), (20_000, 29_999), (30_000, 65_535)];
+    let single = (0..size).map(|number| make_app(number, (443, 443)));
+    let ranges = (0..size).flat_map(|number| ranges.map(|ports| make_app(number, ports)));
+    let apps: Vec<AppSpec> = single.chain(ranges).collect();
     let places = apps.iter().zip(0_u32..);
     let placed: Vec<_> = places
         .map(|(spec, slot)| Placed {
             spec,
+            addrs: spec.edge_addrs(),
             slot: byway::base::AppSlot(slot),
             account: byway::base::AccountSlot(0),
             zone: ZoneSlot(0),
@@ -79,8 +84,9 @@ fn make_table(size: u32) -> Table {
     table::compile(map, &placed, SECRET).expect("no edge repeats")
 }
 
-fn make_app(number: u32) -> AppSpec {
-    let ports = PortRange::one(443).expect("a port");
+/// An app on the edge address `number` with these ports.
+fn make_app(number: u32, (first, last): (u16, u16)) -> AppSpec {
+    let ports = PortRange::new(first, last).expect("ports");
     let origin = OriginDirect { protocol: Protocol::Tcp, addr: Addr::v4([192, 0, 2, 1]), ports };
     AppSpec {
         id: AppId::from_bits(u128::from(number)),

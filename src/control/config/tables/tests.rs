@@ -292,7 +292,6 @@ fn what_this_build_does_not_act_on_keeps_an_app_out_unless_partial_is_allowed() 
         (SSH.replace(r#""proxy_protocol":false"#, r#""proxy_protocol":true"#), Missing::ProxyProtocol, true),
         (SSH.replace(r#""proxy_protocol":false"#, r#""proxy_protocol":"v2""#), Missing::ProxyProtocol, true),
         (udp.clone(), Missing::Udp, false),
-        (SSH.replace("tcp/22", "tcp/22-23").replace(":22\"", ":22-23\""), Missing::PortRange, false),
         (
             SSH.replace("ADDRESS", "CNAME")
                 .replace(r#""type":"static","ips":["198.51.100.10","2001:DB8::1"]"#, r#""type":"dynamic""#),
