@@ -41,6 +41,19 @@ impl Sessions {
         let sent = packet::send(&ack, leg.hop, net);
         if sent {
             leg.acked_to = leg.rcv_nxt;
+            leg.clear(flag::ACK_NOW);
+        }
+        sent
+    }
+
+    /// Sends our FIN, in smoltcp's place, where nothing else is outstanding; `false` when no frame was to be had. Not
+    /// acknowledged within smoltcp's shortest timeout, it is smoltcp's to send again (`timers`).
+    pub(super) fn send_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+        let leg = self.leg_mut(at);
+        let fin = packet::of_leg(leg, TcpFlags::FIN | TcpFlags::ACK, leg.snd_max, now);
+        let sent = packet::send(&fin, leg.hop, net);
+        if sent {
+            leg.sent_fin(now);
         }
         sent
     }
@@ -97,7 +110,7 @@ impl Sessions {
         let set = &mut self.sets[set_index(at)];
         let answers = stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
         leg.fed_una = leg.snd_una;
-        leg.enter(set.get::<Socket>(stack::only()).state());
+        leg.enter(leg.outer(set.get::<Socket>(stack::only()).state()));
         answers
     }
 }

@@ -105,11 +105,11 @@ impl Sessions {
     ) -> Fate {
         let mut leg = self.leg(at).clone();
         leg.start_receiving_at(segment.seq);
-        // What our SYN announced, unscaled.
-        leg.rcv_right = leg.rcv_nxt.wrapping_add(self.settings.rx_buffer_bytes.min(65_535) as u32);
+        // What our SYN announced, unscaled, and as smoltcp counts it: from the peer's SYN on.
+        leg.rcv_right = leg.irs.wrapping_add(self.settings.rx_buffer_bytes.min(65_535) as u32);
         self.agree(&mut leg, segment, options);
-        (leg.heard, leg.snd_una) = (now, segment.ack);
-        leg.set(flag::POLL);
+        (leg.heard, leg.snd_una, leg.fed_una) = (now, segment.ack, segment.ack);
+        leg.set(flag::ACK_NOW);
         let mut packet = [0; PACKET_BYTES_MAX];
         let packet = shown_syn(&leg, segment, options, &mut packet);
         let set = &mut self.sets[set_index(at)];

@@ -10,7 +10,7 @@
 //! worth their instructions (the pump), and what its segments look like on the wire (`outgoing.rs`).
 
 use crate::base::{Addr, Hop, Instant};
-use crate::wire::{FlowKey, Protocol, TcpFlags, TcpSegment};
+use crate::wire::{FlowKey, Protocol};
 use smoltcp::socket::tcp::State;
 
 /// Whether `a` comes before `b` in sequence space (RFC 9293 3.4).
@@ -118,6 +118,12 @@ pub mod flag {
     pub const PATH_SHRANK: u16 = 1 << 10;
     /// smoltcp may hold bytes beyond a hole, up to `holes_to`.
     pub const HOLES: u16 = 1 << 12;
+    /// An ACK is owed at once.
+    pub const ACK_NOW: u16 = 1 << 13;
+    /// The peer's FIN went past smoltcp, whose own state is that of a peer who has not closed.
+    pub const FIN_PAST: u16 = 1 << 14;
+    /// Our FIN, and nothing else, is in flight, and smoltcp does not know that it went out.
+    pub const FIN_OURS: u16 = 1 << 15;
 }
 
 impl Leg {
@@ -224,6 +230,12 @@ impl Leg {
         self.snd_max.wrapping_sub(self.snd_una)
     }
 
+    /// Numbers in flight that smoltcp has timers for.
+    #[inline]
+    pub const fn inner_flight(&self) -> u32 {
+        if self.is(flag::FIN_OURS) { 0 } else { self.in_flight() }
+    }
+
     /// Numbers received and not yet acknowledged.
     #[inline]
     pub const fn unacked(&self) -> u32 {
@@ -277,37 +289,12 @@ impl Leg {
         }
     }
 
-    /// Takes a segment that ends the leg, without smoltcp: all we sent, FIN included, is acknowledged, and the peer's
-    /// FIN came before or comes now without data. `false` when it is no such segment. smoltcp's socket stays as it is;
-    /// only what it received is still read from it.
-    pub fn take_last_words(&mut self, segment: &TcpSegment) -> bool {
-        let all_acked = self.is(flag::FIN_OUT)
-            && self.snd_max == self.write_seq.wrapping_add(1)
-            && self.snd_una == self.snd_max;
-        if !all_acked || segment.payload_len() != 0 || segment.seq != self.rcv_nxt {
-            return false;
-        }
-        match (self.is(flag::FIN_IN), segment.flags.has(TcpFlags::FIN)) {
-            (true, _) => {
-                let state = if self.state == State::LastAck { State::Closed } else { State::TimeWait };
-                self.enter(state);
-                true
-            }
-            (false, true) => {
-                self.enter(State::TimeWait);
-                self.set(flag::POLL);
-                self.rcv_nxt = self.rcv_nxt.wrapping_add(1);
-                true
-            }
-            (false, false) => false,
-        }
-    }
-
     /// Takes an acknowledgement of something new.
     #[inline]
     pub const fn acknowledged(&mut self, ack: u32, now: Instant) {
         self.snd_una = ack;
         self.flight_since = now;
+        self.clear(flag::FIN_OURS);
         if self.is(flag::RESENDING) && !before(ack, self.recover) {
             self.clear(flag::RESENDING | flag::PATH_SHRANK);
         }

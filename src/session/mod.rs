@@ -2,6 +2,7 @@
 
 mod allowance;
 mod answer;
+mod closing;
 mod end;
 mod ending;
 mod guard;

@@ -59,6 +59,7 @@ impl Leg {
             ours << self.shift
         };
         self.acked_to = ack;
+        self.clear(flag::ACK_NOW);
         let right = ack.wrapping_add(bytes);
         if before(self.rcv_right, right) {
             self.rcv_right = right;
@@ -68,7 +69,7 @@ impl Leg {
 
     /// Notes numbers that go out; whether they went out before.
     #[inline]
-    fn note_sent(&mut self, seq: u32, taken: u32, now: Instant) -> bool {
+    pub(super) fn note_sent(&mut self, seq: u32, taken: u32, now: Instant) -> bool {
         let again = before(seq, self.snd_max);
         if again {
             self.recover = self.snd_max;

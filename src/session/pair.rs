@@ -1,6 +1,7 @@
 //! One session's record: two legs and what is known of the pair.
 
 use super::leg::{Leg, flag};
+use super::receive::RTO_MIN;
 use super::{Admission, Phase, SessionView, Settings};
 use crate::base::{AppSlot, Endpoint, Epoch, Instant, Span, WorkerId};
 use crate::flow::Side;
@@ -59,6 +60,8 @@ pub enum Due {
     Idle,
     /// A half-closed session stands still.
     Fin,
+    /// This peer did not acknowledge our FIN in time: smoltcp is to send it again.
+    Handover(Side),
     /// A probe of this silent peer is due.
     Probe(Side),
     /// This peer answers no probe.
@@ -198,6 +201,10 @@ impl Session {
                     offer(self.moved_at.max(acked) + settings.fin_timeout, Due::Fin);
                 }
                 for side in [Side::Client, Side::Origin] {
+                    let leg = self.leg(side);
+                    if leg.is(flag::FIN_OURS) && leg.is(flag::LIVE) {
+                        offer(leg.flight_since + RTO_MIN, Due::Handover(side));
+                    }
                     if let Some((at, due)) = peer_deadline(self.leg(side), side, settings) {
                         offer(at, due);
                     }

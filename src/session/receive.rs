@@ -117,8 +117,11 @@ impl Sessions {
         }
         match guard::judge(self.leg(at), segment, options, now) {
             Verdict::Pass => {
+                let leg = self.leg(at);
+                let window = u32::from(leg.peer_window) << leg.peer_shift;
                 let before = self.accept(at, segment, options, None, now);
-                if self.leg_mut(at).take_last_words(segment) {
+                let leg = self.leg_mut(at);
+                if leg.take_last_words(segment) || leg.take_fin(segment, window) {
                     self.mark(at.session());
                     return Fate::Absorbed;
                 }
@@ -187,7 +190,7 @@ impl Sessions {
         let answers = stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
         leg.fed_una = leg.snd_una;
         let socket = set.get::<Socket>(stack::only());
-        let state = socket.state();
+        let state = leg.outer(socket.state());
         let odd = state != before.state || leg.is(flag::FIN_EARLY | flag::PATH_SHRANK);
         if segment.payload_len() == 0 && !odd {
             // A pure acknowledgement: worth a look only when it set something free, or may be a duplicate.

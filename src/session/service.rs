@@ -106,11 +106,11 @@ impl Sessions {
         if leg.queued() != 0 || other.is(flag::FIN_OUT) {
             return;
         }
-        other.set(flag::FIN_OUT | flag::POLL);
+        other.set(flag::FIN_OUT);
         let at = LegRef::new(id, from.other());
         let socket = self.sets[set_index(at)].get_mut::<Socket>(stack::only());
         socket.close();
-        other.enter(socket.state());
+        other.enter(other.outer(socket.state()));
         session.phase = Some(Phase::Closing);
         let within = session.moved_at + self.settings.fin_timeout;
         self.arm_by(id, within);
@@ -126,6 +126,7 @@ impl Sessions {
         match due(leg, self.settings.rx_buffer_bytes as u32) {
             Due::Nothing => return true,
             Due::Ack => return self.acknowledge(at, now, net),
+            Due::Fin => return self.send_fin(at, now, net),
             Due::Poll => {}
         }
         // In TIME-WAIT smoltcp only waits to clear its buffers, which may still hold bytes for the other leg.
@@ -143,7 +144,7 @@ impl Sessions {
             done = self.flush_leg(at, now, net);
         }
         let leg = self.leg(at);
-        if done && leg.unacked() > u32::from(leg.peer_mss) && leg.is(flag::PLAIN) {
+        if done && (leg.unacked() > u32::from(leg.peer_mss) && leg.is(flag::PLAIN) || leg.is(flag::ACK_NOW)) {
             // Bytes that smoltcp never saw: it owes nothing for them.
             return self.acknowledge(at, now, net);
         }
@@ -201,6 +202,8 @@ enum Due {
     Nothing,
     /// An acknowledgement of bytes in order, which needs no smoltcp.
     Ack,
+    /// Our FIN alone, which needs none either.
+    Fin,
     /// A poll of smoltcp.
     Poll,
 }
@@ -208,18 +211,37 @@ enum Due {
 /// Whether a poll of this leg would find something to send, or only an acknowledgement is owed.
 #[inline]
 fn due(leg: &Leg, rx_bytes: u32) -> Due {
-    if leg.is(flag::POLL | flag::RESENDING) || leg.unsent() != 0 {
-        return Due::Poll;
+    if leg.is(flag::POLL | flag::RESENDING | flag::FIN_OURS | flag::ACK_NOW) || leg.unsent() != 0 {
+        return due_by_flags(leg, rx_bytes);
     }
-    // smoltcp announces a window that has doubled at once.
-    let (announced, free) = (leg.window_left(), leg.window_free(rx_bytes));
-    if free > announced && free / 2 >= announced && leg.state != State::SynSent {
+    if opens(leg, rx_bytes) {
         return Due::Poll;
     }
     if leg.unacked() <= u32::from(leg.peer_mss) {
         return Due::Nothing;
     }
     if leg.is(flag::PLAIN) && !leg.is(flag::HOLES) { Due::Ack } else { Due::Poll }
+}
+
+fn due_by_flags(leg: &Leg, rx_bytes: u32) -> Due {
+    if leg.is(flag::FIN_OURS) {
+        // Asked now, smoltcp would send the FIN again.
+        let asked = leg.is(flag::FIN_IN | flag::ACK_NOW) && leg.unacked() != 0;
+        let owed = asked || leg.unacked() > u32::from(leg.peer_mss) || opens(leg, rx_bytes);
+        return if owed { Due::Ack } else { Due::Nothing };
+    }
+    if leg.owes_only_fin() {
+        return Due::Fin;
+    }
+    let polls = leg.is(flag::POLL | flag::RESENDING) || leg.unsent() != 0 || opens(leg, rx_bytes);
+    if polls { Due::Poll } else { Due::Ack }
+}
+
+/// Whether a window is to be announced: smoltcp announces one that has doubled at once.
+#[inline]
+fn opens(leg: &Leg, rx_bytes: u32) -> bool {
+    let (announced, free) = (leg.window_left(), leg.window_free(rx_bytes));
+    free > announced && free / 2 >= announced && leg.state != State::SynSent
 }
 
 /// Moves up to `queued` bytes from one socket's receive ring into another's transmit ring. One run in most cases, three

@@ -71,6 +71,10 @@ impl Sessions {
                 self.probe(LegRef::new(id, side), now, net);
                 return true;
             }
+            Due::Handover(side) => {
+                self.hand_over_fin(LegRef::new(id, side), now, net);
+                return true;
+            }
             Due::Connect => self.end(id, End::ConnectTimeout, None, now, net),
             // Whoever's turn it was to speak.
             Due::Idle => {
@@ -82,6 +86,16 @@ impl Sessions {
             Due::Doom => self.end(id, End::AppRemoved, None, now, net),
         }
         false
+    }
+
+    /// Leaves an unacknowledged FIN of our own writing to smoltcp, which sends it as if for the first time.
+    fn hand_over_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        if self.leg(at).fed_una != self.leg(at).snd_una {
+            self.catch_up(at, now, net);
+        }
+        let leg = self.leg_mut(at);
+        leg.clear(flag::FIN_OURS);
+        leg.set(flag::POLL);
     }
 
     /// A keep-alive probe: an old number, which the peer must answer (RFC 9293 3.8.4).
@@ -113,7 +127,7 @@ impl Sessions {
         let leg = self.leg(at);
         leg.is(flag::LIVE)
             && !matches!(leg.state, State::Closed | State::TimeWait)
-            && (leg.in_flight() != 0 || leg.unsent() != 0 || leg.unacked() != 0)
+            && (leg.inner_flight() != 0 || leg.unsent() != 0 || leg.unacked() != 0)
     }
 
     /// Whether a delayed acknowledgement is all that a leg owes, and its window needs no opening: then the ACK is written
@@ -125,7 +139,7 @@ impl Sessions {
             && !leg.is(flag::POLL | flag::RESENDING)
             && leg.unacked() != 0
             && leg.unsent() == 0
-            && leg.in_flight() == 0
+            && leg.inner_flight() == 0
             && leg.window_left() >= self.settings.rx_buffer_bytes as u32 / 2
     }
 
