@@ -2,7 +2,7 @@
 
 use byway::base::Rng;
 use byway::base::{RuleSlot, ZoneSlot};
-use byway::firewall::{Judgement, Mode, RuleNet, RuleSpec, ScopeRules, Target, ZoneScopes};
+use byway::firewall::{Judgement, Mode, RuleNet, RuleSpec, ScopeRules, Target, WhenceMap, ZoneScopes};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -49,6 +49,9 @@ fn a_million_scattered_rules_take_at_most_128_mib() {
     );
     for rule in rules.iter().step_by(1009) {
         let Target::Net(net) = rule.target else { panic!("made of addresses") };
-        assert!(matches!(compiled.judge(ZoneSlot(0), net.first()), Judgement::Block(_)));
+        assert!(matches!(
+            compiled.judge(ZoneSlot(0), net.first(), &WhenceMap::default()),
+            Judgement::Block(_)
+        ));
     }
 }

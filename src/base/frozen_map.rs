@@ -60,6 +60,13 @@ pub struct WideEntry {
     value: u32,
 }
 
+impl WideEntry {
+    /// Its key in words that hash and compare.
+    pub const fn key_words(&self) -> (u64, u64, u32) {
+        (self.high, self.low, self.tag)
+    }
+}
+
 impl FrozenKey for NarrowKey {
     type Entry = [u32; 3];
 
@@ -193,6 +200,11 @@ impl<K: FrozenKey> FrozenMap<K> {
         let bucket = (key.hash(self.secret) >> self.shift) as usize;
         let &[start, end] = self.starts.get(bucket..bucket + 2)?.first_chunk()?;
         self.entries.get(start as usize..end as usize)?.iter().find(|entry| key.is_in(entry)).map(K::value)
+    }
+
+    /// All entries, in no order that means anything.
+    pub fn entries(&self) -> &[K::Entry] {
+        &self.entries
     }
 
     /// How many entries it holds.

@@ -10,6 +10,7 @@ mod rng;
 mod slab;
 mod time;
 mod wheel;
+mod whence;
 
 pub use addr::{Addr, Endpoint};
 pub use drop_reason::{DropClass, DropReason};
@@ -19,3 +20,4 @@ pub use rng::Rng;
 pub use slab::{Key, Slab};
 pub use time::{Clock, Instant, OsClock, Span};
 pub use wheel::Wheel;
+pub use whence::{AsNumber, Country, Whence};

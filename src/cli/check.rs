@@ -7,7 +7,7 @@ use super::secret::Secret;
 use super::show::app_table;
 use super::whereabouts::lab;
 use crate::control::config::Problem;
-use crate::control::config::boot::{self, BootSpec, MemoryEstimate};
+use crate::control::config::boot::{self, BootSpec, GeoSpec, MemoryEstimate};
 use crate::control::{Loaded, Store, Workshop, app_rows, summary};
 use crate::table::Reserved;
 use serde_json::{Value, json};
@@ -77,9 +77,10 @@ pub fn named(file: &Path, problems: &[Problem]) -> Vec<String> {
 ///
 /// # Errors
 /// All that is wrong with it, a line each.
-pub fn table(file: &Path, reserved: Reserved) -> Result<(Workshop, Loaded), Vec<String>> {
+pub fn table(file: &Path, reserved: Reserved, geo: GeoSpec) -> Result<(Workshop, Loaded), Vec<String>> {
     let tables = Secret::fixed().tables();
     let mut workshop = Workshop::new(file, Store::new(Path::new("")), reserved, 0, tables);
+    workshop.set_geo(geo);
     let loaded = workshop.try_file().map_err(|error| error.lines())?;
     Ok((workshop, loaded))
 }
@@ -87,7 +88,8 @@ pub fn table(file: &Path, reserved: Reserved) -> Result<(Workshop, Loaded), Vec<
 fn check_table(args: &CheckArgs) -> Result<Report, Vec<String>> {
     let boot = args.config.as_deref().map(boot_spec).transpose().map_err(|why| vec![why])?;
     let taken = boot.as_ref().map_or_else(lab, reserved);
-    let (_, loaded) = table(&args.file, taken)?;
+    let geo = boot.map(|boot| boot.geo).unwrap_or_default();
+    let (_, loaded) = table(&args.file, taken, geo)?;
     let rows = app_rows::rows(&loaded, &[]);
     let mut text = String::new();
     for warning in &loaded.warnings {

@@ -102,6 +102,7 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
         spec.memory.rule_counters as u32,
         secret.tables(),
     );
+    workshop.set_geo(spec.geo.clone());
     let (loaded, problems) = first_table(&mut workshop, spec.on_bad_config)?;
     workshop.compiler.commit(&loaded.compiled);
     folders::hand_over(&spec, user.as_ref());

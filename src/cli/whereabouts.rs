@@ -41,7 +41,8 @@ fn ask_files(args: &WhereArgs, ask: &WhereAsk) -> Result<Value, String> {
     let tables = args.tables.as_deref().or(spec.as_ref().map(|spec| spec.tables.as_path()));
     let file = tables.ok_or("--tables names no file")?;
     let taken = spec.as_ref().map_or_else(lab, reserved);
-    let (workshop, loaded) = table(file, taken).map_err(|lines| lines.join("; "))?;
+    let geo = spec.as_ref().map(|spec| spec.geo.clone()).unwrap_or_default();
+    let (workshop, loaded) = table(file, taken, geo).map_err(|lines| lines.join("; "))?;
     let workers = spec.map_or(0, |spec| spec.workers.count() as u8);
     let around = Surroundings { reserved: &workshop.reserved, compiler: &workshop.compiler, workers };
     Ok(answer(ask, &loaded, &around))

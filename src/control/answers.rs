@@ -90,6 +90,14 @@ impl Control {
             Source::File => "file",
             Source::LastGood { .. } => "last_good",
         };
+        let compiled = &self.reloads.loaded().compiled;
+        let sources = compiled.snapshot.whences.sources();
+        let geo = json!({ "asn": sources.asn, "country": sources.country, "tor": sources.tor });
+        let rules = json!({
+            "in_force": compiled.rules.in_force,
+            "without_source": compiled.rules.without_source,
+            "challenges": compiled.rules.challenges,
+        });
         json!({
             "ok": true,
             "phase": phase,
@@ -104,6 +112,9 @@ impl Control {
             "config_since": rfc3339(since * 1_000_000),
             "config_age_s": now_s.saturating_sub(since),
             "config_problems": self.reloads.problems(),
+            "rules": rules,
+            "geo": geo,
+            "geo_problems": self.reloads.loaded().geo_problems,
             "events_lost": self.events.lost() + self.fleet.lost_events(),
         })
     }

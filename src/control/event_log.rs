@@ -5,7 +5,7 @@ use super::config::boot::EventsTarget;
 use super::log;
 use super::timestamp::WallClock;
 use crate::base::{Endpoint, Instant};
-use crate::telemetry::{Event, EventKind, FirewallMatch};
+use crate::telemetry::{Event, EventKind};
 use serde_json::{Map, Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -161,9 +161,11 @@ pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Val
     let ip = |end: Option<Endpoint>| end.map_or_else(String::new, |end| end.addr.to_string());
     let mut line = json!({
         "Application": app.id,
+        "ClientAsn": event.whence.asn.0,
         "ClientBytes": event.client_bytes,
+        "ClientCountry": event.whence.country.as_str(),
         "ClientIP": ip(Some(event.client)),
-        "ClientMatchedIpFirewall": matched(event.firewall),
+        "ClientMatchedIpFirewall": event.firewall.name(),
         "ClientPort": event.client.port,
         "ClientProto": "tcp",
         "ClientTcpRtt": rtt(event.client_rtt),
@@ -213,20 +215,11 @@ fn own_fields(event: &Event, site: &str, fields: &mut Map<String, Value>) {
     fields.insert("worker".into(), event.worker.0.into());
 }
 
-/// Spectrum's word for what the firewall said.
-const fn matched(firewall: FirewallMatch) -> &'static str {
-    match firewall {
-        FirewallMatch::Unknown => "UNKNOWN",
-        FirewallMatch::BlockIp(_) => "BLOCK_IP",
-        FirewallMatch::WhitelistIp(_) => "WHITELIST_IP",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Addr, AppSlot, RuleSlot, Span, WorkerId};
-    use crate::telemetry::Status;
+    use crate::base::{Addr, AppSlot, AsNumber, Country, RuleSlot, Span, Whence, WorkerId};
+    use crate::telemetry::{FirewallMatch, Status};
     use std::path::PathBuf;
 
     fn event() -> Event {
@@ -238,6 +231,7 @@ mod tests {
             at: Instant::from_nanos(2_000_000_000),
             app: AppSlot(0),
             client: end(7, 40_000),
+            whence: Whence { asn: AsNumber(64_496), country: Country::UNKNOWN },
             edge: end(8, 22),
             origin: Some(end(9, 2222)),
             egress: Some(end(10, 5000)),
@@ -271,6 +265,8 @@ mod tests {
             ("ClientIP", json!("192.0.2.7")),
             ("ClientPort", json!(40_000)),
             ("OriginIP", json!("192.0.2.9")),
+            ("ClientAsn", json!(64_496)),
+            ("ClientCountry", json!("XX")),
             ("ClientTcpRtt", json!(3_000)),
             ("OriginTcpRtt", json!(0)),
             ("ClientMatchedIpFirewall", json!("WHITELIST_IP")),

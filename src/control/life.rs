@@ -101,6 +101,7 @@ pub struct Control {
     pub(super) started: Instant,
     heartbeat: Heartbeat,
     watch: FileWatch,
+    geo_watch: Vec<FileWatch>,
     watched_at: Instant,
     slow_at: Instant,
     drain: Span,
@@ -145,6 +146,8 @@ impl Control {
         let now = clock.now();
         let heartbeat = Heartbeat::new(&fleet.pages, hang, now);
         let path = reloads.workshop().map(|workshop| workshop.path().to_owned()).unwrap_or_default();
+        let geo_paths = reloads.workshop().into_iter().flat_map(|workshop| workshop.geo_paths());
+        let geo_watch = geo_paths.map(FileWatch::new).collect();
         Self {
             wall: WallClock::at(now),
             clock,
@@ -157,6 +160,7 @@ impl Control {
             started: now,
             heartbeat,
             watch: FileWatch::new(&path),
+            geo_watch,
             watched_at: now,
             slow_at: now,
             drain,
@@ -329,6 +333,11 @@ impl Control {
             log::info("the table file has changed");
             self.reload();
         }
+        let moved = self.geo_watch.iter_mut().map(|watch| watch.changed(now)).filter(|moved| *moved).count();
+        if moved > 0 && !self.is_leaving() {
+            log::info("a database of [geo] has changed");
+            self.reload();
+        }
     }
 
     fn look_at_slow_things(&mut self, now: Instant) {
@@ -406,6 +415,7 @@ impl Control {
                 why.push(format!("port {}: link is down", info.name));
             }
         }
+        why.extend(self.reloads.loaded().geo_problems.iter().cloned());
         if self.events.failing() {
             why.push("events cannot be written".into());
         }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod desk;
 mod event_log;
 mod fleet;
+pub mod geo;
 mod heartbeat;
 mod http;
 mod life;

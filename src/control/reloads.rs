@@ -294,6 +294,6 @@ pub fn summary(loaded: &Loaded) -> String {
         loaded.compiled.snapshot.epoch,
         loaded.spec.prefixes.len(),
         rules.in_force,
-        rules.by_origin + rules.challenges,
+        rules.without_source + rules.challenges,
     )
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub const REST: Span = Span::from_millis(250);
 
 /// What tells one state of a file from another; `None`: there is no such file.
-type Look = Option<(u64, u64, u64, i64, i64, i64, i64)>;
+pub type Look = Option<(u64, u64, u64, i64, i64, i64, i64)>;
 
 /// Watches one path.
 #[derive(Debug)]
@@ -46,7 +46,8 @@ impl FileWatch {
     }
 }
 
-fn look(path: &Path) -> Look {
+/// How the file at `path` looks now.
+pub fn look(path: &Path) -> Look {
     let meta = std::fs::metadata(path).ok()?;
     let changed = (meta.ctime(), meta.ctime_nsec());
     Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), changed.0, changed.1))

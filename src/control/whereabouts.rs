@@ -30,6 +30,8 @@ pub fn answer(ask: &WhereAsk, loaded: &Loaded, around: &Surroundings<'_>) -> Val
         "to": ask.to.to_string(),
         "protocol": protocol_name(ask.protocol),
         "epoch": snapshot.epoch.0,
+        "asn": (found.whence.asn.0 != 0).then_some(found.whence.asn.0),
+        "country": found.whence.country.as_str(),
         "prefix": found.prefix.map(|prefix| prefix.net().to_string()),
         "worker": (around.workers > 0).then(|| owner(ask, around.workers)),
     });
@@ -77,7 +79,8 @@ fn app_fields(app: &App, found: &Explanation, loaded: &Loaded, compiler: &Compil
         "app": app.id.as_str(),
         "name": &*app.name,
         "ip_firewall": app.ip_firewall,
-        "rule": rule_of(said).map(|slot| rule(slot, loaded, compiler)),
+        "match": said.name(),
+        "rule": said.rule().map(|slot| rule(slot, loaded, compiler)),
         "origins": origins,
         "verdict": verdict,
         "reason": reason.map(DropReason::name),
@@ -90,13 +93,6 @@ fn origin((origin, forbidden): &(Endpoint, Option<Forbidden>)) -> String {
     match forbidden {
         None => origin.to_string(),
         Some(why) => format!("{origin} (forbidden: {why})"),
-    }
-}
-
-const fn rule_of(said: FirewallMatch) -> Option<RuleSlot> {
-    match said {
-        FirewallMatch::Unknown => None,
-        FirewallMatch::BlockIp(slot) | FirewallMatch::WhitelistIp(slot) => Some(slot),
     }
 }
 

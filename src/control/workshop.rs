@@ -2,16 +2,21 @@
 //! the control loop, since a million rules take seconds; whatever fails here leaves traffic untouched.
 
 use super::config::Problem;
+use super::config::boot::GeoSpec;
 use super::config::tables::{self, TableErrors};
 use super::event_log::AppFacts;
+use super::geo::GeoFiles;
 use super::store::{Store, read_text};
 use crate::base::limits::{APPS_MAX, RULES_MAX};
 use crate::base::{AppSlot, RuleSlot};
-use crate::snapshot::{Compiled, Compiler, LimitError, LiveSpec};
+use crate::snapshot::{Acting, Compiled, Compiler, LimitError, LiveSpec};
 use crate::table::Reserved;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Rules that are named where some are not in force.
+const IDLE_NAMED_MAX: usize = 5;
 
 /// Where a table came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +45,8 @@ pub struct Loaded {
     pub facts: Vec<(AppSlot, AppFacts)>,
     /// Names of rules in force that have counters of their own.
     pub rule_names: HashMap<RuleSlot, String>,
+    /// What is wrong with databases of where addresses come from.
+    pub geo_problems: Vec<String>,
 }
 
 /// Why a table could not be brought in force.
@@ -76,6 +83,8 @@ pub struct Workshop {
     /// What the boot config has taken.
     pub reserved: Reserved,
     rule_counters: u32,
+    /// Databases of where addresses come from.
+    geo: GeoFiles,
     /// Keeps slots stable over reloads.
     pub compiler: Compiler,
 }
@@ -84,7 +93,18 @@ impl Workshop {
     /// For the table file at `path`; `secret` keys its hash tables.
     pub fn new(path: &Path, store: Store, reserved: Reserved, rule_counters: u32, secret: [u64; 2]) -> Self {
         let compiler = Compiler::new(secret, APPS_MAX as u32, RULES_MAX as u32);
-        Self { path: path.to_owned(), store, reserved, rule_counters, compiler }
+        let geo = GeoFiles::default();
+        Self { path: path.to_owned(), store, reserved, rule_counters, geo, compiler }
+    }
+
+    /// Takes databases of where addresses come from; they are read with the next load.
+    pub fn set_geo(&mut self, geo: GeoSpec) {
+        self.geo = GeoFiles::new(geo);
+    }
+
+    /// The files of those databases.
+    pub fn geo_paths(&self) -> impl Iterator<Item = &Path> {
+        self.geo.paths()
     }
 
     /// The table file.
@@ -131,12 +151,17 @@ impl Workshop {
     fn load_text(&mut self, path: &Path, text: &str, source: Source) -> Result<Loaded, LoadError> {
         let parsed = tables::read(text.as_bytes(), &self.reserved);
         let parsed = parsed.map_err(|errors| LoadError::Bad(path.to_owned(), problems(errors)))?;
+        self.geo.refresh();
+        self.compiler.set_whences(self.geo.map().clone());
         let compiled = self.compiler.compile(&parsed.spec);
         let compiled = compiled.map_err(|limit| LoadError::Limit(path.to_owned(), limit))?;
         let facts = facts(&parsed.spec, &compiled);
         let rule_names = self.rule_names(&parsed.spec);
-        let warnings = parsed.messages.iter().map(ToString::to_string).collect();
-        Ok(Loaded { spec: parsed.spec, compiled, warnings, source, facts, rule_names })
+        let geo_problems = self.geo.problems().to_vec();
+        let messages = parsed.messages.iter().map(ToString::to_string);
+        let rules = idle_rules(&parsed.spec, &compiled);
+        let warnings = messages.chain(geo_problems.iter().cloned()).chain(rules).collect();
+        Ok(Loaded { spec: parsed.spec, compiled, warnings, source, facts, rule_names, geo_problems })
     }
 
     fn rule_names(&self, spec: &LiveSpec) -> HashMap<RuleSlot, String> {
@@ -156,6 +181,27 @@ fn problems(errors: TableErrors) -> Vec<Problem> {
         list.push(Problem { place: String::new(), line: None, text });
     }
     list
+}
+
+/// Rules that are not in force, by what keeps them out: how many, and the first few by name.
+fn idle_rules(spec: &LiveSpec, compiled: &Compiled) -> Vec<String> {
+    let sources = compiled.snapshot.whences.sources();
+    let told = |acting: Acting, count: usize, why: &str| {
+        let idle = spec.rules().filter(|(_, rule)| Acting::of(rule, sources) == acting);
+        let named: Vec<String> =
+            idle.take(IDLE_NAMED_MAX).map(|(scope, rule)| format!("{scope}: {}", rule.target)).collect();
+        let dots = if count > IDLE_NAMED_MAX { ", ..." } else { "" };
+        (count > 0).then(|| format!("{count} access rule(s) {why} ({}{dots})", named.join(", ")))
+    };
+    let report = compiled.rules;
+    let without =
+        "by ASN or country are not in force: their data source is missing, see [geo] of the boot config";
+    let challenges = "with a challenge mode are kept and do not act at layer 4";
+    let lines = [
+        told(Acting::WithoutSource, report.without_source, without),
+        told(Acting::Challenge, report.challenges, challenges),
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// What the event log says of the apps in force.

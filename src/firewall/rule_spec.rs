@@ -1,6 +1,6 @@
 //! An IP access rule as the operator wrote it: Spectrum's `mode`, `configuration` and `notes`.
 
-use crate::base::Addr;
+use crate::base::{Addr, AsNumber, Country};
 use ipnet::IpNet;
 use std::fmt;
 
@@ -32,14 +32,6 @@ pub struct RuleNet {
     low: u64,
     length: u8,
 }
-
-/// The number of an autonomous system.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct AsNumber(pub u32);
-
-/// A country of ISO 3166-1 (two upper-case letters), or `T1` (Tor), `XX` (unknown).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Country([u8; 2]);
 
 /// `configuration`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -163,20 +155,6 @@ impl fmt::Display for Words {
     }
 }
 
-impl Country {
-    /// Reads a code in either case; `None` when it is not two letters (or `T1`).
-    pub fn new(text: &str) -> Option<Self> {
-        let code: [u8; 2] = text.as_bytes().try_into().ok()?;
-        let code = code.map(|byte| byte.to_ascii_uppercase());
-        (code.iter().all(u8::is_ascii_uppercase) || code == *b"T1").then_some(Self(code))
-    }
-
-    /// The code.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("two ASCII characters")
-    }
-}
-
 impl Target {
     /// Spectrum's word for its kind.
     pub const fn kind(self) -> &'static str {
@@ -203,12 +181,6 @@ impl fmt::Display for Target {
             Self::Asn(AsNumber(number)) => write!(f, "AS{number}"),
             Self::Country(country) => f.write_str(country.as_str()),
         }
-    }
-}
-
-impl fmt::Debug for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

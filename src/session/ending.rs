@@ -194,6 +194,9 @@ impl Sessions {
 fn kind_of_end(session: &Session, end: End) -> Option<EventKind> {
     match session.phase? {
         Phase::HalfOpen => None,
+        Phase::Connecting | Phase::Open | Phase::Closing if end == End::Firewall => {
+            Some(EventKind::ClientFiltered)
+        }
         Phase::Connecting if end.is_origin_error() => Some(EventKind::OriginError),
         Phase::Connecting | Phase::Open | Phase::Closing => Some(EventKind::Disconnect),
     }

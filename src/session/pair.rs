@@ -3,7 +3,7 @@
 use super::leg::{Leg, flag};
 use super::receive::RTO_MIN;
 use super::{Admission, Phase, SessionView, Settings};
-use crate::base::{AppSlot, Endpoint, Epoch, Instant, Span, WorkerId};
+use crate::base::{AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
 use crate::flow::Side;
 use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, PageWriter, Status};
 use smoltcp::socket::tcp::State;
@@ -25,6 +25,8 @@ pub struct Session {
     pub ip_firewall: bool,
     /// What the firewall said.
     pub firewall: FirewallMatch,
+    /// Where the client comes from.
+    pub whence: Whence,
     /// The app.
     pub app: AppSlot,
     /// The snapshot that judged it last.
@@ -82,6 +84,7 @@ impl Session {
             last_from: Side::Client,
             ip_firewall: false,
             firewall: FirewallMatch::Unknown,
+            whence: Whence::UNKNOWN,
             app: AppSlot(0),
             epoch: Epoch(0),
             origin: Endpoint { addr: crate::base::Addr::v4([0; 4]), port: 0 },
@@ -103,7 +106,7 @@ impl Session {
         (self.dirty, self.timer_at) = (dirty, timer_at);
         self.phase = Some(Phase::HalfOpen);
         self.ip_firewall = admission.ip_firewall;
-        self.firewall = admission.firewall;
+        (self.firewall, self.whence) = (admission.firewall, admission.whence);
         self.app = admission.app;
         self.epoch = admission.epoch;
         self.origin = admission.origin;
@@ -168,6 +171,7 @@ impl Session {
             at,
             app: self.app,
             client: client.src_endpoint(),
+            whence: self.whence,
             edge: client.dst_endpoint(),
             origin: Some(self.origin),
             egress: self.egress(),

@@ -97,6 +97,10 @@ impl Sessions {
                 let doom = *session.doom.get_or_insert(grace);
                 self.arm_by(id, doom);
             }
+            Standing::Filtered(said) => {
+                session.firewall = said;
+                self.end(id, End::Firewall, None, now, net);
+            }
             Standing::End(status) => self.end(id, End::judged(status), None, now, net),
         }
     }

@@ -1,6 +1,6 @@
 //! What passes over the border of the room beside frames: admissions in, views and verdicts out.
 
-use crate::base::{AppSlot, Endpoint, Epoch, Hop, Instant};
+use crate::base::{AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
 use crate::telemetry::{FirewallMatch, Status};
 
 /// What table and firewall said of a first SYN.
@@ -14,6 +14,8 @@ pub struct Admission {
     pub ip_firewall: bool,
     /// What the firewall said.
     pub firewall: FirewallMatch,
+    /// Where the client comes from.
+    pub whence: Whence,
     /// The snapshot that said so.
     pub epoch: Epoch,
     /// The way back to the client.
@@ -87,6 +89,8 @@ pub enum Standing {
     Drain,
     /// It ends now, with RST to both sides and this status.
     End(Status),
+    /// It ends now, because this rule blocks its client.
+    Filtered(FirewallMatch),
 }
 
 /// What an ICMP error says of the path.

@@ -2,10 +2,10 @@
 
 use super::cross_check::{Disagreement, cross_check};
 use super::frozen::Snapshot;
-use super::live_spec::{LiveSpec, ZoneSpec};
+use super::live_spec::{LiveSpec, ScopeKind, ZoneSpec};
 use crate::base::frozen_map::Crowded;
 use crate::base::{AppSlot, Epoch, RuleSlot, ZoneSlot};
-use crate::firewall::{self, RuleSpec, ScopeRules, Target, ZoneScopes};
+use crate::firewall::{self, Mode, RuleSpec, ScopeRules, Sources, Target, WhenceMap, ZoneScopes};
 use crate::table::{self, AppId, AppState, BookFull, Placed, PrefixMap, PrefixSpec, SlotBook};
 use siphasher::sip::SipHasher13;
 use std::fmt;
@@ -20,6 +20,8 @@ pub struct Compiler {
     /// By a keyed hash of (scope, target); two rules that hash alike would share a counter and nothing else.
     rules: SlotBook<u64>,
     prefixes: (Vec<PrefixSpec>, Arc<PrefixMap>),
+    /// Where addresses come from: in every snapshot from the next compile on.
+    whences: Arc<WhenceMap>,
     epoch: Epoch,
 }
 
@@ -54,8 +56,8 @@ pub struct AppReport {
 pub struct RuleReport {
     /// Rules in force.
     pub in_force: usize,
-    /// ASN and country rules: not in force in this build.
-    pub by_origin: usize,
+    /// ASN and country rules whose data source is missing: not in force.
+    pub without_source: usize,
     /// Challenge modes: they do not act at layer 4.
     pub challenges: usize,
 }
@@ -90,8 +92,14 @@ impl Compiler {
             apps: SlotBook::new(app_slots),
             rules: SlotBook::new(rule_slots),
             prefixes: (Vec::new(), Arc::new(PrefixMap::empty())),
+            whences: Arc::default(),
             epoch: Epoch(0),
         }
+    }
+
+    /// Takes other databases of where addresses come from, for every compile from now on.
+    pub fn set_whences(&mut self, whences: Arc<WhenceMap>) {
+        self.whences = whences;
     }
 
     /// Compiles `spec` under the next epoch and asks the result some hundred questions.
@@ -105,7 +113,8 @@ impl Compiler {
         let table = Arc::new(self.table(spec, &reports)?);
         let (rules, rule_report) = self.rules(spec)?;
         let epoch = Epoch(self.epoch.0 + 1);
-        let snapshot = Snapshot { epoch, table, rules: Arc::new(rules), draining: false };
+        let snapshot =
+            Snapshot { epoch, table, rules: Arc::new(rules), whences: self.whences.clone(), draining: false };
         cross_check(spec, &reports, &snapshot, self.secret[0] ^ epoch.0)
             .map_err(|disagreement| LimitError::Disagreement(Box::new(disagreement)))?;
         Ok(Compiled { snapshot: Arc::new(snapshot), apps: reports, rules: rule_report })
@@ -142,7 +151,7 @@ impl Compiler {
 
     /// All rules of `spec` in force with their slots, in one pass.
     pub fn rules_in_force<'a>(&'a self, spec: &'a LiveSpec) -> impl Iterator<Item = (RuleSlot, RuleRef<'a>)> {
-        scopes(spec).into_iter().flat_map(move |(kind, scope, rules)| {
+        spec.scopes().flat_map(move |(kind, scope, rules)| {
             let slot = move |rule| self.rules.find(&self.rule_key(kind, scope, rule)).map(RuleSlot);
             rules.iter().filter_map(move |rule| slot(rule).map(|slot| (slot, RuleRef { scope, rule })))
         })
@@ -150,19 +159,20 @@ impl Compiler {
 
     /// The rule that holds `slot` in `spec`. Looks at all rules; for people, not for the road.
     pub fn rule_at<'a>(&self, spec: &'a LiveSpec, slot: RuleSlot) -> Option<RuleRef<'a>> {
-        scopes(spec).into_iter().find_map(|(kind, scope, rules)| {
+        spec.scopes().find_map(|(kind, scope, rules)| {
             let holds = |rule: &&RuleSpec| self.rules.find(&self.rule_key(kind, scope, rule)) == Some(slot.0);
             rules.iter().find(holds).map(|rule| RuleRef { scope, rule })
         })
     }
 
     fn place(&mut self, spec: &LiveSpec) -> Result<Vec<AppReport>, LimitError> {
-        let by_user = blocks_by_origin(&spec.access_rules);
+        let sources = self.whences.sources();
+        let blind = |rules: &[RuleSpec]| rules.iter().any(|rule| blocks_blindly(rule, sources));
+        let by_user = blind(&spec.access_rules);
         let mut reports = Vec::new();
         for ((account, zone), slot) in spec.zones().zip((0_u32..).map(ZoneSlot)) {
-            let by_origin =
-                by_user || blocks_by_origin(&account.access_rules) || blocks_by_origin(&zone.access_rules);
-            self.place_zone(zone, slot, (by_origin, spec.allow_partial), &mut reports)?;
+            let by_zone = by_user || blind(&account.access_rules) || blind(&zone.access_rules);
+            self.place_zone(zone, slot, (by_zone, spec.allow_partial), &mut reports)?;
         }
         Ok(reports)
     }
@@ -171,11 +181,11 @@ impl Compiler {
         &mut self,
         spec: &ZoneSpec,
         zone: ZoneSlot,
-        (by_origin, allow_partial): (bool, bool),
+        (blocks_blindly, allow_partial): (bool, bool),
         reports: &mut Vec<AppReport>,
     ) -> Result<(), LimitError> {
         for (place, app) in spec.apps.iter().enumerate() {
-            let state = AppState::of(app, by_origin, allow_partial);
+            let state = AppState::of(app, blocks_blindly, allow_partial);
             let slot = match state.is_in_force() {
                 true => Some(AppSlot(self.apps.claim(app.id).map_err(LimitError::AppSlots)?)),
                 false => None,
@@ -201,7 +211,7 @@ impl Compiler {
     fn rules(&mut self, spec: &LiveSpec) -> Result<(firewall::Rules, RuleReport), LimitError> {
         let mut report = RuleReport::default();
         let mut lists = Vec::new();
-        for (kind, scope, rules) in scopes(spec) {
+        for (kind, scope, rules) in spec.scopes() {
             lists.push(self.scope_slots((kind, scope), rules, &mut report)?);
         }
         // `scopes` lists the user first, then each account followed by its zones.
@@ -217,24 +227,24 @@ impl Compiler {
 
     fn scope_slots<'a>(
         &mut self,
-        (kind, scope): (u8, &str),
+        (kind, scope): (ScopeKind, &str),
         rules: &'a [RuleSpec],
         report: &mut RuleReport,
     ) -> Result<ScopeRules<'a>, LimitError> {
         let mut slots = Vec::with_capacity(rules.len());
         for rule in rules {
-            let slot = match rule.target {
-                Target::Net(_) if rule.mode.acts() => {
+            let slot = match Acting::of(rule, self.whences.sources()) {
+                Acting::InForce => {
                     report.in_force += 1;
                     let key = self.rule_key(kind, scope, rule);
                     Some(RuleSlot(self.rules.claim(key).map_err(LimitError::RuleSlots)?))
                 }
-                Target::Net(_) => {
+                Acting::Challenge => {
                     report.challenges += 1;
                     None
                 }
-                Target::Asn(_) | Target::Country(_) => {
-                    report.by_origin += 1;
+                Acting::WithoutSource => {
+                    report.without_source += 1;
                     None
                 }
             };
@@ -243,9 +253,9 @@ impl Compiler {
         Ok(ScopeRules { rules, slots })
     }
 
-    fn rule_key(&self, kind: u8, scope: &str, rule: &RuleSpec) -> u64 {
+    fn rule_key(&self, kind: ScopeKind, scope: &str, rule: &RuleSpec) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.secret[0], self.secret[1]);
-        hasher.write_u8(kind);
+        hasher.write_u8(kind as u8);
         hasher.write(scope.as_bytes());
         hasher.write_u8(0xff);
         match rule.target {
@@ -260,23 +270,45 @@ impl Compiler {
     }
 }
 
-/// Whether a rule by ASN or country blocks.
-fn blocks_by_origin(rules: &[RuleSpec]) -> bool {
-    let by_origin = |rule: &RuleSpec| match rule.target {
-        Target::Asn(_) | Target::Country(_) => rule.mode == firewall::Mode::Block,
-        Target::Net(_) => false,
-    };
-    rules.iter().any(by_origin)
+/// Whether a rule is in force, and what keeps it out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acting {
+    /// It blocks or lets in.
+    InForce,
+    /// Its mode does not act at layer 4.
+    Challenge,
+    /// Nobody says which addresses its ASN or country has.
+    WithoutSource,
 }
 
-/// All scopes: kind, id and rules. The user's first, then each account's followed by its zones'.
-fn scopes(spec: &LiveSpec) -> Vec<(u8, &str, &[RuleSpec])> {
-    let mut scopes: Vec<(u8, &str, &[RuleSpec])> = vec![(0, "user", &spec.access_rules)];
-    for account in &spec.accounts {
-        scopes.push((1, account.id.as_str(), &account.access_rules));
-        scopes.extend(account.zones.iter().map(|zone| (2, zone.id.as_str(), zone.access_rules.as_slice())));
+impl Acting {
+    /// Of one rule.
+    pub fn of(rule: &RuleSpec, sources: Sources) -> Self {
+        let known = match rule.target {
+            Target::Net(_) => true,
+            Target::Asn(_) => sources.asn,
+            Target::Country(country) => sources.know(country),
+        };
+        match (rule.mode.acts(), known) {
+            (false, _) => Self::Challenge,
+            (true, true) => Self::InForce,
+            (true, false) => Self::WithoutSource,
+        }
     }
-    scopes
+
+    /// The word for it in lists.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InForce => "in_force",
+            Self::Challenge => "challenge_does_not_act_at_layer_4",
+            Self::WithoutSource => "data_source_missing",
+        }
+    }
+}
+
+/// Whether a rule would block and nobody says which addresses it means.
+fn blocks_blindly(rule: &RuleSpec, sources: Sources) -> bool {
+    rule.mode == Mode::Block && Acting::of(rule, sources) == Acting::WithoutSource
 }
 
 impl From<Crowded> for LimitError {

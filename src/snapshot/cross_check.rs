@@ -4,14 +4,13 @@
 //! of questions, those that it answers. So a million rules cost a fraction of a second and share no code with the hash
 //! maps that they check.
 
-use super::compile::AppReport;
+use super::compile::{Acting, AppReport};
 use super::frozen::Snapshot;
 use super::live_spec::LiveSpec;
 use crate::base::Rng;
-use crate::base::{Addr, AppSlot, DropReason, ZoneSlot};
-use crate::firewall::{Judgement, Mode, RuleNet, RuleSpec, Target};
+use crate::base::{Addr, AppSlot, AsNumber, Country, DropReason, Whence, ZoneSlot};
+use crate::firewall::{Judgement, Mode, RuleNet, RuleSpec, Target, WhenceMap};
 use crate::table::{AppSpec, Prefix};
-use crate::telemetry::FirewallMatch;
 use crate::wire::Protocol;
 use std::fmt;
 
@@ -149,10 +148,34 @@ fn pick<'a, T>(items: &'a [T], rng: &mut Rng) -> Option<&'a T> {
 /// A client of one zone's apps and what the rules say of it so far.
 struct Client {
     addr: Addr,
+    whence: Whence,
     zone: ZoneSlot,
     account: usize,
-    blocked: bool,
-    let_in: bool,
+    /// By kind (address, ASN, country): whether one lets in, whether one blocks.
+    said: [[bool; 2]; 3],
+}
+
+impl Client {
+    /// Hears of a rule that matches.
+    fn hear(&mut self, kind: usize, scope: Scope, mode: Mode) {
+        let acts = match scope {
+            Scope::User => true,
+            Scope::Account(account) => account == self.account,
+            Scope::Zone(zone) => zone == self.zone,
+        };
+        self.said[kind][0] |= acts && mode == Mode::Whitelist;
+        self.said[kind][1] |= acts && mode == Mode::Block;
+    }
+
+    /// Whether it passes, and Spectrum's word for why: any that lets in wins, and the first kind is named.
+    fn verdict(&self) -> (bool, &'static str) {
+        let first = |which: usize| self.said.iter().position(|kind| kind[which]);
+        match (first(0), first(1)) {
+            (Some(kind), _) => (true, ["WHITELIST_IP", "WHITELIST_ASN", "WHITELIST_COUNTRY"][kind]),
+            (None, Some(kind)) => (false, ["BLOCK_IP", "BLOCK_ASN", "BLOCK_COUNTRY"][kind]),
+            (None, None) => (true, "UNKNOWN"),
+        }
+    }
 }
 
 /// Whose rules they are.
@@ -177,58 +200,82 @@ fn check_rules(spec: &LiveSpec, snapshot: &Snapshot, rng: &mut Rng) -> Result<()
     if zones.is_empty() {
         return Ok(());
     }
-    let mut asked: Vec<_> = (0..QUESTIONS).filter_map(|_| client(&scopes, &zones, rng)).collect();
+    let whences = &snapshot.whences;
+    let mut asked: Vec<_> = (0..QUESTIONS).filter_map(|_| client(&scopes, &zones, whences, rng)).collect();
     asked.sort_unstable_by_key(|question| question.addr);
+    let places = Places::of(&asked);
     for (scope, rules) in scopes {
-        rules.iter().for_each(|rule| hear_rule(&mut asked, scope, rule));
+        let acting = rules.iter().filter(|rule| Acting::of(rule, whences.sources()) == Acting::InForce);
+        acting.for_each(|rule| hear_rule(&mut asked, &places, scope, rule));
     }
     for question in &asked {
-        let compiled = match snapshot.rules.judge(question.zone, question.addr) {
-            Judgement::Pass(FirewallMatch::Unknown) => "no rule",
-            Judgement::Pass(FirewallMatch::WhitelistIp(_)) => "let in",
-            Judgement::Block(FirewallMatch::BlockIp(_)) => "blocked",
-            Judgement::Pass(FirewallMatch::BlockIp(_))
-            | Judgement::Block(FirewallMatch::Unknown | FirewallMatch::WhitelistIp(_)) => "nonsense",
+        let compiled = match snapshot.rules.judge(question.zone, question.addr, whences) {
+            Judgement::Pass(said) => (true, said.name()),
+            Judgement::Block(said) => (false, said.name()),
         };
-        let naive = match (question.let_in, question.blocked) {
-            (true, _) => "let in",
-            (false, true) => "blocked",
-            (false, false) => "no rule",
-        };
+        let naive = question.verdict();
         if compiled != naive {
             let question = format!("the rules of zone {} for {}", question.zone, question.addr);
-            return Err(Disagreement { question, compiled: compiled.into(), naive: naive.into() });
+            let (compiled, naive) = (format!("{compiled:?}"), format!("{naive:?}"));
+            return Err(Disagreement { question, compiled, naive });
         }
     }
     Ok(())
 }
 
-fn hear_rule(asked: &mut [Client], scope: Scope, rule: &RuleSpec) {
-    let net = match (rule.target, rule.mode.acts()) {
-        (Target::Net(net), true) => net,
-        (Target::Net(_), false) | (Target::Asn(_) | Target::Country(_), _) => return,
-    };
-    let from = asked.partition_point(|question| question.addr < net.first());
-    for question in asked[from..].iter_mut().take_while(|question| net.contains(question.addr)) {
-        let acts = match scope {
-            Scope::User => true,
-            Scope::Account(account) => account == question.account,
-            Scope::Zone(zone) => zone == question.zone,
-        };
-        question.let_in |= acts && rule.mode == Mode::Whitelist;
-        question.blocked |= acts && rule.mode == Mode::Block;
+/// Where questions lie by ASN and by country, in order.
+struct Places {
+    asn: Vec<(AsNumber, usize)>,
+    country: Vec<(Country, usize)>,
+}
+
+impl Places {
+    fn of(asked: &[Client]) -> Self {
+        let whences = || asked.iter().map(|question| question.whence);
+        let mut asn: Vec<_> = whences().map(|whence| whence.asn).zip(0..).collect();
+        let mut country: Vec<_> = whences().map(|whence| whence.country).zip(0..).collect();
+        asn.sort_unstable();
+        country.sort_unstable();
+        Self { asn, country }
     }
 }
 
-/// Most questions lie in a rule's range, some one bit outside, some anywhere.
-fn client(scopes: &[(Scope, &[RuleSpec])], zones: &[(ZoneSlot, usize)], rng: &mut Rng) -> Option<Client> {
+fn hear_rule(asked: &mut [Client], places: &Places, scope: Scope, rule: &RuleSpec) {
+    match rule.target {
+        Target::Net(net) => {
+            let from = asked.partition_point(|question| question.addr < net.first());
+            let there = asked[from..].iter_mut().take_while(|question| net.contains(question.addr));
+            there.for_each(|question| question.hear(0, scope, rule.mode));
+        }
+        Target::Asn(asn) => {
+            matching(&places.asn, asn).for_each(|at| asked[at].hear(1, scope, rule.mode));
+        }
+        Target::Country(country) => {
+            matching(&places.country, country).for_each(|at| asked[at].hear(2, scope, rule.mode));
+        }
+    }
+}
+
+fn matching<T: Ord + Copy>(places: &[(T, usize)], wanted: T) -> impl Iterator<Item = usize> + '_ {
+    let from = places.partition_point(|(value, _)| *value < wanted);
+    places[from..].iter().take_while(move |(value, _)| *value == wanted).map(|(_, at)| *at)
+}
+
+/// Most questions lie in a rule's range, some one bit outside, some anywhere that a database knows, some anywhere.
+fn client(
+    scopes: &[(Scope, &[RuleSpec])],
+    zones: &[(ZoneSlot, usize)],
+    whences: &WhenceMap,
+    rng: &mut Rng,
+) -> Option<Client> {
     let (zone, account) = *pick(zones, rng)?;
     let rule = pick(scopes, rng).and_then(|(_, rules)| pick(rules, rng));
+    let anywhere = Addr::v4(rng.next_u32().to_be_bytes());
     let addr = match rule.map(|rule| rule.target) {
         Some(Target::Net(net)) => near(net, rng),
-        Some(Target::Asn(_) | Target::Country(_)) | None => Addr::v4(rng.next_u32().to_be_bytes()),
+        Some(Target::Asn(_) | Target::Country(_)) | None => whences.start(rng.next_u64()).unwrap_or(anywhere),
     };
-    Some(Client { addr, zone, account, blocked: false, let_in: false })
+    Some(Client { addr, whence: whences.find(addr), zone, account, said: [[false; 2]; 3] })
 }
 
 fn near(net: RuleNet, rng: &mut Rng) -> Addr {

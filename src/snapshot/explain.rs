@@ -1,7 +1,7 @@
 //! What a packet would meet, for `byway where`: prefix, app, rule, origins.
 
 use super::frozen::Snapshot;
-use crate::base::{AppSlot, DropReason, Endpoint};
+use crate::base::{AppSlot, DropReason, Endpoint, Whence};
 use crate::firewall::Judgement;
 use crate::table::{Forbidden, Prefix, Reserved, forbidden_origin};
 use crate::wire::Protocol;
@@ -15,6 +15,8 @@ pub struct Explanation {
     pub app: Result<AppSlot, DropReason>,
     /// What the access rules say; `None` when they are not asked (no app, or `ip_firewall` off).
     pub judgement: Option<Judgement>,
+    /// Where the client comes from.
+    pub whence: Whence,
     /// The app's origins, each with the reason why it may not be connected to.
     pub origins: Vec<(Endpoint, Option<Forbidden>)>,
     /// Whether new connections are refused because the process drains.
@@ -33,8 +35,16 @@ pub fn explain(
     let found = snapshot.table.find(to.addr, protocol, to.port);
     let app = found.ok().and_then(|slot| snapshot.table.app(slot));
     let asked = app.filter(|app| app.ip_firewall);
-    let judgement = asked.map(|app| snapshot.rules.judge(app.zone, from.addr));
+    let judgement = asked.map(|app| snapshot.judge(app, from.addr));
     let origins = app.map_or(&[][..], |app| &app.origins);
     let origins = origins.iter().map(|origin| (*origin, forbidden_origin(origin.addr, reserved, prefixes)));
-    Explanation { prefix, app: found, judgement, origins: origins.collect(), draining: snapshot.draining }
+    let whence = snapshot.whences.find(from.addr);
+    Explanation {
+        prefix,
+        app: found,
+        judgement,
+        whence,
+        origins: origins.collect(),
+        draining: snapshot.draining,
+    }
 }

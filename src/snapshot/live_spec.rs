@@ -39,7 +39,35 @@ pub struct ZoneSpec {
     pub access_rules: Vec<RuleSpec>,
 }
 
+/// Whose access rules they are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum ScopeKind {
+    /// The user's: for all zones.
+    User,
+    /// An account's: for its zones.
+    Account,
+    /// A zone's.
+    Zone,
+}
+
 impl LiveSpec {
+    /// All scopes of rules, by kind and id: the user's first, then each account's followed by its zones'. Their places
+    /// number the scopes of the compiled rules.
+    pub fn scopes(&self) -> impl Iterator<Item = (ScopeKind, &str, &[RuleSpec])> {
+        let accounts = self.accounts.iter().flat_map(|account| {
+            let own = (ScopeKind::Account, account.id.as_str(), account.access_rules.as_slice());
+            let zones = account.zones.iter();
+            let zones = zones.map(|zone| (ScopeKind::Zone, zone.id.as_str(), zone.access_rules.as_slice()));
+            std::iter::once(own).chain(zones)
+        });
+        std::iter::once((ScopeKind::User, "user", self.access_rules.as_slice())).chain(accounts)
+    }
+
+    /// All rules, each with the id of its scope.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, &RuleSpec)> {
+        self.scopes().flat_map(|(_, id, rules)| rules.iter().map(move |rule| (id, rule)))
+    }
+
     /// All zones with their accounts, in the order of their `ZoneSlot`s.
     pub fn zones(&self) -> impl Iterator<Item = (&AccountSpec, &ZoneSpec)> {
         self.accounts.iter().flat_map(|account| account.zones.iter().map(move |zone| (account, zone)))

@@ -9,9 +9,9 @@ mod live_spec;
 mod mail;
 
 pub use cell::{SnapshotPublisher, SnapshotReader, cell};
-pub use compile::{AppReport, Compiled, Compiler, LimitError, RuleRef, RuleReport};
+pub use compile::{Acting, AppReport, Compiled, Compiler, LimitError, RuleRef, RuleReport};
 pub use cross_check::{Disagreement, cross_check};
 pub use explain::{Explanation, explain};
 pub use frozen::Snapshot;
-pub use live_spec::{AccountSpec, LiveSpec, ZoneSpec};
+pub use live_spec::{AccountSpec, LiveSpec, ScopeKind, ZoneSpec};
 pub use mail::{Command, ControlMail, NeighborRow, Reply, SessionRow, WorkerMail, mail};

@@ -17,7 +17,7 @@ pub enum Missing {
     Tls,
     /// `proxy_protocol` is not `off`.
     ProxyProtocol,
-    /// `ip_firewall` is on and an ASN or country block rule is in the app's scopes.
+    /// `ip_firewall` is on, and an ASN or country block rule in the app's scopes has no data source.
     AsnOrCountryBlock,
     /// `traffic_type` is `http`.
     HttpPipeline,
@@ -52,10 +52,11 @@ pub enum AppState {
 }
 
 impl AppState {
-    /// The state of `app`; `blocks_by_origin` says whether an ASN or country block rule is in its scopes, and
+    /// The state of `app`; `blocks_blindly` says whether an ASN or country block rule without a data
+    /// source is in its scopes, and
     /// `allow_partial` whether the whole file allows partial carriage.
-    pub fn of(app: &AppSpec, blocks_by_origin: bool, allow_partial: bool) -> Self {
-        let missing = missing(app, blocks_by_origin);
+    pub fn of(app: &AppSpec, blocks_blindly: bool, allow_partial: bool) -> Self {
+        let missing = missing(app, blocks_blindly);
         let partial = allow_partial || app.allow_partial;
         let keeps_out = |missing: &Missing| match missing.weight() {
             Weight::Barred => true,
@@ -128,7 +129,7 @@ impl Missing {
                 "no proxy protocol header is sent yet: carried partially, the origin would not learn the client's address"
             }
             Self::AsnOrCountryBlock => {
-                "ASN and country rules are not in force yet: carried partially, clients that such a rule blocks would come in"
+                "a rule blocks an ASN or country, and its data source is missing ([geo] of the boot config): carried partially, clients that it blocks would come in"
             }
             Self::HttpPipeline => {
                 "traffic_type http is carried as plain TCP: no cache, no WAF, no header with the client's address"
@@ -138,14 +139,14 @@ impl Missing {
     }
 }
 
-fn missing(app: &AppSpec, blocks_by_origin: bool) -> Vec<Missing> {
+fn missing(app: &AppSpec, blocks_blindly: bool) -> Vec<Missing> {
     let asked = [
         (app.edge.protocol == Protocol::Udp, Missing::Udp),
         (matches!(app.origin, OriginSpec::Dns { .. }), Missing::OriginDns),
         (matches!(app.edge_ips, EdgeIps::Dynamic(_)), Missing::DynamicEdgeIps),
         (app.tls != TlsMode::Off, Missing::Tls),
         (app.proxy_protocol != ProxyProtocol::Off, Missing::ProxyProtocol),
-        (app.ip_firewall && blocks_by_origin, Missing::AsnOrCountryBlock),
+        (app.ip_firewall && blocks_blindly, Missing::AsnOrCountryBlock),
         (app.traffic_type == TrafficType::Http, Missing::HttpPipeline),
         (app.argo_smart_routing, Missing::Argo),
     ];

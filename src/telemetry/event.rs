@@ -1,6 +1,6 @@
 //! What a worker tells control of a connection, as a value of fixed size (Logpush `spectrum_events`).
 
-use crate::base::{AppSlot, DropReason, Endpoint, Instant, RuleSlot, Span, WorkerId};
+use crate::base::{AppSlot, DropReason, Endpoint, Instant, RuleSlot, Span, Whence, WorkerId};
 
 /// Spectrum's event names that layer 4 without TLS and DNS can bring about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,15 +63,48 @@ pub enum Status {
     OriginBlocked = 532,
 }
 
-/// What the firewall said of a client (`ClientMatchedIpFirewall`).
+/// What the firewall said of a client (`ClientMatchedIpFirewall`), and which rule decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FirewallMatch {
     /// The firewall is off for the app, or no rule matched.
     Unknown,
     /// Blocked by an address or range.
     BlockIp(RuleSlot),
+    /// Blocked by autonomous system.
+    BlockAsn(RuleSlot),
+    /// Blocked by country.
+    BlockCountry(RuleSlot),
     /// Allowed by an address or range.
     WhitelistIp(RuleSlot),
+    /// Allowed by autonomous system.
+    WhitelistAsn(RuleSlot),
+    /// Allowed by country.
+    WhitelistCountry(RuleSlot),
+}
+
+impl FirewallMatch {
+    /// Spectrum's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::BlockIp(_) => "BLOCK_IP",
+            Self::BlockAsn(_) => "BLOCK_ASN",
+            Self::BlockCountry(_) => "BLOCK_COUNTRY",
+            Self::WhitelistIp(_) => "WHITELIST_IP",
+            Self::WhitelistAsn(_) => "WHITELIST_ASN",
+            Self::WhitelistCountry(_) => "WHITELIST_COUNTRY",
+        }
+    }
+
+    /// The rule that decided; `None` where none did.
+    #[inline]
+    pub const fn rule(self) -> Option<RuleSlot> {
+        match self {
+            Self::Unknown => None,
+            Self::BlockIp(rule) | Self::BlockAsn(rule) | Self::BlockCountry(rule) => Some(rule),
+            Self::WhitelistIp(rule) | Self::WhitelistAsn(rule) | Self::WhitelistCountry(rule) => Some(rule),
+        }
+    }
 }
 
 /// One event of one connection, or of many refused packets.
@@ -89,6 +122,8 @@ pub struct Event {
     pub app: AppSlot,
     /// The client.
     pub client: Endpoint,
+    /// Where the client comes from (`ClientAsn`, `ClientCountry`).
+    pub whence: Whence,
     /// The edge address and port that the client reached.
     pub edge: Endpoint,
     /// The origin, where one was chosen.

@@ -1,24 +1,24 @@
 //! Naive models: the spec read from top to bottom for each question, slow and plain. Compiled tables are held against
 //! them. They share no code with `snapshot::cross_check`.
 
-use crate::base::{Addr, DropReason};
-use crate::firewall::{Mode, RuleNet, RuleSpec, Target};
+use crate::base::{Addr, Country, DropReason, Whence};
+use crate::firewall::{Mode, RuleSpec, Sources, Target};
 use crate::snapshot::{AccountSpec, LiveSpec, ZoneSpec};
 use crate::table::{AppId, AppSpec, AppState, Prefix};
 use crate::wire::Protocol;
 
-/// What the rules say of a client, and by which range.
+/// What the rules say of a client, and by which target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// No rule matches.
     None,
-    /// This range lets it in.
-    LetIn(RuleNet),
-    /// This range blocks it.
-    Blocked(RuleNet),
+    /// This one lets it in.
+    LetIn(Target),
+    /// This one blocks it.
+    Blocked(Target),
 }
 
-/// The apps of `spec` in force.
+/// The apps of `spec` in force where there are no databases of where addresses come from.
 pub fn apps_in_force(spec: &LiveSpec) -> Vec<&AppSpec> {
     let zones = spec.zones();
     let apps = zones.flat_map(|(account, zone)| zone.apps.iter().map(move |app| (account, zone, app)));
@@ -58,24 +58,36 @@ pub fn longest_prefix(spec: &LiveSpec, addr: Addr) -> Option<Prefix> {
     prefixes.filter(|prefix| prefix.contains(addr)).max_by_key(|prefix| prefix.length())
 }
 
-/// What the rules of the zone at `zone` (in the order of zones), of its account and of the user say of `src`. Any rule
-/// that lets in wins; of several, the zone's comes before the account's and the user's, and within a scope the longest.
-pub fn judge(spec: &LiveSpec, zone: usize, src: Addr) -> Verdict {
+/// What the rules of the zone at `zone` (in the order of zones), of its account and of the user say of `src`, which comes
+/// from `whence`; rules without a source are not in force. Any rule that lets in wins; of several, addresses come
+/// before ASN and country, the zone's before the account's and the user's, and within a scope the longest.
+pub fn judge(spec: &LiveSpec, zone: usize, src: Addr, (whence, sources): (Whence, Sources)) -> Verdict {
     let Some((account, zone)) = spec.zones().nth(zone) else { return Verdict::None };
     let scopes = [&zone.access_rules, &account.access_rules, &spec.access_rules];
-    let first = |mode: Mode| scopes.iter().find_map(|rules| longest(rules, mode, src));
+    let kinds: [fn(&RuleSpec) -> bool; 3] = [
+        |rule| matches!(rule.target, Target::Net(_)),
+        |rule| matches!(rule.target, Target::Asn(_)),
+        |rule| matches!(rule.target, Target::Country(_)),
+    ];
+    let matches = |rule: &RuleSpec| match rule.target {
+        Target::Net(net) => net.contains(src),
+        Target::Asn(asn) => sources.asn && asn == whence.asn,
+        Target::Country(Country::TOR) => sources.tor && whence.country == Country::TOR,
+        Target::Country(country) => sources.country && whence.country == country,
+    };
+    let longest = |rules: &[RuleSpec], mode: Mode, kind: fn(&RuleSpec) -> bool| {
+        let these = rules.iter().filter(|rule| rule.mode == mode && kind(rule) && matches(rule));
+        these.map(|rule| rule.target).max_by_key(|target| match target {
+            Target::Net(net) => net.length(),
+            Target::Asn(_) | Target::Country(_) => 0,
+        })
+    };
+    let first = |mode: Mode| {
+        kinds.iter().find_map(|kind| scopes.iter().find_map(|rules| longest(rules, mode, *kind)))
+    };
     match (first(Mode::Whitelist), first(Mode::Block)) {
-        (Some(net), _) => Verdict::LetIn(net),
-        (None, Some(net)) => Verdict::Blocked(net),
+        (Some(target), _) => Verdict::LetIn(target),
+        (None, Some(target)) => Verdict::Blocked(target),
         (None, None) => Verdict::None,
     }
-}
-
-fn longest(rules: &[RuleSpec], mode: Mode, src: Addr) -> Option<RuleNet> {
-    let of_mode = rules.iter().filter(|rule| rule.mode == mode);
-    let nets = of_mode.filter_map(|rule| match rule.target {
-        Target::Net(net) => Some(net),
-        Target::Asn(_) | Target::Country(_) => None,
-    });
-    nets.filter(|net| net.contains(src)).max_by_key(|net| net.length())
 }

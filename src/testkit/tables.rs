@@ -3,7 +3,7 @@
 use super::model::{self, Verdict};
 use crate::base::{Addr, ZoneSlot};
 use crate::control::config::tables::{live_json, read};
-use crate::firewall::Judgement;
+use crate::firewall::{Judgement, Target};
 use crate::snapshot::LiveSpec;
 use crate::snapshot::{Compiler, LimitError, Snapshot};
 use crate::table::{Reserved, Subnet};
@@ -70,21 +70,26 @@ pub fn hold_find(spec: &LiveSpec, snapshot: &Snapshot, (addr, protocol, port): (
     assert_eq!(snapshot.table.covers(addr), prefix.is_some(), "{addr}");
 }
 
-/// Holds the rules' answer against the model's, down to the rule; `compiler` made the snapshot.
+/// Holds the rules' answer against the model's, down to the rule and its kind; `compiler` made the snapshot.
 #[track_caller]
 pub fn hold_judge(spec: &LiveSpec, snapshot: &Snapshot, compiler: &Compiler, (zone, src): (usize, Addr)) {
-    let net =
-        |slot| match compiler.rule_at(spec, slot).expect("a rule that matched is in the spec").rule.target {
-            crate::firewall::Target::Net(net) => net,
-            target @ (crate::firewall::Target::Asn(_) | crate::firewall::Target::Country(_)) => {
-                panic!("{target} is not in force")
-            }
+    let target = |said: FirewallMatch| {
+        let slot = said.rule().expect("a verdict names its rule");
+        let target = compiler.rule_at(spec, slot).expect("a rule that matched is in the spec").rule.target;
+        let kind = match target {
+            Target::Net(_) => "_IP",
+            Target::Asn(_) => "_ASN",
+            Target::Country(_) => "_COUNTRY",
         };
-    let said = match snapshot.rules.judge(ZoneSlot(zone as u32), src) {
+        assert!(said.name().ends_with(kind), "{} of {target}", said.name());
+        target
+    };
+    let said = match snapshot.rules.judge(ZoneSlot(zone as u32), src, &snapshot.whences) {
         Judgement::Pass(FirewallMatch::Unknown) => Verdict::None,
-        Judgement::Pass(FirewallMatch::WhitelistIp(slot)) => Verdict::LetIn(net(slot)),
-        Judgement::Block(FirewallMatch::BlockIp(slot)) => Verdict::Blocked(net(slot)),
+        Judgement::Pass(said) if said.name().starts_with("WHITELIST_") => Verdict::LetIn(target(said)),
+        Judgement::Block(said) if said.name().starts_with("BLOCK_") => Verdict::Blocked(target(said)),
         judgement @ (Judgement::Pass(_) | Judgement::Block(_)) => panic!("{judgement:?} makes no sense"),
     };
-    assert_eq!(said, model::judge(spec, zone, src), "zone {zone}, {src}");
+    let known = (snapshot.whences.find(src), snapshot.whences.sources());
+    assert_eq!(said, model::judge(spec, zone, src, known), "zone {zone}, {src}");
 }

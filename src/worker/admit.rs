@@ -2,7 +2,7 @@
 
 use super::core::Worker;
 use super::exit::Exit;
-use crate::base::{DropReason, Endpoint};
+use crate::base::{DropReason, Endpoint, Whence};
 use crate::firewall::Judgement;
 use crate::flow::LegRef;
 use crate::port::Port;
@@ -18,12 +18,9 @@ pub(super) fn standing(snapshot: &Snapshot, view: &SessionView) -> Standing {
     let found = snapshot.table.find(view.edge.addr, Protocol::Tcp, view.edge.port);
     let app = found.ok().filter(|slot| *slot == view.app).and_then(|slot| snapshot.table.app(slot));
     let Some(app) = app else { return Standing::Drain };
-    if !app.ip_firewall {
-        return Standing::Keep;
-    }
-    match snapshot.rules.judge(app.zone, view.client.addr) {
+    match snapshot.judge(app, view.client.addr) {
         Judgement::Pass(_) => Standing::Keep,
-        Judgement::Block(_) => Standing::End(Status::FirewallDeny),
+        Judgement::Block(said) => Standing::Filtered(said),
     }
 }
 
@@ -44,22 +41,19 @@ pub(super) fn pass_firewall<P: Port>(
     app: &App,
     key: &FlowKey,
 ) -> Result<FirewallMatch, DropReason> {
-    if !app.ip_firewall {
-        return Ok(FirewallMatch::Unknown);
-    }
-    let (said, passes) = match snapshot.rules.judge(app.zone, key.src) {
+    let (said, passes) = match snapshot.judge(app, key.src) {
         Judgement::Pass(said) => (said, true),
         Judgement::Block(said) => (said, false),
     };
-    match said {
-        FirewallMatch::BlockIp(rule) | FirewallMatch::WhitelistIp(rule) => exit.page.rule_hit(rule),
-        FirewallMatch::Unknown => {}
+    if let Some(rule) = said.rule() {
+        exit.page.rule_hit(rule);
     }
     if passes {
         return Ok(said);
     }
     exit.page.add_app(app.slot, AppCounter::Refused, 1);
-    exit.client_filtered(&filtered_event(exit, app, key, said));
+    let whence = snapshot.whences.find(key.src);
+    exit.client_filtered(&Event { whence, ..filtered_event(exit, app, key, said) });
     Err(DropReason::FirewallBlocked)
 }
 
@@ -71,6 +65,7 @@ fn filtered_event<P: Port>(exit: &Exit<P>, app: &App, key: &FlowKey, firewall: F
         at: exit.now,
         app: app.slot,
         client: key.src_endpoint(),
+        whence: Whence::UNKNOWN,
         edge: key.dst_endpoint(),
         origin: None,
         egress: None,

@@ -106,7 +106,7 @@ impl Filtered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Addr, Endpoint, RuleSlot, WorkerId};
+    use crate::base::{Addr, Endpoint, RuleSlot, Whence, WorkerId};
     use crate::telemetry::{EventKind, FirewallMatch, Status};
 
     fn refusal(app: u32, at_s: u64) -> Event {
@@ -118,6 +118,7 @@ mod tests {
             at: Instant::ZERO + Span::from_secs(at_s),
             app: AppSlot(app),
             client,
+            whence: Whence::UNKNOWN,
             edge: client,
             origin: None,
             egress: None,

@@ -95,8 +95,8 @@ impl<P: Port> Worker<P> {
         });
         let (client_hop, origin) =
             admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
-        let ip_firewall = app.ip_firewall;
-        Ok(Admission { app: slot, origin, ip_firewall, firewall, epoch: snapshot.epoch, client_hop })
+        let (ip_firewall, whence) = (app.ip_firewall, snapshot.whences.find(key.src));
+        Ok(Admission { app: slot, origin, ip_firewall, firewall, whence, epoch: snapshot.epoch, client_hop })
     }
 
     /// Sources that config and tables rule out: our own, onboarded ones, denied ones.

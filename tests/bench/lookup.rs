@@ -1,11 +1,13 @@
 //! The cost of a look-up, for callgrind: `lookup WHAT SIZE N` asks N questions of a table of SIZE entries.
 //!
 //! WHAT: `find` (an app that is there), `range` (one of many ports), `miss` (a port without an app), `covers` (an onboarded prefix), `judge4` and `judge6` (a source that no rule
-//! names, SIZE lone addresses and three lengths of ranges), `hit4` (a source that a rule names). The number that counts
+//! names, SIZE lone addresses and three lengths of ranges), `hit4` (a source that a rule names), `whence4`
+//! and `whence6` (where an address comes from). The number that counts
 //! is the difference of two runs: `scripts/icount.sh -- lookup find 100000 {n}`.
 
 use byway::base::{Addr, RuleSlot, ZoneSlot};
 use byway::firewall::{self, Mode, RuleNet, RuleSpec, Rules, ScopeRules, Target, ZoneScopes};
+use byway::firewall::{AsNumber, Country, Layers, NetOf, WhenceMap};
 use byway::table::{self, AppId, Placed, PrefixMap, PrefixSpec, Table};
 use byway::table::{
     AppSpec, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec, PortRange, Prefix,
@@ -33,6 +35,12 @@ fn main() {
         "judge6" => {
             judge(&make_rules(size), questions, |n| Ipv6Addr::from_bits(0x2a01 << 112 | u128::from(n)).into())
         }
+        "whence4" => whence(&make_whences(size), questions, |n| {
+            Ipv4Addr::from_bits(n.wrapping_mul(0x9e37_79b1)).into()
+        }),
+        "whence6" => whence(&make_whences(size), questions, |n| {
+            Ipv6Addr::from_bits(0x2a00 << 112 | u128::from(n.wrapping_mul(0x9e37_79b1)) << 80).into()
+        }),
         "hit4" => judge(&make_rules(size), questions, move |n| lone(n % size)),
         other => panic!("what is {other}?"),
     };
@@ -54,7 +62,10 @@ fn covers(table: &Table, size: u32, questions: u32) -> u32 {
 }
 
 fn judge(rules: &Rules, questions: u32, src: impl Fn(u32) -> Addr) -> u32 {
-    let ask = |n: u32| matches!(rules.judge(ZoneSlot(0), black_box(src(n))), firewall::Judgement::Block(_));
+    let whences = WhenceMap::default();
+    let ask = |n: u32| {
+        matches!(rules.judge(ZoneSlot(0), black_box(src(n)), &whences), firewall::Judgement::Block(_))
+    };
     (0..questions).map(|n| u32::from(black_box(ask(n)))).sum()
 }
 
@@ -104,6 +115,33 @@ fn make_app(number: u32, (first, last): (u16, u16)) -> AppSpec {
         created_on: None,
         modified_on: None,
     }
+}
+
+fn whence(map: &WhenceMap, questions: u32, src: impl Fn(u32) -> Addr) -> u32 {
+    let ask = |n: u32| map.find(black_box(src(n))).asn.0 != 0;
+    (0..questions).map(|n| u32::from(black_box(ask(n)))).sum()
+}
+
+/// SIZE networks of each family and source: IPv4 all over, IPv6 within 2a00::/16, where half of the world's lie.
+fn make_whences(size: u32) -> WhenceMap {
+    let (step4, step6) = (u32::MAX / size, u128::from(u32::MAX / size));
+    let v4 = |n: u32| Addr::v4((n * step4).to_be_bytes());
+    let v6 = |n: u32| Addr::from_bits(0x2a00 << 112 | (u128::from(n) * step6) << 80);
+    fn both<T>(
+        size: u32,
+        first: impl Fn(u32) -> Addr,
+        length: u8,
+        value: impl Fn(u32) -> T,
+    ) -> Vec<NetOf<T>> {
+        (0..size).map(|n| NetOf { first: first(n), length, value: value(n) }).collect()
+    }
+    let asn = |n: u32| AsNumber(1 + n % 70_000);
+    let country = |n: u32| Country::new(["DE", "FR", "US", "JP"][n as usize % 4]).expect("a country");
+    let asns = both(size, v4, 24, asn).into_iter().chain(both(size, v6, 48, asn)).collect();
+    let countries = both(size, v4, 23, country).into_iter().chain(both(size, v6, 47, country)).collect();
+    let map = WhenceMap::build(&Layers { asn: Some(asns), country: Some(countries), tor: None });
+    println!("{:?} spans, {} bytes", map.len(), map.heap_bytes());
+    map
 }
 
 /// Lone addresses, scattered over 64.0.0.0/2.

@@ -2,7 +2,7 @@
 
 use crate::parse::{Peer, Step, Written, options, step};
 use crate::wire::{build, read, same_options};
-use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, WorkerId};
+use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, Whence, WorkerId};
 use byway::flow::EgressPool;
 use byway::session::{Admission, Congestion, Net, PathError, Sessions, Settings};
 use byway::telemetry::{Event, FirewallMatch, PageSize, PageWriter, page};
@@ -228,6 +228,7 @@ impl World {
                 origin: Endpoint { addr: origin, port: 22 },
                 ip_firewall: true,
                 firewall: FirewallMatch::Unknown,
+                whence: Whence::UNKNOWN,
                 epoch: Epoch(1),
                 client_hop: Hop(0),
             },

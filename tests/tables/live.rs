@@ -1,7 +1,7 @@
 //! Live specs made at random: few prefixes, addresses and ports, so that things meet.
 
 use byway::base::Addr;
-use byway::firewall::{AsNumber, Country, Mode, RuleNet, RuleSpec, Target, Words};
+use byway::firewall::{AsNumber, Country, Layers, Mode, NetOf, RuleNet, RuleSpec, Target, WhenceMap, Words};
 use byway::snapshot::{AccountSpec, LiveSpec, ZoneSpec};
 use byway::table::{
     AppId, AppSpec, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginDnsKind,
@@ -31,6 +31,8 @@ pub const CLIENTS: [&str; 10] = [
     "2001:db8:6::1",
     "2001:dead::1",
 ];
+/// Countries of rules: known ones, unknown, Tor's exits.
+pub const COUNTRIES: [&str; 4] = ["DE", "FR", "XX", "T1"];
 /// Zones by account: the second account has two.
 pub const ZONES: [usize; 2] = [1, 2];
 
@@ -186,8 +188,8 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
     let net = (proptest::sample::select(CLIENTS.to_vec()), 0..=120_u8)
         .prop_map(|(text, shorter)| Target::Net(net(text, shorter)));
     let asn = (1..3_u32).prop_map(|number| Target::Asn(AsNumber(number)));
-    let country = Just(Target::Country(Country::new("DE").expect("a country")));
-    let target = prop_oneof![20 => net, 1 => asn, 1 => country];
+    let country = proptest::sample::select(COUNTRIES.to_vec()).prop_map(country).prop_map(Target::Country);
+    let target = prop_oneof![10 => net, 2 => asn, 2 => country];
     let mode = prop_oneof![
         8 => Just(Mode::Block),
         4 => Just(Mode::Whitelist),
@@ -200,6 +202,36 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
         id: id.map(|text| Words::new(&text)),
         notes: notes.map(|text| Words::new(&text)),
     })
+}
+
+/// Databases of where the clients come from; each source may be missing.
+pub fn whences() -> impl Strategy<Value = WhenceMap> {
+    let net = (proptest::sample::select(CLIENTS.to_vec()), 0..=120_u8);
+    let asn = vec((net.clone(), 1..3_u32), 0..6);
+    let countries = vec((net.clone(), proptest::sample::select(vec!["DE", "FR", "XX"])), 0..6);
+    let layers = (option::of(asn), option::of(countries), option::of(vec(net, 0..3)));
+    layers.prop_map(|(asn, countries, tor)| WhenceMap::build(&build_layers(asn, countries, tor)))
+}
+
+type NetAnd<T> = ((&'static str, u8), T);
+
+pub fn build_layers(
+    asn: Option<Vec<NetAnd<u32>>>,
+    countries: Option<Vec<NetAnd<&'static str>>>,
+    tor: Option<Vec<(&'static str, u8)>>,
+) -> Layers {
+    fn of<T>((text, shorter): (&str, u8), value: T) -> NetOf<T> {
+        let net = net(text, shorter);
+        NetOf { first: net.first(), length: net.length(), value }
+    }
+    let asn = asn.map(|nets| nets.into_iter().map(|(net, number)| of(net, AsNumber(number))).collect());
+    let countries =
+        countries.map(|nets| nets.into_iter().map(|(net, code)| of(net, country(code))).collect());
+    Layers { asn, country: countries, tor: tor.map(|nets| nets.into_iter().map(|net| of(net, ())).collect()) }
+}
+
+pub fn country(code: &str) -> Country {
+    Country::new(code).expect("a country")
 }
 
 /// The range around a client, `shorter` than a single address (and no shorter than a rule may be).

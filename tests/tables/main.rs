@@ -3,3 +3,4 @@
 mod live;
 mod promises;
 mod size;
+mod whence;

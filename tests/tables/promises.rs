@@ -1,12 +1,13 @@
 //! Compiled answers are the naive model's; what is printed reads back; no bytes panic the reader.
 
-use crate::live::{CLIENTS, EDGES, ZONES, addr, spec};
+use crate::live::{CLIENTS, EDGES, ZONES, addr, spec, whences};
 use byway::base::Addr;
 use byway::control::config::tables::{live_json, read};
 use byway::snapshot::{Compiled, Compiler, LimitError, LiveSpec, cross_check};
 use byway::testkit::tables::{fuzz_tables, hold_find, hold_judge, lab_reserved};
 use byway::wire::Protocol;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn compile(compiler: &mut Compiler, spec: &LiveSpec) -> Compiled {
     let compiled = compiler.compile(spec).unwrap_or_else(|error| panic!("{error}"));
@@ -38,8 +39,9 @@ proptest! {
     }
 
     #[test]
-    fn compiled_rules_answer_like_the_naive_model_in_every_zone(spec in spec(), seed: u64) {
+    fn compiled_rules_answer_like_the_naive_model_in_every_zone(spec in spec(), whences in whences(), seed: u64) {
         let mut compiler = compiler(seed);
+        compiler.set_whences(Arc::new(whences));
         let compiled = compile(&mut compiler, &spec);
         for zone in 0..ZONES.iter().sum() {
             for src in around(&CLIENTS) {

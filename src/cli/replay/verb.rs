@@ -27,7 +27,7 @@ pub fn run(args: &ReplayArgs) -> ExitCode {
 fn replay(args: &ReplayArgs) -> Result<Value, String> {
     let spec = boot_spec(&args.config)?;
     let tables = args.tables.as_ref().unwrap_or(&spec.tables);
-    let (_, loaded) = table(tables, reserved(&spec)).map_err(|lines| lines.join("; "))?;
+    let (_, loaded) = table(tables, reserved(&spec), spec.geo.clone()).map_err(|lines| lines.join("; "))?;
     let snapshot = loaded.compiled.snapshot.as_ref().clone();
     let at = |path: &Path| {
         let path = path.display().to_string();

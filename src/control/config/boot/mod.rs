@@ -13,6 +13,6 @@ mod warn;
 pub use memory::MemoryEstimate;
 pub use parse::{TEMPLATE, parse};
 pub use spec::{
-    BootSpec, DeviceSpec, EgressSpec, EventsTarget, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
+    BootSpec, DeviceSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
     OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered, WorkersSpec,
 };

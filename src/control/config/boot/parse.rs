@@ -3,7 +3,7 @@
 use super::check::{self, Draft, PortPlaces, RoutePlaces};
 use super::read::{Notes, Place, Section, choice, flag, parsed, shown, text, whole};
 use super::spec::{
-    BootSpec, DeviceSpec, EgressSpec, EventsTarget, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
+    BootSpec, DeviceSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
     OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered, WorkersSpec,
 };
 use super::values::{canonical, device, events, filled, mac, name, or_off, port_range, site, user};
@@ -78,6 +78,7 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         icmp: icmp(&mut top, notes),
         neighbors,
         deny: sources(&mut top, notes),
+        geo: geo(&mut top, notes, folder),
     };
     top.finish(notes);
     Draft {
@@ -295,6 +296,17 @@ fn sources(top: &mut Section, notes: &mut Notes) -> Vec<IpNet> {
     let deny = section.list(notes, "deny", DENY_MAX, |value| parsed::<IpNet>(NET)(value).and_then(canonical));
     section.finish(notes);
     deny.into_iter().map(|(_, net)| net).collect()
+}
+
+fn geo(top: &mut Section, notes: &mut Notes, folder: &Path) -> GeoSpec {
+    let mut section = top.section(notes, "geo");
+    let mut path = |key| {
+        let path = section.value(notes, key, String::new(), text);
+        Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path))
+    };
+    let spec = GeoSpec { asn: path("asn"), country: path("country"), tor: path("tor") };
+    section.finish(notes);
+    spec
 }
 
 fn seconds(

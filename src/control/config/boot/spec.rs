@@ -4,7 +4,7 @@ use crate::base::{PortId, Span};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that a start needs to know. A change needs a restart.
 #[derive(Clone, PartialEq, Debug)]
@@ -47,6 +47,26 @@ pub struct BootSpec {
     pub neighbors: NeighborSpec,
     /// Sources to refuse beside the built-in martians.
     pub deny: Vec<IpNet>,
+    /// Databases of where addresses come from.
+    pub geo: GeoSpec,
+}
+
+/// Databases of where addresses come from, each read anew when it changes; `None`: there is none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GeoSpec {
+    /// MMDB with `autonomous_system_number`.
+    pub asn: Option<PathBuf>,
+    /// MMDB with `country.iso_code`.
+    pub country: Option<PathBuf>,
+    /// A list of Tor's exits, an address or net a line.
+    pub tor: Option<PathBuf>,
+}
+
+impl GeoSpec {
+    /// The three paths.
+    pub fn paths(&self) -> [Option<&Path>; 3] {
+        [self.asn.as_deref(), self.country.as_deref(), self.tor.as_deref()]
+    }
 }
 
 /// What a bad table file does at start.
