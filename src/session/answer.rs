@@ -84,6 +84,19 @@ impl Sessions {
         self.leg_mut(at).set(flag::POLL);
     }
 
+    /// Shows a socket that has sent nothing yet one old byte. It believes that its answer, which nobody sees, announced its
+    /// window; before, it would refuse everything.
+    pub(super) fn wake(&mut self, at: LegRef, now: Instant) {
+        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
+        leg.clear(flag::ASLEEP);
+        let numbers = (leg.inner_rcv_nxt().wrapping_sub(1), leg.fed_una);
+        let mut old = packet::from_peer(&leg.key, TcpFlags::ACK, numbers);
+        (old.window, old.payload_len) = (leg.peer_window, 1);
+        let mut buffer = [0; PACKET_BYTES_MAX];
+        let packet = packet::write(&old, &mut buffer);
+        stack::ingest_mutely(self.stack.interface(leg.class), &mut self.sets[set_index(at)], packet, now);
+    }
+
     /// Shows smoltcp one old byte: its answer, at once, is an ACK with the window as it is now (RFC 9293 3.10.7.4). Whether
     /// it gave one.
     fn ask_for_ack<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
@@ -104,6 +117,9 @@ impl Sessions {
 
     /// Feeds smoltcp a segment of our own making, as if the peer had sent it; how many packets it answered.
     fn show<N: Net>(&mut self, at: LegRef, segment: &TcpEmit, now: Instant, net: &mut N) -> u32 {
+        if self.leg(at).is(flag::ASLEEP) {
+            self.wake(at, now);
+        }
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         let mut buffer = [0; PACKET_BYTES_MAX];
         let packet = packet::write(segment, &mut buffer);

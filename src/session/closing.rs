@@ -40,7 +40,7 @@ impl Leg {
     /// never saw, and which goes on with the window that it knows: `window` bytes from `fed_una`. `false` when it is no
     /// such segment.
     pub fn take_fin(&mut self, segment: &TcpSegment, window: u32) -> bool {
-        const BUSY: u16 = flag::POLL | flag::RESENDING | flag::PATH_SHRANK | flag::FIN_EARLY | flag::HOLES;
+        const BUSY: u32 = flag::POLL | flag::RESENDING | flag::PATH_SHRANK | flag::FIN_EARLY | flag::HOLES;
         let quiet = self.state == State::Established
             && !self.is(BUSY)
             && self.snd_una == self.snd_max

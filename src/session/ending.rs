@@ -12,7 +12,6 @@ use crate::flow::{LegRef, Side};
 use crate::telemetry::{AppCounter, Counter, EventKind, Status};
 use crate::wire::{FlowKey, Protocol, TcpFlags};
 use smoltcp::socket::tcp::{Socket, State};
-use smoltcp::wire::{IpAddress, IpEndpoint};
 
 impl Sessions {
     /// The client's handshake is complete: now, and not before, the origin is called.
@@ -33,10 +32,10 @@ impl Sessions {
         self.mark(id);
     }
 
-    /// Chooses our end of the origin leg and makes its socket connect; the SYN goes out with the next service.
+    /// Chooses our end of the origin leg; the SYN goes out with the next service.
     fn call_origin<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Result<(), (DropReason, End)> {
         let origin = self.sessions[id as usize].origin;
-        if net.forbidden(origin.addr) {
+        if net.forbidden(origin.addr) || origin.port == 0 {
             return Err((DropReason::OriginForbidden, End::OriginForbidden));
         }
         let hop = net.route(origin.addr).ok_or((DropReason::NoRoute, End::LackOfRoom))?;
@@ -52,16 +51,8 @@ impl Sessions {
         let at = LegRef::new(id, Side::Origin);
         let mut leg = self.new_leg(key, net.mtu(hop), now);
         leg.hop = hop;
-        let set = &mut self.sets[set_index(at)];
-        stack::renew(set, &self.settings);
-        let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
-        let socket = set.get_mut::<Socket>(stack::only());
-        socket
-            .connect(scratch.context(), endpoint(origin), endpoint(egress))
-            .map_err(|_| (DropReason::OriginForbidden, End::OriginForbidden))?;
-        leg.state = socket.state();
+        leg.state = State::SynSent;
         if !self.flows.insert(self.hasher.hash(&key), at) {
-            self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
             return Err((DropReason::FlowsFull, End::LackOfRoom));
         }
         *self.leg_mut(at) = leg;
@@ -200,8 +191,4 @@ fn kind_of_end(session: &Session, end: End) -> Option<EventKind> {
         Phase::Connecting if end.is_origin_error() => Some(EventKind::OriginError),
         Phase::Connecting | Phase::Open | Phase::Closing => Some(EventKind::Disconnect),
     }
-}
-
-fn endpoint(end: Endpoint) -> IpEndpoint {
-    IpEndpoint::new(IpAddress::from(end.addr.to_ip()), end.port)
 }

@@ -91,7 +91,7 @@ const PUT_OFF_WINDOW: u32 = 8 * PUT_OFF_BYTES;
 /// instructions for each small segment; the acknowledgements of bulk flows are never put off.
 #[inline(always)]
 pub fn may_wait(leg: &Leg, segment: &TcpSegment) -> bool {
-    const BUSY: u16 = flag::POLL | flag::RESENDING | flag::FIN_OUT | flag::FIN_EARLY | flag::PATH_SHRANK;
+    const BUSY: u32 = flag::POLL | flag::RESENDING | flag::FIN_OUT | flag::FIN_EARLY | flag::PATH_SHRANK;
     if segment.window != leg.peer_window {
         return false;
     }

@@ -1,15 +1,21 @@
-//! Segments of handshakes that are under way: the client's last one, the origin's answer.
+//! Handshakes: our SYN and SYN-ACK, the client's last segment, the origin's answer.
+//!
+//! A leg has no smoltcp socket before its handshake is complete: SYN and SYN-ACK are written here, and sent again after
+//! one, three, seven seconds and so on. Then the socket is made as if it had connected (`make_socket`). It sends neither
+//! SYN nor ACK and is `ASLEEP`: the first packet that it sends, or else `wake`, makes it announce its window.
 
 use super::end::End;
-use super::leg::flag;
+use super::guard::{self, Verdict};
+use super::leg::{Leg, flag};
 use super::packet::{self, PACKET_BYTES_MAX};
 use super::receive::set_index;
-use super::sessions::shown_syn;
 use super::{Net, Sessions, stack};
-use crate::base::{DropReason, Fate, Instant};
+use crate::base::{DropReason, Endpoint, Fate, Instant};
 use crate::flow::{LegRef, Side};
-use crate::wire::{TcpFlags, TcpOptions, TcpSegment};
+use crate::telemetry::Counter;
+use crate::wire::{TcpEmit, TcpFlags, TcpOptions, TcpSegment};
 use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 impl Sessions {
     /// A segment for a leg whose SYN-ACK is not acknowledged yet; `None` lets it go on to the guard.
@@ -17,6 +23,7 @@ impl Sessions {
         &mut self,
         at: LegRef,
         segment: &TcpSegment,
+        options: &TcpOptions,
         now: Instant,
         net: &mut N,
     ) -> Option<Fate> {
@@ -25,7 +32,9 @@ impl Sessions {
         if flags.is_first_syn() && segment.seq == leg.irs {
             // The SYN-ACK was lost, or is still on its way.
             leg.set(flag::RESENT_SYN);
-            self.repeat_syn_ack(at, now, net);
+            if leg.snd_max != leg.iss {
+                self.send_syn(at, now, net);
+            }
             return Some(Fate::Absorbed);
         }
         if flags.has(TcpFlags::RST) && segment.seq == leg.rcv_nxt {
@@ -41,27 +50,78 @@ impl Sessions {
             }
             return Some(Fate::Dropped(DropReason::SequenceUnacceptable));
         }
-        None
+        match guard::judge(leg, segment, options, now) {
+            Verdict::Pass | Verdict::Rewrite(_) => self.client_proved(at, segment, options, now, net),
+            Verdict::Reset | Verdict::Absorb(_) | Verdict::Refuse(..) => None,
+        }
     }
 
-    /// The SYN-ACK once more, as smoltcp wrote it first; smoltcp itself would wait for its timer.
-    fn repeat_syn_ack<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
-        let mtu = self.stack.mtu(self.leg(at).class);
-        let leg = self.leg(at);
-        if leg.snd_max == leg.iss {
-            return;
+    /// The client has acknowledged our SYN-ACK: its leg gets a socket. `None` when the segment holds more than that.
+    fn client_proved<N: Net>(
+        &mut self,
+        at: LegRef,
+        segment: &TcpSegment,
+        options: &TcpOptions,
+        now: Instant,
+        net: &mut N,
+    ) -> Option<Fate> {
+        let leg = self.leg_mut(at);
+        let window = u32::from(segment.window) << leg.peer_shift;
+        guard::accept(leg, segment, options, None, now);
+        if !self.make_socket(at, window, now, net) {
+            self.forget(at.session(), now);
+            return Some(Fate::Dropped(DropReason::SequenceUnacceptable));
         }
-        let headers = if leg.key.src.is_v4() { 40 } else { 60 };
-        let window = leg.rcv_right.wrapping_sub(leg.rcv_nxt).min(u32::from(u16::MAX)) as u16;
-        let scaled = leg.inner_shift != 0 || leg.shift != 0 || leg.peer_shift != 0;
-        let numbers = (leg.iss, leg.rcv_nxt);
-        let mut again = packet::to_peer(&leg.key, TcpFlags::SYN | TcpFlags::ACK, numbers);
-        again.window = window;
-        again.options.mss = Some((mtu - headers).min(leg.mss_max));
-        again.options.window_shift = scaled.then_some(leg.shift);
-        again.options.sack_permitted = leg.is(flag::SACK);
-        again.options.timestamp = leg.timestamp(now);
-        packet::send(&again, leg.hop, net);
+        self.client_arrived(at.session(), now, net);
+        let bare = segment.payload_len() == 0 && !segment.flags.has(TcpFlags::FIN);
+        (bare || self.phase(at).is_none()).then_some(Fate::Absorbed)
+    }
+
+    /// Sends the SYN or SYN-ACK of a leg, again where it was sent before; `false` when no frame was to be had.
+    pub(super) fn send_syn<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+        let mtu = self.stack.mtu(self.leg(at).class);
+        let window = self.settings.rx_buffer_bytes.min(65_535) as u16;
+        let stamps = self.settings.timestamps;
+        let leg = self.leg_mut(at);
+        let syn = leg.syn(mtu, window, stamps, now);
+        if !packet::send(&syn, leg.hop, net) {
+            return false;
+        }
+        leg.sent_syn(window, now);
+        true
+    }
+
+    /// The SYN or SYN-ACK once more: its time has passed without an answer.
+    pub(super) fn resend_syn<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        let first = self.leg(at).snd_max == self.leg(at).iss;
+        if !first && self.send_syn(at, now, net) {
+            let leg = self.leg_mut(at);
+            leg.set(flag::RESENT_SYN);
+            leg.flight_since = now;
+            leg.probes = leg.probes.saturating_add(1);
+            net.page().count(Counter::RetransmitsSent);
+        }
+    }
+
+    /// Gives a leg whose handshake is complete its socket, as if the peer had just answered a SYN of the socket's own: it
+    /// connects through a scratch interface that holds our ISN, and is shown the peer's numbers, only what both ends
+    /// agreed on as options, and an MSS where the peer gave none.
+    fn make_socket<N: Net>(&mut self, at: LegRef, window: u32, now: Instant, net: &mut N) -> bool {
+        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
+        let set = &mut self.sets[set_index(at)];
+        stack::renew(set, &self.settings);
+        let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
+        let (peer, own) = (endpoint(leg.key.src_endpoint()), endpoint(leg.key.dst_endpoint()));
+        if set.get_mut::<Socket>(stack::only()).connect(scratch.context(), peer, own).is_err() {
+            return false;
+        }
+        let mut buffer = [0; PACKET_BYTES_MAX];
+        let packet = packet::write(&leg.shown_syn_ack(window), &mut buffer);
+        stack::ingest(&mut scratch, set, packet, leg, now, net);
+        leg.enter(set.get::<Socket>(stack::only()).state());
+        (leg.fed_una, leg.probes) = (leg.snd_una, 0);
+        leg.set(flag::ASLEEP);
+        leg.state == State::Established
     }
 
     /// A segment for a leg that has sent its SYN to the origin (RFC 9293 3.10.7.3).
@@ -105,23 +165,64 @@ impl Sessions {
     ) -> Fate {
         let mut leg = self.leg(at).clone();
         leg.start_receiving_at(segment.seq);
-        // What our SYN announced, unscaled, and as smoltcp counts it: from the peer's SYN on.
-        leg.rcv_right = leg.irs.wrapping_add(self.settings.rx_buffer_bytes.min(65_535) as u32);
+        // What our SYN announced, unscaled.
+        leg.rcv_right = leg.rcv_nxt.wrapping_add(self.settings.rx_buffer_bytes.min(65_535) as u32);
         self.agree(&mut leg, segment, options);
-        (leg.heard, leg.snd_una, leg.fed_una) = (now, segment.ack, segment.ack);
+        (leg.heard, leg.snd_una) = (now, segment.ack);
         leg.set(flag::ACK_NOW);
-        let mut packet = [0; PACKET_BYTES_MAX];
-        let packet = shown_syn(&leg, segment, options, &mut packet);
-        let set = &mut self.sets[set_index(at)];
-        stack::ingest(self.stack.interface(leg.class), set, packet, &mut leg, now, net);
-        leg.enter(set.get::<Socket>(stack::only()).state());
-        let up = leg.state == State::Established;
         *self.leg_mut(at) = leg;
-        if !up {
+        if !self.make_socket(at, segment.window.into(), now, net) {
             return Fate::Dropped(DropReason::SequenceUnacceptable);
         }
         self.connected(at.session(), now, net);
         self.mark(at.session());
         Fate::Absorbed
     }
+}
+
+impl Leg {
+    /// Our SYN, or SYN-ACK, over a path of `mtu` bytes.
+    fn syn(&self, mtu: u16, window: u16, timestamps: bool, now: Instant) -> TcpEmit {
+        let headers = if self.key.src.is_v4() { 40 } else { 60 };
+        let answers = self.state == State::SynReceived;
+        let (flags, ack) =
+            if answers { (TcpFlags::SYN | TcpFlags::ACK, self.rcv_nxt) } else { (TcpFlags::SYN, 0) };
+        let mut syn = packet::to_peer(&self.key, flags, (self.iss, ack));
+        syn.window = window;
+        syn.options.mss = Some((mtu - headers).min(self.mss_max));
+        syn.options.window_shift = (!answers || self.is(flag::SCALES)).then_some(self.shift);
+        syn.options.sack_permitted = !answers || self.is(flag::SACK);
+        let stamped = if answers { self.is(flag::TIMESTAMPS) } else { timestamps };
+        syn.options.timestamp = stamped.then(|| (self.timestamp_value(now), self.ts_recent));
+        syn
+    }
+
+    /// Notes that it went out.
+    fn sent_syn(&mut self, window: u16, now: Instant) {
+        if self.snd_max == self.iss {
+            (self.snd_max, self.recover) = (self.write_seq, self.write_seq);
+            self.flight_since = now;
+        }
+        if self.state == State::SynReceived {
+            self.acked_to = self.rcv_nxt;
+            self.rcv_right = self.rcv_nxt.wrapping_add(window.into());
+        }
+        self.clear(flag::POLL);
+    }
+
+    /// The SYN-ACK that smoltcp is shown.
+    fn shown_syn_ack(&self, window: u32) -> TcpEmit {
+        let numbers = (self.irs, self.iss.wrapping_add(1));
+        let mut shown = packet::from_peer(&self.key, TcpFlags::SYN | TcpFlags::ACK, numbers);
+        shown.window = window.min(65_535) as u16;
+        shown.options.mss = Some(self.peer_mss);
+        shown.options.window_shift = self.is(flag::SCALES).then_some(self.peer_shift);
+        shown.options.sack_permitted = self.is(flag::SACK);
+        shown.options.timestamp = self.is(flag::TIMESTAMPS).then_some((self.ts_recent, 0));
+        shown
+    }
+}
+
+fn endpoint(end: Endpoint) -> IpEndpoint {
+    IpEndpoint::new(IpAddress::from(end.addr.to_ip()), end.port)
 }

@@ -41,7 +41,7 @@ pub struct Leg {
     /// The peer's shift.
     pub peer_shift: u8,
     /// Bits of `flag`.
-    pub flags: u16,
+    pub flags: u32,
     /// The largest segment we may announce.
     pub mss_max: u16,
     /// The largest payload the peer takes, options not counted.
@@ -93,37 +93,41 @@ pub struct Leg {
 /// Facts of a leg, one bit each.
 pub mod flag {
     /// Timestamps are in use.
-    pub const TIMESTAMPS: u16 = 1;
+    pub const TIMESTAMPS: u32 = 1;
     /// The peer permits selective acknowledgements.
-    pub const SACK: u16 = 1 << 1;
+    pub const SACK: u32 = 1 << 1;
     /// The peer's FIN was taken.
-    pub const FIN_IN: u16 = 1 << 2;
+    pub const FIN_IN: u32 = 1 << 2;
     /// smoltcp was told to send our FIN.
-    pub const FIN_OUT: u16 = 1 << 3;
+    pub const FIN_OUT: u32 = 1 << 3;
     /// A FIN came ahead of missing bytes; `fin_at` holds its number.
-    pub const FIN_EARLY: u16 = 1 << 4;
+    pub const FIN_EARLY: u32 = 1 << 4;
     /// Segments below `recover` may be sent again: every event polls.
-    pub const RESENDING: u16 = 1 << 5;
+    pub const RESENDING: u32 = 1 << 5;
     /// The next service polls whatever the counters say.
-    pub const POLL: u16 = 1 << 6;
+    pub const POLL: u32 = 1 << 6;
     /// Nagle's algorithm is on in smoltcp.
-    pub const NAGLE: u16 = 1 << 7;
+    pub const NAGLE: u32 = 1 << 7;
     /// The handshake segment was sent more than once: its round trip says nothing (Karn).
-    pub const RESENT_SYN: u16 = 1 << 8;
+    pub const RESENT_SYN: u32 = 1 << 8;
     /// The leg is in the flow table.
-    pub const LIVE: u16 = 1 << 9;
+    pub const LIVE: u32 = 1 << 9;
     /// Synchronised, and the peer has not closed: plain segments need no judge.
-    pub const PLAIN: u16 = 1 << 11;
+    pub const PLAIN: u32 = 1 << 11;
     /// A path MTU shrank: holes below `recover` are filled without waiting for the timer.
-    pub const PATH_SHRANK: u16 = 1 << 10;
+    pub const PATH_SHRANK: u32 = 1 << 10;
     /// smoltcp may hold bytes beyond a hole, up to `holes_to`.
-    pub const HOLES: u16 = 1 << 12;
+    pub const HOLES: u32 = 1 << 12;
     /// An ACK is owed at once.
-    pub const ACK_NOW: u16 = 1 << 13;
+    pub const ACK_NOW: u32 = 1 << 13;
     /// The peer's FIN went past smoltcp, whose own state is that of a peer who has not closed.
-    pub const FIN_PAST: u16 = 1 << 14;
+    pub const FIN_PAST: u32 = 1 << 14;
     /// Our FIN, and nothing else, is in flight, and smoltcp does not know that it went out.
-    pub const FIN_OURS: u16 = 1 << 15;
+    pub const FIN_OURS: u32 = 1 << 15;
+    /// smoltcp has sent nothing yet, and so thinks that it announced no window.
+    pub const ASLEEP: u32 = 1 << 16;
+    /// The peer scales windows.
+    pub const SCALES: u32 = 1 << 17;
 }
 
 impl Leg {
@@ -195,19 +199,19 @@ impl Leg {
 
     /// Whether any of `mask` is set.
     #[inline]
-    pub const fn is(&self, mask: u16) -> bool {
+    pub const fn is(&self, mask: u32) -> bool {
         self.flags & mask != 0
     }
 
     /// Sets `mask`.
     #[inline]
-    pub const fn set(&mut self, mask: u16) {
+    pub const fn set(&mut self, mask: u32) {
         self.flags |= mask;
     }
 
     /// Clears `mask`.
     #[inline]
-    pub const fn clear(&mut self, mask: u16) {
+    pub const fn clear(&mut self, mask: u32) {
         self.flags &= !mask;
     }
 
@@ -320,6 +324,12 @@ impl Leg {
     #[inline]
     pub(super) fn timestamp_value(&self, now: Instant) -> u32 {
         (now.millis() as u32).wrapping_add(self.ts_offset)
+    }
+
+    /// Whether our SYN is not answered yet: there is no socket.
+    #[inline]
+    pub const fn is_shaking_hands(&self) -> bool {
+        matches!(self.state, State::SynSent | State::SynReceived)
     }
 
     /// Whether both handshakes' worth of state is there: data may flow.

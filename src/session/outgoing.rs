@@ -59,7 +59,7 @@ impl Leg {
             ours << self.shift
         };
         self.acked_to = ack;
-        self.clear(flag::ACK_NOW);
+        self.clear(flag::ACK_NOW | flag::ASLEEP);
         let right = ack.wrapping_add(bytes);
         if before(self.rcv_right, right) {
             self.rcv_right = right;

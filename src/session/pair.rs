@@ -62,8 +62,8 @@ pub enum Due {
     Idle,
     /// A half-closed session stands still.
     Fin,
-    /// This peer did not acknowledge our FIN in time: smoltcp is to send it again.
-    Handover(Side),
+    /// This peer did not acknowledge a SYN or FIN that we wrote in smoltcp's place.
+    Resend(Side),
     /// A probe of this silent peer is due.
     Probe(Side),
     /// This peer answers no probe.
@@ -196,8 +196,14 @@ impl Session {
             }
         };
         match self.phase? {
-            Phase::HalfOpen => offer(self.opened_at + settings.half_open_timeout, Due::HalfOpen),
-            Phase::Connecting => offer(self.called_at + settings.connect_timeout, Due::Connect),
+            Phase::HalfOpen => {
+                offer(self.opened_at + settings.half_open_timeout, Due::HalfOpen);
+                offer(syn_due(self.leg(Side::Client)), Due::Resend(Side::Client));
+            }
+            Phase::Connecting => {
+                offer(self.called_at + settings.connect_timeout, Due::Connect);
+                offer(syn_due(self.leg(Side::Origin)), Due::Resend(Side::Origin));
+            }
             phase @ (Phase::Open | Phase::Closing) => {
                 offer(self.moved_at + settings.idle_timeout, Due::Idle);
                 if phase == Phase::Closing {
@@ -207,7 +213,7 @@ impl Session {
                 for side in [Side::Client, Side::Origin] {
                     let leg = self.leg(side);
                     if leg.is(flag::FIN_OURS) && leg.is(flag::LIVE) {
-                        offer(leg.flight_since + RTO_MIN, Due::Handover(side));
+                        offer(leg.flight_since + RTO_MIN, Due::Resend(side));
                     }
                     if let Some((at, due)) = peer_deadline(self.leg(side), side, settings) {
                         offer(at, due);
@@ -227,6 +233,11 @@ impl Session {
             Side::Origin
         }
     }
+}
+
+/// When a SYN or SYN-ACK is sent again (RFC 6298 5.5: each time after twice as long).
+fn syn_due(leg: &Leg) -> Instant {
+    leg.flight_since + Span::from_nanos(RTO_MIN.nanos() << leg.probes.min(6))
 }
 
 /// When a peer is probed or given up.

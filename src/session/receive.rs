@@ -101,7 +101,7 @@ impl Sessions {
             return Fate::Dropped(DropReason::TcpHeaderBad);
         };
         let early = match self.leg(at).state {
-            State::SynReceived => self.meet_half_open(at, segment, now, net),
+            State::SynReceived => self.meet_half_open(at, segment, options, now, net),
             State::SynSent => Some(self.meet_connecting(at, segment, options, now, net)),
             State::Closed | State::Listen => Some(Fate::Dropped(DropReason::OutOfState)),
             State::Established
@@ -177,6 +177,9 @@ impl Sessions {
         now: Instant,
         net: &mut N,
     ) -> Fate {
+        if self.leg(at).is(flag::ASLEEP) {
+            self.wake(at, now);
+        }
         let session = &mut self.sessions[at.session() as usize];
         let leg = &mut session.legs[at.side().index()];
         let set = &mut self.sets[set_index(at)];
@@ -239,7 +242,6 @@ impl Sessions {
             self.replay_fin(at, now, net);
         }
         let leg = self.leg_mut(at);
-        let state = leg.state;
         if leg.is(flag::FIN_IN) {
             leg.clear(flag::FIN_EARLY);
         }
@@ -248,9 +250,6 @@ impl Sessions {
         }
         if leg.is(flag::PATH_SHRANK) && leg.snd_una != before.snd_una && leg.in_flight() != 0 {
             self.nudge(at, now, net);
-        }
-        if before.state == State::SynReceived && state != State::SynReceived {
-            self.client_arrived(at.session(), now, net);
         }
         if self.sessions[at.session() as usize].phase.is_some() {
             self.mark(at.session());

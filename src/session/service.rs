@@ -127,6 +127,7 @@ impl Sessions {
             Due::Nothing => return true,
             Due::Ack => return self.acknowledge(at, now, net),
             Due::Fin => return self.send_fin(at, now, net),
+            Due::Syn => return self.send_syn(at, now, net),
             Due::Poll => {}
         }
         // In TIME-WAIT smoltcp only waits to clear its buffers, which may still hold bytes for the other leg.
@@ -204,6 +205,8 @@ enum Due {
     Ack,
     /// Our FIN alone, which needs none either.
     Fin,
+    /// The SYN or SYN-ACK of a leg that has no socket yet.
+    Syn,
     /// A poll of smoltcp.
     Poll,
 }
@@ -224,6 +227,9 @@ fn due(leg: &Leg, rx_bytes: u32) -> Due {
 }
 
 fn due_by_flags(leg: &Leg, rx_bytes: u32) -> Due {
+    if leg.is_shaking_hands() {
+        return if leg.is(flag::POLL) { Due::Syn } else { Due::Nothing };
+    }
     if leg.is(flag::FIN_OURS) {
         // Asked now, smoltcp would send the FIN again.
         let asked = leg.is(flag::FIN_IN | flag::ACK_NOW) && leg.unacked() != 0;
@@ -241,7 +247,7 @@ fn due_by_flags(leg: &Leg, rx_bytes: u32) -> Due {
 #[inline]
 fn opens(leg: &Leg, rx_bytes: u32) -> bool {
     let (announced, free) = (leg.window_left(), leg.window_free(rx_bytes));
-    free > announced && free / 2 >= announced && leg.state != State::SynSent
+    free > announced && free / 2 >= announced && !leg.is_shaking_hands()
 }
 
 /// Moves up to `queued` bytes from one socket's receive ring into another's transmit ring. One run in most cases, three

@@ -11,7 +11,6 @@
 use super::allowance::Allowance;
 use super::isn::{self, IsnSource};
 use super::leg::{Leg, before, flag};
-use super::packet::{self, PACKET_BYTES_MAX};
 use super::pair::Session;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
@@ -19,9 +18,9 @@ use super::{Admission, Net, Settings};
 use crate::base::{AppSlot, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts};
 use crate::telemetry::Counter;
-use crate::wire::{FlowKey, TcpFlags, TcpOptions, TcpSegment};
+use crate::wire::{FlowKey, TcpOptions, TcpSegment};
 use dpdk_sys::cpu;
-use smoltcp::socket::tcp;
+use smoltcp::socket::tcp::{Socket, State};
 
 /// What a SYN without an MSS option means (RFC 9293 3.7.1).
 const MSS_DEFAULT_V4: u16 = 536;
@@ -102,7 +101,7 @@ impl Sessions {
     pub fn prefetch_leg(&self, leg: LegRef) {
         let index = leg.session() as usize;
         cpu::prefetch(&self.sessions[index].legs[leg.side().index()]);
-        let socket = self.sets[index * 2 + leg.side().index()].get::<tcp::Socket>(stack::only());
+        let socket = self.sets[index * 2 + leg.side().index()].get::<Socket>(stack::only());
         cpu::prefetch(socket);
     }
 
@@ -185,9 +184,7 @@ impl Sessions {
             // RFC 1122 4.2.2.13: above every number of the old incarnation.
             leg.start_sending_at(floor.wrapping_add(65_537));
         }
-        if !self.listen(id, &mut leg, segment, &options, now, net) {
-            return Fate::Dropped(DropReason::TcpHeaderBad);
-        }
+        leg.state = State::SynReceived;
         if !self.flows.insert(self.hasher.hash(&segment.key), LegRef::new(id, Side::Client)) {
             return Fate::Dropped(DropReason::FlowsFull);
         }
@@ -229,7 +226,7 @@ impl Sessions {
     pub(super) fn new_leg(&self, key: FlowKey, mtu: usize, now: Instant) -> Leg {
         let mut leg = Leg::vacant();
         leg.key = key;
-        leg.heard = now;
+        (leg.heard, leg.flight_since) = (now, now);
         leg.class = self.stack.class_for(mtu);
         leg.shift = self.settings.window_shift.min(14);
         leg.inner_shift = inner_shift(self.settings.rx_buffer_bytes);
@@ -246,7 +243,10 @@ impl Sessions {
         let default = if leg.key.src.is_v4() { MSS_DEFAULT_V4 } else { MSS_DEFAULT_V6 };
         leg.peer_mss = options.mss.filter(|&mss| mss != 0).unwrap_or(default).clamp(MSS_MIN, leg.mss_max);
         match options.window_shift {
-            Some(shift) => leg.peer_shift = shift,
+            Some(shift) => {
+                leg.peer_shift = shift;
+                leg.set(flag::SCALES);
+            }
             None => (leg.shift, leg.inner_shift, leg.peer_shift) = (0, 0, 0),
         }
         if options.sack_permitted {
@@ -259,29 +259,6 @@ impl Sessions {
         leg.peer_window = segment.window;
         leg.peer_window_max = u32::from(segment.window).max(1);
         leg.fit_mss(self.stack.mtu(leg.class));
-    }
-
-    /// Makes the slot's client socket listen and shows it the SYN through a scratch interface that holds our ISN.
-    fn listen<N: Net>(
-        &mut self,
-        id: u32,
-        leg: &mut Leg,
-        segment: &TcpSegment,
-        options: &TcpOptions,
-        now: Instant,
-        net: &mut N,
-    ) -> bool {
-        let set = &mut self.sets[id as usize * 2];
-        stack::renew(set, &self.settings);
-        if set.get_mut::<tcp::Socket>(stack::only()).listen(segment.key.dst_port).is_err() {
-            return false;
-        }
-        let mut packet = [0; PACKET_BYTES_MAX];
-        let packet = shown_syn(leg, segment, options, &mut packet);
-        let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
-        stack::ingest(&mut scratch, set, packet, leg, now, net);
-        leg.state = set.get::<tcp::Socket>(stack::only()).state();
-        leg.state == tcp::State::SynReceived
     }
 
     /// Puts a session on the list of those to tend after this burst.
@@ -303,25 +280,6 @@ impl Sessions {
             self.wheel.arm(id, at);
         }
     }
-}
-
-/// The SYN or SYN-ACK that smoltcp is shown: the peer's numbers, with only what both ends agreed on as options and
-/// with an MSS where the peer gave none.
-pub(super) fn shown_syn<'a>(
-    leg: &Leg,
-    segment: &TcpSegment,
-    options: &TcpOptions,
-    packet: &'a mut [u8; PACKET_BYTES_MAX],
-) -> &'a [u8] {
-    let flags = segment.flags.0 & (TcpFlags::SYN | TcpFlags::ACK);
-    let mut shown = packet::from_peer(&leg.key, flags, (segment.seq, segment.ack));
-    shown.window = segment.window;
-    shown.options = TcpOptions {
-        mss: Some(leg.peer_mss),
-        timestamp: options.timestamp.filter(|_| leg.is(flag::TIMESTAMPS)),
-        ..*options
-    };
-    packet::write(&shown, packet)
 }
 
 /// smoltcp's own window shift for a receive buffer: the bits above 16.

@@ -125,6 +125,11 @@ pub fn ingest<N: Net>(
     wire.out.sent
 }
 
+/// Feeds one IP packet to a socket and swallows its answer.
+pub fn ingest_mutely(interface: &mut Interface, set: &mut Set, packet: &[u8], now: Instant) {
+    interface.poll_ingress_single(smol(now), &mut Mute(Some(packet)), set);
+}
+
 /// Lets a leg's socket send at most one packet; whether it did. Only with `net.room() > 0`.
 #[inline]
 pub fn egress<N: Net>(
@@ -216,6 +221,40 @@ impl<N: Net> TxToken for Tx<'_, '_, N> {
             net.page().count(Counter::ZeroWindowsSent);
         }
         done
+    }
+}
+
+/// A device that gives one packet and swallows all.
+struct Mute<'a>(Option<&'a [u8]>);
+
+struct MuteTx;
+
+impl<'a> Device for Mute<'a> {
+    type RxToken<'t>
+        = Rx<'a>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = MuteTx
+    where
+        Self: 't;
+
+    fn receive(&mut self, _: SmolInstant) -> Option<(Rx<'a>, MuteTx)> {
+        Some((Rx(self.0.take()?), MuteTx))
+    }
+
+    fn transmit(&mut self, _: SmolInstant) -> Option<MuteTx> {
+        Some(MuteTx)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        DeviceCapabilities::default()
+    }
+}
+
+impl TxToken for MuteTx {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        f(&mut [0; REPLY_BYTES_MAX][..len.min(REPLY_BYTES_MAX)])
     }
 }
 

@@ -103,6 +103,13 @@ impl Graveyard {
                     net.page().count(Counter::TimeWaitReuses);
                     return None;
                 }
+                if segment.flags.has(TcpFlags::SYN) && segment.flags.has(TcpFlags::ACK) {
+                    // A SYN of ours was late, or came twice, and opened a connection at the peer that nobody wants.
+                    if allowance.take(now) {
+                        packet::send_reset(&segment.key, segment.ack, hop, net);
+                    }
+                    return Some(Fate::Dropped(DropReason::TimeWait));
+                }
                 // RFC 1337: a reset does not cut TIME-WAIT short.
                 if !segment.flags.has(TcpFlags::RST) && allowance.take(now) {
                     let mut ack = packet::to_peer(&segment.key, TcpFlags::ACK, (snd_nxt, rcv_nxt));

@@ -71,8 +71,13 @@ impl Sessions {
                 self.probe(LegRef::new(id, side), now, net);
                 return true;
             }
-            Due::Handover(side) => {
-                self.hand_over_fin(LegRef::new(id, side), now, net);
+            Due::Resend(side) => {
+                let at = LegRef::new(id, side);
+                if self.leg(at).is_shaking_hands() {
+                    self.resend_syn(at, now, net);
+                } else {
+                    self.hand_over_fin(at, now, net);
+                }
                 return true;
             }
             Due::Connect => self.end(id, End::ConnectTimeout, None, now, net),
@@ -126,7 +131,8 @@ impl Sessions {
     fn smoltcp_has_timers(&self, at: LegRef) -> bool {
         let leg = self.leg(at);
         leg.is(flag::LIVE)
-            && !matches!(leg.state, State::Closed | State::TimeWait)
+            && leg.is_synchronised()
+            && leg.state != State::TimeWait
             && (leg.inner_flight() != 0 || leg.unsent() != 0 || leg.unacked() != 0)
     }
 
