@@ -72,6 +72,7 @@ socket = "/run/byway/byway.sock"
 events = "/run/byway/events.jsonl"
 user = "byway"
 lab = true
+origin_allow = ["192.0.2.0/24", "198.18.0.0/15", "2001:2::/48"]
 drain_s = 60
 '
         printf '\n[workers]\nlcores = [1]\n\n[memory]\nhugepages = "require"\n'

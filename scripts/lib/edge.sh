@@ -32,10 +32,11 @@ write_edge_config() {
     {
         edge_paths
         awk '/^[ \t]*\[/ { table = 1 }
-            table || !/^[ \t]*(tables|state_dir|socket|metrics|events|lab|user)[ \t]*=/' "$base"
+            table || !/^[ \t]*(tables|state_dir|socket|metrics|events|lab|user|origin_allow)[ \t]*=/' "$base"
         grep -q '^[[:space:]]*drain_s' "$base" || [ "$base" != /dev/null ] || echo 'drain_s = 30'
         grep -q '^\[workers\]' "$base" || printf '\n[workers]\ncount = %s\n' "$WORKERS"
         grep -q '^\[memory\]' "$base" || printf '\n[memory]\nhugepages = "auto"\n'
+        grep -q '^\[edge_pool\]' "$base" || printf '\n[edge_pool]\nipv4 = ["%s"]\nipv6 = ["%s"]\n' "$EDGE_POOL4" "$EDGE_POOL6"
         grep -q '^\[\[ports\]\]' "$base" || edge_ports
         grep -q '^\[\[routes\]\]' "$base" || edge_routes
         grep -q '^\[egress\]' "$base" || printf '\n[egress]\nipv4 = ["%s"]\nipv6 = ["%s"]\n' "$EGRESS4" "$EGRESS6"
@@ -51,6 +52,7 @@ metrics = "127.0.0.1:9180"
 events = "$STATE/run/events.jsonl"
 user = "$BYWAY_USER"
 lab = true
+origin_allow = ["192.0.2.0/24", "198.18.0.0/15", "2001:2::/48"]
 CONF
 }
 

@@ -32,6 +32,8 @@ pub const APPS_MAX: usize = 1 << 20;
 pub const RULES_MAX: usize = 4_000_000;
 /// Origins of one app.
 pub const ORIGINS_PER_APP_MAX: usize = 64;
+/// Origins that a worker counts connections of and looks after, of apps with several.
+pub const ORIGINS_TRACKED_MAX: usize = 4096;
 /// Addresses of egress legs, a family.
 pub const EGRESS_ADDRS_MAX: usize = 256;
 /// Snapshots on their way to or from one worker.
@@ -61,4 +63,5 @@ pub const PATH_MTU_V6_MIN: usize = 1280;
 
 const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);
 const _: () = assert!(NEIGHBORS_MAX <= u16::MAX as usize);
+const _: () = assert!(ORIGINS_TRACKED_MAX.is_power_of_two());
 const _: () = assert!(PORTS_MAX <= WORKERS_MAX && WORKERS_MAX <= 1 << 7);

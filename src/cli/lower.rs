@@ -30,6 +30,7 @@ pub fn worker_settings(spec: &BootSpec, mtus: Vec<u16>) -> worker::Settings {
         unused_tcp: refusal(spec.tcp.unused_tcp),
         blocked_tcp: refusal(spec.tcp.blocked_tcp),
         denied_sources: spec.deny.clone(),
+        origin_allow: spec.origin_allow.clone(),
         rates: worker::Rates {
             echo_per_s: spec.icmp.echo_per_s,
             icmp_error_per_s: spec.icmp.errors_per_s,

@@ -126,6 +126,9 @@ pub fn reserved(spec: &BootSpec) -> Reserved {
         gateways: spec.routes.iter().map(|route| route.via.into()).collect(),
         egress: ipv4.chain(ipv6).collect(),
         lab: spec.lab,
+        origin_allow: spec.origin_allow.clone(),
+        edge_pool: spec.edge_pool.clone(),
+        http_refused: !spec.http_as_tcp,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::control::ask::{Ask, WhereAsk};
 use crate::control::whereabouts::{Surroundings, answer};
 use crate::table::Reserved;
 use crate::wire::Protocol;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -48,7 +49,8 @@ fn ask_files(args: &WhereArgs, ask: &WhereAsk) -> Result<Value, String> {
     Ok(answer(ask, &loaded, &around))
 }
 
-/// Nothing is taken, and documentation nets may be onboarded: a table file by itself.
+/// Nothing is taken, documentation nets may be onboarded and origins may lie anywhere: a table file by itself.
 pub fn lab() -> Reserved {
-    Reserved { lab: true, ..Reserved::default() }
+    let everywhere = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
+    Reserved { lab: true, origin_allow: everywhere.to_vec(), ..Reserved::default() }
 }

@@ -174,7 +174,7 @@ fn session_row(worker: usize, row: &SessionRow, words: &Words<'_>, now: Instant)
         "client": row.client.to_string(),
         "edge": row.edge.to_string(),
         "egress": row.egress.map(|end| end.to_string()),
-        "origin": row.origin.to_string(),
+        "origin": row.origin.map(|origin| origin.to_string()),
         "epoch": row.epoch.0,
         "client_bytes": row.client_bytes,
         "origin_bytes": row.origin_bytes,

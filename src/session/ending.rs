@@ -1,5 +1,6 @@
 //! The turns of a session's life: the client arrived, the origin is called, both are up, one is done, it is over.
 
+use super::balance::OriginNews;
 use super::end::End;
 use super::leg::flag;
 use super::packet;
@@ -23,7 +24,7 @@ impl Sessions {
             session.rtts[0] = Some(now.since(session.called_at));
         }
         session.called_at = now;
-        if let Err((reason, end)) = self.call_origin(id, now, net) {
+        if let Err((reason, end)) = self.call(id, now, net) {
             net.refused(reason);
             self.end(id, end, None, now, net);
             return;
@@ -32,10 +33,15 @@ impl Sessions {
         self.mark(id);
     }
 
-    /// Chooses our end of the origin leg; the SYN goes out with the next service.
-    fn call_origin<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Result<(), (DropReason, End)> {
+    /// Chooses our end of the leg to the session's origin; the SYN goes out with the next service.
+    pub(super) fn call_origin<N: Net>(
+        &mut self,
+        id: u32,
+        now: Instant,
+        net: &mut N,
+    ) -> Result<(), (DropReason, End)> {
         let origin = self.sessions[id as usize].origin;
-        if net.forbidden(origin.addr) || origin.port == 0 {
+        if origin.port == 0 {
             return Err((DropReason::OriginForbidden, End::OriginForbidden));
         }
         let hop = net.route(origin.addr).ok_or((DropReason::NoRoute, End::LackOfRoom))?;
@@ -79,6 +85,9 @@ impl Sessions {
         if !session.legs[1].is(flag::RESENT_SYN) {
             session.rtts[1] = Some(now.since(session.called_at));
         }
+        self.tell_of_origin(id, OriginNews::Connected, net);
+        self.introduce(id, net);
+        let session = &self.sessions[id as usize];
         net.event(session.event(EventKind::Connect, Status::Opened, self.worker, now));
         net.page().count(Counter::EstablishedSessions);
         net.page().add_app(session.app, AppCounter::Connections, 1);
@@ -100,6 +109,7 @@ impl Sessions {
         }
         net.event(session.event(EventKind::Disconnect, Status::NormalClose, self.worker, now));
         net.page().count(End::InOrder.counter());
+        self.leave_origin(id, net);
         self.vacate(id);
     }
 
@@ -142,6 +152,7 @@ impl Sessions {
             net.event(session.event(kind, end.status(), self.worker, now));
         }
         net.page().count(end.counter());
+        self.leave_origin(id, net);
         self.vacate(id);
     }
 
@@ -154,7 +165,7 @@ impl Sessions {
     }
 
     /// Takes a leg out of the flow table and frees its socket.
-    fn retire(&mut self, at: LegRef, now: Instant) {
+    pub(super) fn retire(&mut self, at: LegRef, now: Instant) {
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         if !leg.is(flag::LIVE) {
             return;

@@ -11,7 +11,7 @@ use super::packet::{self, PACKET_BYTES_MAX};
 use super::receive::set_index;
 use super::{Net, Sessions, stack};
 use crate::base::{DropReason, Endpoint, Fate, Instant};
-use crate::flow::{LegRef, Side};
+use crate::flow::LegRef;
 use crate::telemetry::Counter;
 use crate::wire::{TcpEmit, TcpFlags, TcpOptions, TcpSegment};
 use smoltcp::socket::tcp::{Socket, State};
@@ -140,7 +140,7 @@ impl Sessions {
             if !for_our_syn {
                 return Fate::Dropped(DropReason::RstUnacceptable);
             }
-            self.end(at.session(), End::OriginRefused, Some(Side::Origin), now, net);
+            self.connect_failed(at.session(), End::OriginRefused, now, net);
             return Fate::Absorbed;
         }
         if for_our_syn && flags.has(TcpFlags::SYN) {

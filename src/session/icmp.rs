@@ -31,7 +31,7 @@ impl Sessions {
         match error {
             PathError::TooBig { mtu } => self.shrink_path(at, mtu, now, net),
             PathError::Unreachable if leg.state == State::SynSent => {
-                self.end(at.session(), End::OriginUnreachable, None, now, net);
+                self.connect_failed(at.session(), End::OriginUnreachable, now, net);
                 Fate::Absorbed
             }
             PathError::Unreachable => Fate::Dropped(DropReason::IcmpIgnored),

@@ -2,6 +2,8 @@
 
 mod allowance;
 mod answer;
+mod balance;
+mod calling;
 mod closing;
 mod end;
 mod ending;
@@ -25,6 +27,7 @@ mod timers;
 mod unmatched;
 mod view;
 
+pub use balance::{Balance, Choice, NoChoice, OriginNews, OriginPlace};
 pub use isn::self_test;
 pub use net::Net;
 pub use sessions::Sessions;

@@ -1,6 +1,7 @@
 //! What the session room needs of the world around it. The worker gives it.
 
-use crate::base::{Addr, DropReason, Hop};
+use super::balance::{Choice, NoChoice, OriginNews, OriginPlace};
+use crate::base::{Addr, AppSlot, DropReason, Endpoint, Hop};
 use crate::telemetry::{Event, PageWriter};
 
 /// The way out for packets, events and refusals.
@@ -22,11 +23,13 @@ pub trait Net {
     /// by name there. Only after `room() > 0`.
     fn emit<R>(&mut self, hop: Hop, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R;
 
-    /// Whether no origin may have this address (the box's own, a gateway, an onboarded prefix, ...). Asked before each
-    /// connect, because what was allowed at load may not be any more.
-    fn forbidden(&self, _to: Addr) -> bool {
-        false
-    }
+    /// The origin for a connection to `port` of `app`, by the newest snapshot and by what the worker knows of origins;
+    /// never `tried`, and never one that no origin may be, because what was allowed at load may not be any more.
+    fn choose_origin(&mut self, app: AppSlot, port: u16, tried: Option<Endpoint>)
+    -> Result<Choice, NoChoice>;
+
+    /// What became of an origin chosen; `true` when it is left alone for a while from now on.
+    fn origin_news(&mut self, place: OriginPlace, news: OriginNews) -> bool;
 
     /// Hands an event to control; never waits (a full queue is counted).
     fn event(&mut self, event: Event);

@@ -1,10 +1,12 @@
 //! One session's record: two legs and what is known of the pair.
 
+use super::balance::OriginPlace;
 use super::leg::{Leg, flag};
 use super::receive::RTO_MIN;
 use super::{Admission, Phase, SessionView, Settings};
 use crate::base::{AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
 use crate::flow::Side;
+use crate::table::ProxyProtocol;
 use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, PageWriter, Status};
 use smoltcp::socket::tcp::State;
 
@@ -31,8 +33,14 @@ pub struct Session {
     pub app: AppSlot,
     /// The snapshot that judged it last.
     pub epoch: Epoch,
-    /// Where it goes.
+    /// Where it goes; port 0 before the origin is chosen.
     pub origin: Endpoint,
+    /// Where the worker keeps what it knows of the origin.
+    pub place: OriginPlace,
+    /// Origins called.
+    pub calls: u8,
+    /// What the origin is told of the client.
+    pub proxy_protocol: ProxyProtocol,
     /// When its timer fires; the wheel's own word, kept here to save the look.
     pub timer_at: Option<Instant>,
     /// When the first SYN came.
@@ -88,6 +96,9 @@ impl Session {
             app: AppSlot(0),
             epoch: Epoch(0),
             origin: Endpoint { addr: crate::base::Addr::v4([0; 4]), port: 0 },
+            place: OriginPlace::NONE,
+            calls: 0,
+            proxy_protocol: ProxyProtocol::Off,
             timer_at: None,
             opened_at: Instant::ZERO,
             called_at: Instant::ZERO,
@@ -109,7 +120,7 @@ impl Session {
         (self.firewall, self.whence) = (admission.firewall, admission.whence);
         self.app = admission.app;
         self.epoch = admission.epoch;
-        self.origin = admission.origin;
+        self.proxy_protocol = admission.proxy_protocol;
         (self.opened_at, self.called_at, self.moved_at) = (now, now, now);
     }
 
@@ -134,6 +145,11 @@ impl Session {
         page.add_app(self.app, counter, u64::from(count));
     }
 
+    /// The origin, once it was chosen.
+    pub fn origin(&self) -> Option<Endpoint> {
+        (self.origin.port != 0).then_some(self.origin)
+    }
+
     /// Our end of the origin leg, once it has one.
     pub fn egress(&self) -> Option<Endpoint> {
         let origin = self.leg(Side::Origin);
@@ -149,7 +165,7 @@ impl Session {
             app: self.app,
             client: client.src_endpoint(),
             edge: client.dst_endpoint(),
-            origin: self.origin,
+            origin: self.origin(),
             egress: self.egress(),
             epoch: self.epoch,
             ip_firewall: self.ip_firewall,
@@ -173,7 +189,7 @@ impl Session {
             client: client.src_endpoint(),
             whence: self.whence,
             edge: client.dst_endpoint(),
-            origin: Some(self.origin),
+            origin: self.origin(),
             egress: self.egress(),
             client_bytes: self.bytes[0],
             origin_bytes: self.bytes[1],

@@ -80,7 +80,10 @@ impl Sessions {
                 }
                 return true;
             }
-            Due::Connect => self.end(id, End::ConnectTimeout, None, now, net),
+            Due::Connect => {
+                self.connect_failed(id, End::ConnectTimeout, now, net);
+                return self.sessions[id as usize].phase.is_some();
+            }
             // Whoever's turn it was to speak.
             Due::Idle => {
                 self.end(id, End::Idle(self.sessions[id as usize].last_from.other()), None, now, net)

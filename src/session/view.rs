@@ -1,6 +1,7 @@
 //! What passes over the border of the room beside frames: admissions in, views and verdicts out.
 
 use crate::base::{AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
+use crate::table::ProxyProtocol;
 use crate::telemetry::{FirewallMatch, Status};
 
 /// What table and firewall said of a first SYN.
@@ -8,8 +9,8 @@ use crate::telemetry::{FirewallMatch, Status};
 pub struct Admission {
     /// The app that the edge address and port belong to.
     pub app: AppSlot,
-    /// Where its traffic goes.
-    pub origin: Endpoint,
+    /// What the origin is told of the client.
+    pub proxy_protocol: ProxyProtocol,
     /// Whether the firewall was on.
     pub ip_firewall: bool,
     /// What the firewall said.
@@ -60,8 +61,8 @@ pub struct SessionView {
     pub client: Endpoint,
     /// The edge address and port that the client reached.
     pub edge: Endpoint,
-    /// The origin.
-    pub origin: Endpoint,
+    /// The origin; `None` before it is chosen.
+    pub origin: Option<Endpoint>,
     /// Our end of the origin leg; `None` before the connect.
     pub egress: Option<Endpoint>,
     /// The snapshot that judged it last.

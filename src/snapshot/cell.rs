@@ -96,6 +96,12 @@ impl SnapshotReader {
         epoch != self.seen && self.take()
     }
 
+    /// Whether `poll` has something to look for. One load.
+    #[inline]
+    pub fn is_behind(&self) -> bool {
+        self.epoch.load(Ordering::Acquire) != self.seen
+    }
+
     #[cold]
     fn take(&mut self) -> bool {
         let mut moved = false;

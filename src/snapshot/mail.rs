@@ -49,8 +49,8 @@ pub struct SessionRow {
     pub client: Endpoint,
     /// The edge address and port that the client reached.
     pub edge: Endpoint,
-    /// The origin.
-    pub origin: Endpoint,
+    /// The origin; `None` before it is chosen.
+    pub origin: Option<Endpoint>,
     /// Our end of the origin leg; `None` before the connect.
     pub egress: Option<Endpoint>,
     /// The snapshot that judged it last.

@@ -3,8 +3,9 @@
 
 use super::prefix::Prefix;
 use super::prefix_map::PrefixMap;
-use super::special::not_a_host;
+use super::special::{not_a_host, special_purpose};
 use crate::base::Addr;
+use ipnet::IpNet;
 use std::fmt;
 
 /// A port's own address and the on-link subnet around it.
@@ -16,7 +17,7 @@ pub struct Subnet {
     pub length: u8,
 }
 
-/// What the boot config has taken already.
+/// What the boot config has taken already, and what it allows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reserved {
     /// Addresses of the ports, with their subnets.
@@ -27,6 +28,12 @@ pub struct Reserved {
     pub egress: Vec<Addr>,
     /// Whether documentation nets may be onboarded.
     pub lab: bool,
+    /// Special-purpose nets, private ones above all, that origins may lie in.
+    pub origin_allow: Vec<IpNet>,
+    /// Nets that dynamic edge addresses come from.
+    pub edge_pool: Vec<IpNet>,
+    /// Whether apps with `traffic_type` http are refused.
+    pub http_refused: bool,
 }
 
 /// Who holds an address already.
@@ -53,6 +60,8 @@ pub enum Forbidden {
     Onboarded,
     /// An address of the egress pool.
     Egress,
+    /// Special-purpose space that `origin_allow` does not name.
+    Private(&'static str),
     /// The directed broadcast or network address of a port's subnet.
     SubnetBroadcast,
     /// An IPv6 form that carries a forbidden IPv4 address.
@@ -69,6 +78,12 @@ impl Reserved {
             .map(Holder::PortSubnet)
             .or_else(|| gateway().map(Holder::Gateway))
             .or_else(|| egress().map(Holder::Egress))
+    }
+
+    /// Whether `origin_allow` names a net that holds `addr`.
+    fn allows(&self, addr: Addr) -> bool {
+        let ip = addr.to_ip();
+        self.origin_allow.iter().any(|net| net.contains(&ip))
     }
 }
 
@@ -101,14 +116,15 @@ impl Subnet {
 /// Why `addr` may never be an origin; `None` when it may. Asked when an app is read and before each connect: some tens
 /// of instructions, plus one look-up in `prefixes` for it and for an address that it embeds.
 pub fn forbidden_origin(addr: Addr, reserved: &Reserved, prefixes: &PrefixMap) -> Option<Forbidden> {
-    if let Some(reason) = forbidden_plain(addr, reserved, prefixes) {
-        return Some(reason);
-    }
-    let (inner, form) = embedded(addr)?;
-    forbidden_plain(inner, reserved, prefixes).map(|_| Forbidden::Embedded(inner, form))
+    let taken_by = |addr| taken(addr, reserved, prefixes);
+    let of_inner = || {
+        let (inner, form) = embedded(addr)?;
+        taken_by(inner).or_else(|| unnamed(inner, reserved)).map(|_| Forbidden::Embedded(inner, form))
+    };
+    taken_by(addr).or_else(of_inner).or_else(|| unnamed(addr, reserved))
 }
 
-fn forbidden_plain(addr: Addr, reserved: &Reserved, prefixes: &PrefixMap) -> Option<Forbidden> {
+fn taken(addr: Addr, reserved: &Reserved, prefixes: &PrefixMap) -> Option<Forbidden> {
     if let Some(kind) = not_a_host(addr) {
         return Some(Forbidden::Kind(kind));
     }
@@ -125,6 +141,16 @@ fn forbidden_plain(addr: Addr, reserved: &Reserved, prefixes: &PrefixMap) -> Opt
         return Some(Forbidden::Onboarded);
     }
     reserved.subnets.iter().any(|subnet| subnet.is_edge(addr)).then_some(Forbidden::SubnetBroadcast)
+}
+
+/// Special-purpose space that `origin_allow` does not name. The well-known prefix of NAT64 is none: what it carries is
+/// judged.
+fn unnamed(addr: Addr, reserved: &Reserved) -> Option<Forbidden> {
+    let judged_inside = !addr.is_v4() && addr.bits() >> 32 == NAT64;
+    if judged_inside || reserved.allows(addr) {
+        return None;
+    }
+    special_purpose(addr.to_ip().into()).map(|block| Forbidden::Private(block.name))
 }
 
 /// The IPv4 address that an IPv6 address carries, and the form. (A mapped address is IPv4 already, see `Addr`.)
@@ -175,6 +201,10 @@ impl fmt::Display for Forbidden {
                 f.write_str("inside an onboarded prefix, so that the app would loop into the edge")
             }
             Self::Egress => f.write_str("an address of the egress pool"),
+            Self::Private(block) => write!(
+                f,
+                "in special-purpose space ({block}), which origin_allow of the boot config does not name"
+            ),
             Self::SubnetBroadcast => f.write_str("the network or broadcast address of a port's subnet"),
             Self::Embedded(inner, form) => write!(f, "a form ({form}) of the forbidden address {inner}"),
         }
@@ -190,7 +220,23 @@ mod tests {
         text.parse::<std::net::IpAddr>().expect("an address").into()
     }
 
+    /// What special-purpose space the tests' origins lie in.
+    const ALLOW: [&str; 8] = [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "fc00::/7",
+        "2001:db8::/32",
+        "2002::/16",
+        "64:ff9b:1::/48",
+    ];
+
     fn ask(text: &str) -> Option<String> {
+        ask_with(text, &ALLOW)
+    }
+
+    fn ask_with(text: &str, allow: &[&str]) -> Option<String> {
         let reserved = Reserved {
             subnets: vec![
                 Subnet { own: addr("10.0.0.2"), length: 24 },
@@ -199,6 +245,8 @@ mod tests {
             gateways: vec![addr("10.0.0.1"), addr("fd00::1")],
             egress: vec![addr("10.0.0.3"), addr("fd00::3")],
             lab: true,
+            origin_allow: allow.iter().map(|net| net.parse().expect("a net")).collect(),
+            ..Reserved::default()
         };
         let prefix = |text: &str| {
             let prefix = Prefix::new(text.parse().expect("a net"), true).expect("valid");
@@ -253,6 +301,35 @@ mod tests {
             let reason = ask(text).unwrap_or_else(|| panic!("{text} is let through"));
             assert!(reason.contains(part), "{text}: {reason}");
         }
+    }
+
+    #[test]
+    fn special_purpose_space_is_for_those_who_name_it() {
+        for (text, part) in [
+            ("10.1.0.1", "RFC 1918"),
+            ("172.31.0.1", "RFC 1918"),
+            ("192.168.7.7", "RFC 1918"),
+            ("100.64.0.1", "RFC 6598"),
+            ("198.18.0.1", "benchmarking"),
+            ("192.0.2.1", "documentation"),
+            ("::ffff:192.168.7.7", "RFC 1918"),
+            ("fd12::1", "2000::/3"),
+            ("2001:db8:9::1", "documentation"),
+            ("2002:0808:0808::1", "6to4"),
+            ("64:ff9b:1::8.8.8.8", "2000::/3"),
+            ("64:ff9b::192.168.7.7", "NAT64"),
+        ] {
+            let reason = ask_with(text, &[]).unwrap_or_else(|| panic!("{text} is let through"));
+            assert!(reason.contains(part), "{text}: {reason}");
+            let all = ["0.0.0.0/0", "::/0"];
+            assert_eq!(ask_with(text, &all), None, "{text}");
+        }
+        for text in ["8.8.8.8", "2606:4700::1", "64:ff9b::8.8.8.8"] {
+            assert_eq!(ask_with(text, &[]), None, "{text}");
+        }
+        let narrow = ["192.168.7.0/24"];
+        assert!(ask_with("192.168.7.7", &narrow).is_none() && ask_with("192.168.8.7", &narrow).is_some());
+        assert!(ask_with("127.0.0.1", &["0.0.0.0/0"]).is_some(), "never, whatever is named");
     }
 
     #[test]

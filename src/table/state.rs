@@ -15,7 +15,7 @@ pub enum Missing {
     DynamicEdgeIps,
     /// `tls` is not `off`.
     Tls,
-    /// `proxy_protocol` is not `off`.
+    /// `proxy_protocol` is not `off`, and `protocol` is UDP.
     ProxyProtocol,
     /// `ip_firewall` is on, and an ASN or country block rule in the app's scopes has no data source.
     AsnOrCountryBlock,
@@ -140,12 +140,13 @@ impl Missing {
 }
 
 fn missing(app: &AppSpec, blocks_blindly: bool) -> Vec<Missing> {
+    let udp = app.edge.protocol == Protocol::Udp;
     let asked = [
-        (app.edge.protocol == Protocol::Udp, Missing::Udp),
+        (udp, Missing::Udp),
         (matches!(app.origin, OriginSpec::Dns { .. }), Missing::OriginDns),
         (matches!(app.edge_ips, EdgeIps::Dynamic(_)), Missing::DynamicEdgeIps),
         (app.tls != TlsMode::Off, Missing::Tls),
-        (app.proxy_protocol != ProxyProtocol::Off, Missing::ProxyProtocol),
+        (udp && app.proxy_protocol != ProxyProtocol::Off, Missing::ProxyProtocol),
         (app.ip_firewall && blocks_blindly, Missing::AsnOrCountryBlock),
         (app.traffic_type == TrafficType::Http, Missing::HttpPipeline),
         (app.argo_smart_routing, Missing::Argo),

@@ -116,6 +116,10 @@ catalog! {
             ClosedByDrain("end" = "drain"),
             ClosedByLackOfRoom("end" = "lack_of_room"),
         }
+        "byway_second_origins_total" "Connects that failed and went to another origin." { SecondOrigins }
+        "byway_backed_off_origins_total" "Origins left alone for a while because connects to them failed." { BackedOffOrigins }
+        "byway_untracked_origins_total" "Connections to one of several origins that is not looked after, for want of a place." { UntrackedOrigins }
+        "byway_proxy_headers_total" "PROXY protocol headers sent ahead of a connection." { ProxyHeadersSent }
         "byway_rejudged_sessions_total" "Sessions judged again under a newer snapshot." { RejudgedSessions }
         "byway_snapshots_total" "Snapshots taken into force." { SnapshotsTaken }
         "byway_lost_events_total" "Events that found control's queue full." { LostEvents }

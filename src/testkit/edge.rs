@@ -38,6 +38,9 @@ pub const SECRET: [u8; 32] = [7; 32];
 /// The edge addresses that `live_spec` gives to apps, an IPv4 and an IPv6 one.
 pub const EDGE_IPS: [&str; 2] = ["198.51.100.10", "2001:db8::1"];
 
+/// Where the laboratory's origins lie; all of it is special-purpose space.
+pub const ORIGIN_NETS: [&str; 4] = ["192.0.2.0/24", "198.18.0.0/24", "2001:2::/48", "2001:2:2::/48"];
+
 /// An address from its text.
 ///
 /// # Panics
@@ -197,6 +200,7 @@ pub fn settings(workers: u8) -> Settings {
         unused_tcp: Refusal::Drop,
         blocked_tcp: Refusal::Drop,
         denied_sources: Vec::new(),
+        origin_allow: ORIGIN_NETS.map(|net| net.parse().expect("a net")).into(),
         rates: Rates::default(),
         session: session_settings(),
     }

@@ -18,6 +18,10 @@ pub fn lab_reserved() -> Reserved {
         gateways: vec![own([10, 0, 0, 1])],
         egress: vec![own([10, 0, 0, 3])],
         lab: true,
+        origin_allow: ["10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"]
+            .map(|net| net.parse().expect("a net"))
+            .into(),
+        ..Reserved::default()
     }
 }
 

@@ -1,8 +1,8 @@
-//! What a snapshot says of a client: its origin, the access rules, and whether a live session still stands.
+//! What a snapshot says of a client: the access rules, and whether a live session still stands.
 
 use super::core::Worker;
 use super::exit::Exit;
-use crate::base::{DropReason, Endpoint, Whence};
+use crate::base::{DropReason, Whence};
 use crate::firewall::Judgement;
 use crate::flow::LegRef;
 use crate::port::Port;
@@ -22,16 +22,6 @@ pub(super) fn standing(snapshot: &Snapshot, view: &SessionView) -> Standing {
         Judgement::Pass(_) => Standing::Keep,
         Judgement::Block(said) => Standing::Filtered(said),
     }
-}
-
-/// The app's origin for this client: one of its list, always the same for one tuple. An app of many ports has origins
-/// of as many, and keeps the place within the range.
-pub(super) fn origin_of(app: &App, key: &FlowKey) -> Option<Endpoint> {
-    let mixed = key.src.bits() as u32 ^ (key.src.bits() >> 32) as u32 ^ u32::from(key.src_port);
-    let at = mixed.wrapping_mul(0x9e37_79b1) as usize % app.origins.len().max(1);
-    let origin = app.origins.get(at)?;
-    let port = origin.port.checked_add(key.dst_port.checked_sub(app.ports.first())?)?;
-    Some(Endpoint { port, ..*origin })
 }
 
 /// What the access rules say; a block is counted and told of.

@@ -19,11 +19,10 @@ use super::intake::Intake;
 use super::limits::Limits;
 use super::locals::DenyList;
 use super::{HandoverEnds, Ledger, NeighborView, Refusal, Settings};
-use crate::base::{Addr, Epoch, Instant, PortId, WorkerId};
+use crate::base::{Epoch, Instant, PortId, WorkerId};
 use crate::port::{Port, RssReport};
 use crate::session::{ComesHome, Sessions};
 use crate::snapshot::{Snapshot, SnapshotReader, WorkerMail};
-use crate::table::{Reserved, Subnet};
 use crate::telemetry::{Counter, Gauge, PageReader, PageWriter};
 use crate::wire::{FlowKey, Steering};
 use std::sync::Arc;
@@ -75,8 +74,6 @@ pub struct Worker<P: Port> {
     pub(super) handover: HandoverEnds<P::Frame>,
     pub(super) steering: Steering,
     pub(super) denied: DenyList,
-    /// Where no origin may lie.
-    pub(super) reserved: Reserved,
     pub(super) limits: Limits,
     pub(super) unused_tcp: Refusal,
     pub(super) blocked_tcp: Refusal,
@@ -98,6 +95,7 @@ impl<P: Port> Worker<P> {
         session.comes_home = comes_home(&ports, id, settings.workers);
         let mut exit = Exit::new(id, settings, ports, mail, page, &secret);
         exit.now = now;
+        exit.origins.take(reader.current());
         let ports = exit.faces.len();
         Self {
             id,
@@ -107,7 +105,6 @@ impl<P: Port> Worker<P> {
             reader,
             handover,
             steering: Steering::new(settings.workers),
-            reserved: reserved(settings),
             denied: DenyList::new(&settings.denied_sources),
             limits: Limits::new(&settings.rates),
             unused_tcp: settings.unused_tcp,
@@ -185,7 +182,13 @@ impl<P: Port> Worker<P> {
     }
 
     fn take_snapshot(&mut self) {
-        if !self.reader.poll() {
+        if !self.reader.is_behind() {
+            return;
+        }
+        self.exit.origins.put_away();
+        let moved = self.reader.poll();
+        self.exit.origins.take(self.reader.current());
+        if !moved {
             return;
         }
         if self.reader.current().draining {
@@ -258,16 +261,4 @@ fn comes_home<P: Port>(ports: &[P], id: WorkerId, workers: u8) -> Option<ComesHo
     }
     let steering = Steering::new(workers);
     Some(Arc::new(move |reply: &FlowKey| steering.owner(reply) == id))
-}
-
-/// The addresses that the boot config has taken.
-fn reserved(settings: &Settings) -> Reserved {
-    let nets = settings.ports.iter().flat_map(|port| &port.addresses);
-    let egress = &settings.session.egress;
-    Reserved {
-        subnets: nets.map(|net| Subnet { own: net.addr().into(), length: net.prefix_len() }).collect(),
-        gateways: settings.routes.iter().filter_map(|route| route.via.map(Addr::from)).collect(),
-        egress: egress.ipv4.iter().chain(&egress.ipv6).copied().collect(),
-        lab: false,
-    }
 }

@@ -12,14 +12,15 @@
 use super::filtered::{Filtered, Telling};
 use super::locals::Locals;
 use super::neighbor::{Neighbors, Path};
+use super::origins::Origins;
 use super::outbox::{Flushed, Outbox};
 use super::routes::Routes;
 use super::waiting::Waiting;
 use super::{Ledger, Settings};
 use crate::base::limits::FRAME_BYTES_MAX;
-use crate::base::{Addr, DropReason, Hop, Instant, PortId, WorkerId};
+use crate::base::{Addr, AppSlot, DropReason, Endpoint, Hop, Instant, PortId, WorkerId};
 use crate::port::{ChecksumOffload, Frame, Port, TxMeta};
-use crate::session::Net;
+use crate::session::{Choice, Net, NoChoice, OriginNews, OriginPlace};
 use crate::snapshot::WorkerMail;
 use crate::telemetry::{Counter, Event, Gauge, PageWriter};
 use crate::wire::checksum::{self, L4Fill};
@@ -50,6 +51,7 @@ pub(super) struct Exit<P: Port> {
     pub ledger: Ledger,
     pub mail: WorkerMail,
     pub flushed: Flushed,
+    pub origins: Origins,
     /// Where a packet is written for which there is no buffer: the caller must write somewhere.
     scratch: Box<[u8]>,
 }
@@ -81,6 +83,7 @@ impl<P: Port> Exit<P> {
             ledger: Ledger::default(),
             mail,
             flushed: Flushed::default(),
+            origins: Origins::new(settings),
             scratch: vec![0; FRAME_BYTES_MAX].into_boxed_slice(),
         };
         exit.enter_neighbors(settings);
@@ -266,6 +269,19 @@ impl<P: Port> Net for Exit<P> {
         self.finish(self.neighbors.port(hop), &mut frame);
         self.dispatch(hop, frame);
         filled
+    }
+
+    fn choose_origin(
+        &mut self,
+        app: AppSlot,
+        port: u16,
+        tried: Option<Endpoint>,
+    ) -> Result<Choice, NoChoice> {
+        self.origins.choose((app, port), tried, self.now)
+    }
+
+    fn origin_news(&mut self, place: OriginPlace, news: OriginNews) -> bool {
+        self.origins.hear(place, news, self.now)
     }
 
     fn event(&mut self, event: Event) {

@@ -15,6 +15,7 @@ mod limits;
 mod link;
 mod locals;
 mod neighbor;
+mod origins;
 mod outbox;
 mod rate;
 mod refuse;

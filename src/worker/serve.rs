@@ -1,7 +1,7 @@
 //! One frame to its fate: by what it carries, then flow, table, firewall, session.
 
 use super::Arrival;
-use super::admit::{origin_of, pass_firewall};
+use super::admit::pass_firewall;
 use super::core::Worker;
 use super::icmp::IcmpPlace;
 use super::locals::Local;
@@ -9,7 +9,7 @@ use crate::base::{Addr, DropReason, Fate};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
 use crate::session::{Admission, Net};
-use crate::table::forbidden_origin;
+use crate::table::App;
 use crate::telemetry::AppCounter;
 use crate::wire::{FlowKey, Parsed, Protocol, TcpSegment, ethernet};
 
@@ -87,16 +87,11 @@ impl<P: Port> Worker<P> {
             false if !self.limits.syn.allow(exit.now) => Err(DropReason::SynRateLimited),
             false => Ok(()),
         };
-        let admitted = opens.and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute)).and_then(|hop| {
-            let origin = origin_of(app, key).filter(|origin| {
-                forbidden_origin(origin.addr, &self.reserved, snapshot.table.prefixes()).is_none()
-            });
-            Ok((hop, origin.ok_or(DropReason::OriginForbidden)?))
-        });
-        let (client_hop, origin) =
-            admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
-        let (ip_firewall, whence) = (app.ip_firewall, snapshot.whences.find(key.src));
-        Ok(Admission { app: slot, origin, ip_firewall, firewall, whence, epoch: snapshot.epoch, client_hop })
+        let admitted = opens.and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute));
+        let client_hop = admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
+        let App { proxy_protocol, ip_firewall, .. } = *app;
+        let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
+        Ok(Admission { app: slot, proxy_protocol, ip_firewall, firewall, whence, epoch, client_hop })
     }
 
     /// Sources that config and tables rule out: our own, onboarded ones, denied ones.

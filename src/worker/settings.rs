@@ -20,6 +20,8 @@ pub struct Settings {
     pub blocked_tcp: Refusal,
     /// Sources that are refused beside the built-in martians (`sources.deny`).
     pub denied_sources: Vec<IpNet>,
+    /// Special-purpose nets that origins may lie in (`origin_allow`).
+    pub origin_allow: Vec<IpNet>,
     /// Rate limits, each per worker.
     pub rates: Rates,
     /// What the session room is told, the egress addresses among it. `comes_home` is the worker's to set.

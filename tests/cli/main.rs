@@ -153,6 +153,7 @@ fn replay_answers_a_capture_and_the_same_input_gives_the_same_output() {
     let folder = Folder::new("replay");
     let (config, input) = (folder.file("edge.toml"), folder.file("in.pcap"));
     let text = fs::read_to_string(EDGE).expect("shipped").replace("lab = false", "lab = true");
+    let text = text.replace("origin_allow = []", "origin_allow = [\"192.0.2.0/24\"]");
     fs::write(&config, text.replace("sessions = 16384", "sessions = 8192")).expect("written");
     capture(&input);
     let replay = |name: &str| {

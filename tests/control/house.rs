@@ -122,7 +122,7 @@ impl House {
         if let Some(stored) = stored {
             fs::write(folder.join("state/last_good.json"), stored).expect("written");
         }
-        let text = "tables = \"t.json\"\nstate_dir = \"state\"\nsocket = \"s\"\nevents = \"e.jsonl\"\nlab = true\nuser = \"\"\n\
+        let text = "tables = \"t.json\"\nstate_dir = \"state\"\nsocket = \"s\"\nevents = \"e.jsonl\"\nlab = true\norigin_allow = [\"192.0.2.0/24\"]\nuser = \"\"\n\
              metrics = \"127.0.0.1:0\"\ndrain_s = 1\n[tcp]\nsessions = 64\nhalf_open = 16\n\
              [[ports]]\nname = \"mem\"\ndevice = \"net_null\"\naddresses = [\"198.18.0.1/24\"]\n\
              [[routes]]\nto = \"0.0.0.0/0\"\nvia = \"198.18.0.2\"\n[egress]\nipv4 = [\"198.18.0.10\"]\n\

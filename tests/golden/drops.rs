@@ -3,9 +3,9 @@
 use crate::bench::{Row, row};
 use byway::base::DropReason::{self, *};
 use byway::port::RxMeta;
-use byway::testkit::edge::{EDGE_IPS, LAB_APPS, LabApp, addr};
+use byway::testkit::edge::{EDGE_IPS, LAB_APPS, addr};
 use byway::testkit::frames::{Ip, eth};
-use byway::wire::{ChecksumState, Protocol, TcpFlags};
+use byway::wire::{ChecksumState, TcpFlags};
 
 const CLIENT4: &str = "10.0.0.7";
 const CLIENT6: &str = "2001:2:1::7";
@@ -134,9 +134,6 @@ fn layer_4() -> Vec<Row> {
     ]
 }
 
-const TO_GATEWAY: [LabApp; 1] =
-    [LabApp { protocol: Protocol::Tcp, port: 80, origin: "198.18.0.2", origin_port: 80, ip_firewall: false }];
-
 fn by_config() -> Vec<Row> {
     use crate::bench::Moved::{App, Drop};
     use byway::telemetry::AppCounter::Refused;
@@ -146,9 +143,6 @@ fn by_config() -> Vec<Row> {
         dies("a client without a route", syn(v4(), 80), NoRoute)
             .moves(App(Refused), 1)
             .config(|settings| settings.routes.clear()),
-        dies("an app whose origin is the gateway", syn(v4(), 80), OriginForbidden)
-            .apps(&TO_GATEWAY)
-            .moves(App(Refused), 1),
         dies("no room for another half-open session", syn(v4(), 80), HalfOpenFull)
             .apps(&LAB_APPS)
             .config(|settings| settings.session.half_open_max = 0),
@@ -156,10 +150,13 @@ fn by_config() -> Vec<Row> {
             "first SYNs over the rate open nothing, whatever else is wrong with them",
             vec![syn(v4(), 80); 9],
         )
-        .apps(&TO_GATEWAY)
-        .config(|settings| settings.rates.syn_per_s = 1)
-        .moves(App(Refused), 9)
-        .moves(Drop(OriginForbidden), 8)
+        .apps(&LAB_APPS)
+        .config(|settings| {
+            settings.rates.syn_per_s = 1;
+            settings.session.half_open_max = 0;
+        })
+        .moves(App(Refused), 1)
+        .moves(Drop(HalfOpenFull), 8)
         .moves(Drop(SynRateLimited), 1),
     ]
 }

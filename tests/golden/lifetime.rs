@@ -7,7 +7,7 @@ use byway::port::RxMeta;
 use byway::port::mem::{MemOptions, link};
 use byway::snapshot::Command;
 use byway::telemetry::{AppCounter, Counter, Gauge};
-use byway::testkit::edge::{EDGE_IPS, EDGE_MAC, LAB_APPS, addr, edge, live_spec, settings};
+use byway::testkit::edge::{EDGE_IPS, EDGE_MAC, LAB_APPS, LabApp, addr, edge, live_spec, settings};
 use byway::testkit::frames::{PEER_MAC, eth};
 use byway::testkit::laws;
 use byway::wire::{ArpPacket, Parsed, RxHints, Steering, parse};
@@ -66,6 +66,25 @@ fn sessions_beyond_the_table_are_refused_by_name() {
     bench.turns();
     let page = &bench.control.pages[0];
     assert_eq!((page.dropped(DropReason::SessionsFull), page.gauge(Gauge::Sessions)), (1, 2));
+}
+
+#[test]
+fn an_origin_that_may_be_none_is_found_out_when_it_is_to_be_called() {
+    let gateway = LabApp { origin: "198.18.0.2", ..LAB_APPS[0] };
+    let mut bench = Bench::new(|_| {}, &[gateway], &[]);
+    bench.inject(&syn(4_000), RxMeta::default());
+    let (out, _) = bench.turns();
+    let number = out[0].split_whitespace().skip_while(|word| *word != "seq").nth(1).expect("a number");
+    let isn: u32 = number.parse().expect("a number");
+    let ack = eth().ip4("10.0.0.7", EDGE_IPS[0]).tcp(4_000, 80).seq(8).ack(isn.wrapping_add(1)).bytes();
+    bench.inject(&ack, RxMeta::default());
+    let (out, events) = bench.turns();
+    assert!(out.len() == 1 && out[0].contains("[R"), "{out:?}");
+    let page = &bench.control.pages[0];
+    let counted = (page.refused(DropReason::OriginForbidden), page.counter(Counter::ClosedByOriginForbidden));
+    assert_eq!(counted, (1, 1));
+    let told: Vec<_> = events.iter().map(|event| (event.kind.name(), event.status as u16)).collect();
+    assert_eq!(told, [("originError", 532)]);
 }
 
 #[test]

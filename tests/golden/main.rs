@@ -38,6 +38,7 @@ fn every_reason_of_the_worker_has_a_row() {
         NoFrame,
         Draining,
         SessionsFull,
+        OriginForbidden,
     ];
     let rows = rows();
     let moved = rows.iter().flat_map(|row| &row.moved);

@@ -8,6 +8,15 @@ fn pattern(letter: u8, position: u32) -> u8 {
     letter ^ (position.wrapping_mul(2_654_435_761) >> 24) as u8
 }
 
+impl Talk {
+    /// The byte that this peer is to get at a position: byway's own first, then the other peer's pattern.
+    fn byte_at(&self, position: u32) -> u8 {
+        let own = self.front.get(position.wrapping_sub(1) as usize);
+        own.copied()
+            .unwrap_or_else(|| pattern(self.pattern.1, position.wrapping_sub(self.front.len() as u32)))
+    }
+}
+
 /// The frame that a peer sends for a written segment.
 pub fn build(talk: &Talk, written: &Written) -> Vec<u8> {
     let mut tcp = Vec::new();
@@ -85,6 +94,10 @@ pub fn read(talk: &mut Talk, packet: &[u8]) -> Result<Written, String> {
     let tcp = &packet[ip..];
     let word = |at: usize| u32::from_be_bytes(tcp[at..at + 4].try_into().expect("four bytes"));
     let ports = (u16::from_be_bytes([tcp[0], tcp[1]]), u16::from_be_bytes([tcp[2], tcp[3]]));
+    if tcp[13] == 2 {
+        // Another origin may be called than before.
+        talk.key.src_port = ports.1;
+    }
     if ports.1 != talk.key.src_port || talk.key.dst_port != 0 && ports.0 != talk.key.dst_port && tcp[13] != 2
     {
         return Err(format!("the ports are {ports:?}"));
@@ -99,7 +112,7 @@ pub fn read(talk: &mut Talk, packet: &[u8]) -> Result<Written, String> {
     let seq = i64::from(seq.wrapping_sub(ours) as i32);
     let options = read_options(talk, &tcp[20..header])?;
     for (n, &byte) in tcp[header..].iter().enumerate() {
-        if byte != pattern(talk.pattern.1, (seq as u32).wrapping_add(n as u32)) {
+        if byte != talk.byte_at((seq as u32).wrapping_add(n as u32)) {
             return Err(format!("byte {} of the stream is wrong", seq + n as i64));
         }
     }

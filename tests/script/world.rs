@@ -4,9 +4,12 @@ use crate::parse::{Peer, Step, Written, options, step};
 use crate::wire::{build, read, same_options};
 use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, Whence, WorkerId};
 use byway::flow::EgressPool;
-use byway::session::{Admission, Congestion, Net, PathError, Sessions, Settings};
+use byway::session::{
+    Admission, Choice, Congestion, Net, NoChoice, OriginNews, OriginPlace, PathError, Sessions, Settings,
+};
+use byway::table::ProxyProtocol;
 use byway::telemetry::{Event, FirewallMatch, PageSize, PageWriter, page};
-use byway::wire::{FlowKey, Protocol, TcpFlags, TcpSegment};
+use byway::wire::{FlowKey, Protocol, ProxyHeader, TcpFlags, TcpSegment};
 use std::collections::VecDeque;
 
 /// How much earlier than its line a frame may go out.
@@ -44,6 +47,8 @@ struct FakeNet {
     to_client: VecDeque<Sent>,
     to_origin: VecDeque<Sent>,
     events: VecDeque<Event>,
+    /// Origins to choose from, and whether none of them may be one.
+    origins: Vec<Endpoint>,
     forbidden: bool,
     no_route: bool,
     page: PageWriter,
@@ -80,8 +85,17 @@ impl Net for FakeNet {
         done
     }
 
-    fn forbidden(&self, _: Addr) -> bool {
-        self.forbidden
+    fn choose_origin(&mut self, _: AppSlot, _: u16, tried: Option<Endpoint>) -> Result<Choice, NoChoice> {
+        let left = self.origins.iter().find(|origin| Some(**origin) != tried);
+        match left {
+            _ if self.forbidden => Err(NoChoice::Forbidden),
+            Some(origin) => Ok(Choice { origin: *origin, place: OriginPlace::NONE, untracked: false }),
+            None => Err(NoChoice::NoOther),
+        }
+    }
+
+    fn origin_news(&mut self, _: OriginPlace, _: OriginNews) -> bool {
+        false
     }
 
     fn event(&mut self, event: Event) {
@@ -103,6 +117,8 @@ pub struct Talk {
     pub byway_isn: Option<u32>,
     /// The letter of what this peer sends, and of what it gets.
     pub pattern: (u8, u8),
+    /// What byway itself says to this peer first.
+    pub front: Vec<u8>,
 }
 
 pub struct World {
@@ -157,6 +173,23 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
     }
 }
 
+fn proxy_protocol(pairs: &[(String, String)]) -> ProxyProtocol {
+    match value(pairs, "proxy") {
+        Some(1) => ProxyProtocol::V1,
+        Some(2) => ProxyProtocol::V2,
+        Some(_) | None => ProxyProtocol::Off,
+    }
+}
+
+/// What the origin hears first.
+fn front(kind: ProxyProtocol, header: &ProxyHeader) -> Vec<u8> {
+    match kind {
+        ProxyProtocol::Off | ProxyProtocol::Simple => Vec::new(),
+        ProxyProtocol::V1 => header.emit_v1().expect("TCP").to_vec(),
+        ProxyProtocol::V2 => header.emit_v2().to_vec(),
+    }
+}
+
 pub fn run(text: &str, v6: bool, used: bool) -> Result<(), String> {
     let mut pairs = Vec::new();
     let mut world = None;
@@ -194,6 +227,8 @@ impl World {
         let start = Instant::ZERO + Span::from_secs(number("start_s", 1_000));
         let key =
             |src, src_port, dst, dst_port| FlowKey { src, dst, src_port, dst_port, protocol: Protocol::Tcp };
+        let (src, dst) = (Endpoint { addr: client, port: 40_000 }, Endpoint { addr: edge, port: 22 });
+        let header = ProxyHeader { protocol: Protocol::Tcp, src, dst };
         Self {
             sessions: Sessions::new(settings, WorkerId(0), 1, &[42; 32], start),
             net: FakeNet {
@@ -204,6 +239,9 @@ impl World {
                 to_client: VecDeque::new(),
                 to_origin: VecDeque::new(),
                 events: VecDeque::new(),
+                origins: (0..number("origins", 1) as u16)
+                    .map(|port| Endpoint { addr: origin, port: 22 + port })
+                    .collect(),
                 forbidden: number("forbidden", 0) == 1,
                 no_route: number("no_route", 0) == 1,
                 page: page(WorkerId(0), PageSize { apps: 4, rules: 0 }).0,
@@ -215,17 +253,19 @@ impl World {
                     isn: number("client_isn", 5_000) as u32,
                     byway_isn: None,
                     pattern: (b'c', b'o'),
+                    front: Vec::new(),
                 },
                 Talk {
                     key: key(origin, 22, egress, 0),
                     isn: number("origin_isn", 900_000) as u32,
                     byway_isn: None,
                     pattern: (b'o', b'c'),
+                    front: front(proxy_protocol(pairs), &header),
                 },
             ],
             admission: Admission {
                 app: AppSlot(3),
-                origin: Endpoint { addr: origin, port: 22 },
+                proxy_protocol: proxy_protocol(pairs),
                 ip_firewall: true,
                 firewall: FirewallMatch::Unknown,
                 whence: Whence::UNKNOWN,

@@ -9,7 +9,6 @@ use crate::port::mem::{self, MemOptions};
 use crate::port::{ChecksumOffload, RxMeta};
 use crate::session;
 use crate::snapshot::{Compiler, Snapshot, cell, mail};
-use crate::table::Reserved;
 use crate::telemetry::{PageSize, page};
 use crate::wire::ChecksumState;
 use crate::worker::{self, Equipment, Worker, handover_rings};
@@ -66,7 +65,7 @@ pub const fn rx_meta() -> RxMeta {
 
 /// The compiled table.
 fn snapshot() -> Snapshot {
-    let reserved = Reserved { lab: true, ..Reserved::default() };
+    let reserved = super::super::whereabouts::lab();
     let read = tables::read(TABLES.as_bytes(), &reserved).expect("the bench's table is valid");
     let compiled = Compiler::new([1, 2], 16, 16).compile(&read.spec).expect("the bench's table compiles");
     Arc::unwrap_or_clone(compiled.snapshot)
@@ -92,6 +91,7 @@ fn settings(sessions: usize) -> worker::Settings {
         unused_tcp: worker::Refusal::Drop,
         blocked_tcp: worker::Refusal::Drop,
         denied_sources: vec![],
+        origin_allow: super::super::whereabouts::lab().origin_allow,
         rates: worker::Rates::default(),
         session: session_settings(sessions),
     }

@@ -1,12 +1,14 @@
 //! TOML text -> `BootSpec`. Reads every key, then asks `check` for what keys must be to each other.
 
 use super::check::{self, Draft, PortPlaces, RoutePlaces};
-use super::read::{Notes, Place, Section, choice, flag, parsed, shown, text, whole};
+use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text, whole};
 use super::spec::{
     BootSpec, DeviceSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
     OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered, WorkersSpec,
 };
-use super::values::{canonical, device, events, filled, mac, name, or_off, port_range, site, user};
+use super::values::{
+    canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, site, user,
+};
 use crate::base::limits::{
     EGRESS_ADDRS_MAX, NEIGHBORS_MAX, PORT_ADDRS_MAX, PORTS_MAX, ROUTES_MAX, WORKERS_MAX,
 };
@@ -21,8 +23,8 @@ use toml::de::{DeTable, DeValue};
 /// The commented boot config that `byway config init` writes: every key with its unit and default.
 pub const TEMPLATE: &str = include_str!("../../../../config/edge.toml");
 
-/// Sources on the deny list.
-const DENY_MAX: usize = 1024;
+/// Nets of one list.
+const NETS_MAX: usize = 1024;
 /// A day, the longest span that most timeouts may have.
 const DAY_S: u64 = 86_400;
 
@@ -58,6 +60,9 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         state_dir: folder.join(state_dir),
         on_bad_config: top.value(notes, "on_bad_config", OnBadConfig::LastGood, choice(ON_BAD_CONFIG)),
         lab: top.value(notes, "lab", false, flag),
+        origin_allow: nets(&mut top, notes, "origin_allow", canonical),
+        http_as_tcp: top.value(notes, "http_as_tcp", true, flag),
+        edge_pool: edge_pool(&mut top, notes),
         site: top.value(notes, "site", String::new(), site),
         socket: Some(socket).filter(|path| !path.is_empty()).map(|path| folder.join(path)),
         metrics: top.value(
@@ -293,9 +298,27 @@ fn static_neighbor(
 
 fn sources(top: &mut Section, notes: &mut Notes) -> Vec<IpNet> {
     let mut section = top.section(notes, "sources");
-    let deny = section.list(notes, "deny", DENY_MAX, |value| parsed::<IpNet>(NET)(value).and_then(canonical));
+    let deny = nets(&mut section, notes, "deny", canonical);
     section.finish(notes);
-    deny.into_iter().map(|(_, net)| net).collect()
+    deny
+}
+
+fn edge_pool(top: &mut Section, notes: &mut Notes) -> Vec<IpNet> {
+    let mut section = top.section(notes, "edge_pool");
+    let mut pool = nets(&mut section, notes, "ipv4", |net| of_family(net, true));
+    pool.extend(nets(&mut section, notes, "ipv6", |net| of_family(net, false)));
+    section.finish(notes);
+    pool
+}
+
+fn nets(
+    section: &mut Section,
+    notes: &mut Notes,
+    key: &'static str,
+    rule: impl Fn(IpNet) -> Read<IpNet>,
+) -> Vec<IpNet> {
+    let list = section.list(notes, key, NETS_MAX, |value| net_or_address(value).and_then(&rule));
+    list.into_iter().map(|(_, net)| net).collect()
 }
 
 fn geo(top: &mut Section, notes: &mut Notes, folder: &Path) -> GeoSpec {

@@ -17,6 +17,12 @@ pub struct BootSpec {
     pub on_bad_config: OnBadConfig,
     /// Documentation nets may be onboarded.
     pub lab: bool,
+    /// Special-purpose nets, private ones above all, that origins may lie in.
+    pub origin_allow: Vec<IpNet>,
+    /// Whether apps with `traffic_type` http are carried as plain TCP; otherwise they are refused.
+    pub http_as_tcp: bool,
+    /// Nets that dynamic edge addresses come from, both families.
+    pub edge_pool: Vec<IpNet>,
     /// The site's name in events (`ColoCode`); empty: left out.
     pub site: String,
     /// The local control socket; `None`: off.

@@ -3,6 +3,7 @@
 use super::read::{Read, shown, text};
 use super::spec::{DeviceSpec, EventsTarget};
 use ipnet::IpNet;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use toml::de::DeValue;
@@ -120,6 +121,22 @@ pub fn port_range(value: &DeValue) -> Read<RangeInclusive<u16>> {
     match (low.trim().parse::<u16>(), high.trim().parse::<u16>()) {
         (Ok(low), Ok(high)) if 0 < low && low <= high => Ok(low..=high),
         _ => Err(wrong()),
+    }
+}
+
+/// A net, or one address as the net of its own.
+pub fn net_or_address(value: &DeValue) -> Read<IpNet> {
+    let text = text(value)?;
+    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    net.ok_or_else(|| format!("{} is not a net like \"192.0.2.0/24\" or \"2001:db8::/32\"", shown(value)))
+}
+
+/// A net of one family whose host bits are zero.
+pub fn of_family(net: IpNet, v4: bool) -> Read<IpNet> {
+    match (net.addr().is_ipv4(), v4) {
+        (true, true) | (false, false) => canonical(net),
+        (true, false) => Err(format!("{net} is IPv4; write it into the list ipv4")),
+        (false, true) => Err(format!("{net} is IPv6; write it into the list ipv6")),
     }
 }
 

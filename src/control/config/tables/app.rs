@@ -49,7 +49,7 @@ pub(super) fn read_app(
     let origin = read_origin(&app, edge.map(Edge::of), reader, faults);
     let proxy_protocol = read_proxy_protocol(&app, faults);
     let tls = read_word(&app, "tls", TlsMode::ALL, TlsMode::name, faults).unwrap_or(TlsMode::Off);
-    let traffic_type = read_traffic_type(&app, faults);
+    let traffic_type = read_traffic_type(&app, reader, faults);
     let ip_firewall = read_flag(&app, "ip_firewall", faults);
     let argo_smart_routing = read_flag(&app, "argo_smart_routing", faults);
     let allow_partial = read_flag(&app, "allow_partial", faults);
@@ -249,13 +249,19 @@ fn read_proxy_protocol(app: &Object<'_, '_>, faults: &mut Faults) -> ProxyProtoc
     if simple { ProxyProtocol::Simple } else { word }
 }
 
-fn read_traffic_type(app: &Object<'_, '_>, faults: &mut Faults) -> TrafficType {
+fn read_traffic_type(app: &Object<'_, '_>, reader: &AppReader<'_>, faults: &mut Faults) -> TrafficType {
     let Some(value) = app.get("traffic_type") else { return TrafficType::Direct };
     let at = value.at;
     let unbuilt = "there is nothing behind it in byway: write direct, or http to carry it as plain TCP";
     match value.text(faults).as_deref() {
         Some("direct") | None => TrafficType::Direct,
-        Some("http") => TrafficType::Http,
+        Some("http") => {
+            if reader.reserved.http_refused {
+                let text = "http is refused, because http_as_tcp of the boot config is off: write direct to carry it as plain TCP";
+                faults.coded(&at, Code::Origin, text);
+            }
+            TrafficType::Http
+        }
         Some(word @ ("https" | "worker")) => {
             app.get("origin_worker_id");
             faults.coded(&at, Code::Origin, format_args!("{word} is refused: {unbuilt}"));
