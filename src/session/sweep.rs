@@ -5,7 +5,7 @@ use super::{Net, SessionView, Sessions, Standing};
 use crate::base::limits::SWEEP_PER_TURN_MAX;
 use crate::base::{Epoch, Instant};
 use crate::flow::LegRef;
-use crate::telemetry::{Counter, Status};
+use crate::telemetry::Counter;
 
 impl Sessions {
     /// Starts the sweep anew, for a snapshot that came while one was under way.
@@ -53,23 +53,18 @@ impl Sessions {
         self.sessions[at.session() as usize].phase.is_some()
     }
 
-    /// Shows sessions from slot `cursor` on, at most `max`; where to go on, `None` at the end.
-    pub fn rows(&self, cursor: u32, max: usize, show: &mut impl FnMut(SessionView)) -> Option<u32> {
-        let mut shown = 0;
-        for (id, session) in self.sessions.iter().enumerate().skip(cursor as usize) {
-            if shown == max {
-                return Some(id as u32);
-            }
-            if let Some(view) = session.view(id as u32) {
-                show(view);
-                shown += 1;
-            }
+    /// Shows the sessions among the `slots` slots from `cursor` on; where to go on, `None` at the end. What a call
+    /// costs is bounded by the slots it looks at, vacant ones too.
+    pub fn rows(&self, cursor: u32, slots: usize, show: &mut impl FnMut(SessionView)) -> Option<u32> {
+        let rest = self.sessions.get(cursor as usize..).unwrap_or_default();
+        for (id, session) in (cursor..).zip(rest.iter().take(slots)) {
+            session.view(id).into_iter().for_each(&mut *show);
         }
-        None
+        (rest.len() > slots).then(|| cursor + slots as u32)
     }
 
     /// Resets the next few sessions, for a process that must go; `true` when none is left.
-    pub fn end_all<N: Net>(&mut self, _: Status, now: Instant, net: &mut N) -> bool {
+    pub fn end_all<N: Net>(&mut self, now: Instant, net: &mut N) -> bool {
         for _ in 0..SWEEP_PER_TURN_MAX {
             if self.is_empty() {
                 return true;

@@ -1,13 +1,13 @@
 //! Words between control and one worker: bounded queues, nobody ever waits.
 
-use crate::base::limits::{COMMANDS_MAX, EVENTS_MAX};
+use crate::base::limits::{COMMANDS_MAX, EVENTS_MAX, NEIGHBORS_MAX};
 use crate::base::{Addr, AppSlot, Endpoint, Epoch, Instant, PortId};
 use crate::telemetry::{Event, FirewallMatch};
 use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 
-/// Rows of answers waiting for control, a worker.
-const REPLIES_MAX: usize = 1024;
+/// Rows of answers waiting for control, a worker: all neighbours at once, beside a listing that is under way.
+const REPLIES_MAX: usize = 2 * NEIGHBORS_MAX;
 
 /// What control asks of a worker. (Draining is part of the snapshot.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,8 +28,6 @@ pub enum Command {
         /// Comes back with each row.
         request: u32,
     },
-    /// Reset the sessions of an app (its time to drain is over).
-    ResetApp(AppSlot),
     /// Reset all sessions (the process' time to drain is over).
     ResetAll,
     /// Leave the loop.

@@ -1,22 +1,18 @@
 //! What control says: a few commands a turn, answered over the worker's mail. What takes longer than a turn
-//! (listings, the end of an app's sessions) goes on from turn to turn.
+//! (a listing, the end of all sessions) goes on from turn to turn.
 
 use super::core::Worker;
+use crate::base::PortId;
 use crate::base::limits::{COMMANDS_PER_TURN_MAX, SWEEP_PER_TURN_MAX};
-use crate::base::{AppSlot, PortId};
-use crate::flow::{LegRef, Side};
 use crate::port::Port;
-use crate::session::{SessionView, Standing};
+use crate::session::SessionView;
 use crate::snapshot::{Command, NeighborRow, Reply, SessionRow};
-use crate::telemetry::{Counter, Status};
-use arrayvec::ArrayVec;
+use crate::telemetry::Counter;
 
 /// Work that control asked for and that is not done yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Errands {
     listing: Option<Listing>,
-    /// The app whose sessions end, and the next slot to look at.
-    ending: Option<(AppSlot, u32)>,
     ending_all: bool,
 }
 
@@ -34,18 +30,18 @@ impl<P: Port> Worker<P> {
             let Some(command) = self.exit.mail.command() else { break };
             self.obey(command);
         }
-        let Errands { listing, ending, ending_all } = self.errands;
+        let Errands { listing, ending_all } = self.errands;
+        let mut more = false;
         if let Some(listing) = listing {
             self.errands.listing = self.list_on(listing);
-        }
-        if let Some((app, cursor)) = ending {
-            self.errands.ending = self.end_on(app, cursor).map(|cursor| (app, cursor));
+            // With a full queue it is control's turn.
+            more = self.errands.listing.is_some() && self.exit.mail.room() > 1;
         }
         if ending_all {
-            let done = self.sessions.end_all(Status::Internal, self.exit.now, &mut self.exit);
+            let done = self.sessions.end_all(self.exit.now, &mut self.exit);
             self.errands.ending_all = !done;
         }
-        ending.is_some() || ending_all
+        more || ending_all
     }
 
     fn obey(&mut self, command: Command) {
@@ -58,7 +54,6 @@ impl<P: Port> Worker<P> {
                 self.errands.listing = Some(Listing { request, cursor, rows_left: rows_max });
             }
             Command::ListNeighbors { request } => self.list_neighbors(request),
-            Command::ResetApp(app) => self.errands.ending = Some((app, 0)),
             Command::ResetAll => self.errands.ending_all = true,
             Command::Stop => self.stop = true,
         }
@@ -72,16 +67,15 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// The next few rows; `None` when the listing is done. The last place in the queue is for `Done`.
+    /// The next few slots; `None` when the listing is done. The last place in the queue is for `Done`.
     fn list_on(&mut self, listing: Listing) -> Option<Listing> {
         let Listing { request, cursor, rows_left } = listing;
-        let room = self.exit.mail.room().saturating_sub(1).min(SWEEP_PER_TURN_MAX);
-        if room == 0 {
+        let slots = self.exit.mail.room().saturating_sub(1).min(SWEEP_PER_TURN_MAX).min(rows_left as usize);
+        if slots == 0 && rows_left > 0 {
             return Some(listing);
         }
-        let rows_max = room.min(rows_left as usize);
         let (mail, mut shown) = (&self.exit.mail, 0);
-        let next = self.sessions.rows(cursor, rows_max, &mut |view| {
+        let next = self.sessions.rows(cursor, slots, &mut |view| {
             shown += u32::from(mail.answer(Reply::Session(request, row(&view))));
         });
         match next {
@@ -111,21 +105,6 @@ impl<P: Port> Worker<P> {
             }
         }
         self.answer(Reply::Done { request, cursor: None });
-    }
-
-    /// Ends the next few sessions of an app; where to go on, `None` at the end.
-    fn end_on(&mut self, app: AppSlot, cursor: u32) -> Option<u32> {
-        let mut slots = ArrayVec::<u32, SWEEP_PER_TURN_MAX>::new();
-        let next = self.sessions.rows(cursor, SWEEP_PER_TURN_MAX, &mut |view| {
-            if view.app == app {
-                slots.push(view.slot);
-            }
-        });
-        for slot in slots {
-            let (leg, end) = (LegRef::new(slot, Side::Client), Standing::End(Status::Internal));
-            self.sessions.rejudge(leg, end, self.epoch(), self.exit.now, &mut self.exit);
-        }
-        next
     }
 
     fn answer(&self, reply: Reply) {

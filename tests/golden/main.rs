@@ -1,6 +1,7 @@
 //! Golden rows: a sentence, a config, frames in, frames out, counters moved. A counter that moved unasked is a failure.
 
 mod bench;
+mod commands;
 mod drops;
 mod lifetime;
 mod link;
