@@ -7,6 +7,7 @@
 //!  +--------------+-------------+------+-------+-------+-------+
 //! ```
 
+use super::ethernet::Mac;
 use super::field::{be16, octets, put, put16};
 use crate::base::{Addr, DropReason};
 use std::fmt;
@@ -99,6 +100,11 @@ pub const fn is_link_local(addr: Addr) -> bool {
     addr.bits() >> 118 == 0xfe80 >> 6
 }
 
+/// The link-local address of an interface with this hardware address (RFC 4291 2.5.6, modified EUI-64 of appendix A).
+pub const fn link_local([a, b, c, d, e, f]: Mac) -> Addr {
+    Addr::v6([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+}
+
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} > {} next {} payload {}", self.src, self.dst, self.next, self.payload_len)
@@ -129,6 +135,8 @@ mod tests {
             let addr = Addr::v6(martian.parse::<std::net::Ipv6Addr>().expect("an address").octets());
             assert!(is_martian(addr), "{martian}");
         }
+        let from_mac = link_local([0x00, 0x1b, 0x21, 0x0a, 0x0b, 0x0c]);
+        assert_eq!((from_mac, is_link_local(from_mac)), (v6("fe80::21b:21ff:fe0a:b0c"), true));
         for host in ["2001:db8::1", "fe80::1", "fc00::1", "64:ff9b::1", "::ffff:0:1.2.3.4", "::1:0:0:1"] {
             assert!(!is_martian(v6(host)), "{host}");
         }

@@ -85,7 +85,7 @@ mod tests {
             answer_neighbors_for_prefixes: true,
             static_neighbors: Vec::new(),
         };
-        let locals = Locals::new(&[port], &egress);
+        let locals = Locals::new(&[port], vec![None], &egress);
         let mut announcements = Announcements::new(1, Instant::ZERO);
         let at = |s| Instant::ZERO + Span::from_secs(s);
         let said = |announcements: &mut Announcements, s| -> usize {

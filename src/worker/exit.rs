@@ -25,6 +25,7 @@ use crate::snapshot::WorkerMail;
 use crate::telemetry::{Counter, Event, Gauge, PageWriter};
 use crate::wire::checksum::{self, L4Fill};
 use crate::wire::ethernet::{self, EtherType};
+use crate::wire::ipv6;
 
 /// What the worker needs to know of a port, copied at launch.
 #[derive(Clone, Copy, Debug)]
@@ -68,14 +69,14 @@ impl<P: Port> Exit<P> {
     ) -> Self {
         let egress = &settings.session.egress;
         let egress: Vec<Addr> = egress.ipv4.iter().chain(&egress.ipv6).copied().collect();
-        let faces = ports.iter().zip(&settings.ports).map(|(port, set)| face(port, set)).collect();
+        let faces: Vec<_> = ports.iter().zip(&settings.ports).map(|(port, set)| face(port, set)).collect();
         let mut exit = Self {
             id,
             now: Instant::ZERO,
             outbox: Outbox::new(ports),
+            locals: Locals::new(&settings.ports, link_locals(settings, &faces), &egress),
             faces,
             routes: Routes::new(&settings.ports, &settings.routes),
-            locals: Locals::new(&settings.ports, &egress),
             neighbors: Neighbors::new(words(secret)),
             waiting: Waiting::new(),
             filtered: Filtered::default(),
@@ -107,6 +108,14 @@ impl<P: Port> Exit<P> {
             }
             Path::Unreachable => self.lose(DropReason::NeighborUnresolved),
         }
+    }
+
+    /// Sends a received frame, rewritten where it stood, to the station that sent it.
+    pub fn send_back(&mut self, port: PortId, mut frame: P::Frame) {
+        if let Some(from) = frame.bytes().get(6..).and_then(|rest| rest.first_chunk().copied()) {
+            address(frame.bytes_mut(), from, self.faces[port.index()].mac);
+        }
+        self.push(port, frame);
     }
 
     /// Puts a complete frame into a port's batch.
@@ -295,6 +304,18 @@ impl<P: Port> Net for Exit<P> {
     fn page(&self) -> &PageWriter {
         &self.page
     }
+}
+
+/// The link-local address of each port that speaks IPv6: one with an IPv6 address, or with a route out of it.
+fn link_locals(settings: &Settings, faces: &[Face]) -> Vec<Option<Addr>> {
+    let speaks = |index: usize, port: &super::PortSettings| {
+        let routed = |route: &super::RouteSettings| route.port.index() == index && route.to.addr().is_ipv6();
+        port.addresses.iter().any(|net| net.addr().is_ipv6()) || settings.routes.iter().any(routed)
+    };
+    let own = |(index, face): (usize, &Face)| {
+        settings.ports.get(index).filter(|port| speaks(index, port)).map(|_| ipv6::link_local(face.mac))
+    };
+    faces.iter().enumerate().map(own).collect()
 }
 
 fn face<P: Port>(port: &P, settings: &super::PortSettings) -> Face {

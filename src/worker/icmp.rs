@@ -1,15 +1,16 @@
 //! ICMP and ICMPv6 in: echo answered, errors passed to the session that they quote, the rest ignored by name.
 
 use super::core::Worker;
-use crate::base::{Addr, DropReason, Fate};
+use crate::base::{Addr, DropReason, Fate, PortId};
 use crate::port::{Frame, Port};
 use crate::session::{Net, PathError};
 use crate::telemetry::Counter;
-use crate::wire::{Family, IcmpErrorKind, IcmpMessage, Protocol, Quoted, icmp};
+use crate::wire::{Family, IcmpErrorKind, IcmpMessage, Protocol, Quoted, icmp, ipv6};
 
-/// Where an ICMP message lies in its frame, and who speaks to whom.
+/// Where an ICMP message lies in its frame, who speaks to whom, and on which port.
 #[derive(Clone, Copy)]
 pub(super) struct IcmpPlace {
+    pub port: PortId,
     pub src: Addr,
     pub dst: Addr,
     pub ip_offset: usize,
@@ -34,25 +35,38 @@ impl<P: Port> Worker<P> {
 
     /// Answers an echo request where it stands: on our own addresses, and on edge addresses with an app.
     fn echo(&mut self, mut frame: P::Frame, place: IcmpPlace) -> Fate {
-        if let Err(reason) = self.check_answers_echo(place.dst) {
+        if let Err(reason) = self.check_answers_echo(place) {
             return Fate::Dropped(reason);
         }
         if !self.limits.echo.allow(self.exit.now) {
             return Fate::Dropped(DropReason::IcmpRateLimited);
         }
-        let Some(hop) = self.exit.route(place.src) else { return Fate::Dropped(DropReason::NoRoute) };
+        // RFC 4291 2.5.6: what is link-local never leaves its link. No route leads there, but its sender is next door.
+        let on_link = ipv6::is_link_local(place.src) || ipv6::is_link_local(place.dst);
+        let hop = if on_link { None } else { self.exit.route(place.src) };
+        if hop.is_none() && !on_link {
+            return Fate::Dropped(DropReason::NoRoute);
+        }
         if let Err(reason) = icmp::echo_reply(&mut frame.bytes_mut()[place.ip_offset..place.ip_end]) {
             return Fate::Dropped(reason);
         }
         frame.set_len(place.ip_end);
-        self.exit.dispatch(hop, frame);
+        match hop {
+            Some(hop) => self.exit.dispatch(hop, frame),
+            None => self.exit.send_back(place.port, frame),
+        }
         self.exit.page.count(Counter::EchoReplies);
         Fate::Sent
     }
 
-    fn check_answers_echo(&self, dst: Addr) -> Result<(), DropReason> {
-        let table = &self.snapshot().table;
-        if self.exit.locals.find(dst).is_some() || table.has_app(dst) {
+    fn check_answers_echo(&self, IcmpPlace { port, dst, .. }: IcmpPlace) -> Result<(), DropReason> {
+        let (table, locals) = (&self.snapshot().table, &self.exit.locals);
+        let own = if ipv6::is_link_local(dst) {
+            locals.is_link_local_of(dst, port)
+        } else {
+            locals.find(dst).is_some()
+        };
+        if own || table.has_app(dst) {
             return Ok(());
         }
         Err(if table.covers(dst) { DropReason::NoApp } else { DropReason::NoPrefix })

@@ -1,8 +1,12 @@
 //! Which addresses are the box's own, and which sources are refused by config. Frozen at launch.
+//!
+//! A port that speaks IPv6 has a link-local address beside those of the config, made from its hardware address (RFC
+//! 4291 2.8): routers next door know it by that one, and it asks for link-local gateways.
 
 use super::PortSettings;
 use super::routes::Span128;
 use crate::base::{Addr, PortId};
+use crate::wire::ipv6;
 use ipnet::IpNet;
 
 /// Whose address it is.
@@ -19,11 +23,13 @@ pub enum Local {
 pub struct Locals {
     addrs: Vec<(Addr, Local)>,
     subnets: Vec<(Span128, PortId, Addr)>,
+    /// Each port's link-local address; ports may share a hardware address, and so this one.
+    link_local: Vec<Option<Addr>>,
 }
 
 impl Locals {
-    /// From the ports' addresses and the egress pool.
-    pub fn new(ports: &[PortSettings], egress: &[Addr]) -> Self {
+    /// From the ports' addresses and the egress pool; `link_local` holds the address of each port that speaks IPv6.
+    pub fn new(ports: &[PortSettings], link_local: Vec<Option<Addr>>, egress: &[Addr]) -> Self {
         let mut addrs: Vec<_> = egress.iter().map(|addr| (*addr, Local::Egress)).collect();
         let mut subnets = Vec::new();
         for (index, port) in ports.iter().enumerate() {
@@ -33,9 +39,12 @@ impl Locals {
                 subnets.push((Span128::from(*net), id, net.addr().into()));
             }
         }
+        for (index, addr) in link_local.iter().enumerate() {
+            addrs.extend(addr.map(|addr| (addr, Local::Port(PortId(index as u8)))));
+        }
         addrs.sort_unstable_by_key(|(addr, _)| *addr);
         addrs.dedup_by_key(|(addr, _)| *addr);
-        Self { addrs, subnets }
+        Self { addrs, subnets, link_local }
     }
 
     /// Whose address this is; `None` when it is not one of the box's own.
@@ -51,11 +60,16 @@ impl Locals {
         self.find(addr) == Some(Local::Egress)
     }
 
+    /// Whether `addr` is the link-local address of `port`.
+    pub fn is_link_local_of(&self, addr: Addr, port: PortId) -> bool {
+        self.link_local.get(port.index()) == Some(&Some(addr))
+    }
+
     /// Whether ARP and NDP questions for `addr` are ours to answer on `port`. An egress address is answered for on
     /// the port whose subnet holds it, or on every port when none does.
     pub fn answers_on(&self, addr: Addr, port: PortId) -> bool {
         match self.find(addr) {
-            Some(Local::Port(own)) => own == port,
+            Some(Local::Port(own)) => own == port || self.is_link_local_of(addr, port),
             Some(Local::Egress) => self.home(addr).is_none_or(|home| home == port),
             None => false,
         }
@@ -66,9 +80,12 @@ impl Locals {
         self.addrs.iter().map(|(addr, _)| *addr).filter(move |addr| self.answers_on(*addr, port))
     }
 
-    /// The address that asks for `target` on `port`: the port's own in the target's subnet, else its first of that
-    /// family; `None` when the port has none of the family.
+    /// The address that asks for `target` on `port`: the port's link-local one for link-local hosts, its own in the
+    /// target's subnet, else its first of that family; `None` when the port has none of the family.
     pub fn asker(&self, port: PortId, target: Addr) -> Option<Addr> {
+        if ipv6::is_link_local(target) {
+            return self.link_local.get(port.index()).copied().flatten();
+        }
         let mut own =
             self.subnets.iter().filter(|(_, id, addr)| *id == port && addr.is_v4() == target.is_v4());
         let covering = own.clone().find(|(net, ..)| net.contains(target));
@@ -149,17 +166,31 @@ mod tests {
     #[test]
     fn an_egress_address_is_answered_for_where_its_subnet_lies() {
         let ports = [port(&["10.0.0.1/24"]), port(&["10.0.1.1/24", "2001:db8::1/64"])];
-        let locals = Locals::new(&ports, &[addr("10.0.1.10"), addr("203.0.113.10")]);
+        let link_local = vec![None, Some(addr("fe80::1"))];
+        let locals = Locals::new(&ports, link_local, &[addr("10.0.1.10"), addr("203.0.113.10")]);
         assert!(locals.answers_on(addr("10.0.0.1"), PortId(0)));
         assert!(!locals.answers_on(addr("10.0.0.1"), PortId(1)));
         assert!(!locals.answers_on(addr("10.0.1.10"), PortId(0)));
         assert!(locals.answers_on(addr("10.0.1.10"), PortId(1)));
         assert!(locals.answers_on(addr("203.0.113.10"), PortId(0)));
         assert!(!locals.answers_on(addr("10.0.0.2"), PortId(0)));
-        assert_eq!(locals.announced_on(PortId(1)).count(), 4);
+        assert_eq!(locals.announced_on(PortId(1)).count(), 5);
         assert_eq!(locals.asker(PortId(1), addr("10.0.1.7")), Some(addr("10.0.1.1")));
-        assert_eq!(locals.asker(PortId(1), addr("fe80::1")), Some(addr("2001:db8::1")));
-        assert_eq!(locals.asker(PortId(0), addr("fe80::1")), None);
+        assert_eq!(locals.asker(PortId(1), addr("2001:db9::1")), Some(addr("2001:db8::1")));
+        assert_eq!(locals.asker(PortId(0), addr("2001:db9::1")), None);
+    }
+
+    #[test]
+    fn a_link_local_address_is_a_ports_own_even_where_another_has_the_same() {
+        let ports = [port(&["10.0.0.1/24"]), port(&["2001:db8:1::1/64"]), port(&["2001:db8:2::1/64"])];
+        let own = addr("fe80::ff:fe00:1");
+        let locals = Locals::new(&ports, vec![None, Some(own), Some(own)], &[]);
+        for (port, speaks_ipv6) in [(PortId(0), false), (PortId(1), true), (PortId(2), true)] {
+            assert_eq!(locals.answers_on(own, port), speaks_ipv6);
+            assert_eq!(locals.announced_on(port).any(|addr| addr == own), speaks_ipv6);
+            assert_eq!(locals.asker(port, addr("fe80::1")), speaks_ipv6.then_some(own));
+        }
+        assert_eq!(locals.find(addr("fe80::1")), None);
     }
 
     #[test]

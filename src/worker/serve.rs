@@ -29,7 +29,7 @@ impl<P: Port> Worker<P> {
             }
             Parsed::Icmp { src, dst, ip_offset, icmp_offset, ip_end } => {
                 let [ip_offset, icmp_offset, ip_end] = [ip_offset, icmp_offset, ip_end].map(usize::from);
-                self.serve_icmp(frame, IcmpPlace { src, dst, ip_offset, icmp_offset, ip_end })
+                self.serve_icmp(frame, IcmpPlace { port, src, dst, ip_offset, icmp_offset, ip_end })
             }
             Parsed::Arp { offset } => self.serve_arp(frame, port, usize::from(offset)),
             Parsed::Ndp { src, dst, icmp_offset, ip_end } => {

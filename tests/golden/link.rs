@@ -77,9 +77,12 @@ fn arp() -> Vec<Row> {
             .drops(NeighborNotOurs)
             .out(ANNOUNCED)
             .moves(Count(ArpAnnouncementsSent), 2)
-            .moves(Count(NdpAnnouncementsSent), 2),
+            .moves(Count(NdpAnnouncementsSent), 3),
     ]
 }
+
+/// The port's link-local address, by its hardware address.
+const LINK_LOCAL: &str = "fe80::ff:fe00:1";
 
 /// What the port says of itself, at start and in defence.
 pub const ANNOUNCED: &[&str] = &[
@@ -87,6 +90,7 @@ pub const ANNOUNCED: &[&str] = &[
     "02:00:00:00:00:01 > ff:ff:ff:ff:ff:ff ARP who has 198.18.0.10, tell 198.18.0.10",
     "02:00:00:00:00:01 > 33:33:00:00:00:01 2001:2:0:1::1 > ff02::1 NDP 2001:2:0:1::1 is at 02:00:00:00:00:01",
     "02:00:00:00:00:01 > 33:33:00:00:00:01 2001:2:0:1::10 > ff02::1 NDP 2001:2:0:1::10 is at 02:00:00:00:00:01",
+    "02:00:00:00:00:01 > 33:33:00:00:00:01 fe80::ff:fe00:1 > ff02::1 NDP fe80::ff:fe00:1 is at 02:00:00:00:00:01",
 ];
 
 fn stray_reply(sender: &str) -> Vec<u8> {
@@ -104,6 +108,20 @@ fn ndp_rows() -> Vec<Row> {
             .out(&["02:00:00:00:00:01 > 02:00:00:00:00:aa 2001:db8::77 > fe80::2 NDP 2001:db8::77 is at 02:00:00:00:00:01"]),
         answered(row("duplicate address detection hears that it is taken", vec![detects("2001:2:0:1::1")]), NdpAnswersSent)
             .out(&["02:00:00:00:00:01 > 33:33:00:00:00:01 2001:2:0:1::1 > ff02::1 NDP 2001:2:0:1::1 is at 02:00:00:00:00:01"]),
+        answered(row("NDP for the port's link-local address is answered", vec![solicits("fe80::2", LINK_LOCAL)]), NdpAnswersSent)
+            .out(&["02:00:00:00:00:01 > 02:00:00:00:00:aa fe80::ff:fe00:1 > fe80::2 NDP fe80::ff:fe00:1 is at 02:00:00:00:00:01"]),
+        answered(row("detection of the link-local address hears that it is taken", vec![detects(LINK_LOCAL)]), NdpAnswersSent)
+            .out(&["02:00:00:00:00:01 > 33:33:00:00:00:01 fe80::ff:fe00:1 > ff02::1 NDP fe80::ff:fe00:1 is at 02:00:00:00:00:01"]),
+        answered(row("a port without an IPv6 address has one by its IPv6 route", vec![solicits("fe80::2", LINK_LOCAL)]), NdpAnswersSent)
+            .config(|settings| settings.ports[0].addresses.truncate(1))
+            .out(&["02:00:00:00:00:01 > 02:00:00:00:00:aa fe80::ff:fe00:1 > fe80::2 NDP fe80::ff:fe00:1 is at 02:00:00:00:00:01"]),
+        row("without any IPv6 there is no link-local address", vec![solicits("fe80::2", LINK_LOCAL)])
+            .config(|settings| {
+                settings.ports[0].addresses.truncate(1);
+                settings.routes.truncate(1);
+            })
+            .drops(NeighborNotOurs),
+        row("NDP for somebody else's link-local address is not answered", vec![solicits("fe80::2", "fe80::3")]).drops(NeighborNotOurs),
         row("NDP for somebody else is not answered", vec![solicits(GATEWAY6, "2001:2:0:1::3")]).drops(NeighborNotOurs),
         row("a router's advertisement is ignored", vec![router_advertisement()]).drops(IcmpIgnored),
     ]
@@ -129,6 +147,19 @@ fn echo() -> Vec<Row> {
             EchoReplies,
         )
         .out(&["02:00:00:00:00:01 > 02:00:00:00:00:02 ICMP 198.18.0.1 > 198.18.0.2 type 0 code 0"]),
+        answered(
+            row("echo between link-local addresses stays on the link", ping6_link("fe80::2", LINK_LOCAL)),
+            EchoReplies,
+        )
+        .out(&["02:00:00:00:00:01 > 02:00:00:00:00:aa ICMP fe80::ff:fe00:1 > fe80::2 type 129 code 0"]),
+        answered(
+            row("so does one to the port's global address", ping6_link("fe80::2", "2001:2:0:1::1")),
+            EchoReplies,
+        )
+        .out(&["02:00:00:00:00:01 > 02:00:00:00:00:aa ICMP 2001:2:0:1::1 > fe80::2 type 129 code 0"]),
+        row("echo to another's link-local address", ping6_link("fe80::2", "fe80::3")).drops(NoPrefix),
+        row("echo from the port's own link-local address", ping6_link(LINK_LOCAL, "2001:2:0:1::1"))
+            .drops(SpoofedSource),
         row("echo over the rate", burst)
             .config(|settings| settings.rates.echo_per_s = 1)
             .out(&["02:00:00:00:00:01 > 02:00:00:00:00:02 ICMP 198.51.100.10 > 10.0.0.7 type 0 code 0"; 8])
@@ -136,6 +167,10 @@ fn echo() -> Vec<Row> {
             .moves(Count(EchoReplies), 8)
             .moves(Drop(IcmpRateLimited), 1),
     ]
+}
+
+fn ping6_link(src: &str, dst: &str) -> Vec<Vec<u8>> {
+    vec![eth().ip6(src, dst).echo(1, 2, b"are you there").bytes()]
 }
 
 fn ping_from(src: &str) -> Vec<Vec<u8>> {
