@@ -154,6 +154,8 @@ drop_reasons! {
     EgressExhausted, "egress_exhausted", ConnectionLimited;
     /// The app's origin is one that may never be connected to.
     OriginForbidden, "origin_forbidden", Blocked;
+    /// The app has no origin: its name does not resolve.
+    OriginUnresolved, "origin_unresolved", NotFound;
     /// A new connection while the process drains.
     Draining, "draining", ConnectionLimited;
     /// The ring to the worker that owns the flow was full.

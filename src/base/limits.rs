@@ -34,6 +34,12 @@ pub const RULES_MAX: usize = 4_000_000;
 pub const ORIGINS_PER_APP_MAX: usize = 64;
 /// Origins that a worker counts connections of and looks after, of apps with several.
 pub const ORIGINS_TRACKED_MAX: usize = 4096;
+/// Targets of one SRV answer whose addresses are asked for.
+pub const SRV_TARGETS_MAX: usize = 16;
+/// Origin names being asked for at once.
+pub const DNS_QUESTIONS_IN_FLIGHT_MAX: usize = 64;
+/// Name servers that are asked for origins.
+pub const NAME_SERVERS_MAX: usize = 8;
 /// Addresses of egress legs, a family.
 pub const EGRESS_ADDRS_MAX: usize = 256;
 /// Snapshots on their way to or from one worker.

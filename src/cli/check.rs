@@ -7,13 +7,14 @@ use super::secret::Secret;
 use super::show::app_table;
 use super::whereabouts::lab;
 use crate::control::config::Problem;
-use crate::control::config::boot::{self, BootSpec, GeoSpec, MemoryEstimate};
+use crate::control::config::boot::{self, BootSpec, MemoryEstimate};
 use crate::control::{Loaded, Store, Workshop, app_rows, summary};
-use crate::table::Reserved;
+use crate::table::OriginBook;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Reads the file and says what it is.
 pub fn run(args: &CheckArgs) -> ExitCode {
@@ -73,23 +74,25 @@ pub fn named(file: &Path, problems: &[Problem]) -> Vec<String> {
     problems.iter().map(|problem| format!("{}: {problem}", file.display())).collect()
 }
 
-/// Compiles a table file without storing it.
+/// Compiles a table file without storing it, under `boot` where there is one.
 ///
 /// # Errors
 /// All that is wrong with it, a line each.
-pub fn table(file: &Path, reserved: Reserved, geo: GeoSpec) -> Result<(Workshop, Loaded), Vec<String>> {
+pub fn table(file: &Path, boot: Option<&BootSpec>) -> Result<(Workshop, Loaded), Vec<String>> {
     let tables = Secret::fixed().tables();
-    let mut workshop = Workshop::new(file, Store::new(Path::new("")), reserved, 0, tables);
-    workshop.set_geo(geo);
+    let taken = boot.map_or_else(lab, reserved);
+    let mut workshop = Workshop::new(file, Store::new(Path::new("")), taken, 0, tables);
+    workshop.set_geo(boot.map(|boot| boot.geo.clone()).unwrap_or_default());
+    let resolves = boot.is_none_or(|boot| !boot.dns.resolvers.is_empty());
+    let book = OriginBook { resolves, ..OriginBook::clone(&workshop.compiler.origins) };
+    workshop.compiler.origins = Arc::new(book);
     let loaded = workshop.try_file().map_err(|error| error.lines())?;
     Ok((workshop, loaded))
 }
 
 fn check_table(args: &CheckArgs) -> Result<Report, Vec<String>> {
     let boot = args.config.as_deref().map(boot_spec).transpose().map_err(|why| vec![why])?;
-    let taken = boot.as_ref().map_or_else(lab, reserved);
-    let geo = boot.map(|boot| boot.geo).unwrap_or_default();
-    let (_, loaded) = table(&args.file, taken, geo)?;
+    let (_, loaded) = table(&args.file, boot.as_ref())?;
     let rows = app_rows::rows(&loaded, &[]);
     let mut text = String::new();
     for warning in &loaded.warnings {

@@ -4,6 +4,7 @@ use super::lower::{page_size, worker_settings};
 use super::run::Prepared;
 use crate::base::{Clock, OsClock, Span, WorkerId};
 use crate::control::ports::PortsView;
+use crate::control::resolve::{OriginCache, Resolver};
 use crate::control::{self, Crew, EventLog, Fleet, Outcome, Parts, Reloads};
 use crate::port::Port;
 use crate::snapshot::{cell, mail};
@@ -57,11 +58,13 @@ where
     let clock = OsClock::new();
     let Ports { workers, view, registrar } = ports;
     let fleet = launch(&prepared, workers, registrar, clock).map_err(|error| error.to_string())?;
-    let Prepared { spec, listeners, workshop, loaded, problems, .. } = prepared;
+    let Prepared { spec, listeners, workshop, loaded, problems, kept, secret, .. } = prepared;
     let reloads = Reloads::new(workshop, loaded, problems, spec.tcp.removed_app_drain);
     let events = EventLog::open(spec.events.clone(), &spec.site);
     let (drain, hang) = (spec.drain, spec.workers.hang);
-    let parts = Parts { clock, fleet, ports: view, reloads, events, drain, hang };
+    let cache = OriginCache::new(&spec.state_dir);
+    let resolver = Resolver::new(spec.dns, cache, kept, secret.tables()[0]);
+    let parts = Parts { clock, fleet, ports: view, reloads, events, resolver, drain, hang };
     control::run(parts, listeners).map_err(|error| format!("the control side did not start: {error}"))
 }
 

@@ -4,6 +4,7 @@ use crate::control::Store;
 use crate::control::config::boot::{BootSpec, EventsTarget};
 use crate::control::log;
 use crate::control::privileges::RunAs;
+use crate::control::resolve::OriginCache;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
@@ -27,6 +28,7 @@ pub fn prepare(spec: &BootSpec, user: Option<&RunAs>) -> Result<(), String> {
 /// Gives what was written before to `user`, too: the stored table and the event file.
 pub fn hand_over(spec: &BootSpec, user: Option<&RunAs>) {
     give(&Store::new(&spec.state_dir).path(), user);
+    give(&OriginCache::new(&spec.state_dir).path(), user);
     if let EventsTarget::File(path) = &spec.events {
         give(path, user);
         warn_of_foreign(path.parent(), user);

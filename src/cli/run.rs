@@ -6,16 +6,19 @@ use super::check::{named, read};
 use super::command::fail;
 use super::folders;
 use super::secret::Secret;
+use crate::base::OsClock;
 use crate::control::config::boot::{self, BootSpec, MemoryEstimate, OnBadConfig, Placement};
 use crate::control::log;
 use crate::control::privileges::{self, RunAs};
+use crate::control::resolve::{Kept, NameTerms, OriginCache};
 use crate::control::{
     ControlSocket, Listeners, LoadError, Loaded, MetricsListener, Outcome, Source, Store, Workshop,
 };
-use crate::table::{Reserved, Subnet};
+use crate::table::{OriginBook, Reserved, Resolved, Subnet};
 use crate::worker::{Layout, Wanted, allowed_cpus, isolated_cpus};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Everything that is settled before a port is opened.
 pub struct Prepared {
@@ -33,6 +36,8 @@ pub struct Prepared {
     pub loaded: Loaded,
     /// What is wrong with the table file, where `loaded` is not the file's.
     pub problems: Vec<String>,
+    /// Answers of name servers from before the start.
+    pub kept: Vec<Kept>,
     /// The boot secret.
     pub secret: Secret,
 }
@@ -103,10 +108,27 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
         secret.tables(),
     );
     workshop.set_geo(spec.geo.clone());
+    let kept = recall(&spec, &mut workshop);
     let (loaded, problems) = first_table(&mut workshop, spec.on_bad_config)?;
     workshop.compiler.commit(&loaded.compiled);
     folders::hand_over(&spec, user.as_ref());
-    Ok(Prepared { spec, user, layout, listeners, workshop, loaded, problems, secret })
+    Ok(Prepared { spec, user, layout, listeners, workshop, loaded, problems, kept, secret })
+}
+
+/// Answers of name servers from before the start, those that may still be used known to the compiler.
+fn recall(spec: &BootSpec, workshop: &mut Workshop) -> Vec<Kept> {
+    let cache = OriginCache::new(&spec.state_dir);
+    let kept = cache.load().unwrap_or_else(|error| {
+        log::warning(format_args!("{}: {error}; origins are asked for anew", cache.path().display()));
+        Vec::new()
+    });
+    let (terms, unix_s) = (NameTerms::of(&spec.dns), OsClock::unix_micros() / 1_000_000);
+    let young = kept.iter().filter(|kept| terms.holds(kept, unix_s));
+    let answers = young.map(|kept| (kept.question.clone(), Resolved::Good(kept.records.clone()))).collect();
+    let resolves = !spec.dns.resolvers.is_empty();
+    let book = OriginBook { resolves, answers, ..OriginBook::clone(&workshop.compiler.origins) };
+    workshop.compiler.origins = Arc::new(book);
+    kept
 }
 
 fn wanted(spec: &BootSpec) -> Wanted {

@@ -4,7 +4,6 @@ use super::args::{ProtoArg, WhereArgs};
 use super::check::{boot_spec, table};
 use super::client::Client;
 use super::command::{fail, tell};
-use super::run::reserved;
 use super::show::fields;
 use crate::control::ask::{Ask, WhereAsk};
 use crate::control::whereabouts::{Surroundings, answer};
@@ -41,9 +40,7 @@ fn ask_files(args: &WhereArgs, ask: &WhereAsk) -> Result<Value, String> {
     let spec = args.config.as_deref().map(boot_spec).transpose()?;
     let tables = args.tables.as_deref().or(spec.as_ref().map(|spec| spec.tables.as_path()));
     let file = tables.ok_or("--tables names no file")?;
-    let taken = spec.as_ref().map_or_else(lab, reserved);
-    let geo = spec.as_ref().map(|spec| spec.geo.clone()).unwrap_or_default();
-    let (workshop, loaded) = table(file, taken, geo).map_err(|lines| lines.join("; "))?;
+    let (workshop, loaded) = table(file, spec.as_ref()).map_err(|lines| lines.join("; "))?;
     let workers = spec.map_or(0, |spec| spec.workers.count() as u8);
     let around = Surroundings { reserved: &workshop.reserved, compiler: &workshop.compiler, workers };
     Ok(answer(ask, &loaded, &around))

@@ -155,7 +155,8 @@ impl Drop for EventLog {
 
 /// One event as a JSON object.
 pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Value {
-    let over = matches!(event.kind, EventKind::Disconnect | EventKind::OriginError);
+    let over =
+        matches!(event.kind, EventKind::Disconnect | EventKind::OriginError | EventKind::ResolveOrigin);
     let rtt = |span: Option<crate::base::Span>| span.map_or(0, |span| span.nanos());
     let stamp = |at: Option<Instant>| at.map_or(Value::Null, |at| clock.rfc3339(at).into());
     let ip = |end: Option<Endpoint>| end.map_or_else(String::new, |end| end.addr.to_string());

@@ -9,6 +9,7 @@ use super::http::MetricsListener;
 use super::listing::{Listings, Words};
 use super::ports::{PortNews, PortState, PortsView};
 use super::reloads::{Reloads, say_loaded};
+use super::resolve::Resolver;
 use super::socket::ControlSocket;
 use super::timestamp::WallClock;
 use super::watch::FileWatch;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub reloads: Reloads,
     /// The event log.
     pub events: EventLog,
+    /// What asks for origins by name.
+    pub resolver: Resolver,
     /// How long SIGTERM waits.
     pub drain: Span,
     /// How long a worker may be silent.
@@ -96,6 +99,9 @@ pub struct Control {
     pub(super) ports: Box<dyn PortsView>,
     pub(super) reloads: Reloads,
     pub(super) events: EventLog,
+    pub(super) resolver: Resolver,
+    /// Whether something is known of origins that the compiler has not been told.
+    pub(super) origins_moved: bool,
     pub(super) listings: Listings,
     pub(super) phase: Phase,
     pub(super) started: Instant,
@@ -142,9 +148,11 @@ pub fn run(parts: Parts, listeners: Listeners) -> io::Result<Outcome> {
 
 impl Control {
     fn new(parts: Parts) -> Self {
-        let Parts { clock, fleet, ports, reloads, events, drain, hang } = parts;
+        let Parts { clock, fleet, ports, reloads, events, mut resolver, drain, hang } = parts;
         let now = clock.now();
         let heartbeat = Heartbeat::new(&fleet.pages, hang, now);
+        let loaded = reloads.loaded();
+        resolver.want(&loaded.spec, &loaded.compiled.apps, now);
         let path = reloads.workshop().map(|workshop| workshop.path().to_owned()).unwrap_or_default();
         let geo_paths = reloads.workshop().into_iter().flat_map(|workshop| workshop.geo_paths());
         let geo_watch = geo_paths.map(FileWatch::new).collect();
@@ -155,6 +163,8 @@ impl Control {
             ports,
             reloads,
             events,
+            resolver,
+            origins_moved: false,
             listings: Listings::default(),
             phase: Phase::Starting,
             started: now,
@@ -194,6 +204,7 @@ impl Control {
         let now = self.clock.now();
         self.write_events();
         self.fleet.collect();
+        self.tend_origins(now);
         self.reloads.confirm(&self.fleet, now);
         let reloads = &self.reloads;
         let apps = |slot| reloads.facts(slot);
@@ -317,6 +328,8 @@ impl Control {
     fn settle(&mut self, result: Result<super::workshop::Loaded, super::workshop::LoadError>, now: Instant) {
         if !self.is_leaving() {
             self.reloads.settle(result, &mut self.fleet, now);
+            let loaded = self.reloads.loaded();
+            self.resolver.want(&loaded.spec, &loaded.compiled.apps, now);
         }
     }
 

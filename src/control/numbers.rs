@@ -13,6 +13,7 @@ pub(super) fn expose(control: &Control, sink: &mut impl Sink) {
     expose::workers(&control.fleet.pages, &Names { app: &app, rule: &rule }, sink);
     ports::expose(control.ports.infos(), &control.port_states(), sink);
     own(control, sink);
+    origins(control, sink);
 }
 
 fn own(control: &Control, sink: &mut impl Sink) {
@@ -51,5 +52,23 @@ fn own(control: &Control, sink: &mut impl Sink) {
     for (name, kind, help, value) in rows {
         sink.family(name, kind, help);
         sink.sample("", &[], Number::Whole(value));
+    }
+}
+
+fn origins(control: &Control, sink: &mut impl Sink) {
+    let (names, stale, unresolved) = control.resolver.levels();
+    let levels = [
+        ("byway_origin_names", "Names that origins are asked for by.", names),
+        ("byway_origin_names_stale", "Names that live on an old answer, since there is no new one.", stale),
+        ("byway_origin_names_unresolved", "Names without a usable answer.", unresolved),
+    ];
+    for (name, help, value) in levels {
+        sink.family(name, Kind::Gauge, help);
+        sink.sample("", &[], Number::Whole(value));
+    }
+    let asked = control.resolver.asked();
+    sink.family("byway_origin_answers_total", Kind::Counter, "Questions for origins, by what came of them.");
+    for (result, value) in [("good", asked.good), ("nothing", asked.nothing), ("failed", asked.failed)] {
+        sink.sample("", &[("result", result)], Number::Whole(value));
     }
 }

@@ -13,7 +13,7 @@ use super::workshop::{LoadError, Loaded, Source, Workshop};
 use super::{log, privileges};
 use crate::base::{AppSlot, Epoch, Instant, OsClock, RuleSlot, Span};
 use crate::snapshot::Snapshot;
-use crate::table::{AppId, Missing};
+use crate::table::{AppId, Missing, OriginBook};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ struct Confirming {
     epoch: Epoch,
     since: Instant,
     warned: bool,
+    /// Whether it is only about origins: nobody is told of its end.
+    quiet: bool,
     clients: Vec<Client>,
 }
 
@@ -176,7 +178,30 @@ impl Reloads {
         self.reloads += 1;
         // A reload on the heels of another: the newer epoch confirms both.
         clients.extend(self.confirming.take().into_iter().flat_map(|confirming| confirming.clients));
-        self.confirming = Some(Confirming { epoch, since: now, warned: false, clients });
+        self.confirming = Some(Confirming { epoch, since: now, warned: false, quiet: false, clients });
+    }
+
+    /// Brings new knowledge of origins in force, where it changes anything; `false` while a load is under way (come
+    /// again: what it compiles knows only what was known when it began).
+    pub fn reorigin(
+        &mut self,
+        learn: impl FnOnce(&OriginBook) -> OriginBook,
+        fleet: &mut Fleet,
+        now: Instant,
+    ) -> bool {
+        let Some(workshop) = &mut self.workshop else { return false };
+        let (compiler, loaded) = (&mut workshop.compiler, &mut self.loaded);
+        let book = Arc::new(learn(&compiler.origins));
+        if let Some(snapshot) = compiler.reorigin(book, &loaded.spec, &loaded.compiled) {
+            let epoch = snapshot.epoch;
+            fleet.publish(snapshot.clone());
+            loaded.compiled.snapshot = snapshot;
+            let old = self.confirming.take();
+            let quiet = old.as_ref().is_none_or(|old| old.quiet);
+            let clients = old.map_or_else(Vec::new, |old| old.clients);
+            self.confirming = Some(Confirming { epoch, since: now, warned: false, quiet, clients });
+        }
+        true
     }
 
     fn refuse(&mut self, error: &LoadError, clients: Vec<Client>) {
@@ -207,9 +232,11 @@ impl Reloads {
         let Some(confirming) = &mut self.confirming else { return };
         let epoch = confirming.epoch;
         if fleet.runs(epoch) {
-            let clients = std::mem::take(&mut confirming.clients);
+            let (quiet, clients) = (confirming.quiet, std::mem::take(&mut confirming.clients));
             self.confirming = None;
-            self.done(epoch, clients);
+            if !quiet {
+                self.done(epoch, clients);
+            }
         } else if !confirming.warned && now.since(confirming.since) >= CONFIRM {
             confirming.warned = true;
             let late: Vec<String> = fleet

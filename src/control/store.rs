@@ -10,10 +10,11 @@ const NAME: &str = "last_good.json";
 /// The largest table file that is read, in bytes: a million rules and a hundred thousand apps fit twice over.
 pub const TABLE_BYTES_MAX: u64 = 1 << 30;
 
-/// The folder of the last good table.
+/// A file of the state folder: the last good table, or another of its kind.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    name: &'static str,
 }
 
 /// A table as it was stored.
@@ -28,12 +29,17 @@ pub struct Stored {
 impl Store {
     /// Over `folder`, which must exist by the first `save`.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self::named(folder, NAME)
     }
 
-    /// Where the last good table lies.
+    /// Another file, `name`, kept in the same way.
+    pub fn named(folder: &Path, name: &'static str) -> Self {
+        Self { folder: folder.to_owned(), name }
+    }
+
+    /// Where the file lies.
     pub fn path(&self) -> PathBuf {
-        self.folder.join(NAME)
+        self.folder.join(self.name)
     }
 
     /// Stores `text`: written beside, synced, renamed over the old one, the folder synced.
@@ -41,7 +47,7 @@ impl Store {
     /// # Errors
     /// The system's; the old table is then untouched.
     pub fn save(&self, text: &str) -> io::Result<()> {
-        let beside = self.folder.join(format!("{NAME}.new"));
+        let beside = self.folder.join(format!("{}.new", self.name));
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
         file.write_all(text.as_bytes())?;

@@ -10,10 +10,11 @@ use super::store::{Store, read_text};
 use crate::base::limits::{APPS_MAX, RULES_MAX};
 use crate::base::{AppSlot, RuleSlot};
 use crate::snapshot::{Acting, Compiled, Compiler, LimitError, LiveSpec};
-use crate::table::Reserved;
+use crate::table::{OriginBook, Reserved};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Rules that are named where some are not in force.
 const IDLE_NAMED_MAX: usize = 5;
@@ -92,7 +93,9 @@ pub struct Workshop {
 impl Workshop {
     /// For the table file at `path`; `secret` keys its hash tables.
     pub fn new(path: &Path, store: Store, reserved: Reserved, rule_counters: u32, secret: [u64; 2]) -> Self {
-        let compiler = Compiler::new(secret, APPS_MAX as u32, RULES_MAX as u32);
+        let mut compiler = Compiler::new(secret, APPS_MAX as u32, RULES_MAX as u32);
+        compiler.origins =
+            Arc::new(OriginBook { resolves: true, reserved: reserved.clone(), ..OriginBook::default() });
         let geo = GeoFiles::default();
         Self { path: path.to_owned(), store, reserved, rule_counters, geo, compiler }
     }

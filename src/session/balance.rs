@@ -15,7 +15,7 @@
 
 use crate::base::limits::ORIGINS_TRACKED_MAX;
 use crate::base::{Addr, Endpoint, Instant, Span};
-use crate::table::App;
+use crate::table::{App, NoOrigin};
 
 /// Connects in a row that must fail before an origin is left alone.
 const FAILURES_MAX: u8 = 3;
@@ -54,8 +54,8 @@ pub struct Choice {
 pub enum NoChoice {
     /// The app is not in the table any more.
     AppGone,
-    /// None is known.
-    NoOrigin,
+    /// None is known, for this reason.
+    NoOrigin(NoOrigin),
     /// None of them may be connected to.
     Forbidden,
     /// The one that was tried is all there is.
@@ -166,7 +166,7 @@ impl Balance {
                 let choice = self.take(listed, rank, !app.ports.is_single());
                 Ok(Choice { origin: at(&listed), ..choice })
             }
-            None if count == 0 => Err(NoChoice::NoOrigin),
+            None if count == 0 => Err(NoChoice::NoOrigin(app.no_origin)),
             None if tried.is_some() => Err(NoChoice::NoOther),
             None => Err(NoChoice::Forbidden),
         }
@@ -280,6 +280,7 @@ mod tests {
             proxy_protocol: ProxyProtocol::Off,
             tls: TlsMode::Off,
             origins: origins.iter().map(|n| origin(*n)).collect(),
+            no_origin: NoOrigin::Unresolved,
         }
     }
 
@@ -342,7 +343,10 @@ mod tests {
         assert_eq!(last(balance.choose((&two, 1000), None, bad(1), at(0))), 2);
         assert_eq!(balance.choose((&two, 1000), Some(origin(2)), bad(1), at(0)), Err(NoChoice::NoOther));
         assert_eq!(balance.choose((&two, 1000), None, |_| true, at(0)), Err(NoChoice::Forbidden));
-        assert_eq!(balance.choose((&app(&[]), 1000), None, |_| false, at(0)), Err(NoChoice::NoOrigin));
+        assert_eq!(
+            balance.choose((&app(&[]), 1000), None, |_| false, at(0)),
+            Err(NoChoice::NoOrigin(NoOrigin::Unresolved))
+        );
     }
 
     #[test]

@@ -150,8 +150,7 @@ enum Failed {
 const fn end_of(none: NoChoice) -> (DropReason, End) {
     match none {
         NoChoice::AppGone => (DropReason::NoApp, End::AppRemoved),
-        NoChoice::NoOrigin | NoChoice::Forbidden | NoChoice::NoOther => {
-            (DropReason::OriginForbidden, End::OriginForbidden)
-        }
+        NoChoice::NoOrigin(none) => (DropReason::OriginUnresolved, End::NoOrigin(none)),
+        NoChoice::Forbidden | NoChoice::NoOther => (DropReason::OriginForbidden, End::OriginForbidden),
     }
 }

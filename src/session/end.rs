@@ -1,7 +1,8 @@
 //! Why a session ended: the status that its event tells, and the counter that moves.
 
 use crate::flow::Side;
-use crate::telemetry::{Counter, Status};
+use crate::table::NoOrigin;
+use crate::telemetry::{Counter, EventKind, Status};
 
 /// What ended a session. A half-open one that times out is no end: nobody was there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +19,8 @@ pub enum End {
     OriginUnreachable,
     /// The origin is one that may never be connected to.
     OriginForbidden,
+    /// The app has no origin, for this reason.
+    NoOrigin(NoOrigin),
     /// No egress tuple was free towards the origin.
     EgressExhausted,
     /// No route, or no room in the flow table, for the origin leg.
@@ -44,6 +47,8 @@ impl End {
         match status {
             Status::FirewallDeny => Self::Firewall,
             Status::OriginBlocked => Self::OriginForbidden,
+            Status::OriginUnresolved => Self::NoOrigin(NoOrigin::Unresolved),
+            Status::ResolveInternal => Self::NoOrigin(NoOrigin::Failed),
             Status::Opened
             | Status::NormalClose
             | Status::OriginReset
@@ -69,7 +74,9 @@ impl End {
             Self::OriginRefused => Status::OriginRefused,
             Self::ConnectTimeout => Status::OriginConnectTimeout,
             Self::OriginUnreachable => Status::OriginNetUnreachable,
-            Self::OriginForbidden => Status::OriginBlocked,
+            Self::OriginForbidden | Self::NoOrigin(NoOrigin::Forbidden) => Status::OriginBlocked,
+            Self::NoOrigin(NoOrigin::Unresolved) => Status::OriginUnresolved,
+            Self::NoOrigin(NoOrigin::Failed) => Status::ResolveInternal,
             Self::EgressExhausted | Self::LackOfRoom => Status::OriginConnectInternal,
             Self::Idle(Side::Client) | Self::FinTimeout(Side::Client) | Self::Unanswered(Side::Client) => {
                 Status::ClientTimedOut
@@ -93,7 +100,8 @@ impl End {
             Self::OriginRefused => Counter::ClosedByOriginRefused,
             Self::ConnectTimeout => Counter::ClosedByConnectTimeout,
             Self::OriginUnreachable => Counter::ClosedByOriginUnreachable,
-            Self::OriginForbidden => Counter::ClosedByOriginForbidden,
+            Self::OriginForbidden | Self::NoOrigin(NoOrigin::Forbidden) => Counter::ClosedByOriginForbidden,
+            Self::NoOrigin(NoOrigin::Unresolved | NoOrigin::Failed) => Counter::ClosedByOriginUnresolved,
             Self::EgressExhausted => Counter::ClosedByEgressExhausted,
             Self::LackOfRoom => Counter::ClosedByLackOfRoom,
             Self::Idle(_) => Counter::ClosedByIdleTimeout,
@@ -108,15 +116,17 @@ impl End {
         }
     }
 
-    /// Whether it is the origin that could not be had.
-    pub const fn is_origin_error(self) -> bool {
+    /// The event that tells of a session whose client was there and whose origin never answered.
+    pub const fn origin_event(self) -> EventKind {
         match self {
-            Self::OriginRefused
+            Self::NoOrigin(NoOrigin::Unresolved | NoOrigin::Failed) => EventKind::ResolveOrigin,
+            Self::NoOrigin(NoOrigin::Forbidden)
+            | Self::OriginRefused
             | Self::ConnectTimeout
             | Self::OriginUnreachable
             | Self::OriginForbidden
             | Self::EgressExhausted
-            | Self::LackOfRoom => true,
+            | Self::LackOfRoom => EventKind::OriginError,
             Self::InOrder
             | Self::Reset(_)
             | Self::Idle(_)
@@ -125,7 +135,7 @@ impl End {
             | Self::Silent(_)
             | Self::Firewall
             | Self::AppRemoved
-            | Self::Drain => false,
+            | Self::Drain => EventKind::Disconnect,
         }
     }
 }

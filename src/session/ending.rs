@@ -199,7 +199,7 @@ fn kind_of_end(session: &Session, end: End) -> Option<EventKind> {
         Phase::Connecting | Phase::Open | Phase::Closing if end == End::Firewall => {
             Some(EventKind::ClientFiltered)
         }
-        Phase::Connecting if end.is_origin_error() => Some(EventKind::OriginError),
-        Phase::Connecting | Phase::Open | Phase::Closing => Some(EventKind::Disconnect),
+        Phase::Connecting => Some(end.origin_event()),
+        Phase::Open | Phase::Closing => Some(EventKind::Disconnect),
     }
 }

@@ -6,7 +6,7 @@ use super::live_spec::{LiveSpec, ScopeKind, ZoneSpec};
 use crate::base::frozen_map::Crowded;
 use crate::base::{AppSlot, Epoch, RuleSlot, ZoneSlot};
 use crate::firewall::{self, Mode, RuleSpec, ScopeRules, Sources, Target, WhenceMap, ZoneScopes};
-use crate::table::{self, AppId, AppState, BookFull, Placed, PrefixMap, PrefixSpec, SlotBook};
+use crate::table::{self, AppId, AppState, BookFull, OriginBook, Placed, PrefixMap, PrefixSpec, SlotBook};
 use siphasher::sip::SipHasher13;
 use std::fmt;
 use std::hash::Hasher;
@@ -22,7 +22,9 @@ pub struct Compiler {
     prefixes: (Vec<PrefixSpec>, Arc<PrefixMap>),
     /// Where addresses come from: in every snapshot from the next compile on.
     whences: Arc<WhenceMap>,
-    epoch: Epoch,
+    pub(super) epoch: Epoch,
+    /// What is known of origins: answers of name servers, origins that are down. Taken up by the next compile.
+    pub origins: Arc<OriginBook>,
 }
 
 /// What came out of one compile. Nothing is in force before it is published and `Compiler::commit` is called.
@@ -94,6 +96,7 @@ impl Compiler {
             prefixes: (Vec::new(), Arc::new(PrefixMap::empty())),
             whences: Arc::default(),
             epoch: Epoch(0),
+            origins: Arc::default(),
         }
     }
 
@@ -185,7 +188,7 @@ impl Compiler {
         reports: &mut Vec<AppReport>,
     ) -> Result<(), LimitError> {
         for (place, app) in spec.apps.iter().enumerate() {
-            let state = AppState::of(app, blocks_blindly, allow_partial);
+            let state = AppState::of(app, blocks_blindly, allow_partial, self.origins.resolves);
             let slot = match state.is_in_force() {
                 true => Some(AppSlot(self.apps.claim(app.id).map_err(LimitError::AppSlots)?)),
                 false => None,
@@ -205,7 +208,8 @@ impl Compiler {
             let (zone, account) = (report.zone, accounts[report.zone.index()]);
             report.slot.map(|slot| Placed { spec: app, addrs: app.edge_addrs(), slot, account, zone })
         });
-        Ok(table::compile(self.prefixes.1.clone(), &placed.collect::<Vec<_>>(), self.secret)?)
+        let (map, placed) = (self.prefixes.1.clone(), placed.collect::<Vec<_>>());
+        Ok(table::compile(map, &placed, &self.origins, self.secret)?)
     }
 
     fn rules(&mut self, spec: &LiveSpec) -> Result<(firewall::Rules, RuleReport), LimitError> {

@@ -7,6 +7,7 @@ mod explain;
 mod frozen;
 mod live_spec;
 mod mail;
+mod reorigin;
 
 pub use cell::{SnapshotPublisher, SnapshotReader, cell};
 pub use compile::{Acting, AppReport, Compiled, Compiler, LimitError, RuleRef, RuleReport};

@@ -7,6 +7,7 @@
 
 use super::app_spec::{AppId, ProxyProtocol, TlsMode};
 use super::edges::Edges;
+use super::origin_book::NoOrigin;
 use super::origin_spec::PortRange;
 use super::prefix_map::PrefixMap;
 use crate::base::{AccountSlot, Addr, AppSlot, DropReason, Endpoint, ZoneSlot};
@@ -36,8 +37,10 @@ pub struct App {
     pub proxy_protocol: ProxyProtocol,
     /// Who speaks TLS.
     pub tls: TlsMode,
-    /// Where its connections go: at least one.
+    /// Where its connections go; empty while none is known.
     pub origins: Box<[Endpoint]>,
+    /// Why there is no origin, where `origins` is empty.
+    pub no_origin: NoOrigin,
 }
 
 /// Prefixes and apps, frozen.
@@ -45,7 +48,7 @@ pub struct App {
 pub struct Table {
     pub(super) prefixes: Arc<PrefixMap>,
     /// By slot; holes are apps of other snapshots.
-    pub(super) apps: Box<[Option<App>]>,
+    pub(super) apps: Box<[Option<Arc<App>>]>,
     pub(super) edges: Arc<Edges>,
 }
 
@@ -109,12 +112,12 @@ impl Table {
     /// The app at `slot`; `None` when it is not in this table.
     #[inline]
     pub fn app(&self, slot: AppSlot) -> Option<&App> {
-        self.apps.get(slot.index())?.as_ref()
+        self.apps.get(slot.index())?.as_deref()
     }
 
     /// All apps in force, by slot.
     pub fn apps(&self) -> impl Iterator<Item = &App> {
-        self.apps.iter().flatten()
+        self.apps.iter().flatten().map(|app| &**app)
     }
 
     /// The onboarded prefixes.

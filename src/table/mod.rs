@@ -5,6 +5,7 @@ mod compile;
 mod edges;
 mod lookup;
 mod name;
+mod origin_book;
 mod origin_spec;
 mod prefix;
 mod prefix_map;
@@ -19,6 +20,7 @@ pub use app_spec::{
 pub use compile::{Placed, compile};
 pub use lookup::{App, Table};
 pub use name::{DnsName, ScopeName};
+pub use origin_book::{Candidate, NoOrigin, OriginBook, OriginName, OriginRecord, Origins, Resolved};
 pub use origin_spec::{OriginDirect, OriginDnsKind, OriginSpec, PortRange};
 pub use prefix::{Prefix, PrefixError, PrefixSpec};
 pub use prefix_map::{PrefixMap, PrefixSlot};

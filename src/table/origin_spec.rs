@@ -68,7 +68,7 @@ impl OriginDirect {
 }
 
 /// Which records `origin_dns` asks for (its `type`).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum OriginDnsKind {
     /// `""`: A and AAAA.
     Both,

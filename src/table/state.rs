@@ -9,8 +9,8 @@ use crate::wire::Protocol;
 pub enum Missing {
     /// `protocol` is UDP.
     Udp,
-    /// `origin_dns`.
-    OriginDns,
+    /// `origin_dns`, and the boot config names no name servers.
+    NoResolvers,
     /// `edge_ips` is dynamic.
     DynamicEdgeIps,
     /// `tls` is not `off`.
@@ -52,11 +52,10 @@ pub enum AppState {
 }
 
 impl AppState {
-    /// The state of `app`; `blocks_blindly` says whether an ASN or country block rule without a data
-    /// source is in its scopes, and
-    /// `allow_partial` whether the whole file allows partial carriage.
-    pub fn of(app: &AppSpec, blocks_blindly: bool, allow_partial: bool) -> Self {
-        let missing = missing(app, blocks_blindly);
+    /// The state of `app`; `blocks_blindly` says whether an ASN or country block rule without a data source is in its
+    /// scopes, `allow_partial` whether the whole file allows partial carriage, `resolves` whether there are name servers.
+    pub fn of(app: &AppSpec, blocks_blindly: bool, allow_partial: bool, resolves: bool) -> Self {
+        let missing = missing(app, blocks_blindly, resolves);
         let partial = allow_partial || app.allow_partial;
         let keeps_out = |missing: &Missing| match missing.weight() {
             Weight::Barred => true,
@@ -96,7 +95,7 @@ impl Missing {
     /// How grave it is.
     pub const fn weight(self) -> Weight {
         match self {
-            Self::Udp | Self::OriginDns | Self::DynamicEdgeIps => Weight::Barred,
+            Self::Udp | Self::NoResolvers | Self::DynamicEdgeIps => Weight::Barred,
             Self::Tls | Self::ProxyProtocol | Self::AsnOrCountryBlock => Weight::Partial,
             Self::HttpPipeline | Self::Argo => Weight::Told,
         }
@@ -106,7 +105,7 @@ impl Missing {
     pub const fn field(self) -> &'static str {
         match self {
             Self::Udp => "protocol",
-            Self::OriginDns => "origin_dns",
+            Self::NoResolvers => "origin_dns",
             Self::DynamicEdgeIps => "edge_ips",
             Self::Tls => "tls",
             Self::ProxyProtocol => "proxy_protocol",
@@ -120,7 +119,9 @@ impl Missing {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Udp => "UDP is not carried yet",
-            Self::OriginDns => "origins by name are not resolved yet; write origin_direct",
+            Self::NoResolvers => {
+                "there is no name server to ask; name some in [dns] resolvers of the boot config"
+            }
             Self::DynamicEdgeIps => "dynamic edge addresses are not handed out yet; write static ones",
             Self::Tls => {
                 "TLS is not terminated yet: carried partially, the client's bytes would reach the origin as they are"
@@ -139,11 +140,11 @@ impl Missing {
     }
 }
 
-fn missing(app: &AppSpec, blocks_blindly: bool) -> Vec<Missing> {
+fn missing(app: &AppSpec, blocks_blindly: bool, resolves: bool) -> Vec<Missing> {
     let udp = app.edge.protocol == Protocol::Udp;
     let asked = [
         (udp, Missing::Udp),
-        (matches!(app.origin, OriginSpec::Dns { .. }), Missing::OriginDns),
+        (!resolves && matches!(app.origin, OriginSpec::Dns { .. }), Missing::NoResolvers),
         (matches!(app.edge_ips, EdgeIps::Dynamic(_)), Missing::DynamicEdgeIps),
         (app.tls != TlsMode::Off, Missing::Tls),
         (udp && app.proxy_protocol != ProxyProtocol::Off, Missing::ProxyProtocol),

@@ -104,6 +104,7 @@ catalog! {
             ClosedByConnectTimeout("end" = "connect_timeout"),
             ClosedByOriginUnreachable("end" = "origin_unreachable"),
             ClosedByOriginForbidden("end" = "origin_forbidden"),
+            ClosedByOriginUnresolved("end" = "origin_unresolved"),
             ClosedByEgressExhausted("end" = "egress_exhausted"),
             ClosedByIdleTimeout("end" = "idle_timeout"),
             ClosedByFinTimeout("end" = "fin_timeout"),

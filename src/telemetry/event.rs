@@ -13,6 +13,8 @@ pub enum EventKind {
     ClientFiltered,
     /// The origin could not be reached.
     OriginError,
+    /// The origin's name has no address that could be used.
+    ResolveOrigin,
 }
 
 impl EventKind {
@@ -23,6 +25,7 @@ impl EventKind {
             Self::Disconnect => "disconnect",
             Self::ClientFiltered => "clientFiltered",
             Self::OriginError => "originError",
+            Self::ResolveOrigin => "resolveOrigin",
         }
     }
 }
@@ -59,6 +62,10 @@ pub enum Status {
     OriginNetUnreachable = 523,
     /// The connection could not be made for a reason of ours: no egress port, no route.
     OriginConnectInternal = 524,
+    /// The origin's name could not be asked for: an error of ours.
+    ResolveInternal = 530,
+    /// The origin's name does not resolve.
+    OriginUnresolved = 531,
     /// The origin is one that may never be connected to.
     OriginBlocked = 532,
 }

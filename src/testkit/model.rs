@@ -29,7 +29,7 @@ fn is_in_force(spec: &LiveSpec, account: &AccountSpec, zone: &ZoneSpec, app: &Ap
     let scopes = [&spec.access_rules, &account.access_rules, &zone.access_rules];
     let blocks = |rule: &&RuleSpec| rule.mode == Mode::Block && !matches!(rule.target, Target::Net(_));
     let by_origin = scopes.into_iter().flatten().any(|rule| blocks(&rule));
-    AppState::of(app, by_origin, spec.allow_partial).is_in_force()
+    AppState::of(app, by_origin, spec.allow_partial, false).is_in_force()
 }
 
 /// The app that a destination belongs to, or why there is none.

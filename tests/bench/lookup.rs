@@ -8,7 +8,7 @@
 use byway::base::{Addr, RuleSlot, ZoneSlot};
 use byway::firewall::{self, Mode, RuleNet, RuleSpec, Rules, ScopeRules, Target, ZoneScopes};
 use byway::firewall::{AsNumber, Country, Layers, NetOf, WhenceMap};
-use byway::table::{self, AppId, Placed, PrefixMap, PrefixSpec, Table};
+use byway::table::{self, AppId, OriginBook, Placed, PrefixMap, PrefixSpec, Table};
 use byway::table::{
     AppSpec, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec, PortRange, Prefix,
 };
@@ -92,7 +92,7 @@ fn make_table(size: u32) -> Table {
             zone: ZoneSlot(0),
         })
         .collect();
-    table::compile(map, &placed, SECRET).expect("no edge repeats")
+    table::compile(map, &placed, &OriginBook::default(), SECRET).expect("no edge repeats")
 }
 
 /// An app on the edge address `number` with these ports.

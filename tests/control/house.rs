@@ -115,6 +115,11 @@ pub const TABLE: &str = r#"{"prefixes":[{"cidr":"198.51.100.0/24"}],"apps":[
 impl House {
     /// Opens the house with `table` as its table file and `stored` as its last good one.
     pub fn open(name: &str, table: &str, stored: Option<&str>) -> Self {
+        Self::open_with(name, table, stored, "")
+    }
+
+    /// The same with more of a boot config.
+    pub fn open_with(name: &str, table: &str, stored: Option<&str>, more: &str) -> Self {
         let alone = STAGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let folder = std::env::temp_dir().join(format!("byway-house-{name}-{}", std::process::id()));
         fs::create_dir_all(folder.join("state")).expect("a folder");
@@ -127,7 +132,7 @@ impl House {
              [[ports]]\nname = \"mem\"\ndevice = \"net_null\"\naddresses = [\"198.18.0.1/24\"]\n\
              [[routes]]\nto = \"0.0.0.0/0\"\nvia = \"198.18.0.2\"\n[egress]\nipv4 = [\"198.18.0.10\"]\n\
              [[neighbors.static]]\naddress = \"198.18.0.2\"\nmac = \"02:00:00:00:00:02\"\n";
-        let spec = boot::parse(text, &folder).expect("a right config");
+        let spec = boot::parse(&format!("{text}{more}"), &folder).expect("a right config");
         let prepared = prepare(spec).expect("prepared");
         let listener = prepared.listeners.metrics.as_ref().expect("bound");
         let metrics = listener.address().expect("an address");
@@ -196,6 +201,23 @@ impl House {
             assert!(Instant::now() < until, "in vain: {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// What byway sends, frame by frame until `enough` says so, five seconds at most.
+    pub fn hear(&mut self, mut enough: impl FnMut(&[u8]) -> bool) {
+        let until = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < until {
+            match self.wire.receive() {
+                Some(frame) if enough(&frame) => return,
+                Some(_) => {}
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    /// How it ended; the folder stays for the next house of this name.
+    pub fn leave(self) -> Outcome {
+        self.run.join().expect("no panic").expect("it started")
     }
 
     /// Whether the process has ended.

@@ -5,6 +5,7 @@ mod commands;
 mod drops;
 mod lifetime;
 mod link;
+mod origins;
 mod refusals;
 
 use bench::Row;
@@ -40,6 +41,7 @@ fn every_reason_of_the_worker_has_a_row() {
         Draining,
         SessionsFull,
         OriginForbidden,
+        OriginUnresolved,
     ];
     let rows = rows();
     let moved = rows.iter().flat_map(|row| &row.moved);

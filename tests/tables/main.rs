@@ -1,6 +1,7 @@
 //! Table files, compiled tables and access rules, held against naive models on inputs made from a seed.
 
 mod live;
+mod origins;
 mod promises;
 mod size;
 mod whence;

@@ -6,7 +6,6 @@ use crate::base::DropReason;
 use crate::cli::args::ReplayArgs;
 use crate::cli::check::{boot_spec, table};
 use crate::cli::command::{fail, tell};
-use crate::cli::run::reserved;
 use crate::port::pcap::{PcapError, PcapReader, PcapWriter};
 use crate::telemetry::{Counter, PageReader};
 use serde_json::{Value, json};
@@ -27,7 +26,7 @@ pub fn run(args: &ReplayArgs) -> ExitCode {
 fn replay(args: &ReplayArgs) -> Result<Value, String> {
     let spec = boot_spec(&args.config)?;
     let tables = args.tables.as_ref().unwrap_or(&spec.tables);
-    let (_, loaded) = table(tables, reserved(&spec), spec.geo.clone()).map_err(|lines| lines.join("; "))?;
+    let (_, loaded) = table(tables, Some(&spec)).map_err(|lines| lines.join("; "))?;
     let snapshot = loaded.compiled.snapshot.as_ref().clone();
     let at = |path: &Path| {
         let path = path.display().to_string();

@@ -13,6 +13,7 @@ mod warn;
 pub use memory::MemoryEstimate;
 pub use parse::{TEMPLATE, parse};
 pub use spec::{
-    BootSpec, DeviceSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
-    OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered, WorkersSpec,
+    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec,
+    NeighborSpec, OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered,
+    WorkersSpec,
 };

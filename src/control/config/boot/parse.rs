@@ -3,19 +3,20 @@
 use super::check::{self, Draft, PortPlaces, RoutePlaces};
 use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text, whole};
 use super::spec::{
-    BootSpec, DeviceSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec, NeighborSpec,
-    OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered, WorkersSpec,
+    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec,
+    NeighborSpec, OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered,
+    WorkersSpec,
 };
 use super::values::{
     canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, site, user,
 };
 use crate::base::limits::{
-    EGRESS_ADDRS_MAX, NEIGHBORS_MAX, PORT_ADDRS_MAX, PORTS_MAX, ROUTES_MAX, WORKERS_MAX,
+    EGRESS_ADDRS_MAX, NAME_SERVERS_MAX, NEIGHBORS_MAX, PORT_ADDRS_MAX, PORTS_MAX, ROUTES_MAX, WORKERS_MAX,
 };
 use crate::base::{PortId, Span};
 use crate::control::config::Problem;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
@@ -84,6 +85,7 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         neighbors,
         deny: sources(&mut top, notes),
         geo: geo(&mut top, notes, folder),
+        dns: dns(&mut top, notes),
     };
     top.finish(notes);
     Draft {
@@ -102,6 +104,7 @@ const HUGEPAGES: &[(&str, Hugepages)] =
     &[("auto", Hugepages::Auto), ("off", Hugepages::Off), ("require", Hugepages::Require)];
 const UNANSWERED: &[(&str, Unanswered)] = &[("drop", Unanswered::Drop), ("rst", Unanswered::Rst)];
 const SOCKET_ADDR: &str = "an address and port like \"127.0.0.1:9180\" or \"[::1]:9180\"";
+const NAME_SERVER: &str = "a name server's address and port like \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
 const NET: &str = "a net like \"192.0.2.0/24\" or \"2001:db8::/32\"";
 const IP: &str = "an IP address like \"192.0.2.1\" or \"2001:db8::1\"";
 
@@ -328,6 +331,28 @@ fn geo(top: &mut Section, notes: &mut Notes, folder: &Path) -> GeoSpec {
         Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path))
     };
     let spec = GeoSpec { asn: path("asn"), country: path("country"), tor: path("tor") };
+    section.finish(notes);
+    spec
+}
+
+fn dns(top: &mut Section, notes: &mut Notes) -> DnsSpec {
+    let mut section = top.section(notes, "dns");
+    let resolvers = section.list(notes, "resolvers", NAME_SERVERS_MAX, parsed::<SocketAddr>(NAME_SERVER));
+    for (index, (place, server)) in resolvers.iter().enumerate() {
+        if server.port() == 0 || server.ip().is_unspecified() || server.ip().is_multicast() {
+            notes.push_at(place, format!("{server} can be no name server"));
+        } else if resolvers[..index].iter().any(|(_, earlier)| earlier == server) {
+            notes.push_at(place, format!("{server} is named twice"));
+        }
+    }
+    let timeout_ms = section.value(notes, "timeout_ms", 2_000, whole("ms", 100..=30_000));
+    let spec = DnsSpec {
+        resolvers: resolvers.into_iter().map(|(_, server)| server).collect(),
+        timeout: Span::from_millis(timeout_ms),
+        attempts: section.value(notes, "attempts", 2, whole("tries", 1..=10)),
+        ttl_min: seconds(&mut section, notes, "ttl_min_s", 60, 1..=3_600),
+        stale_max: seconds(&mut section, notes, "stale_max_s", DAY_S, 0..=30 * DAY_S),
+    };
     section.finish(notes);
     spec
 }

@@ -55,6 +55,8 @@ pub struct BootSpec {
     pub deny: Vec<IpNet>,
     /// Databases of where addresses come from.
     pub geo: GeoSpec,
+    /// Name servers for `origin_dns`.
+    pub dns: DnsSpec,
 }
 
 /// Databases of where addresses come from, each read anew when it changes; `None`: there is none.
@@ -292,6 +294,21 @@ pub struct TcpSpec {
     pub rst_per_s: u32,
     /// Challenge ACKs a second and worker (RFC 5961 7).
     pub challenge_ack_per_s: u32,
+}
+
+/// Name servers for `origin_dns`, and how long their answers hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DnsSpec {
+    /// The name servers, reached through the box's own network; empty: no name is resolved.
+    pub resolvers: Vec<SocketAddr>,
+    /// How long one try may take.
+    pub timeout: Span,
+    /// Tries of one question.
+    pub attempts: usize,
+    /// The least time that a record's own ttl counts for, where the app names none.
+    pub ttl_min: Span,
+    /// How long the last good answer may be used.
+    pub stale_max: Span,
 }
 
 /// ICMP rates, a second and worker.

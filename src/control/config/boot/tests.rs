@@ -32,6 +32,7 @@ fn the_template_is_right_and_says_the_defaults() {
     assert_eq!(template.icmp, small.icmp);
     assert_eq!(template.neighbors, small.neighbors);
     assert_eq!((&template.state_dir, &template.socket), (&small.state_dir, &small.socket));
+    assert_eq!(template.dns, small.dns);
     assert_eq!((template.metrics, &template.user), (small.metrics, &small.user));
     assert_eq!((template.drain, template.on_bad_config), (small.drain, small.on_bad_config));
     assert_eq!((template.lab, &template.site), (false, &small.site));
@@ -43,6 +44,26 @@ fn the_template_is_right_and_says_the_defaults() {
 #[test]
 fn relative_paths_start_at_the_files_folder() {
     assert_eq!(read(SMALL).expect("right").tables, PathBuf::from("/etc/byway/t.json"));
+}
+
+#[test]
+fn name_servers_are_read_and_those_that_can_be_none_are_named() {
+    let spec = read(&format!("{SMALL}\n[dns]\nresolvers = [\"192.0.2.53:53\", \"[2001:db8::53]:5353\"]\n"));
+    let resolvers: Vec<String> = spec.expect("right").dns.resolvers.iter().map(ToString::to_string).collect();
+    assert_eq!(resolvers, ["192.0.2.53:53", "[2001:db8::53]:5353"]);
+    for (text, why) in [
+        ("\"192.0.2.53\"", "is not a name server's address and port like \"192.0.2.53:53\""),
+        ("\"ns.example.com:53\"", "is not a name server's address and port"),
+        ("\"192.0.2.53:0\"", "192.0.2.53:0 can be no name server"),
+        ("\"0.0.0.0:53\"", "can be no name server"),
+        ("\"192.0.2.53:53\", \"192.0.2.53:53\"", "192.0.2.53:53 is named twice"),
+    ] {
+        let found = complaints(&format!("{SMALL}\n[dns]\nresolvers = [{text}]\n"));
+        assert!(found[0].contains("dns.resolvers[") && found[0].contains(why), "{found:?}");
+    }
+    let found = complaints(&format!("{SMALL}\n[dns]\ntimeout_ms = 1\nresolver = []\n"));
+    assert!(found[0].contains("dns.timeout_ms: 1 is out of range"), "{found:?}");
+    assert!(found[1].contains("dns.resolver: no such key; did you mean `resolvers`?"), "{found:?}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn both_examples_of_the_documentation_load_unchanged() {
     assert_eq!(ssh.edge_ips, EdgeIps::Static([addr("198.51.100.10"), addr("2001:db8::1")].into()));
     assert_eq!(http.traffic_type, TrafficType::Http);
     assert_eq!(
-        (http.id.as_str().len(), AppState::of(http, true, false).missing()),
+        (http.id.as_str().len(), AppState::of(http, true, false, false).missing()),
         (32, &[Missing::HttpPipeline][..])
     );
     assert!(http.id.as_str().bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
@@ -303,12 +303,25 @@ fn what_this_build_does_not_act_on_keeps_an_app_out_unless_partial_is_allowed() 
     ] {
         let file = good(&flat(&app));
         let spec = &file.spec.accounts[0].zones[0].apps[0];
-        let state = AppState::of(spec, false, false);
+        let state = AppState::of(spec, false, false, false);
         assert_eq!(state, AppState::NotInForce { because: vec![missing] });
-        assert_eq!(AppState::of(spec, false, true).is_in_force(), partial, "{missing:?}");
+        assert_eq!(AppState::of(spec, false, true, false).is_in_force(), partial, "{missing:?}");
         let own = good(&flat(&app.replacen('{', "{\"allow_partial\":true,", 1)));
-        assert_eq!(AppState::of(&own.spec.accounts[0].zones[0].apps[0], false, false).is_in_force(), partial);
+        assert_eq!(
+            AppState::of(&own.spec.accounts[0].zones[0].apps[0], false, false, false).is_in_force(),
+            partial
+        );
     }
+    let named = SSH.replacen(
+        r#""origin_direct":["#,
+        r#""origin_dns":{"name":"o.example.com"},"origin_port":22,"x":["#,
+        1,
+    );
+    let file = good(&flat(&named));
+    let spec = &file.spec.accounts[0].zones[0].apps[0];
+    let state = AppState::of(spec, false, true, false);
+    assert_eq!(state, AppState::NotInForce { because: vec![Missing::NoResolvers] });
+    assert!(AppState::of(spec, false, false, true).is_in_force());
     let spp = udp.replace(r#""spp":false"#, r#""spp":true"#);
     let file = good(&flat(&spp));
     assert_eq!(file.spec.accounts[0].zones[0].apps[0].proxy_protocol, ProxyProtocol::Simple);

@@ -1,0 +1,106 @@
+//! Origins by name, from the name server to the worker: an answer, another one, none, and a restart without any.
+
+use crate::dns::{NameServer, Says};
+use crate::house::{House, TABLE};
+use byway::control::Outcome;
+use byway::testkit::frames::eth;
+use byway::wire::{Parsed, RxHints, TcpFlags, parse};
+use nix::sys::signal::{Signal, raise};
+use std::net::Ipv4Addr;
+
+const PORT_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
+const GATEWAY_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 2];
+
+fn table() -> String {
+    let dns = r#""origin_dns":{"name":"o.example.com","type":"A"},"origin_port":"80""#;
+    TABLE.replace(r#""origin_direct":["tcp://192.0.2.1:80"]"#, dns)
+}
+
+fn dns(server: &NameServer) -> String {
+    format!("[dns]\nresolvers = [\"{}\"]\ntimeout_ms = 200\nattempts = 1\nttl_min_s = 1\n", server.address)
+}
+
+fn says(last: &[u8]) -> Says {
+    Says { addrs: last.iter().map(|last| Ipv4Addr::new(192, 0, 2, *last)).collect(), cut: false }
+}
+
+/// A client shakes hands; whom byway calls for it, or that it resets it.
+fn visit(house: &mut House, port: u16) -> String {
+    let from =
+        |seq| eth().dst(PORT_MAC).src(GATEWAY_MAC).ip4("203.0.113.9", "198.51.100.10").tcp(port, 80).seq(seq);
+    assert!(house.wire.send(&from(7).syn().bytes()));
+    let mut said = None;
+    house.hear(|frame| {
+        let Ok(Parsed::Tcp(segment)) = parse(frame, &RxHints::default()) else { return false };
+        if segment.flags.has(TcpFlags::SYN) && segment.flags.has(TcpFlags::ACK) {
+            said = Some(segment.seq);
+        }
+        said.is_some()
+    });
+    let ack = said.expect("a SYN-ACK").wrapping_add(1);
+    assert!(house.wire.send(&from(8).ack(ack).bytes()));
+    let mut called = String::new();
+    house.hear(|frame| {
+        let Ok(Parsed::Tcp(segment)) = parse(frame, &RxHints::default()) else { return false };
+        if segment.flags.has(TcpFlags::RST) {
+            called = "reset".into();
+        } else if segment.flags.is_first_syn() {
+            called = segment.key.dst_endpoint().to_string();
+        }
+        !called.is_empty()
+    });
+    called
+}
+
+fn terminate(house: House, keep: bool) {
+    raise(Signal::SIGTERM).expect("sent");
+    house.wait("it ends", House::is_over);
+    let outcome = if keep { house.leave() } else { house.close() };
+    assert_eq!(outcome, Outcome::Ended);
+}
+
+#[test]
+fn an_origin_by_name_is_found_followed_and_remembered_over_a_restart_without_name_servers() {
+    let server = NameServer::open(says(&[1]));
+    let config = dns(&server);
+    let mut house = House::open_with("names", &table(), None, &config);
+    house.wait("it is resolved", |house| house.file("state/origins.json").contains("192.0.2.1"));
+    assert_eq!(visit(&mut house, 4_000), "192.0.2.1:80");
+    server.say(Says { cut: true, ..says(&[2]) });
+    house.wait("the new answer comes, over TCP", |house| {
+        house.file("state/origins.json").contains("192.0.2.2")
+    });
+    assert_eq!(visit(&mut house, 4_001), "192.0.2.2:80");
+    assert!(house.get("/metrics").contains("byway_origin_names_stale 0"));
+    server.close();
+    terminate(house, true);
+    let mut house = House::open_with("names", &table(), None, &config);
+    assert_eq!(visit(&mut house, 4_002), "192.0.2.2:80", "what was stored serves at once");
+    house.wait("it says so", |house| house.get("/metrics").contains("byway_origin_names_stale 1"));
+    assert_eq!(visit(&mut house, 4_003), "192.0.2.2:80");
+    terminate(house, false);
+}
+
+#[test]
+fn a_name_that_does_not_exist_resets_its_clients_with_531() {
+    let server = NameServer::open(says(&[]));
+    let mut house = House::open_with("nothing", &table(), None, &dns(&server));
+    assert_eq!(visit(&mut house, 4_000), "reset");
+    house.wait("it is told", |house| house.file("e.jsonl").contains("resolveOrigin"));
+    assert!(house.file("e.jsonl").contains("\"Status\":531"), "{}", house.file("e.jsonl"));
+    assert!(house.get("/metrics").contains("byway_origin_names_unresolved 1"));
+    server.say(says(&[3]));
+    house.wait("it comes to be", |house| house.get("/metrics").contains("byway_origin_names_unresolved 0"));
+    assert_eq!(visit(&mut house, 4_001), "192.0.2.3:80");
+    server.close();
+    terminate(house, false);
+}
+
+#[test]
+fn without_name_servers_an_app_by_name_is_not_in_force_and_says_why() {
+    let house = House::open("unnamed", &table(), None);
+    let app = &house.ask(r#"{"ask":"apps"}"#)["apps"][0];
+    assert_eq!(app["state"], "not_in_force");
+    assert!(app["reasons"][0].as_str().expect("a reason").contains("[dns] resolvers"), "{app}");
+    terminate(house, false);
+}
