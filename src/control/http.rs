@@ -1,10 +1,13 @@
-//! `/metrics` for Prometheus, `/healthz` and `/readyz` for probes; loopback unless the boot config says otherwise.
+//! `/metrics` for Prometheus, `/healthz` and `/readyz` for probes; loopback unless the boot config says otherwise. One
+//! request a connection, so many connections at once, and each for so long.
 
+use super::bounded::BoundedListener;
 use super::desk::{Desk, Inquiry, Readiness};
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,6 +17,10 @@ use tokio::time::timeout;
 
 /// How long the control loop may take to answer a probe.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections at once; more wait.
+const CONNECTIONS_MAX: usize = 32;
+/// How long a connection may last: the request, the control loop's patience, the answer.
+const LIFE: Duration = Duration::from_secs(20);
 /// The exposition format's content type.
 const PROMETHEUS: [(HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
@@ -46,7 +53,7 @@ impl MetricsListener {
     /// When the runtime does not take the listener.
     pub async fn serve(self, desk: Desk) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.0)?;
-        axum::serve(listener, router(desk)).await
+        axum::serve(BoundedListener::new(listener, CONNECTIONS_MAX, LIFE), router(desk)).await
     }
 }
 
@@ -55,7 +62,14 @@ fn router(desk: Desk) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .layer(map_response(last_one))
         .with_state(desk)
+}
+
+/// A connection that waited for a next request would hold a place.
+async fn last_one(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 async fn metrics(State(desk): State<Desk>) -> impl IntoResponse {

@@ -3,6 +3,7 @@
 mod answers;
 pub mod app_rows;
 pub mod ask;
+mod bounded;
 pub mod config;
 pub mod desk;
 mod event_log;
