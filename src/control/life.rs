@@ -13,10 +13,12 @@ use super::resolve::Resolver;
 use super::socket::ControlSocket;
 use super::timestamp::WallClock;
 use super::watch::FileWatch;
+use super::workshop::Workshop;
 use super::{log, notify};
 use crate::base::{Clock, Epoch, Instant, OsClock, PortId, Span};
 use crate::snapshot::Command;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
@@ -153,7 +155,7 @@ impl Control {
         let heartbeat = Heartbeat::new(&fleet.pages, hang, now);
         let loaded = reloads.loaded();
         resolver.want(&loaded.spec, &loaded.compiled.apps, now);
-        let path = reloads.workshop().map(|workshop| workshop.path().to_owned()).unwrap_or_default();
+        let watch = reloads.workshop().map_or_else(|| FileWatch::new(Path::new("")), Workshop::watch);
         let geo_paths = reloads.workshop().into_iter().flat_map(|workshop| workshop.geo_paths());
         let geo_watch = geo_paths.map(FileWatch::new).collect();
         Self {
@@ -169,7 +171,7 @@ impl Control {
             phase: Phase::Starting,
             started: now,
             heartbeat,
-            watch: FileWatch::new(&path),
+            watch,
             geo_watch,
             watched_at: now,
             slow_at: now,

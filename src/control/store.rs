@@ -1,5 +1,6 @@
 //! The last good table on disk: written whole or not at all, read when the table file is bad at start.
 
+use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -71,14 +72,19 @@ impl Store {
     }
 }
 
-/// Reads a file of at most `TABLE_BYTES_MAX` bytes as UTF-8.
+/// Reads a regular file of at most `TABLE_BYTES_MAX` bytes as UTF-8. A pipe would be waited for without end, and a
+/// device may have none.
 ///
 /// # Errors
 /// The system's, or `FileTooLarge`, or `InvalidData` for bytes that are not UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
+    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    let meta = file.metadata()?;
+    if meta.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder"));
+    }
+    if !meta.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
     }
     let mut text = String::new();
     file.take(TABLE_BYTES_MAX + 1).read_to_string(&mut text)?;
@@ -94,6 +100,22 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
+        let folder = std::env::temp_dir().join(format!("byway-pipe-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a temporary folder");
+        let pipe = folder.join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        for (path, kind) in [
+            (pipe.as_path(), io::ErrorKind::InvalidInput),
+            (Path::new("/dev/zero"), io::ErrorKind::InvalidInput),
+            (folder.as_path(), io::ErrorKind::IsADirectory),
+        ] {
+            assert_eq!(read_text(path).map_err(|error| error.kind()), Err(kind), "{}", path.display());
+        }
+        fs::remove_dir_all(&folder).expect("removed");
+    }
 
     #[test]
     fn the_last_text_saved_is_loaded_and_nothing_is_left_beside_it() {

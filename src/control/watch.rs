@@ -22,7 +22,12 @@ pub struct FileWatch {
 impl FileWatch {
     /// Watches `path`; its present state is not a change.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), settled: look(path), moving: None }
+        Self::since(path, look(path))
+    }
+
+    /// Watches `path`, which looked like this when it was read: anything else is a change.
+    pub fn since(path: &Path, seen: Look) -> Self {
+        Self { path: path.to_owned(), settled: seen, moving: None }
     }
 
     /// Looks once; `true` when the file is another than before and has rested. A vanished file is no change: the
@@ -92,6 +97,19 @@ mod tests {
         assert!(!watch.changed(at(600)));
         assert!(watch.changed(at(650)));
         assert!(!watch.changed(at(900)), "told once");
+    }
+
+    #[test]
+    fn a_change_between_the_reading_and_the_watch_is_told() {
+        let folder = Folder::new("since");
+        let path = folder.0.join("t.json");
+        fs::write(&path, "one").expect("written");
+        let read = look(&path);
+        fs::write(&path, "three").expect("written");
+        let mut watch = FileWatch::since(&path, read);
+        assert!(!watch.changed(at(0)));
+        assert!(watch.changed(at(250)));
+        assert!(!watch.changed(at(500)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::config::tables::{self, TableErrors};
 use super::event_log::AppFacts;
 use super::geo::GeoFiles;
 use super::store::{Store, read_text};
+use super::watch::{FileWatch, Look, look};
 use crate::base::limits::{APPS_MAX, RULES_MAX};
 use crate::base::{AppSlot, RuleSlot};
 use crate::snapshot::{Acting, Compiled, Compiler, LimitError, LiveSpec};
@@ -80,6 +81,8 @@ impl LoadError {
 /// Everything that loading needs; it moves to a helper thread and back.
 pub struct Workshop {
     path: PathBuf,
+    /// How the table file looked before it was read last.
+    seen: Look,
     store: Store,
     /// What the boot config has taken.
     pub reserved: Reserved,
@@ -97,7 +100,7 @@ impl Workshop {
         compiler.origins =
             Arc::new(OriginBook { resolves: true, reserved: reserved.clone(), ..OriginBook::default() });
         let geo = GeoFiles::default();
-        Self { path: path.to_owned(), store, reserved, rule_counters, geo, compiler }
+        Self { path: path.to_owned(), seen: look(path), store, reserved, rule_counters, geo, compiler }
     }
 
     /// Takes databases of where addresses come from; they are read with the next load.
@@ -113,6 +116,11 @@ impl Workshop {
     /// The table file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Watches the table file from what was read of it on: what changed while ports were set up is a change too.
+    pub fn watch(&self) -> FileWatch {
+        FileWatch::since(&self.path, self.seen)
     }
 
     /// Reads and compiles the table file, and stores its text as the last good one.
@@ -135,6 +143,7 @@ impl Workshop {
 
     fn read_file(&mut self) -> Result<(Loaded, String), LoadError> {
         let path = self.path.clone();
+        self.seen = look(&path);
         let text = read_text(&path).map_err(|error| LoadError::Read(path.clone(), error))?;
         let loaded = self.load_text(&path, &text, Source::File)?;
         Ok((loaded, text))
