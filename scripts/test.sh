@@ -5,11 +5,11 @@
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
-. "$ROOT/scripts/lib/licences.sh"
+. "$ROOT/scripts/lib/programs.sh"
 cd "$ROOT" || exit 1
 
 LOGS=$(target_dir)/test-logs
-SECTIONS=(format shell clippy clippy_without_dpdk licences unit fuzz without_dpdk release bench end_to_end demo rehearsal)
+SECTIONS=(format shell clippy clippy_without_dpdk programs unit fuzz without_dpdk release bench end_to_end demo rehearsal)
 mkdir -p "$LOGS"
 
 format() { cargo fmt --all --check; }
@@ -20,7 +20,7 @@ shell() {
 }
 clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 clippy_without_dpdk() { cargo clippy --no-default-features --all-targets --locked -- -D warnings; }
-licences() { check_licences; }
+programs() { check_programs; }
 unit() { cargo test --workspace --locked --no-fail-fast; }
 # With DPDK and real hosts; those after it use the release binary, which is what operators run.
 release() { cargo build --release --locked; }

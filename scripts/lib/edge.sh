@@ -113,17 +113,24 @@ start_bridge() {
 # start_byway: returns when it says that it is ready.
 start_byway() {
     local bin
+    # The log goes on over restarts: an earlier start's word does not count.
+    READY_BEFORE=$(ready_words)
     bin=$(byway_bin) || die "no byway binary under $(target_dir): run cargo build --release, or set BYWAY_BIN"
     start_daemon byway "$STATE/byway.log" ip netns exec "$EDGE_NS" "$bin" run --config "$STATE/edge.toml"
     if [ "$PORT" = tap ]; then route_to_taps || return 1; fi
     wait_for 60 byway_settled
-    if ! grep -q '^byway: ready' "$STATE/byway.log"; then
+    if [ "$(ready_words)" -le "$READY_BEFORE" ]; then
         say "error: byway did not come up; its words:"
         tail -n 30 "$STATE/byway.log" >&2
         return 1
     fi
 }
-byway_settled() { grep -q '^byway: ready' "$STATE/byway.log" || ! daemon_pid byway; }
+byway_settled() { [ "$(ready_words)" -gt "$READY_BEFORE" ] || ! daemon_pid byway; }
+ready_words() {
+    local words
+    words=$(grep -cs '^byway: ready' "$STATE/byway.log")
+    echo "${words:-0}"
+}
 
 # The edge's kernel as a router between the veths and the taps that byway made.
 route_to_taps() {
