@@ -9,7 +9,6 @@ use byway::testkit::edge::{
     EDGE_IPS, EDGE_MAC, GATEWAY_MAC, LAB_APPS, LabApp, addr, edge, is_outside, live_spec, settings,
 };
 use byway::testkit::net::{Ending, Host, Outcome, SimPort, Talk, World};
-use byway::wire::Protocol;
 use std::sync::Arc;
 
 const RELOADS: u32 = 1_000;
@@ -18,8 +17,7 @@ const LIVE: usize = 60;
 /// Tables that differ in everything but the two apps that carry the load.
 fn spec(number: u32) -> LiveSpec {
     let port = 1_000 + number as u16;
-    let newcomer =
-        LabApp { protocol: Protocol::Tcp, port, origin: "192.0.2.9", origin_port: 9, ip_firewall: true };
+    let newcomer = LabApp { port, origin: "192.0.2.9", origin_port: 9, ip_firewall: true, ..LabApp::WEB };
     let blocked = Addr::v4([172, 16, (number >> 8) as u8, number as u8]);
     live_spec(&[LAB_APPS[0], LAB_APPS[1], newcomer], &[blocked])
 }

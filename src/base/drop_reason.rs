@@ -144,6 +144,14 @@ drop_reasons! {
     TimeWait, "time_wait", Unexpected;
     /// All session slots are taken.
     SessionsFull, "sessions_full", ConnectionLimited;
+    /// All UDP session slots are taken by clients that have proven themselves.
+    UdpSessionsFull, "udp_sessions_full", ConnectionLimited;
+    /// A reply that would be more than the app's `amplification_limit` allows towards a client that has not proven itself.
+    AmplificationLimited, "amplification_limited", RateLimited;
+    /// A reply without the Simple Proxy Protocol header of its client.
+    ProxyHeaderBad, "proxy_header_bad", Blocked;
+    /// A datagram that does not fit through the path beyond byway, and that its sender forbids to fragment.
+    DatagramTooLong, "datagram_too_long", Unexpected;
     /// All half-open slots are taken.
     HalfOpenFull, "half_open_full", ConnectionLimited;
     /// The flow table has no free slot near this tuple's place.

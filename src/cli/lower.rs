@@ -40,6 +40,7 @@ pub fn worker_settings(spec: &BootSpec, mtus: Vec<u16>) -> worker::Settings {
             neighbor_per_s: spec.neighbors.per_s,
         },
         session: session_settings(spec, mtus),
+        udp: udp_settings(spec),
     }
 }
 
@@ -92,6 +93,18 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
         removed_app_grace: tcp.removed_app_drain,
         challenge_acks_per_s: tcp.challenge_ack_per_s,
         egress: egress(&spec.egress, resting),
+        comes_home: None,
+    }
+}
+
+fn udp_settings(spec: &BootSpec) -> session::udp::Settings {
+    session::udp::Settings {
+        sessions_max: spec.udp.sessions as u32,
+        idle_timeout: spec.udp.idle_timeout,
+        unanswered_timeout: spec.udp.unanswered_timeout,
+        removed_app_grace: spec.tcp.removed_app_drain,
+        special_sources: spec.lab,
+        egress: egress(&spec.egress, spec.udp.sessions.max(RESTING_MIN)),
         comes_home: None,
     }
 }

@@ -66,9 +66,9 @@ impl Fleet {
         each.take(max)
     }
 
-    /// Sessions of all workers.
+    /// Sessions of all workers, UDP's among them.
     pub fn sessions(&self) -> u64 {
-        self.pages.iter().map(|page| page.gauge(Gauge::Sessions)).sum()
+        self.pages.iter().map(|page| page.gauge(Gauge::Sessions) + page.gauge(Gauge::UdpSessions)).sum()
     }
 
     /// Events that workers could not send.

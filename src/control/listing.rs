@@ -1,6 +1,7 @@
 //! Lists that workers send row by row: sessions, page by page over all workers, and the neighbours of worker 0.
 //! One list at a time; further inquiries wait in line.
 
+use super::ask::protocol_name;
 use super::ask::{SessionsAsk, refusal};
 use super::event_log::AppFacts;
 use super::fleet::Fleet;
@@ -169,6 +170,7 @@ fn session_row(worker: usize, row: &SessionRow, words: &Words<'_>, now: Instant)
     json!({
         "worker": worker,
         "slot": row.slot,
+        "protocol": protocol_name(row.protocol),
         "phase": row.phase,
         "app": (words.apps)(row.app).map(|app| app.id.as_str()),
         "client": row.client.to_string(),

@@ -41,6 +41,8 @@ pub struct EgressPool {
 /// One worker's share of the egress tuples.
 pub struct SourcePorts {
     pool: EgressPool,
+    /// TCP's and UDP's ports are two spaces.
+    protocol: Protocol,
     /// The first port of this worker, and how many it has.
     first: u16,
     ports: u32,
@@ -63,7 +65,22 @@ impl SourcePorts {
             [0x10, 0x11, 0x12].map(|label| FlowHasher::new(&relabel(secret, label)));
         let resting = Resting::new(pool.quarantine_max, pool.quarantine, resting);
         let counters = [0; COUNTERS];
-        Self { pool, first: first as u16, ports, workers, offset, index, counters, resting }
+        Self {
+            pool,
+            protocol: Protocol::Tcp,
+            first: first as u16,
+            ports,
+            workers,
+            offset,
+            index,
+            counters,
+            resting,
+        }
+    }
+
+    /// The same for UDP's ports.
+    pub fn for_udp(self) -> Self {
+        Self { protocol: Protocol::Udp, ..self }
     }
 
     /// A free tuple towards `origin`; `None` when none was found, which the caller counts as exhaustion. `in_use`
@@ -81,14 +98,14 @@ impl SourcePorts {
         if tuples == 0 || self.resting.is_full() {
             return None;
         }
-        let probe = reply_key(origin, Endpoint { addr: origin.addr, port: 0 });
+        let probe = self.reply_key(origin, Endpoint { addr: origin.addr, port: 0 });
         let offset = self.offset.hash(&probe) as usize % tuples;
         let counter = self.index.hash(&probe) as usize % COUNTERS;
         let mut away = None;
         for step in 0..tuples.min(PROBES_MAX) {
             let place = (offset + self.counters[counter] as usize + step) % tuples;
             let egress = self.tuple_at(place, origin.addr.is_v4());
-            let key = reply_key(origin, egress);
+            let key = self.reply_key(origin, egress);
             if in_use(&key) || self.resting.find(&key).is_some() {
                 continue;
             }
@@ -112,7 +129,7 @@ impl SourcePorts {
             self.resting.evict_oldest();
         }
         // A refusal means that sixteen resting tuples share two buckets; one more early reuse does no harm.
-        let _ = self.resting.insert(reply_key(origin, egress), (), now);
+        let _ = self.resting.insert(self.reply_key(origin, egress), (), now);
     }
 
     /// Tuples in quarantine.
@@ -120,22 +137,22 @@ impl SourcePorts {
         self.resting.len()
     }
 
+    /// The key of a frame from `origin` to our end of the leg.
+    fn reply_key(&self, origin: Endpoint, egress: Endpoint) -> FlowKey {
+        FlowKey {
+            src: origin.addr,
+            dst: egress.addr,
+            src_port: origin.port,
+            dst_port: egress.port,
+            protocol: self.protocol,
+        }
+    }
+
     /// The tuples run through the ports first, so that one counter step moves to another port.
     fn tuple_at(&self, place: usize, v4: bool) -> Endpoint {
         let addrs = if v4 { &self.pool.ipv4 } else { &self.pool.ipv6 };
         let port = self.first + (place % self.ports as usize) as u16 * u16::from(self.workers);
         Endpoint { addr: addrs[place / self.ports as usize], port }
-    }
-}
-
-/// The key of a frame from `origin` to our end of the leg.
-fn reply_key(origin: Endpoint, egress: Endpoint) -> FlowKey {
-    FlowKey {
-        src: origin.addr,
-        dst: egress.addr,
-        src_port: origin.port,
-        dst_port: egress.port,
-        protocol: Protocol::Tcp,
     }
 }
 
@@ -216,7 +233,7 @@ mod tests {
         let live = RefCell::new(HashSet::new());
         for _ in 0..4 {
             let egress = ports.choose(origin(1), at(0), |key| live.borrow().contains(key), |_| true);
-            let key = reply_key(origin(1), egress.expect("a tuple is free"));
+            let key = ports.reply_key(origin(1), egress.expect("a tuple is free"));
             assert!(live.borrow_mut().insert(key));
         }
         assert_eq!(ports.choose(origin(1), at(0), |key| live.borrow().contains(key), |_| true), None);

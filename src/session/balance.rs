@@ -278,6 +278,7 @@ mod tests {
             ports: PortRange::new(1000, 1999).expect("a range"),
             ip_firewall: false,
             proxy_protocol: ProxyProtocol::Off,
+            udp: crate::table::UdpOptions::default(),
             tls: TlsMode::Off,
             origins: origins.iter().map(|n| origin(*n)).collect(),
             no_origin: NoOrigin::Unresolved,

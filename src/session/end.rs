@@ -54,6 +54,8 @@ impl End {
             | Status::OriginReset
             | Status::OriginTimedOut
             | Status::OriginKeepAliveExpired
+            | Status::OriginWriteFailed
+            | Status::ClientRefused
             | Status::ClientUnreachable
             | Status::ClientTimedOut
             | Status::ClientReset

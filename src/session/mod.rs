@@ -1,4 +1,4 @@
-//! TCP sessions: a client leg and an origin leg relayed by smoltcp, with a guard in front.
+//! Sessions: TCP's, a client leg and an origin leg relayed by smoltcp with a guard in front; UDP's in a room of their own.
 
 mod allowance;
 mod answer;
@@ -24,6 +24,7 @@ mod stack;
 mod sweep;
 mod time_wait;
 mod timers;
+pub mod udp;
 mod unmatched;
 mod view;
 

@@ -7,7 +7,8 @@ use super::{Admission, Phase, SessionView, Settings};
 use crate::base::{AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
 use crate::flow::Side;
 use crate::table::ProxyProtocol;
-use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, PageWriter, Status};
+use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, PageWriter, Status, Transport};
+use crate::wire::Protocol;
 use smoltcp::socket::tcp::State;
 
 /// The probes that fit into the user timeout.
@@ -160,6 +161,7 @@ impl Session {
     pub fn view(&self, slot: u32) -> Option<SessionView> {
         let client = self.leg(Side::Client).key;
         Some(SessionView {
+            protocol: Protocol::Tcp,
             slot,
             phase: self.phase?,
             app: self.app,
@@ -185,6 +187,7 @@ impl Session {
             status,
             worker,
             at,
+            transport: Transport::Tcp,
             app: self.app,
             client: client.src_endpoint(),
             whence: self.whence,

@@ -133,6 +133,11 @@ impl Sessions {
         self.sessions.len() - self.free.len()
     }
 
+    /// Slots, taken or not.
+    pub fn slots(&self) -> u32 {
+        self.sessions.len() as u32
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

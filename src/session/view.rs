@@ -3,6 +3,7 @@
 use crate::base::{AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
 use crate::table::ProxyProtocol;
 use crate::telemetry::{FirewallMatch, Status};
+use crate::wire::Protocol;
 
 /// What table and firewall said of a first SYN.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,8 @@ impl Phase {
 /// A session as listings and judges see it.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionView {
+    /// TCP or UDP: slots are counted apart.
+    pub protocol: Protocol,
     /// Its slot, also the cursor of `rows`.
     pub slot: u32,
     /// How far it is.

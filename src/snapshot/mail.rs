@@ -3,6 +3,7 @@
 use crate::base::limits::{COMMANDS_MAX, EVENTS_MAX, NEIGHBORS_MAX};
 use crate::base::{Addr, AppSlot, Endpoint, Epoch, Instant, PortId};
 use crate::telemetry::{Event, FirewallMatch};
+use crate::wire::Protocol;
 use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub enum Command {
 /// A session as `byway show sessions` tells it.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionRow {
+    /// TCP or UDP.
+    pub protocol: Protocol,
     /// Its slot, also the cursor of the list.
     pub slot: u32,
     /// How far it is, in a word.

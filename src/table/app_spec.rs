@@ -115,6 +115,29 @@ pub enum EdgeIps {
     Dynamic(Connectivity),
 }
 
+/// byway's own fields for UDP apps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct UdpOptions {
+    /// `amplification_limit`: bytes that may go to a client for each byte from it, until the client has proven that its
+    /// address is its own; zero: without limit.
+    pub amplification_limit: u16,
+    /// `proxy_every_datagram`: a version 2 header ahead of every datagram, not only of a session's first.
+    pub proxy_every_datagram: bool,
+}
+
+impl UdpOptions {
+    /// The limit where the app names none.
+    pub const AMPLIFICATION_LIMIT: u16 = 3;
+    /// The largest limit; more is no limit.
+    pub const AMPLIFICATION_LIMIT_MAX: u16 = 10_000;
+}
+
+impl Default for UdpOptions {
+    fn default() -> Self {
+        Self { amplification_limit: Self::AMPLIFICATION_LIMIT, proxy_every_datagram: false }
+    }
+}
+
 /// One app.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppSpec {
@@ -132,6 +155,8 @@ pub struct AppSpec {
     pub ip_firewall: bool,
     /// `proxy_protocol`, with the older booleans folded in.
     pub proxy_protocol: ProxyProtocol,
+    /// byway's own fields for UDP apps.
+    pub udp: UdpOptions,
     /// `tls`.
     pub tls: TlsMode,
     /// `traffic_type`.

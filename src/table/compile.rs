@@ -75,6 +75,7 @@ fn lower(placed: &Placed<'_>, origins: Origins) -> App {
         ports: spec.edge.ports,
         ip_firewall: spec.ip_firewall,
         proxy_protocol: spec.proxy_protocol,
+        udp: spec.udp,
         tls: spec.tls,
         origins: origins.list,
         no_origin: origins.none,

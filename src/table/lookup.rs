@@ -5,7 +5,7 @@
 //! so the prefix is asked for only when there is no app, to name the drop.
 //! Measured (`tests/bench/lookup.rs` under callgrind): 60 instructions to find an app among 10 as among 100,000.
 
-use super::app_spec::{AppId, ProxyProtocol, TlsMode};
+use super::app_spec::{AppId, ProxyProtocol, TlsMode, UdpOptions};
 use super::edges::Edges;
 use super::origin_book::NoOrigin;
 use super::origin_spec::PortRange;
@@ -35,6 +35,8 @@ pub struct App {
     pub ip_firewall: bool,
     /// What the origin is told of the client.
     pub proxy_protocol: ProxyProtocol,
+    /// What byway's own fields for UDP say.
+    pub udp: UdpOptions,
     /// Who speaks TLS.
     pub tls: TlsMode,
     /// Where its connections go; empty while none is known.

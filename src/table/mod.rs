@@ -16,6 +16,7 @@ mod state;
 
 pub use app_spec::{
     AppId, AppSpec, Connectivity, Dns, DnsKind, EdgeIps, EdgePorts, ProxyProtocol, TlsMode, TrafficType,
+    UdpOptions,
 };
 pub use compile::{Placed, compile};
 pub use lookup::{App, Table};

@@ -1,28 +1,26 @@
 //! Whether an app is in force, and what keeps it out: named by check, show and log.
 
-use super::app_spec::{AppSpec, EdgeIps, ProxyProtocol, TlsMode, TrafficType};
+use super::app_spec::{AppSpec, EdgeIps, TlsMode, TrafficType};
 use super::origin_spec::OriginSpec;
 use crate::wire::Protocol;
 
 /// What this build does not act on although the app asks for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Missing {
-    /// `protocol` is UDP.
-    Udp,
     /// `origin_dns`, and the boot config names no name servers.
     NoResolvers,
     /// `edge_ips` is dynamic.
     DynamicEdgeIps,
     /// `tls` is not `off`.
     Tls,
-    /// `proxy_protocol` is not `off`, and `protocol` is UDP.
-    ProxyProtocol,
     /// `ip_firewall` is on, and an ASN or country block rule in the app's scopes has no data source.
     AsnOrCountryBlock,
     /// `traffic_type` is `http`.
     HttpPipeline,
     /// `argo_smart_routing` is on.
     Argo,
+    /// `amplification_limit` is 0.
+    AmplificationGuard,
 }
 
 /// How grave a missing thing is.
@@ -95,39 +93,34 @@ impl Missing {
     /// How grave it is.
     pub const fn weight(self) -> Weight {
         match self {
-            Self::Udp | Self::NoResolvers | Self::DynamicEdgeIps => Weight::Barred,
-            Self::Tls | Self::ProxyProtocol | Self::AsnOrCountryBlock => Weight::Partial,
-            Self::HttpPipeline | Self::Argo => Weight::Told,
+            Self::NoResolvers | Self::DynamicEdgeIps => Weight::Barred,
+            Self::Tls | Self::AsnOrCountryBlock => Weight::Partial,
+            Self::HttpPipeline | Self::Argo | Self::AmplificationGuard => Weight::Told,
         }
     }
 
     /// The field of the app that asks for it.
     pub const fn field(self) -> &'static str {
         match self {
-            Self::Udp => "protocol",
             Self::NoResolvers => "origin_dns",
             Self::DynamicEdgeIps => "edge_ips",
             Self::Tls => "tls",
-            Self::ProxyProtocol => "proxy_protocol",
             Self::AsnOrCountryBlock => "ip_firewall",
             Self::HttpPipeline => "traffic_type",
             Self::Argo => "argo_smart_routing",
+            Self::AmplificationGuard => "amplification_limit",
         }
     }
 
     /// What it means, in one sentence.
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Udp => "UDP is not carried yet",
             Self::NoResolvers => {
                 "there is no name server to ask; name some in [dns] resolvers of the boot config"
             }
             Self::DynamicEdgeIps => "dynamic edge addresses are not handed out yet; write static ones",
             Self::Tls => {
                 "TLS is not terminated yet: carried partially, the client's bytes would reach the origin as they are"
-            }
-            Self::ProxyProtocol => {
-                "no proxy protocol header is sent yet: carried partially, the origin would not learn the client's address"
             }
             Self::AsnOrCountryBlock => {
                 "a rule blocks an ASN or country, and its data source is missing ([geo] of the boot config): carried partially, clients that it blocks would come in"
@@ -136,21 +129,23 @@ impl Missing {
                 "traffic_type http is carried as plain TCP: no cache, no WAF, no header with the client's address"
             }
             Self::Argo => "argo_smart_routing is kept and has no effect",
+            Self::AmplificationGuard => {
+                "amplification_limit is 0: no guard, so that strangers may make this app flood third parties with its replies"
+            }
         }
     }
 }
 
 fn missing(app: &AppSpec, blocks_blindly: bool, resolves: bool) -> Vec<Missing> {
-    let udp = app.edge.protocol == Protocol::Udp;
+    let tcp = app.edge.protocol == Protocol::Tcp;
     let asked = [
-        (udp, Missing::Udp),
         (!resolves && matches!(app.origin, OriginSpec::Dns { .. }), Missing::NoResolvers),
         (matches!(app.edge_ips, EdgeIps::Dynamic(_)), Missing::DynamicEdgeIps),
         (app.tls != TlsMode::Off, Missing::Tls),
-        (udp && app.proxy_protocol != ProxyProtocol::Off, Missing::ProxyProtocol),
         (app.ip_firewall && blocks_blindly, Missing::AsnOrCountryBlock),
         (app.traffic_type == TrafficType::Http, Missing::HttpPipeline),
         (app.argo_smart_routing, Missing::Argo),
+        (!tcp && app.udp.amplification_limit == 0, Missing::AmplificationGuard),
     ];
     asked.into_iter().filter(|(asks, _)| *asks).map(|(_, missing)| missing).collect()
 }

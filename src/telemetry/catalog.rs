@@ -121,6 +121,25 @@ catalog! {
         "byway_backed_off_origins_total" "Origins left alone for a while because connects to them failed." { BackedOffOrigins }
         "byway_untracked_origins_total" "Connections to one of several origins that is not looked after, for want of a place." { UntrackedOrigins }
         "byway_proxy_headers_total" "PROXY protocol headers sent ahead of a connection." { ProxyHeadersSent }
+        "byway_udp_sessions_opened_total" "UDP clients that got a session." { UdpOpened }
+        "byway_udp_sessions_answered_total" "UDP sessions whose origin answered." { UdpAnswered }
+        "byway_udp_sessions_proven_total" "UDP sessions whose client proved its address." { UdpProven }
+        "byway_udp_sessions_closed_total" "UDP sessions that ended, by what ended them." {
+            UdpClosedByIdleTimeout("end" = "idle_timeout"),
+            UdpClosedUnanswered("end" = "unanswered"),
+            UdpClosedByEviction("end" = "evicted"),
+            UdpClosedByOriginRefused("end" = "origin_refused"),
+            UdpClosedByClientRefused("end" = "client_refused"),
+            UdpClosedByFirewall("end" = "firewall"),
+            UdpClosedByOriginForbidden("end" = "origin_forbidden"),
+            UdpClosedByAppRemoval("end" = "app_removed"),
+            UdpClosedByDrain("end" = "drain"),
+        }
+        "byway_udp_datagrams_total" "Datagrams of live UDP sessions received." {
+            UdpFromClients("from" = "client"),
+            UdpFromOrigins("from" = "origin"),
+        }
+        "byway_udp_fragmented_total" "Datagrams that went out in fragments." { UdpFragmented }
         "byway_rejudged_sessions_total" "Sessions judged again under a newer snapshot." { RejudgedSessions }
         "byway_snapshots_total" "Snapshots taken into force." { SnapshotsTaken }
         "byway_lost_events_total" "Events that found control's queue full." { LostEvents }
@@ -134,6 +153,7 @@ catalog! {
     Gauge {
         "byway_epoch" "Number of the snapshot in force." { Epoch }
         "byway_sessions" "Sessions held." { Sessions }
+        "byway_udp_sessions" "UDP sessions held." { UdpSessions }
         "byway_half_open_sessions" "Sessions whose client handshake is not complete." { HalfOpen }
         "byway_time_waits" "Tuples in TIME-WAIT." { TimeWaits }
         "byway_neighbors" "Next hops held." { Neighbors }

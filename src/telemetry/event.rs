@@ -30,6 +30,25 @@ impl EventKind {
     }
 }
 
+/// What a connection is made of (`ClientProto`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Transport {
+    /// Spectrum's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
 /// The status codes of Spectrum's event log that byway brings about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
@@ -46,6 +65,10 @@ pub enum Status {
     OriginTimedOut = 445,
     /// The origin's keep-alive expired.
     OriginKeepAliveExpired = 446,
+    /// A datagram to the origin of a live session was refused (ECONNREFUSED).
+    OriginWriteFailed = 447,
+    /// A datagram to the client of a live session was refused (ECONNREFUSED).
+    ClientRefused = 495,
     /// The client's keep-alive expired (EHOSTUNREACH).
     ClientUnreachable = 496,
     /// The established client timed out.
@@ -125,6 +148,8 @@ pub struct Event {
     pub worker: WorkerId,
     /// When, on the workers' clock.
     pub at: Instant,
+    /// TCP or UDP, on both legs.
+    pub transport: Transport,
     /// The app.
     pub app: AppSlot,
     /// The client.

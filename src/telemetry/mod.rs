@@ -7,6 +7,6 @@ mod histogram;
 mod page;
 
 pub use catalog::{AppCounter, Counter, Gauge, Meta};
-pub use event::{Event, EventKind, FirewallMatch, Status};
+pub use event::{Event, EventKind, FirewallMatch, Status, Transport};
 pub use histogram::SpanHistogram;
 pub use page::{PageReader, PageSize, PageWriter, page};

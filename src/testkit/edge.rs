@@ -18,7 +18,7 @@ use crate::snapshot::{
 };
 use crate::table::{
     AppId, AppSpec, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec, PortRange, Prefix,
-    PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType,
+    PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
 };
 use crate::telemetry::{PageReader, PageSize, page};
 use crate::wire::Protocol;
@@ -75,20 +75,33 @@ pub struct LabApp {
     pub origin_port: u16,
     /// Whether access rules act on it.
     pub ip_firewall: bool,
+    /// What the origin is told of the client.
+    pub proxy_protocol: ProxyProtocol,
+    /// byway's own fields for UDP.
+    pub udp: UdpOptions,
+}
+
+impl LabApp {
+    /// `udp/53` to an IPv4 origin.
+    pub const DNS: Self = Self {
+        protocol: Protocol::Udp,
+        port: 53,
+        origin: "192.0.2.1",
+        origin_port: 53,
+        ip_firewall: false,
+        proxy_protocol: ProxyProtocol::Off,
+        udp: UdpOptions { amplification_limit: UdpOptions::AMPLIFICATION_LIMIT, proxy_every_datagram: false },
+    };
+    /// `tcp/80` to an IPv4 origin.
+    pub const WEB: Self = Self { protocol: Protocol::Tcp, port: 80, origin_port: 8080, ..Self::DNS };
 }
 
 /// Port 80 to an IPv4 origin, 81 to an IPv6 one, 22 behind the firewall, 53 for UDP.
 pub const LAB_APPS: [LabApp; 4] = [
-    LabApp { protocol: Protocol::Tcp, port: 80, origin: "192.0.2.1", origin_port: 8080, ip_firewall: false },
-    LabApp {
-        protocol: Protocol::Tcp,
-        port: 81,
-        origin: "2001:2:2::1",
-        origin_port: 8081,
-        ip_firewall: false,
-    },
-    LabApp { protocol: Protocol::Tcp, port: 22, origin: "192.0.2.1", origin_port: 22, ip_firewall: true },
-    LabApp { protocol: Protocol::Udp, port: 53, origin: "192.0.2.1", origin_port: 53, ip_firewall: false },
+    LabApp::WEB,
+    LabApp { port: 81, origin: "2001:2:2::1", origin_port: 8081, ..LabApp::WEB },
+    LabApp { port: 22, origin_port: 22, ip_firewall: true, ..LabApp::WEB },
+    LabApp::DNS,
 ];
 
 /// A live spec of these apps, with these addresses blocked.
@@ -134,7 +147,8 @@ fn app_spec(app: &LabApp) -> AppSpec {
         origin: OriginSpec::Direct(vec![origin].into()),
         origin_port: None,
         ip_firewall: app.ip_firewall,
-        proxy_protocol: ProxyProtocol::Off,
+        proxy_protocol: app.proxy_protocol,
+        udp: app.udp,
         tls: TlsMode::Off,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static(EDGE_IPS.map(addr).into()),
@@ -178,6 +192,19 @@ pub fn session_settings() -> session::Settings {
     }
 }
 
+/// UDP session settings of a small edge.
+pub fn udp_settings() -> session::udp::Settings {
+    session::udp::Settings {
+        sessions_max: 256,
+        idle_timeout: Span::from_secs(60),
+        unanswered_timeout: Span::from_secs(5),
+        removed_app_grace: Span::from_secs(30),
+        special_sources: true,
+        egress: session_settings().egress,
+        comes_home: None,
+    }
+}
+
 /// Worker settings of the laboratory's edge.
 ///
 /// # Panics
@@ -203,6 +230,7 @@ pub fn settings(workers: u8) -> Settings {
         origin_allow: ORIGIN_NETS.map(|net| net.parse().expect("a net")).into(),
         rates: Rates::default(),
         session: session_settings(),
+        udp: udp_settings(),
     }
 }
 

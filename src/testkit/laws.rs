@@ -42,5 +42,9 @@ pub fn check<P: Port>(worker: &Worker<P>, sessions_max: usize) -> Result<(), Str
     if worker.sessions() > sessions_max || page.gauge(Gauge::Sessions) != worker.sessions() as u64 {
         return Err(format!("{} sessions of {sessions_max} at most", worker.sessions()));
     }
+    if worker.udp_sessions() > sessions_max || page.gauge(Gauge::UdpSessions) != worker.udp_sessions() as u64
+    {
+        return Err(format!("{} UDP sessions of {sessions_max} at most", worker.udp_sessions()));
+    }
     Ok(())
 }

@@ -174,6 +174,19 @@ impl Change {
         Self(Sum(add(self.0.addr(new).0, !old)))
     }
 
+    /// With bytes put in; of even length, at an even offset.
+    #[inline]
+    pub fn inserted(self, bytes: &[u8]) -> Self {
+        Self(self.0.bytes(bytes))
+    }
+
+    /// With bytes taken out; of even length, at an even offset.
+    #[inline]
+    pub fn removed(self, bytes: &[u8]) -> Self {
+        let Sum(old) = Sum::ZERO.bytes(bytes);
+        Self(Sum(add(self.0.0, !old)))
+    }
+
     /// Both changes together.
     #[inline]
     pub const fn and(self, other: Self) -> Self {

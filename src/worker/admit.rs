@@ -9,13 +9,13 @@ use crate::port::Port;
 use crate::session::{SessionView, Standing};
 use crate::snapshot::Snapshot;
 use crate::table::App;
-use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, Status};
+use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, Status, Transport};
 use crate::wire::{FlowKey, Protocol};
 
 /// Whether a live session stands under a new snapshot. Its origin stays what it was; its app must still own the edge
 /// address and port, and no rule may block the client.
 pub(super) fn standing(snapshot: &Snapshot, view: &SessionView) -> Standing {
-    let found = snapshot.table.find(view.edge.addr, Protocol::Tcp, view.edge.port);
+    let found = snapshot.table.find(view.edge.addr, view.protocol, view.edge.port);
     let app = found.ok().filter(|slot| *slot == view.app).and_then(|slot| snapshot.table.app(slot));
     let Some(app) = app else { return Standing::Drain };
     match snapshot.judge(app, view.client.addr) {
@@ -53,6 +53,7 @@ fn filtered_event<P: Port>(exit: &Exit<P>, app: &App, key: &FlowKey, firewall: F
         status: Status::FirewallDeny,
         worker: exit.id,
         at: exit.now,
+        transport: transport(key.protocol),
         app: app.slot,
         client: key.src_endpoint(),
         whence: Whence::UNKNOWN,
@@ -71,11 +72,19 @@ fn filtered_event<P: Port>(exit: &Exit<P>, app: &App, key: &FlowKey, firewall: F
     }
 }
 
+const fn transport(protocol: Protocol) -> Transport {
+    match protocol {
+        Protocol::Tcp => Transport::Tcp,
+        Protocol::Udp => Transport::Udp,
+    }
+}
+
 impl<P: Port> Worker<P> {
     /// Judges the next few live sessions under the newest snapshot; `true` when all were.
     pub(super) fn sweep(&mut self) -> bool {
         let (snapshot, now) = (&**self.reader.current(), self.exit.now);
-        self.sessions.sweep(snapshot.epoch, now, |view| standing(snapshot, view), &mut self.exit)
+        let udp = self.udp.sweep(snapshot.epoch, now, |view| standing(snapshot, view), &mut self.exit);
+        self.sessions.sweep(snapshot.epoch, now, |view| standing(snapshot, view), &mut self.exit) && udp
     }
 
     /// Judges a session that the road met before the sweep did; `true` while it lives.
@@ -85,5 +94,14 @@ impl<P: Port> Worker<P> {
         let Some(view) = self.sessions.view(leg) else { return false };
         let standing = standing(snapshot, &view);
         self.sessions.rejudge(leg, standing, snapshot.epoch, now, &mut self.exit)
+    }
+
+    /// The same for a UDP session.
+    #[cold]
+    pub(super) fn rejudge_udp(&mut self, leg: LegRef) -> bool {
+        let (snapshot, now) = (&**self.reader.current(), self.exit.now);
+        let Some(view) = self.udp.view(leg) else { return false };
+        let standing = standing(snapshot, &view);
+        self.udp.rejudge(leg, standing, snapshot.epoch, now, &mut self.exit)
     }
 }

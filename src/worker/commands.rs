@@ -39,7 +39,8 @@ impl<P: Port> Worker<P> {
         }
         if ending_all {
             let done = self.sessions.end_all(self.exit.now, &mut self.exit);
-            self.errands.ending_all = !done;
+            let udp_done = self.udp.end_all(self.exit.now, &mut self.exit);
+            self.errands.ending_all = !(done && udp_done);
         }
         more || ending_all
     }
@@ -75,7 +76,7 @@ impl<P: Port> Worker<P> {
             return Some(listing);
         }
         let (mail, mut shown) = (&self.exit.mail, 0);
-        let next = self.sessions.rows(cursor, slots, &mut |view| {
+        let next = self.rows(cursor, slots, &mut |view| {
             shown += u32::from(mail.answer(Reply::Session(request, row(&view))));
         });
         match next {
@@ -107,6 +108,17 @@ impl<P: Port> Worker<P> {
         self.answer(Reply::Done { request, cursor: None });
     }
 
+    /// Shows the sessions among the `slots` slots from `cursor` on; where to go on, `None` at the end. UDP's slots are
+    /// counted behind TCP's.
+    fn rows(&self, cursor: u32, slots: usize, show: &mut impl FnMut(SessionView)) -> Option<u32> {
+        let base = self.sessions.slots();
+        if cursor < base {
+            return Some(self.sessions.rows(cursor, slots, show).unwrap_or(base));
+        }
+        let shift = &mut |view: SessionView| show(SessionView { slot: base + view.slot, ..view });
+        self.udp.rows(cursor - base, slots, shift).map(|next| base + next)
+    }
+
     fn answer(&self, reply: Reply) {
         if !self.exit.mail.answer(reply) {
             self.exit.page.count(Counter::LostReplies);
@@ -116,6 +128,7 @@ impl<P: Port> Worker<P> {
 
 fn row(view: &SessionView) -> SessionRow {
     SessionRow {
+        protocol: view.protocol,
         slot: view.slot,
         phase: view.phase.name(),
         app: view.app,

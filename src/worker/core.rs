@@ -21,7 +21,7 @@ use super::locals::DenyList;
 use super::{HandoverEnds, Ledger, NeighborView, Refusal, Settings};
 use crate::base::{Epoch, Instant, PortId, WorkerId};
 use crate::port::{Port, RssReport};
-use crate::session::{ComesHome, Sessions};
+use crate::session::{ComesHome, Sessions, udp};
 use crate::snapshot::{Snapshot, SnapshotReader, WorkerMail};
 use crate::telemetry::{Counter, Gauge, PageReader, PageWriter};
 use crate::wire::{FlowKey, Steering};
@@ -70,6 +70,7 @@ pub struct Worker<P: Port> {
     pub(super) workers: u8,
     pub(super) exit: Exit<P>,
     pub(super) sessions: Sessions,
+    pub(super) udp: udp::Sessions,
     pub(super) reader: SnapshotReader,
     pub(super) handover: HandoverEnds<P::Frame>,
     pub(super) steering: Steering,
@@ -93,6 +94,7 @@ impl<P: Port> Worker<P> {
         let Equipment { ports, reader, mail, handover, page, secret } = equipment;
         let mut session = settings.session.clone();
         session.comes_home = comes_home(&ports, id, settings.workers);
+        let udp = udp::Settings { comes_home: session.comes_home.clone(), ..settings.udp.clone() };
         let mut exit = Exit::new(id, settings, ports, mail, page, &secret);
         exit.now = now;
         exit.origins.take(reader.current());
@@ -102,6 +104,7 @@ impl<P: Port> Worker<P> {
             workers: settings.workers.max(1),
             exit,
             sessions: Sessions::new(session, id, settings.workers, &secret, now),
+            udp: udp::Sessions::new(udp, id, settings.workers, &secret, now),
             reader,
             handover,
             steering: Steering::new(settings.workers),
@@ -139,6 +142,7 @@ impl<P: Port> Worker<P> {
         let resolver = (self.id == WorkerId(0)).then(|| self.announcements.deadline()).flatten();
         let due = [
             self.sessions.next_deadline(),
+            self.udp.next_deadline(),
             self.exit.neighbors.deadline(),
             self.exit.filtered.deadline(),
             resolver,
@@ -156,9 +160,14 @@ impl<P: Port> Worker<P> {
         self.exit.held()
     }
 
-    /// Sessions that it holds.
+    /// TCP sessions that it holds.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// UDP sessions that it holds.
+    pub fn udp_sessions(&self) -> usize {
+        self.udp.len()
     }
 
     /// The next hops that it knows.
@@ -193,9 +202,11 @@ impl<P: Port> Worker<P> {
         }
         if self.reader.current().draining {
             self.sessions.drain();
+            self.udp.drain();
         }
         self.exit.page.count(Counter::SnapshotsTaken);
         self.sessions.restart_sweep();
+        self.udp.restart_sweep();
         self.sweeping = true;
     }
 
@@ -203,6 +214,7 @@ impl<P: Port> Worker<P> {
     fn keep_time(&mut self) -> bool {
         let now = self.exit.now;
         self.sessions.expire(now, &mut self.exit);
+        self.udp.expire(now, &mut self.exit);
         self.ask_neighbors();
         self.announce();
         self.exit.tell_filtered();
@@ -231,10 +243,14 @@ impl<P: Port> Worker<P> {
         }
         page.set(Gauge::Epoch, self.epoch().0);
         page.set(Gauge::Sessions, self.sessions.len() as u64);
+        page.set(Gauge::UdpSessions, self.udp.len() as u64);
         page.set(Gauge::HalfOpen, self.sessions.half_open() as u64);
         let (time_waits, egress_resting) = self.sessions.resting();
         page.set(Gauge::TimeWaits, time_waits as u64);
-        page.set(Gauge::EgressPorts, (egress_resting + self.sessions.len()) as u64);
+        page.set(
+            Gauge::EgressPorts,
+            (egress_resting + self.sessions.len() + self.udp.resting() + self.udp.len()) as u64,
+        );
         self.exit.ledger.transmitted += flushed.frames;
         self.posted = self.exit.ledger;
         let turn = Turn { received: taken_in as u32, sent: flushed.frames as u32, busy, stop: self.stop };

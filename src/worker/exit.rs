@@ -18,7 +18,7 @@ use super::routes::Routes;
 use super::waiting::Waiting;
 use super::{Ledger, Settings};
 use crate::base::limits::FRAME_BYTES_MAX;
-use crate::base::{Addr, AppSlot, DropReason, Endpoint, Hop, Instant, PortId, WorkerId};
+use crate::base::{Addr, AppSlot, DropReason, Endpoint, Fate, Hop, Instant, PortId, WorkerId};
 use crate::port::{ChecksumOffload, Frame, Port, TxMeta};
 use crate::session::{Choice, Net, NoChoice, OriginNews, OriginPlace};
 use crate::snapshot::WorkerMail;
@@ -116,6 +116,34 @@ impl<P: Port> Exit<P> {
             address(frame.bytes_mut(), from, self.faces[port.index()].mac);
         }
         self.push(port, frame);
+    }
+
+    /// Sends a received frame on whose packet is written anew, its checksums complete.
+    #[inline]
+    pub fn forward(&mut self, hop: Hop, frame: P::Frame) -> Fate {
+        let Some(hop) = self.lead(hop, &frame.bytes()[ethernet::HEADER_LEN..]) else {
+            return Fate::Dropped(DropReason::NoRoute);
+        };
+        self.dispatch(hop, frame);
+        Fate::Sent
+    }
+
+    /// Sends a packet of our own whose checksums `fill` has made; whether there was a buffer for it.
+    pub fn emit_whole(&mut self, hop: Hop, len: usize, fill: impl FnOnce(&mut [u8])) -> bool {
+        let frame = self.outbox.spare();
+        let Some(mut frame) =
+            frame.and_then(|mut frame| frame.set_len(ethernet::HEADER_LEN + len).then_some(frame))
+        else {
+            self.page.refused(DropReason::NoFrame);
+            return false;
+        };
+        fill(&mut frame.bytes_mut()[ethernet::HEADER_LEN..]);
+        self.ledger.made += 1;
+        match self.lead(hop, &frame.bytes()[ethernet::HEADER_LEN..]) {
+            Some(hop) => self.dispatch(hop, frame),
+            None => self.lose(DropReason::NoRoute),
+        }
+        true
     }
 
     /// Puts a complete frame into a port's batch.

@@ -116,6 +116,7 @@ mod tests {
             status: Status::FirewallDeny,
             worker: WorkerId(0),
             at: Instant::ZERO + Span::from_secs(at_s),
+            transport: crate::telemetry::Transport::Udp,
             app: AppSlot(app),
             client,
             whence: Whence::UNKNOWN,

@@ -3,9 +3,9 @@
 use super::core::Worker;
 use crate::base::{Addr, DropReason, Fate, PortId};
 use crate::port::{Frame, Port};
-use crate::session::{Net, PathError};
+use crate::session::{Net, PathError, udp};
 use crate::telemetry::Counter;
-use crate::wire::{Family, IcmpErrorKind, IcmpMessage, Protocol, Quoted, icmp, ipv6};
+use crate::wire::{Family, IcmpErrorKind, IcmpMessage, Protocol, Quoted, Unreachable, icmp, ipv6};
 
 /// Where an ICMP message lies in its frame, who speaks to whom, and on which port.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ impl<P: Port> Worker<P> {
         let message = &frame.bytes()[place.icmp_offset..place.ip_end];
         match IcmpMessage::parse(message, Family::of(place.dst)) {
             Ok(IcmpMessage::EchoRequest) => self.echo(frame, place),
-            Ok(IcmpMessage::Error { kind, quoted }) => self.take_error(kind, &quoted),
+            Ok(IcmpMessage::Error { kind, quoted }) => self.take_error(place.src, kind, &quoted),
             Ok(IcmpMessage::Other) => Fate::Dropped(DropReason::IcmpIgnored),
             Err(reason) => Fate::Dropped(reason),
         }
@@ -72,12 +72,12 @@ impl<P: Port> Worker<P> {
         Err(if table.covers(dst) { DropReason::NoApp } else { DropReason::NoPrefix })
     }
 
-    fn take_error(&mut self, kind: IcmpErrorKind, quoted: &Quoted) -> Fate {
+    fn take_error(&mut self, from: Addr, kind: IcmpErrorKind, quoted: &Quoted) -> Fate {
         if !self.limits.icmp_in.allow(self.exit.now) {
             return Fate::Dropped(DropReason::IcmpRateLimited);
         }
         if quoted.key.protocol == Protocol::Udp {
-            return Fate::Dropped(DropReason::IcmpUnsolicited);
+            return self.take_udp_error(from, kind, quoted);
         }
         match path_error(kind) {
             Some(error) => {
@@ -90,6 +90,25 @@ impl<P: Port> Worker<P> {
             }
             None => Fate::Dropped(DropReason::IcmpIgnored),
         }
+    }
+
+    fn take_udp_error(&mut self, from: Addr, kind: IcmpErrorKind, quoted: &Quoted) -> Fate {
+        let error = match kind {
+            IcmpErrorKind::TooBig { mtu } => udp::IcmpError::TooBig { mtu },
+            IcmpErrorKind::Unreachable(Unreachable::Port) => udp::IcmpError::PortUnreachable,
+            // RFC 1122 4.1.3.3: may pass; the session's own timeouts judge.
+            IcmpErrorKind::Unreachable(
+                Unreachable::Network | Unreachable::Host | Unreachable::Protocol | Unreachable::Prohibited,
+            )
+            | IcmpErrorKind::TimeExceeded
+            | IcmpErrorKind::ParameterProblem => return Fate::Dropped(DropReason::IcmpIgnored),
+        };
+        let now = self.exit.now;
+        let fate = self.udp.icmp_error(&quoted.key, from, error, now, &mut self.exit);
+        if fate == Fate::Absorbed {
+            self.exit.page.count(Counter::IcmpErrorsAccepted);
+        }
+        fate
     }
 }
 

@@ -131,7 +131,12 @@ impl<P: Port> Worker<P> {
                     self.sessions.prefetch(hash);
                     hash
                 }
-                Parsed::Udp { .. } | Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. } => 0,
+                Parsed::Udp { key, .. } => {
+                    let hash = self.udp.hash(key);
+                    self.udp.prefetch(hash);
+                    hash
+                }
+                Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. } => 0,
             };
             hashes.push(hash);
         }

@@ -4,6 +4,7 @@ mod admit;
 mod announce;
 mod commands;
 mod core;
+mod datagram;
 mod exit;
 mod filtered;
 mod handover;

@@ -6,7 +6,7 @@
 //! | an access rule                          | by `blocked_tcp`: nothing, or RST                               |
 //! | out of state, to a live app or egress   | RST: a peer that outlived our restart learns it at once instead |
 //! |                                         | of hanging until its own timers end (RFC 9293 3.5.2)            |
-//! | UDP to an edge address with an app      | ICMP port unreachable (RFC 1122 4.1.3.1)                        |
+//! | UDP too long for the path               | ICMP too big, where the sender has proven itself (`datagram`)   |
 //! | anything else                           | nothing                                                         |
 //!
 //! An RST is never longer than what it answers, and an ICMP error by no more than its headers, so that nothing worth
@@ -19,7 +19,7 @@ use crate::port::Port;
 use crate::session::Net;
 use crate::telemetry::Counter;
 use crate::wire::tcp::TcpEmit;
-use crate::wire::{FlowKey, IcmpErrorEmit, IcmpErrorKind, TcpFlags, TcpSegment, Unreachable};
+use crate::wire::{FlowKey, IcmpErrorEmit, IcmpErrorKind, TcpFlags, TcpSegment};
 
 impl<P: Port> Worker<P> {
     /// Answers a TCP segment that was refused for `reason`, where that is due.
@@ -58,9 +58,8 @@ impl<P: Port> Worker<P> {
         self.exit.page.count(Counter::ResetsSent);
     }
 
-    /// An ICMP port unreachable about `packet`, from the address that it was for.
-    pub(super) fn send_unreachable(&mut self, key: &FlowKey, packet: &[u8]) {
-        let kind = IcmpErrorKind::Unreachable(Unreachable::Port);
+    /// An ICMP error about `packet`, from the address that it was for.
+    pub(super) fn send_icmp_error(&mut self, key: &FlowKey, kind: IcmpErrorKind, packet: &[u8]) {
         let Some(error) = IcmpErrorEmit::new(key.dst, kind, packet) else { return };
         if !self.limits.icmp_error.allow(self.exit.now) {
             return;

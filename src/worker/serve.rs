@@ -8,10 +8,11 @@ use super::locals::Local;
 use crate::base::{Addr, DropReason, Fate};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
+use crate::session::udp::Datagram;
 use crate::session::{Admission, Net};
 use crate::table::App;
 use crate::telemetry::AppCounter;
-use crate::wire::{FlowKey, Parsed, Protocol, TcpSegment, ethernet};
+use crate::wire::{Parsed, Protocol, TcpSegment};
 
 impl<P: Port> Worker<P> {
     /// The fate of one frame whose flow is this worker's.
@@ -24,8 +25,8 @@ impl<P: Port> Worker<P> {
                 self.exit.outbox.recycle(frame);
                 fate
             }
-            Parsed::Udp { key, ip_end, .. } => {
-                self.serve_udp(&key, &frame.bytes()[ethernet::HEADER_LEN..usize::from(ip_end)])
+            Parsed::Udp { key, payload_offset, ip_end } => {
+                self.serve_udp(frame, &key, Datagram { payload_offset, end: ip_end }, hash)
             }
             Parsed::Icmp { src, dst, ip_offset, icmp_offset, ip_end } => {
                 let [ip_offset, icmp_offset, ip_end] = [ip_offset, icmp_offset, ip_end].map(usize::from);
@@ -108,28 +109,6 @@ impl<P: Port> Worker<P> {
             Some(Local::Egress) if !segment.flags.is_first_syn() => Err(DropReason::OutOfState),
             Some(Local::Egress | Local::Port(_)) => Err(DropReason::NoApp),
             None => Ok(()),
-        }
-    }
-
-    /// Datagrams have no sessions yet: all are refused by name.
-    fn serve_udp(&mut self, key: &FlowKey, packet: &[u8]) -> Fate {
-        let reason = self.refuse_udp(key);
-        if matches!(reason, DropReason::NoAppPort | DropReason::WrongProtocol) {
-            self.send_unreachable(key, packet);
-        }
-        Fate::Dropped(reason)
-    }
-
-    fn refuse_udp(&self, key: &FlowKey) -> DropReason {
-        if let Err(reason) = self.check_source(key.src) {
-            return reason;
-        }
-        if self.exit.locals.find(key.dst).is_some() {
-            return DropReason::NoApp;
-        }
-        match self.snapshot().table.find(key.dst, Protocol::Udp, key.dst_port) {
-            Ok(_) => DropReason::NoAppPort,
-            Err(reason) => reason,
         }
     }
 }

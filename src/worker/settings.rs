@@ -26,6 +26,8 @@ pub struct Settings {
     pub rates: Rates,
     /// What the session room is told, the egress addresses among it. `comes_home` is the worker's to set.
     pub session: session::Settings,
+    /// The same for UDP's sessions.
+    pub udp: session::udp::Settings,
 }
 
 /// One port's place in the network.

@@ -111,7 +111,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new(config: fn(&mut Settings), apps: &[LabApp], blocked: &[Addr]) -> Self {
+    pub fn new(config: impl FnOnce(&mut Settings), apps: &[LabApp], blocked: &[Addr]) -> Self {
         let mut settings = settings(1);
         let gateways = ["198.18.0.2", "2001:2:0:1::2"].map(|text| text.parse().expect("an address"));
         settings.ports[0].static_neighbors = gateways.map(|gateway| (gateway, GATEWAY_MAC)).to_vec();

@@ -89,7 +89,7 @@ fn addresses() -> Vec<Row> {
         dies("to the port's own address", to("198.18.0.1"), NoApp),
         dies("to an egress address", to("198.18.0.10"), NoApp),
         dies("to a port without an app", syn(v4(), 443), NoAppPort),
-        dies("TCP to a UDP app, which is not in force yet", syn(v6(), 53), NoAppPort),
+        dies("TCP to a UDP app", syn(v6(), 53), WrongProtocol),
         dies(
             "a datagram to an address without apps",
             eth().ip4(CLIENT4, "198.51.100.11").udp(1, 53).bytes(),

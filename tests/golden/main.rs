@@ -7,6 +7,7 @@ mod lifetime;
 mod link;
 mod origins;
 mod refusals;
+mod udp;
 
 use bench::Row;
 use byway::base::DropReason;
@@ -22,7 +23,8 @@ fn every_row_comes_out_as_it_says() {
     assert!(faults.is_empty(), "{} rows fail:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// What dies inside a session is held by the TCP scripts, what needs a full table or ring by `lifetime`.
+/// What dies inside a session is held by the TCP scripts, what needs a full table or ring by `lifetime`, what needs a
+/// UDP session by `udp`.
 #[test]
 fn every_reason_of_the_worker_has_a_row() {
     use DropReason::*;
@@ -42,6 +44,10 @@ fn every_reason_of_the_worker_has_a_row() {
         SessionsFull,
         OriginForbidden,
         OriginUnresolved,
+        UdpSessionsFull,
+        AmplificationLimited,
+        ProxyHeaderBad,
+        DatagramTooLong,
     ];
     let rows = rows();
     let moved = rows.iter().flat_map(|row| &row.moved);

@@ -5,7 +5,7 @@ use byway::firewall::{AsNumber, Country, Layers, Mode, NetOf, RuleNet, RuleSpec,
 use byway::snapshot::{AccountSpec, LiveSpec, ZoneSpec};
 use byway::table::{
     AppId, AppSpec, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginDnsKind,
-    OriginSpec, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType,
+    OriginSpec, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
 };
 use byway::wire::Protocol;
 use proptest::collection::vec;
@@ -153,6 +153,7 @@ fn make_app(
         origin_port: (by_name || port).then_some(edge.ports),
         ip_firewall,
         proxy_protocol,
+        udp: if tcp { UdpOptions::default() } else { udp_options(dice, proxy_protocol) },
         tls,
         traffic_type: if http && tcp { TrafficType::Http } else { TrafficType::Direct },
         edge_ips,
@@ -161,6 +162,12 @@ fn make_app(
         created_on: rare.then(|| "2026-01-31T12:00:00.000001Z".into()),
         modified_on: None,
     }
+}
+
+fn udp_options(dice: u8, proxy_protocol: ProxyProtocol) -> UdpOptions {
+    let limit = [UdpOptions::AMPLIFICATION_LIMIT, 0, 17][usize::from(dice) % 3];
+    let proxy_every_datagram = proxy_protocol == ProxyProtocol::V2 && dice.is_multiple_of(2);
+    UdpOptions { amplification_limit: limit, proxy_every_datagram }
 }
 
 fn origin(edge: EdgePorts, by_name: bool, count: u8, ttl_s: Option<u32>) -> OriginSpec {

@@ -94,6 +94,20 @@ fn settings(sessions: usize) -> worker::Settings {
         origin_allow: super::super::whereabouts::lab().origin_allow,
         rates: worker::Rates::default(),
         session: session_settings(sessions),
+        udp: udp_settings(0),
+    }
+}
+
+/// UDP sessions of the bench.
+fn udp_settings(sessions: usize) -> session::udp::Settings {
+    session::udp::Settings {
+        sessions_max: sessions as u32 + 64,
+        idle_timeout: Span::from_secs(60),
+        unanswered_timeout: Span::from_secs(5),
+        removed_app_grace: Span::from_secs(60),
+        special_sources: true,
+        egress: session_settings(0).egress,
+        comes_home: None,
     }
 }
 

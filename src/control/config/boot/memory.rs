@@ -5,6 +5,8 @@ use std::fmt;
 
 /// Memory of one session beside its buffers, in bytes: the bound that the bench holds.
 const SESSION_BYTES: usize = 2_560;
+/// Memory of one UDP session, in bytes: the bound that the bench holds.
+const UDP_SESSION_BYTES: usize = 512;
 /// A frame buffer's own header and headroom in DPDK's pool, in bytes.
 const FRAME_OVERHEAD_BYTES: usize = 384;
 
@@ -27,7 +29,7 @@ impl MemoryEstimate {
         let frame = |mtu: u16| usize::from(mtu) + 14 + FRAME_OVERHEAD_BYTES;
         Self {
             frames_bytes: spec.ports.iter().map(|port| workers * spec.memory.frames * frame(port.mtu)).sum(),
-            sessions_bytes: sessions * SESSION_BYTES,
+            sessions_bytes: sessions * SESSION_BYTES + workers * spec.udp.sessions * UDP_SESSION_BYTES,
             buffers_bytes: sessions * 2 * (spec.tcp.rx_buffer_bytes + spec.tcp.tx_buffer_bytes),
         }
     }

@@ -14,6 +14,6 @@ pub use memory::MemoryEstimate;
 pub use parse::{TEMPLATE, parse};
 pub use spec::{
     BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec,
-    NeighborSpec, OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered,
+    NeighborSpec, OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, UdpSpec, Unanswered,
     WorkersSpec,
 };

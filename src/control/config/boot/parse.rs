@@ -4,7 +4,7 @@ use super::check::{self, Draft, PortPlaces, RoutePlaces};
 use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text, whole};
 use super::spec::{
     BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec,
-    NeighborSpec, OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, Unanswered,
+    NeighborSpec, OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, UdpSpec, Unanswered,
     WorkersSpec,
 };
 use super::values::{
@@ -81,6 +81,7 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         routes,
         egress,
         tcp: tcp(&mut top, notes),
+        udp: udp(&mut top, notes),
         icmp: icmp(&mut top, notes),
         neighbors,
         deny: sources(&mut top, notes),
@@ -256,6 +257,17 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> TcpSpec {
             1_000,
             whole("ACKs a second", 1..=1 << 30),
         ),
+    };
+    section.finish(notes);
+    spec
+}
+
+fn udp(top: &mut Section, notes: &mut Notes) -> UdpSpec {
+    let mut section = top.section(notes, "udp");
+    let spec = UdpSpec {
+        sessions: section.value(notes, "sessions", 65_536, whole("sessions", 16..=1 << 22)),
+        idle_timeout: seconds(&mut section, notes, "idle_timeout_s", 60, 1..=DAY_S),
+        unanswered_timeout: seconds(&mut section, notes, "unanswered_timeout_s", 5, 1..=600),
     };
     section.finish(notes);
     spec

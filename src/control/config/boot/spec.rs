@@ -47,6 +47,8 @@ pub struct BootSpec {
     pub egress: EgressSpec,
     /// TCP sessions.
     pub tcp: TcpSpec,
+    /// UDP sessions.
+    pub udp: UdpSpec,
     /// ICMP rates.
     pub icmp: IcmpSpec,
     /// Neighbour resolution.
@@ -309,6 +311,17 @@ pub struct DnsSpec {
     pub ttl_min: Span,
     /// How long the last good answer may be used.
     pub stale_max: Span,
+}
+
+/// UDP sessions. Numbers are a worker's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UdpSpec {
+    /// Sessions that one worker holds.
+    pub sessions: usize,
+    /// A session without a datagram for this long ends.
+    pub idle_timeout: Span,
+    /// The same while its origin has not answered.
+    pub unanswered_timeout: Span,
 }
 
 /// ICMP rates, a second and worker.

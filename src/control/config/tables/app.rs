@@ -11,7 +11,7 @@ use super::origin::{Edge, read_origin, read_ports};
 use crate::base::Addr;
 use crate::table::{
     AppId, AppSpec, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, PortRange, PrefixMap,
-    ProxyProtocol, Reserved, ScopeName, TlsMode, TrafficType,
+    ProxyProtocol, Reserved, ScopeName, TlsMode, TrafficType, UdpOptions,
 };
 use crate::wire::Protocol;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -48,6 +48,7 @@ pub(super) fn read_app(
     refuse_mixed_dns(&app, dns.as_ref(), &edge_ips, faults);
     let origin = read_origin(&app, edge.map(Edge::of), reader, faults);
     let proxy_protocol = read_proxy_protocol(&app, faults);
+    let udp = read_udp(&app, edge, proxy_protocol, faults);
     let tls = read_word(&app, "tls", TlsMode::ALL, TlsMode::name, faults).unwrap_or(TlsMode::Off);
     let traffic_type = read_traffic_type(&app, reader, faults);
     let ip_firewall = read_flag(&app, "ip_firewall", faults);
@@ -71,6 +72,7 @@ pub(super) fn read_app(
         origin_port,
         ip_firewall,
         proxy_protocol,
+        udp,
         tls,
         traffic_type,
         edge_ips,
@@ -247,6 +249,34 @@ fn read_proxy_protocol(app: &Object<'_, '_>, faults: &mut Faults) -> ProxyProtoc
         }
     };
     if simple { ProxyProtocol::Simple } else { word }
+}
+
+/// byway's own fields for UDP: `amplification_limit` (0 is off) and `proxy_every_datagram`.
+fn read_udp(
+    app: &Object<'_, '_>,
+    edge: Option<EdgePorts>,
+    proxy_protocol: ProxyProtocol,
+    faults: &mut Faults,
+) -> UdpOptions {
+    let mut udp = UdpOptions::default();
+    if let Some(value) = app.get("amplification_limit") {
+        let at = value.at;
+        let limit = value.whole(0..=u32::from(UdpOptions::AMPLIFICATION_LIMIT_MAX), faults);
+        udp.amplification_limit = limit.map_or(udp.amplification_limit, |limit| limit as u16);
+        if edge.is_some_and(|edge| edge.protocol == Protocol::Tcp) {
+            faults.error(&at, "is for UDP apps only: leave it out");
+        }
+    }
+    if let Some(value) = app.get("proxy_every_datagram") {
+        let at = value.at;
+        udp.proxy_every_datagram = value.flag(faults).unwrap_or(false);
+        let udp_v2 =
+            edge.is_none_or(|edge| edge.protocol == Protocol::Udp) && proxy_protocol == ProxyProtocol::V2;
+        if udp.proxy_every_datagram && !udp_v2 {
+            faults.error(&at, "goes with a UDP app whose proxy_protocol is v2: leave it out");
+        }
+    }
+    udp
 }
 
 fn read_traffic_type(app: &Object<'_, '_>, reader: &AppReader<'_>, faults: &mut Faults) -> TrafficType {

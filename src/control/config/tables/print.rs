@@ -2,7 +2,7 @@
 
 use crate::firewall::RuleSpec;
 use crate::snapshot::LiveSpec;
-use crate::table::{AppSpec, EdgeIps, OriginSpec, PortRange, PrefixSpec};
+use crate::table::{AppSpec, EdgeIps, OriginSpec, PortRange, PrefixSpec, UdpOptions};
 use serde_json::{Map, Value, json};
 
 /// The whole file, in the form with accounts.
@@ -60,6 +60,12 @@ pub fn app_json(app: &AppSpec) -> Value {
     }
     put("ip_firewall", app.ip_firewall.into());
     put("proxy_protocol", app.proxy_protocol.name().into());
+    if app.udp.amplification_limit != UdpOptions::AMPLIFICATION_LIMIT {
+        put("amplification_limit", app.udp.amplification_limit.into());
+    }
+    if app.udp.proxy_every_datagram {
+        put("proxy_every_datagram", true.into());
+    }
     put("tls", app.tls.name().into());
     put("traffic_type", app.traffic_type.name().into());
     put("edge_ips", edge_ips_json(&app.edge_ips));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::table::{
-    AppState, EdgeIps, Missing, OriginSpec, ProxyProtocol, Reserved, Subnet, TlsMode, TrafficType,
+    AppState, EdgeIps, Missing, OriginSpec, ProxyProtocol, Reserved, Subnet, TlsMode, TrafficType, UdpOptions,
 };
 
 /// The documentation's two examples, letter for letter.
@@ -293,7 +293,6 @@ fn what_this_build_does_not_act_on_keeps_an_app_out_unless_partial_is_allowed() 
     let udp = SSH.replace("tcp", "udp");
     for (app, missing, partial) in [
         (SSH.replace(r#""tls":"off""#, r#""tls":"full""#), Missing::Tls, true),
-        (udp.clone(), Missing::Udp, false),
         (
             SSH.replace("ADDRESS", "CNAME")
                 .replace(r#""type":"static","ips":["198.51.100.10","2001:DB8::1"]"#, r#""type":"dynamic""#),
@@ -322,9 +321,32 @@ fn what_this_build_does_not_act_on_keeps_an_app_out_unless_partial_is_allowed() 
     let state = AppState::of(spec, false, true, false);
     assert_eq!(state, AppState::NotInForce { because: vec![Missing::NoResolvers] });
     assert!(AppState::of(spec, false, false, true).is_in_force());
+    let unlimited = good(&flat(&udp.replacen('{', r#"{"amplification_limit":0,"#, 1)));
+    let state = AppState::of(&unlimited.spec.accounts[0].zones[0].apps[0], false, false, false);
+    assert_eq!(state, AppState::InForce { without: vec![Missing::AmplificationGuard] });
     let spp = udp.replace(r#""spp":false"#, r#""spp":true"#);
     let file = good(&flat(&spp));
     assert_eq!(file.spec.accounts[0].zones[0].apps[0].proxy_protocol, ProxyProtocol::Simple);
+}
+
+#[test]
+fn byways_own_udp_fields_are_for_udp_apps_alone() {
+    let udp = SSH.replace("tcp", "udp");
+    let with = |app: &str, field: &str| flat(&app.replacen('{', &format!("{{{field},"), 1));
+    let v2 = udp.replace(r#""proxy_protocol":false"#, r#""proxy_protocol":"v2""#);
+    let options = |text: &str| good(text).spec.accounts[0].zones[0].apps[0].udp;
+    assert_eq!(options(&flat(&udp)), UdpOptions::default());
+    assert_eq!(options(&with(&udp, r#""amplification_limit":17"#)).amplification_limit, 17);
+    assert!(options(&with(&v2, r#""proxy_every_datagram":true"#)).proxy_every_datagram);
+    for (text, expected) in [
+        (with(SSH, r#""amplification_limit":5"#), "/amplification_limit "),
+        (with(&udp, r#""amplification_limit":10001"#), "/amplification_limit "),
+        (with(&udp, r#""proxy_every_datagram":true"#), "/proxy_every_datagram "),
+        (with(SSH, r#""proxy_every_datagram":true"#), "/proxy_every_datagram "),
+    ] {
+        let errors = bad(&text);
+        assert!(errors.len() == 1 && errors[0].contains(expected), "{errors:?}");
+    }
 }
 
 #[test]
@@ -417,6 +439,7 @@ fn access_rules_are_read_normalised_and_kept_apart() {
 #[test]
 fn what_is_printed_reads_back_the_same() {
     let apps = [
+        SSH.replace("4590", "dddd").replace("tcp", "udp").replace("/22", "/23").replacen('{', r#"{"amplification_limit":0,"#, 1),
         SSH.to_string(),
         HTTP.replace("{\"protocol", r#"{"argo_smart_routing":true,"allow_partial":true,"created_on":"2026-01-31T12:00:00.123456Z","protocol"#),
         SSH.replace("4590", "cccc").replace("tcp", "udp").replace(r#""spp":false"#, r#""spp":true"#),
