@@ -149,7 +149,7 @@ pub fn reserved(spec: &BootSpec) -> Reserved {
         egress: ipv4.chain(ipv6).collect(),
         lab: spec.lab,
         origin_allow: spec.origin_allow.clone(),
-        edge_pool: spec.edge_pool.clone(),
+        edge_pool: Some(spec.edge_pool.clone()),
         http_refused: !spec.http_as_tcp,
     }
 }

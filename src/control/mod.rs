@@ -6,6 +6,7 @@ pub mod ask;
 mod bounded;
 pub mod config;
 pub mod desk;
+mod edge_pool;
 mod event_log;
 mod fleet;
 pub mod geo;

@@ -43,6 +43,11 @@ impl Store {
         self.folder.join(self.name)
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Stores `text`: written beside, synced, renamed over the old one, the folder synced.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use super::config::Problem;
 use super::config::boot::GeoSpec;
 use super::config::tables::{self, TableErrors};
+use super::edge_pool::{Book, EdgePool};
 use super::event_log::AppFacts;
 use super::geo::GeoFiles;
 use super::store::{Store, read_text};
@@ -84,6 +85,7 @@ pub struct Workshop {
     /// How the table file looked before it was read last.
     seen: Look,
     store: Store,
+    pool: EdgePool,
     /// What the boot config has taken.
     pub reserved: Reserved,
     rule_counters: u32,
@@ -100,7 +102,9 @@ impl Workshop {
         compiler.origins =
             Arc::new(OriginBook { resolves: true, reserved: reserved.clone(), ..OriginBook::default() });
         let geo = GeoFiles::default();
-        Self { path: path.to_owned(), seen: look(path), store, reserved, rule_counters, geo, compiler }
+        let pool = EdgePool::new(store.folder());
+        let seen = look(path);
+        Self { path: path.to_owned(), seen, store, pool, reserved, rule_counters, geo, compiler }
     }
 
     /// Takes databases of where addresses come from; they are read with the next load.
@@ -128,7 +132,7 @@ impl Workshop {
     /// # Errors
     /// See `LoadError`; nothing has changed then.
     pub fn load_file(&mut self) -> Result<Loaded, LoadError> {
-        let (loaded, text) = self.read_file()?;
+        let (loaded, text) = self.read_file(true)?;
         self.store.save(&text).map_err(|error| LoadError::Store(self.store.path(), error))?;
         Ok(loaded)
     }
@@ -138,14 +142,14 @@ impl Workshop {
     /// # Errors
     /// See `LoadError`.
     pub fn try_file(&mut self) -> Result<Loaded, LoadError> {
-        self.read_file().map(|(loaded, _)| loaded)
+        self.read_file(false).map(|(loaded, _)| loaded)
     }
 
-    fn read_file(&mut self) -> Result<(Loaded, String), LoadError> {
+    fn read_file(&mut self, keep: bool) -> Result<(Loaded, String), LoadError> {
         let path = self.path.clone();
         self.seen = look(&path);
         let text = read_text(&path).map_err(|error| LoadError::Read(path.clone(), error))?;
-        let loaded = self.load_text(&path, &text, Source::File)?;
+        let loaded = self.load_text(&path, &text, (Source::File, keep))?;
         Ok((loaded, text))
     }
 
@@ -157,23 +161,44 @@ impl Workshop {
         let path = self.store.path();
         let stored = self.store.load().map_err(|error| LoadError::Read(path.clone(), error))?;
         let Some(stored) = stored else { return Ok(None) };
-        self.load_text(&path, &stored.text, Source::LastGood { unix_s: stored.unix_s }).map(Some)
+        self.load_text(&path, &stored.text, (Source::LastGood { unix_s: stored.unix_s }, false)).map(Some)
     }
 
-    fn load_text(&mut self, path: &Path, text: &str, source: Source) -> Result<Loaded, LoadError> {
+    /// `keep` says whether dynamic addresses that are handed out go on record.
+    fn load_text(
+        &mut self,
+        path: &Path,
+        text: &str,
+        (source, keep): (Source, bool),
+    ) -> Result<Loaded, LoadError> {
         let parsed = tables::read(text.as_bytes(), &self.reserved);
-        let parsed = parsed.map_err(|errors| LoadError::Bad(path.to_owned(), problems(errors)))?;
+        let mut parsed = parsed.map_err(|errors| LoadError::Bad(path.to_owned(), problems(errors)))?;
+        let (book, pool_warnings) =
+            self.lease(&mut parsed.spec).map_err(|list| LoadError::Bad(path.to_owned(), list))?;
         self.geo.refresh();
         self.compiler.set_whences(self.geo.map().clone());
         let compiled = self.compiler.compile(&parsed.spec);
         let compiled = compiled.map_err(|limit| LoadError::Limit(path.to_owned(), limit))?;
+        if let Some(book) = book {
+            let kept = self.pool.keep(book, keep);
+            kept.map_err(|error| LoadError::Store(self.pool.path(), error))?;
+        }
         let facts = facts(&parsed.spec, &compiled);
         let rule_names = self.rule_names(&parsed.spec);
         let geo_problems = self.geo.problems().to_vec();
         let messages = parsed.messages.iter().map(ToString::to_string);
         let rules = idle_rules(&parsed.spec, &compiled);
-        let warnings = messages.chain(geo_problems.iter().cloned()).chain(rules).collect();
+        let warnings =
+            messages.chain(pool_warnings).chain(geo_problems.iter().cloned()).chain(rules).collect();
         Ok(Loaded { spec: parsed.spec, compiled, warnings, source, facts, rule_names, geo_problems })
+    }
+
+    /// Gives dynamic apps their addresses; with words for the log. Nothing where the pool is not known.
+    fn lease(&mut self, spec: &mut LiveSpec) -> Result<(Option<Book>, Vec<String>), Vec<Problem>> {
+        let mut warnings = Vec::new();
+        let Some(nets) = &self.reserved.edge_pool else { return Ok((None, warnings)) };
+        let book = self.pool.lease(nets, spec, &mut warnings)?;
+        Ok((Some(book), warnings))
     }
 
     fn rule_names(&self, spec: &LiveSpec) -> HashMap<RuleSlot, String> {

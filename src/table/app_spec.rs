@@ -163,6 +163,8 @@ pub struct AppSpec {
     pub traffic_type: TrafficType,
     /// `edge_ips`.
     pub edge_ips: EdgeIps,
+    /// What dynamic edge addresses it was given; never written, and empty as read.
+    pub leased: Box<[Addr]>,
     /// `argo_smart_routing`: kept and shown, acts on nothing.
     pub argo_smart_routing: bool,
     /// byway's own switch: carry the app even without the fields that this build does not act on.
@@ -174,11 +176,11 @@ pub struct AppSpec {
 }
 
 impl AppSpec {
-    /// The static edge addresses; empty for dynamic ones.
+    /// The edge addresses: the static ones, or what dynamic ones it was given.
     pub fn edge_addrs(&self) -> &[Addr] {
         match &self.edge_ips {
             EdgeIps::Static(addrs) => addrs,
-            EdgeIps::Dynamic(_) => &[],
+            EdgeIps::Dynamic(_) => &self.leased,
         }
     }
 }

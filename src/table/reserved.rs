@@ -30,8 +30,8 @@ pub struct Reserved {
     pub lab: bool,
     /// Special-purpose nets, private ones above all, that origins may lie in.
     pub origin_allow: Vec<IpNet>,
-    /// Nets that dynamic edge addresses come from.
-    pub edge_pool: Vec<IpNet>,
+    /// Nets that dynamic edge addresses come from, and static ones must not; `None`: not known.
+    pub edge_pool: Option<Vec<IpNet>>,
     /// Whether apps with `traffic_type` http are refused.
     pub http_refused: bool,
 }

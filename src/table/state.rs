@@ -1,6 +1,6 @@
 //! Whether an app is in force, and what keeps it out: named by check, show and log.
 
-use super::app_spec::{AppSpec, EdgeIps, TlsMode, TrafficType};
+use super::app_spec::{AppSpec, TlsMode, TrafficType};
 use super::origin_spec::OriginSpec;
 use crate::wire::Protocol;
 
@@ -9,8 +9,6 @@ use crate::wire::Protocol;
 pub enum Missing {
     /// `origin_dns`, and the boot config names no name servers.
     NoResolvers,
-    /// `edge_ips` is dynamic.
-    DynamicEdgeIps,
     /// `tls` is not `off`.
     Tls,
     /// `ip_firewall` is on, and an ASN or country block rule in the app's scopes has no data source.
@@ -93,7 +91,7 @@ impl Missing {
     /// How grave it is.
     pub const fn weight(self) -> Weight {
         match self {
-            Self::NoResolvers | Self::DynamicEdgeIps => Weight::Barred,
+            Self::NoResolvers => Weight::Barred,
             Self::Tls | Self::AsnOrCountryBlock => Weight::Partial,
             Self::HttpPipeline | Self::Argo | Self::AmplificationGuard => Weight::Told,
         }
@@ -103,7 +101,6 @@ impl Missing {
     pub const fn field(self) -> &'static str {
         match self {
             Self::NoResolvers => "origin_dns",
-            Self::DynamicEdgeIps => "edge_ips",
             Self::Tls => "tls",
             Self::AsnOrCountryBlock => "ip_firewall",
             Self::HttpPipeline => "traffic_type",
@@ -118,7 +115,6 @@ impl Missing {
             Self::NoResolvers => {
                 "there is no name server to ask; name some in [dns] resolvers of the boot config"
             }
-            Self::DynamicEdgeIps => "dynamic edge addresses are not handed out yet; write static ones",
             Self::Tls => {
                 "TLS is not terminated yet: carried partially, the client's bytes would reach the origin as they are"
             }
@@ -140,7 +136,6 @@ fn missing(app: &AppSpec, blocks_blindly: bool, resolves: bool) -> Vec<Missing> 
     let tcp = app.edge.protocol == Protocol::Tcp;
     let asked = [
         (!resolves && matches!(app.origin, OriginSpec::Dns { .. }), Missing::NoResolvers),
-        (matches!(app.edge_ips, EdgeIps::Dynamic(_)), Missing::DynamicEdgeIps),
         (app.tls != TlsMode::Off, Missing::Tls),
         (app.ip_firewall && blocks_blindly, Missing::AsnOrCountryBlock),
         (app.traffic_type == TrafficType::Http, Missing::HttpPipeline),

@@ -152,6 +152,7 @@ fn app_spec(app: &LabApp) -> AppSpec {
         tls: TlsMode::Off,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static(EDGE_IPS.map(addr).into()),
+        leased: Box::default(),
         argo_smart_routing: false,
         allow_partial: false,
         created_on: None,

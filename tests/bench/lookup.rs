@@ -111,6 +111,7 @@ fn make_app(number: u32, (first, last): (u16, u16)) -> AppSpec {
         tls: TlsMode::Off,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static([edge(number)].into()),
+        leased: Box::default(),
         argo_smart_routing: false,
         allow_partial: false,
         created_on: None,

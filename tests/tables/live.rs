@@ -97,6 +97,10 @@ fn thin_out(prefixes: &[Prefix], zones: Vec<Vec<AppSpec>>) -> Vec<Vec<AppSpec>> 
         }
         number += 1;
         app.id = AppId::from_bits(number);
+        if let EdgeIps::Dynamic(_) = app.edge_ips {
+            // Dynamic apps of one name must not share a port.
+            app.dns.name = DnsName::new(&format!("app{number}.example.com")).expect("a name");
+        }
         Some(app)
     };
     zones.into_iter().map(|apps| apps.into_iter().filter_map(&mut keep).collect()).collect()
@@ -157,6 +161,7 @@ fn make_app(
         tls,
         traffic_type: if http && tcp { TrafficType::Http } else { TrafficType::Direct },
         edge_ips,
+        leased: Box::default(),
         argo_smart_routing: rare,
         allow_partial: rare && http,
         created_on: rare.then(|| "2026-01-31T12:00:00.000001Z".into()),

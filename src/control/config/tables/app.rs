@@ -76,6 +76,7 @@ pub(super) fn read_app(
         tls,
         traffic_type,
         edge_ips,
+        leased: Box::default(),
         argo_smart_routing,
         allow_partial,
         created_on,
@@ -232,6 +233,13 @@ fn read_edge_ip(value: Value<'_, '_>, reader: &AppReader<'_>, faults: &mut Fault
         faults.coded(&value.at, Code::EdgeNotOnboarded, text);
         return None;
     }
+    let pool = reader.reserved.edge_pool.as_deref().unwrap_or_default();
+    if pool.iter().any(|net| net.contains(&ip)) {
+        let text = format_args!(
+            "{addr} lies in [edge_pool] of the boot config, which is for dynamic addresses: choose another one"
+        );
+        faults.coded(&value.at, Code::EdgeTaken, text);
+    }
     Some(addr)
 }
 
@@ -338,6 +346,12 @@ fn refuse_network(app: &Object<'_, '_>, faults: &mut Faults) {
         (Code::NetworkNotUuid, "is not a UUID")
     } else if app.get("origin_direct").is_none() {
         (Code::NetworkNeedsDirect, "needs origin_direct")
+    } else if app.get("origin_direct").and_then(|value| value.list(faults)).is_some_and(|list| list.len() > 1)
+    {
+        (Code::NetworkOneAddress, "goes with one address in origin_direct")
+    } else if app.get("protocol").and_then(|value| value.text(faults)).is_some_and(|text| text.contains('-'))
+    {
+        (Code::NetworkNoRange, "goes with one port")
     } else {
         (Code::NetworkNoRoute, "has no route")
     };

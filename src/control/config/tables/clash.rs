@@ -1,10 +1,11 @@
-//! What two apps must not share: an id, or an edge address, protocol and port.
+//! What two apps must not share: an id, or an edge address, protocol and port. Dynamic apps of one host name share its
+//! addresses, whatever those will be.
 
 use super::code::Code;
 use super::faults::Faults;
 use super::json::Place;
 use crate::base::Addr;
-use crate::table::{AppId, AppSpec, PortRange, ScopeName};
+use crate::table::{AppId, AppSpec, Connectivity, DnsName, EdgeIps, PortRange, ScopeName};
 use crate::wire::Protocol;
 use std::collections::HashMap;
 
@@ -14,6 +15,23 @@ pub(super) struct Edges {
     ids: HashMap<AppId, u32>,
     apps: Vec<Holder>,
     taken: Vec<Taken>,
+    /// Names of dynamic apps, by zone.
+    hosts: HashMap<(ScopeName, DnsName), u32>,
+}
+
+/// An edge address, as far as it is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Where {
+    /// A static one.
+    Static(Addr),
+    /// What the name of this number will get of a family.
+    Dynamic(u32, Family),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    V4,
+    V6,
 }
 
 /// Who an app is, for an error that names it.
@@ -26,11 +44,11 @@ struct Holder {
 /// Ports that an app has on one edge address. The order of the fields is the order of the search for clashes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Taken {
-    addr: Addr,
+    at: Where,
     protocol: Protocol,
     ports: PortRange,
     app: u32,
-    /// Place of the address in the app's list, counted over the file's own list.
+    /// Place of a static address in the app's list, counted over the file's own list.
     ip: u32,
 }
 
@@ -52,14 +70,24 @@ impl Edges {
             self.ids.insert(app.id, number);
         }
         self.apps.push(Holder { id: app.id, zone: zone.clone(), pointer: at.to_string().into() });
-        let taken = app.edge_addrs().iter().zip(0_u32..).map(|(&addr, ip)| Taken {
-            addr,
-            protocol: app.edge.protocol,
-            ports: app.edge.ports,
-            app: number,
-            ip,
-        });
-        self.taken.extend(taken);
+        let (protocol, ports) = (app.edge.protocol, app.edge.ports);
+        let taken = |(at, ip)| Taken { at, protocol, ports, app: number, ip };
+        match &app.edge_ips {
+            EdgeIps::Static(addrs) => {
+                let places = addrs.iter().map(|addr| Where::Static(*addr)).zip(0_u32..);
+                self.taken.extend(places.map(taken));
+            }
+            EdgeIps::Dynamic(connectivity) => {
+                let next = self.hosts.len() as u32;
+                let host = *self.hosts.entry((zone.clone(), app.dns.name.clone())).or_insert(next);
+                let families: &[Family] = match connectivity {
+                    Connectivity::All => &[Family::V4, Family::V6],
+                    Connectivity::Ipv4 => &[Family::V4],
+                    Connectivity::Ipv6 => &[Family::V6],
+                };
+                self.taken.extend(families.iter().map(|family| taken((Where::Dynamic(host, *family), 0))));
+            }
+        }
     }
 
     /// Refuses every app whose ports overlap another one's on one edge address and protocol, naming both.
@@ -67,7 +95,7 @@ impl Edges {
         self.taken.sort_unstable();
         let mut widest: Option<Taken> = None;
         for taken in &self.taken {
-            let same_edge = |other: &Taken| other.addr == taken.addr && other.protocol == taken.protocol;
+            let same_edge = |other: &Taken| other.at == taken.at && other.protocol == taken.protocol;
             let before = widest.filter(same_edge);
             if let Some(other) = before.filter(|other| other.ports.overlaps(taken.ports)) {
                 self.refuse(other, *taken, faults);
@@ -86,10 +114,15 @@ impl Edges {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
         };
+        let (what, field) = match second.at {
+            Where::Static(addr) => (addr.to_string(), format!("edge_ips/ips/{}", second.ip)),
+            Where::Dynamic(_, Family::V4) => ("the name's IPv4 address".into(), "dns/name".into()),
+            Where::Dynamic(_, Family::V6) => ("the name's IPv6 address".into(), "dns/name".into()),
+        };
         let text = format!(
-            "{} {protocol}/{} of app {} is taken by app {} ({protocol}/{}, {}, zone {}): choose another address or port",
-            second.addr, second.ports, app.id, holder.id, first.ports, holder.pointer, holder.zone
+            "{what} {protocol}/{} of app {} is taken by app {} ({protocol}/{}, {}, zone {}): choose another address or port",
+            second.ports, app.id, holder.id, first.ports, holder.pointer, holder.zone
         );
-        faults.coded_at(format!("{}/edge_ips/ips/{}", app.pointer, second.ip), Code::EdgeTaken, text);
+        faults.coded_at(format!("{}/{field}", app.pointer), Code::EdgeTaken, text);
     }
 }

@@ -18,6 +18,8 @@ pub enum Code {
     EdgeNotOnboarded = 11019,
     /// An edge address, protocol and port that another app has.
     EdgeTaken = 11033,
+    /// No dynamic edge address is left.
+    PoolEmpty = 12005,
     /// A virtual network without `origin_direct`.
     NetworkNeedsDirect = 11041,
     /// A virtual network with several addresses.

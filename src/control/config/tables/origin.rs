@@ -42,7 +42,7 @@ pub(super) fn read_origin(
         (Some(direct), None) => read_direct(direct, edge, reader, faults),
         (None, Some(dns)) => {
             let origin = read_dns(dns, faults);
-            refuse_port(app, origin.as_ref(), port, faults);
+            refuse_port(app, origin.as_ref(), port, edge, faults);
             origin
         }
         (Some(direct), Some(dns)) => {
@@ -164,6 +164,7 @@ fn refuse_port(
     app: &Object<'_, '_>,
     origin: Option<&OriginSpec>,
     port: Option<Option<PortRange>>,
+    edge: Option<Edge>,
     faults: &mut Faults,
 ) {
     let Some(OriginSpec::Dns { kind, .. }) = origin else { return };
@@ -175,6 +176,10 @@ fn refuse_port(
         }
         Some(Some(ports)) if srv && !ports.is_single() => {
             faults.coded(&at, Code::OriginDns, "SRV records bring one port: leave origin_port out");
+        }
+        None | Some(_) if srv && edge.is_some_and(|edge| !edge.ports.is_single()) => {
+            let text = "SRV records bring one port, and protocol is a range: write one port, or another type";
+            faults.coded(&app.at.key("origin_dns").key("type"), Code::OriginDns, text);
         }
         None | Some(_) => {}
     }

@@ -25,6 +25,7 @@ fn lab() -> Reserved {
         origin_allow: ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"]
             .map(|net| net.parse().expect("a net"))
             .into(),
+        edge_pool: Some(vec!["198.51.100.128/25".parse().expect("a net")]),
         ..Reserved::default()
     }
 }
@@ -238,7 +239,10 @@ fn origin_dns_follows_its_own_rules() {
         assert!(matches!(&app.origin, OriginSpec::Dns { ttl_s: Some(1200), .. }));
         assert!(app_json(app).to_string().contains(r#""origin_port":22,"#));
     }
-    good(&dns(r#"{"name":"_ssh._tcp.example.com","type":"SRV"}"#, ""));
+    let srv = r#"{"name":"_ssh._tcp.example.com","type":"SRV"}"#;
+    good(&dns(srv, ""));
+    let range = bad(&dns(srv, "").replace("tcp/22", "tcp/22-23"));
+    assert!(range.len() == 1 && range[0].starts_with("/apps/0/origin_dns/type 11001"), "{range:#?}");
     for (text, expected) in [
         (dns(name, ""), "/apps/0/origin_port 11001"),
         (dns(r#"{"name":"192.0.2.1"}"#, r#","origin_port":22"#), "/apps/0/origin_dns/name 11001"),
@@ -281,6 +285,11 @@ fn fields_that_do_not_go_together_are_refused() {
         ("protocol", r#""sctp/22""#, "/protocol must be"),
         ("id", r#""""#, "/id must be"),
         ("virtual_network_id", r#""x""#, "/virtual_network_id 11045"),
+        (
+            "edge_ips",
+            r#"{"type":"static","ips":["198.51.100.200"]}"#,
+            "/edge_ips/ips/0 11033 198.51.100.200 lies in [edge_pool]",
+        ),
         ("virtual_network_id", r#""f70ff985-a4ef-4643-bbbc-4a0ed4fc8415""#, "/virtual_network_id 11044"),
     ] {
         let error = one_bad(key, value);
@@ -293,12 +302,6 @@ fn what_this_build_does_not_act_on_keeps_an_app_out_unless_partial_is_allowed() 
     let udp = SSH.replace("tcp", "udp");
     for (app, missing, partial) in [
         (SSH.replace(r#""tls":"off""#, r#""tls":"full""#), Missing::Tls, true),
-        (
-            SSH.replace("ADDRESS", "CNAME")
-                .replace(r#""type":"static","ips":["198.51.100.10","2001:DB8::1"]"#, r#""type":"dynamic""#),
-            Missing::DynamicEdgeIps,
-            false,
-        ),
     ] {
         let file = good(&flat(&app));
         let spec = &file.spec.accounts[0].zones[0].apps[0];
@@ -367,6 +370,58 @@ fn the_same_edge_address_and_port_twice_is_refused_naming_both_apps() {
         bad(&flat(&format!("{SSH},{SSH}")))[0]
             .starts_with("/apps/1/id 4590376cf2994d72cee36828ec4eff19 is the id of /apps/0")
     );
+}
+
+#[test]
+fn dynamic_apps_of_one_name_share_its_addresses_and_not_their_ports() {
+    let dynamic = |id: &str, name: &str, port: &str, edge_ips: &str| {
+        format!(
+            r#"{{"id":"{id}","protocol":"tcp/{port}","dns":{{"type":"CNAME","name":"{name}.example.com"}},
+            "origin_direct":["tcp://192.0.2.1:{port}"]{edge_ips}}}"#
+        )
+    };
+    let four = r#","edge_ips":{"type":"dynamic","connectivity":"ipv4"}"#;
+    let six = r#","edge_ips":{"type":"dynamic","connectivity":"ipv6"}"#;
+    good(&flat(
+        &[dynamic("a", "x", "22", ""), dynamic("b", "x", "23-25", ""), dynamic("c", "y", "22", "")].join(","),
+    ));
+    good(&flat(&[dynamic("a", "x", "22", four), dynamic("b", "x", "22", six)].join(",")));
+    let errors = bad(&flat(&[dynamic("a", "x", "22", four), dynamic("b", "x", "20-30", "")].join(",")));
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(
+        errors[0].starts_with(
+            "/apps/1/dns/name 11033 the name's IPv4 address tcp/20-30 of app b is taken by app a"
+        )
+    );
+}
+
+#[test]
+fn http_is_refused_where_the_boot_config_says_so() {
+    let strict = Reserved { http_refused: true, ..lab() };
+    let errors = read(flat(HTTP).as_bytes(), &strict).expect_err("http");
+    assert_eq!((errors.list.len(), errors.list[0].pointer.as_str()), (1, "/apps/0/traffic_type"));
+    assert!(
+        errors.list[0].code.is_some_and(|code| code.number() == 11000)
+            && errors.list[0].text.contains("http_as_tcp")
+    );
+    assert!(read(flat(SSH).as_bytes(), &strict).is_ok());
+}
+
+#[test]
+fn virtual_networks_are_refused_with_the_code_of_the_rule_that_fails_first() {
+    let network = r#""virtual_network_id":"f70ff985-a4ef-4643-bbbc-4a0ed4fc8415""#;
+    let with_network = |app: &str| bad(&flat(&app.replacen('{', &format!("{{{network},"), 1)));
+    for (app, code) in [
+        (SSH.to_string(), 11044),
+        (SSH.replace(r#"["tcp://192.0.2.1:22"]"#, r#"["tcp://192.0.2.1:22","tcp://192.0.2.2:22"]"#), 11042),
+        (SSH.replace("tcp/22", "tcp/22-23").replace(":22\"", ":22-23\""), 11043),
+    ] {
+        let errors = with_network(&app);
+        assert!(
+            errors.len() == 1 && errors[0].starts_with(&format!("/apps/0/virtual_network_id {code} ")),
+            "{errors:#?}"
+        );
+    }
 }
 
 #[test]
