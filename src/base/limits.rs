@@ -40,6 +40,12 @@ pub const SRV_TARGETS_MAX: usize = 16;
 pub const DNS_QUESTIONS_IN_FLIGHT_MAX: usize = 64;
 /// Name servers that are asked for origins.
 pub const NAME_SERVERS_MAX: usize = 8;
+/// Active probes of one worker under way.
+pub const PROBES_MAX: usize = 64;
+/// Active probes of all workers under way.
+pub const PROBES_IN_FLIGHT_MAX: usize = 64;
+/// Active probes that control puts at one look.
+pub const PROBES_PER_TICK_MAX: usize = 8;
 /// Addresses of egress legs, a family.
 pub const EGRESS_ADDRS_MAX: usize = 256;
 /// Snapshots on their way to or from one worker.
@@ -67,6 +73,7 @@ pub const PATH_MTU_V4_MIN: usize = 576;
 /// The smallest path MTU on IPv6 (RFC 8200 5).
 pub const PATH_MTU_V6_MIN: usize = 1280;
 
+const _: () = assert!(PROBES_IN_FLIGHT_MAX <= PROBES_MAX);
 const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);
 const _: () = assert!(NEIGHBORS_MAX <= u16::MAX as usize);
 const _: () = assert!(ORIGINS_TRACKED_MAX.is_power_of_two());

@@ -129,6 +129,8 @@ pub struct SocketArgs {
 pub enum ShowWhat {
     /// Apps, with those not in force and why.
     Apps,
+    /// Origins: addresses, names, health.
+    Origins,
     /// Live sessions.
     Sessions,
     /// Counters that are not zero.

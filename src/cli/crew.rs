@@ -3,6 +3,7 @@
 use super::lower::{page_size, worker_settings};
 use super::run::Prepared;
 use crate::base::{Clock, OsClock, Span, WorkerId};
+use crate::control::health::Prober;
 use crate::control::ports::PortsView;
 use crate::control::resolve::{OriginCache, Resolver};
 use crate::control::{self, Crew, EventLog, Fleet, Outcome, Parts, Reloads};
@@ -63,8 +64,9 @@ where
     let events = EventLog::open(spec.events.clone(), &spec.site);
     let (drain, hang) = (spec.drain, spec.workers.hang);
     let cache = OriginCache::new(&spec.state_dir);
+    let prober = Prober::new(spec.health, secret.tables()[1]);
     let resolver = Resolver::new(spec.dns, cache, kept, secret.tables()[0]);
-    let parts = Parts { clock, fleet, ports: view, reloads, events, resolver, drain, hang };
+    let parts = Parts { clock, fleet, ports: view, reloads, events, resolver, prober, drain, hang };
     control::run(parts, listeners).map_err(|error| format!("the control side did not start: {error}"))
 }
 

@@ -25,6 +25,18 @@ const APPS: &[Column] = &[
     ("refused", "/refused"),
     ("why", "/reasons"),
 ];
+const ORIGINS: &[Column] = &[
+    ("app", "/app"),
+    ("name", "/name"),
+    ("origin", "/origin"),
+    ("priority", "/priority"),
+    ("state", "/state"),
+    ("last probe", "/probe"),
+    ("rtt us", "/rtt_us"),
+    ("answer", "/answer"),
+    ("age s", "/age_s"),
+    ("why", "/error"),
+];
 const SESSIONS: &[Column] = &[
     ("worker", "/worker"),
     ("phase", "/phase"),
@@ -69,6 +81,7 @@ pub fn run(args: &ShowArgs) -> ExitCode {
 fn ask(client: &mut Client, what: ShowWhat) -> Result<Value, String> {
     match what {
         ShowWhat::Apps => client.ask(&Ask::Apps),
+        ShowWhat::Origins => client.ask(&Ask::Origins),
         ShowWhat::Sessions => all_sessions(client),
         ShowWhat::Counters => client.ask(&Ask::Counters),
         ShowWhat::Ports => client.ask(&Ask::Ports),
@@ -97,6 +110,7 @@ fn all_sessions(client: &mut Client) -> Result<Value, String> {
 fn shown(what: ShowWhat, value: &Value) -> String {
     match what {
         ShowWhat::Apps => app_table(&value["apps"]),
+        ShowWhat::Origins => rows(ORIGINS, &value["origins"]),
         ShowWhat::Sessions => rows(SESSIONS, &value["sessions"]),
         ShowWhat::Counters => rows(COUNTERS, &value["counters"]),
         ShowWhat::Ports => rows(PORTS, &value["ports"]),

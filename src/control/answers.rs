@@ -35,6 +35,7 @@ impl Control {
             Ask::Reload if !self.is_leaving() => return self.reloads.start(Some(reply)),
             Ask::Reload => super::ask::refusal("byway drains; no reload"),
             Ask::Apps => self.apps(),
+            Ask::Origins => self.origins(),
             Ask::Counters => self.counters(),
             Ask::Ports => self.port_rows(),
             Ask::Where(ask) => self.whereabouts(&ask),

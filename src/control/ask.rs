@@ -16,6 +16,8 @@ pub const SESSIONS_PER_REPLY_MAX: u32 = 1_000;
 pub enum Ask {
     /// Apps in force and not in force.
     Apps,
+    /// Origins of apps in force: where they come from and how they stand.
+    Origins,
     /// A page of live sessions.
     Sessions(SessionsAsk),
     /// Counters and gauges that are not zero.
@@ -92,6 +94,7 @@ impl Ask {
         };
         match name.as_str() {
             "apps" => rest(fields).map(|Nothing {}| Self::Apps),
+            "origins" => rest(fields).map(|Nothing {}| Self::Origins),
             "sessions" => rest(fields).and_then(sessions),
             "counters" => rest(fields).map(|Nothing {}| Self::Counters),
             "ports" => rest(fields).map(|Nothing {}| Self::Ports),
@@ -108,6 +111,7 @@ impl Ask {
         let bare = |name: &str| json!({ "ask": name });
         let line = match self {
             Self::Apps => bare("apps"),
+            Self::Origins => bare("origins"),
             Self::Sessions(SessionsAsk { worker, cursor, limit }) => {
                 json!({ "ask": "sessions", "worker": worker, "cursor": cursor, "limit": limit })
             }
@@ -171,6 +175,7 @@ mod tests {
         let end = |last: u8| Endpoint { addr: Addr::v4([192, 0, 2, last]), port: 80 };
         let all = [
             Ask::Apps,
+            Ask::Origins,
             Ask::Sessions(SessionsAsk { worker: 1, cursor: 77, limit: 10 }),
             Ask::Counters,
             Ask::Ports,

@@ -4,6 +4,7 @@
 use super::desk::{Desk, Inquiry, Readiness};
 use super::event_log::{AppFacts, EventLog};
 use super::fleet::Fleet;
+use super::health::Prober;
 use super::heartbeat::Heartbeat;
 use super::http::MetricsListener;
 use super::listing::{Listings, Words};
@@ -61,6 +62,8 @@ pub struct Parts {
     pub events: EventLog,
     /// What asks for origins by name.
     pub resolver: Resolver,
+    /// What tries whether origins answer.
+    pub prober: Prober,
     /// How long SIGTERM waits.
     pub drain: Span,
     /// How long a worker may be silent.
@@ -104,6 +107,9 @@ pub struct Control {
     pub(super) resolver: Resolver,
     /// Whether something is known of origins that the compiler has not been told.
     pub(super) origins_moved: bool,
+    pub(super) prober: Prober,
+    /// Whether those who are probed are to be chosen anew.
+    pub(super) targets_moved: bool,
     pub(super) listings: Listings,
     pub(super) phase: Phase,
     pub(super) started: Instant,
@@ -150,7 +156,7 @@ pub fn run(parts: Parts, listeners: Listeners) -> io::Result<Outcome> {
 
 impl Control {
     fn new(parts: Parts) -> Self {
-        let Parts { clock, fleet, ports, reloads, events, mut resolver, drain, hang } = parts;
+        let Parts { clock, fleet, ports, reloads, events, mut resolver, prober, drain, hang } = parts;
         let now = clock.now();
         let heartbeat = Heartbeat::new(&fleet.pages, hang, now);
         let loaded = reloads.loaded();
@@ -167,6 +173,8 @@ impl Control {
             events,
             resolver,
             origins_moved: false,
+            prober,
+            targets_moved: true,
             listings: Listings::default(),
             phase: Phase::Starting,
             started: now,
@@ -330,8 +338,7 @@ impl Control {
     fn settle(&mut self, result: Result<super::workshop::Loaded, super::workshop::LoadError>, now: Instant) {
         if !self.is_leaving() {
             self.reloads.settle(result, &mut self.fleet, now);
-            let loaded = self.reloads.loaded();
-            self.resolver.want(&loaded.spec, &loaded.compiled.apps, now);
+            self.want_origins(now);
         }
     }
 

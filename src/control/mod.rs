@@ -10,6 +10,7 @@ mod edge_pool;
 mod event_log;
 mod fleet;
 pub mod geo;
+pub mod health;
 mod heartbeat;
 mod http;
 mod life;

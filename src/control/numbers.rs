@@ -58,6 +58,8 @@ fn own(control: &Control, sink: &mut impl Sink) {
 fn origins(control: &Control, sink: &mut impl Sink) {
     let (names, stale, unresolved) = control.resolver.levels();
     let levels = [
+        ("byway_probed_origins", "Origins under active probes.", control.prober.len() as u64),
+        ("byway_down_origins", "Origins that active probes found down.", control.prober.down().len() as u64),
         ("byway_origin_names", "Names that origins are asked for by.", names),
         ("byway_origin_names_stale", "Names that live on an old answer, since there is no new one.", stale),
         ("byway_origin_names_unresolved", "Names without a usable answer.", unresolved),

@@ -65,11 +65,11 @@ impl Sessions {
         Ok(())
     }
 
-    fn choose_egress(&mut self, origin: Endpoint, now: Instant) -> Option<Endpoint> {
-        let Self { ports, flows, hasher, sessions, settings, .. } = self;
+    pub(super) fn choose_egress(&mut self, origin: Endpoint, now: Instant) -> Option<Endpoint> {
+        let Self { ports, flows, hasher, sessions, settings, probes, .. } = self;
         let in_use = |key: &FlowKey| {
             let held = |leg: LegRef| sessions[leg.session() as usize].legs[leg.side().index()].key == *key;
-            flows.find(hasher.hash(key), held).is_some()
+            flows.find(hasher.hash(key), held).is_some() || probes.hold(key)
         };
         let comes_home =
             |key: &FlowKey| settings.comes_home.as_ref().is_none_or(|comes_home| comes_home(key));

@@ -23,7 +23,12 @@ impl Sessions {
     ) -> Fate {
         let key = sent.reversed();
         let unsolicited = Fate::Dropped(DropReason::IcmpUnsolicited);
-        let Some(at) = self.find(&key, self.hash(&key)) else { return unsolicited };
+        let Some(at) = self.find(&key, self.hash(&key)) else {
+            return match error {
+                PathError::TooBig { .. } => unsolicited,
+                PathError::Unreachable => self.probe_error(&key, seq, now),
+            };
+        };
         let leg = self.leg(at);
         if before(seq, leg.snd_una) || !before(seq, leg.snd_max) {
             return unsolicited;

@@ -16,6 +16,7 @@ mod net;
 mod outgoing;
 mod packet;
 mod pair;
+mod probe;
 mod receive;
 mod service;
 mod sessions;

@@ -12,6 +12,7 @@ use super::allowance::Allowance;
 use super::isn::{self, IsnSource};
 use super::leg::{Leg, before, flag};
 use super::pair::Session;
+use super::probe::Probes;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
 use super::{Admission, Net, Settings};
@@ -44,6 +45,7 @@ pub struct Sessions {
     pub(super) stack: Stack,
     pub(super) isns: IsnSource,
     pub(super) ports: SourcePorts,
+    pub(super) probes: Probes,
     pub(super) graveyard: Graveyard,
     pub(super) allowance: Allowance,
     pub(super) half_open: u32,
@@ -74,6 +76,7 @@ impl Sessions {
             stack: Stack::new(&settings.port_mtus),
             isns: IsnSource::new(secret),
             ports: SourcePorts::new(settings.egress.clone(), worker, workers, secret),
+            probes: Probes::default(),
             graveyard: Graveyard::new(settings.time_wait_max as usize, settings.time_wait, hasher.clone()),
             allowance: Allowance::new(settings.challenge_acks_per_s, u64::from_le_bytes(eight_of(secret))),
             half_open: 0,
@@ -155,7 +158,10 @@ impl Sessions {
 
     /// No timer of this worker's sessions fires before this time; zero when sessions wait to be tended.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.dirty.is_empty() { self.wheel.next() } else { Some(Instant::ZERO) }
+        if !self.dirty.is_empty() {
+            return Some(Instant::ZERO);
+        }
+        [self.wheel.next(), self.probes.deadline()].into_iter().flatten().min()
     }
 
     /// Refuses new sessions from now on; those alive go on.

@@ -14,6 +14,9 @@ impl Sessions {
         now: Instant,
         net: &mut N,
     ) -> Option<Fate> {
+        if let Some(fate) = self.meet_probe(segment, now, net) {
+            return Some(fate);
+        }
         self.graveyard.meet(segment, frame, &mut self.allowance, now, net)
     }
 }

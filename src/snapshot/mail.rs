@@ -1,7 +1,7 @@
 //! Words between control and one worker: bounded queues, nobody ever waits.
 
-use crate::base::limits::{COMMANDS_MAX, EVENTS_MAX, NEIGHBORS_MAX};
-use crate::base::{Addr, AppSlot, Endpoint, Epoch, Instant, PortId};
+use crate::base::limits::{COMMANDS_MAX, EVENTS_MAX, NEIGHBORS_MAX, PROBES_MAX};
+use crate::base::{Addr, AppSlot, Endpoint, Epoch, Instant, PortId, ProbeOrder, ProbeOutcome};
 use crate::telemetry::{Event, FirewallMatch};
 use crate::wire::Protocol;
 use crossbeam::queue::ArrayQueue;
@@ -31,6 +31,8 @@ pub enum Command {
     },
     /// Reset all sessions (the process' time to drain is over).
     ResetAll,
+    /// Try whether an origin takes connections; the outcome comes by `probed`.
+    Probe(ProbeOrder),
     /// Leave the loop.
     Stop,
 }
@@ -104,6 +106,7 @@ struct Boxes {
     commands: ArrayQueue<Command>,
     replies: ArrayQueue<Reply>,
     events: ArrayQueue<Event>,
+    probes: ArrayQueue<(u32, ProbeOutcome)>,
 }
 
 /// Control's end of one worker's mail.
@@ -120,6 +123,7 @@ pub fn mail() -> (ControlMail, WorkerMail) {
         commands: ArrayQueue::new(COMMANDS_MAX),
         replies: ArrayQueue::new(REPLIES_MAX),
         events: ArrayQueue::new(EVENTS_MAX),
+        probes: ArrayQueue::new(2 * PROBES_MAX),
     });
     (ControlMail(boxes.clone()), WorkerMail(boxes))
 }
@@ -136,6 +140,11 @@ impl ControlMail {
     /// The next answer.
     pub fn reply(&self) -> Option<Reply> {
         self.0.replies.pop()
+    }
+
+    /// The next outcome of a probe, with the order's id.
+    pub fn probed(&self) -> Option<(u32, ProbeOutcome)> {
+        self.0.probes.pop()
     }
 
     /// The next event.
@@ -155,6 +164,12 @@ impl WorkerMail {
     #[must_use]
     pub fn answer(&self, reply: Reply) -> bool {
         self.0.replies.push(reply).is_ok()
+    }
+
+    /// Tells the outcome of a probe; `false` when control's queue is full.
+    #[must_use]
+    pub fn probed(&self, id: u32, outcome: ProbeOutcome) -> bool {
+        self.0.probes.push((id, outcome)).is_ok()
     }
 
     /// How many answers surely find room.

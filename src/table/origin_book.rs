@@ -60,6 +60,17 @@ pub enum NoOrigin {
     Forbidden,
 }
 
+impl NoOrigin {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unresolved => "unresolved",
+            Self::Failed => "failed",
+            Self::Forbidden => "forbidden",
+        }
+    }
+}
+
 /// Everything that is known.
 #[derive(Clone, Debug, Default)]
 pub struct OriginBook {

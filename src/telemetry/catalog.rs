@@ -141,6 +141,13 @@ catalog! {
         }
         "byway_udp_fragmented_total" "Datagrams that went out in fragments." { UdpFragmented }
         "byway_rejudged_sessions_total" "Sessions judged again under a newer snapshot." { RejudgedSessions }
+        "byway_probes_total" "Active probes of origins, by what came of them." {
+            ProbesConnected("outcome" = "connected"),
+            ProbesRefused("outcome" = "refused"),
+            ProbesTimedOut("outcome" = "timed_out"),
+            ProbesUnreachable("outcome" = "unreachable"),
+            ProbesNotSent("outcome" = "not_sent"),
+        }
         "byway_snapshots_total" "Snapshots taken into force." { SnapshotsTaken }
         "byway_lost_events_total" "Events that found control's queue full." { LostEvents }
         "byway_lost_replies_total" "Replies to commands that found control's queue full." { LostReplies }

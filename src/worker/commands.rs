@@ -2,8 +2,8 @@
 //! (a listing, the end of all sessions) goes on from turn to turn.
 
 use super::core::Worker;
-use crate::base::PortId;
 use crate::base::limits::{COMMANDS_PER_TURN_MAX, SWEEP_PER_TURN_MAX};
+use crate::base::{PortId, ProbeOrder, ProbeOutcome};
 use crate::port::Port;
 use crate::session::SessionView;
 use crate::snapshot::{Command, NeighborRow, Reply, SessionRow};
@@ -54,9 +54,38 @@ impl<P: Port> Worker<P> {
                 }
                 self.errands.listing = Some(Listing { request, cursor, rows_left: rows_max });
             }
+            Command::Probe(order) => self.probe(order),
             Command::ListNeighbors { request } => self.list_neighbors(request),
             Command::ResetAll => self.errands.ending_all = true,
             Command::Stop => self.stop = true,
+        }
+    }
+
+    /// Calls an origin, unless none may be there.
+    fn probe(&mut self, order: ProbeOrder) {
+        let allowed = !self.exit.origins.forbids(order.origin.addr);
+        if !allowed || !self.sessions.send_probe(order, self.exit.now, &mut self.exit) {
+            self.tell_probe(order.id, ProbeOutcome::NotSent);
+        }
+    }
+
+    /// Tells control what came of probes.
+    pub(super) fn tell_probes(&mut self) {
+        while let Some((id, outcome)) = self.sessions.probed() {
+            self.tell_probe(id, outcome);
+        }
+    }
+
+    fn tell_probe(&self, id: u32, outcome: ProbeOutcome) {
+        self.exit.page.count(match outcome {
+            ProbeOutcome::Connected(_) => Counter::ProbesConnected,
+            ProbeOutcome::Refused => Counter::ProbesRefused,
+            ProbeOutcome::TimedOut => Counter::ProbesTimedOut,
+            ProbeOutcome::Unreachable => Counter::ProbesUnreachable,
+            ProbeOutcome::NotSent => Counter::ProbesNotSent,
+        });
+        if !self.exit.mail.probed(id, outcome) {
+            self.exit.page.count(Counter::LostReplies);
         }
     }
 

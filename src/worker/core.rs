@@ -215,6 +215,7 @@ impl<P: Port> Worker<P> {
         let now = self.exit.now;
         self.sessions.expire(now, &mut self.exit);
         self.udp.expire(now, &mut self.exit);
+        self.tell_probes();
         self.ask_neighbors();
         self.announce();
         self.exit.tell_filtered();

@@ -47,6 +47,14 @@ impl Origins {
         balance.choose((app, port), tried, forbidden, now)
     }
 
+    /// Whether no origin may be there.
+    pub fn forbids(&self, addr: Addr) -> bool {
+        let judge = |snapshot: &Arc<Snapshot>| {
+            forbidden_origin(addr, &self.reserved, snapshot.table.prefixes()).is_some()
+        };
+        self.snapshot.as_ref().is_none_or(judge)
+    }
+
     /// See `session::Net::origin_news`.
     pub fn hear(&mut self, place: OriginPlace, news: OriginNews, now: Instant) -> bool {
         self.balance.hear(place, news, now)

@@ -104,3 +104,47 @@ fn without_name_servers_an_app_by_name_is_not_in_force_and_says_why() {
     assert!(app["reasons"][0].as_str().expect("a reason").contains("[dns] resolvers"), "{app}");
     terminate(house, false);
 }
+
+#[test]
+fn an_origin_that_refuses_its_probes_is_left_out_and_comes_back_when_it_answers() {
+    let two = r#""origin_direct":["tcp://192.0.2.1:80","tcp://192.0.2.2:80"]"#;
+    let table = TABLE.replace(r#""origin_direct":["tcp://192.0.2.1:80"]"#, two);
+    let config = "[health]\ninterval_s = 1\nfall = 2\nrise = 1\ntimeout_ms = 500\n";
+    let mut house = House::open_with("health", &table, None, config);
+    let states = |house: &House| {
+        let origins = house.ask(r#"{"ask":"origins"}"#)["origins"].clone();
+        [0, 1].map(|at| origins[at]["state"].as_str().unwrap_or("none").to_owned())
+    };
+    for (first, expected) in [(TcpFlags::RST, ["down", "up"]), (TcpFlags::SYN, ["up", "up"])] {
+        for _ in 0..60 {
+            answer_probe(&mut house, first);
+            if states(&house) == expected {
+                break;
+            }
+        }
+        assert_eq!(states(&house), expected, "{}", house.ask(r#"{"ask":"origins"}"#));
+        if first == TcpFlags::RST {
+            assert!(house.get("/metrics").contains("byway_down_origins 1"));
+            let visits: Vec<String> = (5_000..5_004).map(|port| visit(&mut house, port)).collect();
+            assert_eq!(visits, ["192.0.2.2:80"; 4], "all go to the one that is up");
+        }
+    }
+    terminate(house, false);
+}
+
+/// Answers the next SYN of a probe: the first origin with `first`, the other one with a SYN-ACK.
+fn answer_probe(house: &mut House, first: u8) {
+    let mut called = None;
+    house.hear(|frame| {
+        if let Ok(Parsed::Tcp(segment)) = parse(frame, &RxHints::default()) {
+            called = segment.flags.is_first_syn().then_some(segment);
+        }
+        called.is_some()
+    });
+    let Some(syn) = called else { return };
+    let flags = if syn.key.dst.to_string() == "192.0.2.1" { first } else { TcpFlags::SYN };
+    let (ours, origin) = (syn.key.src_endpoint(), syn.key.dst_endpoint());
+    let answer = eth().dst(PORT_MAC).src(GATEWAY_MAC).ip(origin.addr, ours.addr).tcp(origin.port, ours.port);
+    let answer = answer.seq(100).ack(syn.seq.wrapping_add(1)).flags(TcpFlags(flags | TcpFlags::ACK));
+    assert!(house.wire.send(&answer.bytes()));
+}

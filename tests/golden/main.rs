@@ -6,6 +6,7 @@ mod drops;
 mod lifetime;
 mod link;
 mod origins;
+mod probes;
 mod refusals;
 mod udp;
 

@@ -13,7 +13,7 @@ mod warn;
 pub use memory::MemoryEstimate;
 pub use parse::{TEMPLATE, parse};
 pub use spec::{
-    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec,
-    NeighborSpec, OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, UdpSpec, Unanswered,
-    WorkersSpec,
+    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec,
+    MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec, StaticNeighbor, TcpSpec,
+    UdpSpec, Unanswered, WorkersSpec,
 };

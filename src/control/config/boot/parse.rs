@@ -3,9 +3,9 @@
 use super::check::{self, Draft, PortPlaces, RoutePlaces};
 use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text, whole};
 use super::spec::{
-    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, Hugepages, IcmpSpec, MemorySpec,
-    NeighborSpec, OnBadConfig, Placement, PortSpec, RouteSpec, StaticNeighbor, TcpSpec, UdpSpec, Unanswered,
-    WorkersSpec,
+    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec,
+    MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec, StaticNeighbor, TcpSpec,
+    UdpSpec, Unanswered, WorkersSpec,
 };
 use super::values::{
     canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, site, user,
@@ -87,6 +87,7 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         deny: sources(&mut top, notes),
         geo: geo(&mut top, notes, folder),
         dns: dns(&mut top, notes),
+        health: health(&mut top, notes),
     };
     top.finish(notes);
     Draft {
@@ -103,6 +104,8 @@ const ON_BAD_CONFIG: &[(&str, OnBadConfig)] =
     &[("last_good", OnBadConfig::LastGood), ("refuse", OnBadConfig::Refuse)];
 const HUGEPAGES: &[(&str, Hugepages)] =
     &[("auto", Hugepages::Auto), ("off", Hugepages::Off), ("require", Hugepages::Require)];
+const PROBING: &[(&str, Probing)] =
+    &[("off", Probing::Off), ("several", Probing::Several), ("all", Probing::All)];
 const UNANSWERED: &[(&str, Unanswered)] = &[("drop", Unanswered::Drop), ("rst", Unanswered::Rst)];
 const SOCKET_ADDR: &str = "an address and port like \"127.0.0.1:9180\" or \"[::1]:9180\"";
 const NAME_SERVER: &str = "a name server's address and port like \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
@@ -343,6 +346,20 @@ fn geo(top: &mut Section, notes: &mut Notes, folder: &Path) -> GeoSpec {
         Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path))
     };
     let spec = GeoSpec { asn: path("asn"), country: path("country"), tor: path("tor") };
+    section.finish(notes);
+    spec
+}
+
+fn health(top: &mut Section, notes: &mut Notes) -> HealthSpec {
+    let mut section = top.section(notes, "health");
+    let timeout_ms = section.value(notes, "timeout_ms", 2_000, whole("ms", 100..=60_000));
+    let spec = HealthSpec {
+        probe: section.value(notes, "probe", Probing::Several, choice(PROBING)),
+        interval: seconds(&mut section, notes, "interval_s", 10, 1..=3_600),
+        timeout: Span::from_millis(timeout_ms),
+        fall: section.value(notes, "fall", 3, whole("failures", 1..=100)),
+        rise: section.value(notes, "rise", 2, whole("successes", 1..=100)),
+    };
     section.finish(notes);
     spec
 }

@@ -59,6 +59,8 @@ pub struct BootSpec {
     pub geo: GeoSpec,
     /// Name servers for `origin_dns`.
     pub dns: DnsSpec,
+    /// Active probes of origins.
+    pub health: HealthSpec,
 }
 
 /// Databases of where addresses come from, each read anew when it changes; `None`: there is none.
@@ -296,6 +298,43 @@ pub struct TcpSpec {
     pub rst_per_s: u32,
     /// Challenge ACKs a second and worker (RFC 5961 7).
     pub challenge_ack_per_s: u32,
+}
+
+/// Which origins are probed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Probing {
+    /// None.
+    Off,
+    /// Those of apps that have several.
+    Several,
+    /// All.
+    All,
+}
+
+/// Active probes of TCP apps' origins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HealthSpec {
+    /// Which origins.
+    pub probe: Probing,
+    /// Between two probes of one origin.
+    pub interval: Span,
+    /// How long an origin may take to answer.
+    pub timeout: Span,
+    /// Failures in a row that take an origin out.
+    pub fall: u32,
+    /// Successes in a row that bring it back.
+    pub rise: u32,
+}
+
+impl HealthSpec {
+    /// Whether the origins of an app that has so many are probed.
+    pub const fn probes(&self, origins: usize) -> bool {
+        match self.probe {
+            Probing::Off => false,
+            Probing::Several => origins > 1,
+            Probing::All => true,
+        }
+    }
 }
 
 /// Name servers for `origin_dns`, and how long their answers hold.

@@ -32,7 +32,7 @@ fn the_template_is_right_and_says_the_defaults() {
     assert_eq!(template.icmp, small.icmp);
     assert_eq!(template.neighbors, small.neighbors);
     assert_eq!((&template.state_dir, &template.socket), (&small.state_dir, &small.socket));
-    assert_eq!(template.dns, small.dns);
+    assert_eq!((&template.dns, template.health), (&small.dns, small.health));
     assert_eq!((template.metrics, &template.user), (small.metrics, &small.user));
     assert_eq!((template.drain, template.on_bad_config), (small.drain, small.on_bad_config));
     assert_eq!((template.lab, &template.site), (false, &small.site));
