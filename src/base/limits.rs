@@ -30,6 +30,12 @@ pub const PREFIXES_MAX: usize = 16_384;
 pub const APPS_MAX: usize = 1 << 20;
 /// Access rules over all zones.
 pub const RULES_MAX: usize = 4_000_000;
+/// Rules changed one by one since all were compiled; beyond, all are compiled anew.
+pub const RULE_EDITS_MAX: usize = 8_192;
+/// So many changed rules are worked into the rest, beside the road.
+pub const RULE_EDITS_MERGE: usize = 2_048;
+/// Changes of rules that the journal beside the stored table holds; beyond, they belong into the table file.
+pub const JOURNAL_RULES_MAX: usize = 262_144;
 /// Origins of one app.
 pub const ORIGINS_PER_APP_MAX: usize = 64;
 /// Origins that a worker counts connections of and looks after, of apps with several.
@@ -78,3 +84,4 @@ const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);
 const _: () = assert!(NEIGHBORS_MAX <= u16::MAX as usize);
 const _: () = assert!(ORIGINS_TRACKED_MAX.is_power_of_two());
 const _: () = assert!(PORTS_MAX <= WORKERS_MAX && WORKERS_MAX <= 1 << 7);
+const _: () = assert!(RULE_EDITS_MERGE < RULE_EDITS_MAX);

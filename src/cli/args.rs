@@ -33,6 +33,9 @@ pub enum Command {
     Config(ConfigCommand),
     /// Show what a running byway holds.
     Show(ShowArgs),
+    /// Access rules of a running byway: list them, change some without a reload.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Say what a packet would get: prefix, app, rule, origin, worker.
     Where(WhereArgs),
     /// Count instructions and bytes on in-memory ports, under callgrind.
@@ -148,6 +151,63 @@ pub enum ShowWhat {
 pub struct ShowArgs {
     /// What to show.
     pub what: ShowWhat,
+    /// Answer with JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The control socket.
+    #[command(flatten)]
+    pub socket: SocketArgs,
+}
+
+/// Verbs of `rules`.
+#[derive(Subcommand, Debug)]
+pub enum RulesCommand {
+    /// All rules, with their scopes and whether they are in force.
+    List {
+        /// Answer with JSON.
+        #[arg(long)]
+        json: bool,
+        /// The control socket.
+        #[command(flatten)]
+        socket: SocketArgs,
+    },
+    /// Put rules in force, in the place of what their scope says of the same values; kept over restarts.
+    Add {
+        /// block, whitelist, or a challenge mode.
+        mode: String,
+        /// Addresses, ranges, ASNs (`AS64496`), countries (`DE`, `T1`, `XX`).
+        #[arg(required = true)]
+        values: Vec<String>,
+        /// The operator's own words.
+        #[arg(long)]
+        notes: Option<String>,
+        /// Whose rules, and where byway listens.
+        #[command(flatten)]
+        at: RulesAt,
+    },
+    /// Take rules away, also those of the table file; kept over restarts.
+    Remove {
+        /// As for `add`.
+        #[arg(required = true)]
+        values: Vec<String>,
+        /// Whose rules, and where byway listens.
+        #[command(flatten)]
+        at: RulesAt,
+    },
+}
+
+/// Whose rules, and where byway listens.
+#[derive(Args, Debug)]
+pub struct RulesAt {
+    /// Rules of this zone.
+    #[arg(long, value_name = "ID", group = "scope")]
+    pub zone: Option<String>,
+    /// Rules of this account: for all its zones.
+    #[arg(long, value_name = "ID", group = "scope")]
+    pub account: Option<String>,
+    /// Rules of the user: for all zones.
+    #[arg(long, group = "scope")]
+    pub user: bool,
     /// Answer with JSON.
     #[arg(long)]
     pub json: bool,

@@ -1,7 +1,7 @@
 //! From arguments to a verb, and from its failure to one line and an exit code.
 
 use super::args::{BenchCommand, Cli, Command, ConfigCommand};
-use super::{bench, check, init, inspect, replay, run, show, whereabouts};
+use super::{bench, check, init, inspect, replay, rules, run, show, whereabouts};
 use crate::control::log::OneLine;
 use clap::Parser;
 use std::fmt::Display;
@@ -17,6 +17,7 @@ pub fn main() -> ExitCode {
         Command::Config(ConfigCommand::Init { path }) => init::run(path.as_deref()),
         Command::Show(args) => show::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Rules(command) => rules::run(&command),
         Command::Where(args) => whereabouts::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Doctor(args) => inspect::run(&args),

@@ -1,10 +1,10 @@
 //! Folders and files that byway writes to: made while it is root, given to the user that it becomes.
 
-use crate::control::Store;
 use crate::control::config::boot::{BootSpec, EventsTarget};
 use crate::control::log;
 use crate::control::privileges::RunAs;
 use crate::control::resolve::OriginCache;
+use crate::control::{RuleJournal, Store};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
@@ -29,6 +29,7 @@ pub fn prepare(spec: &BootSpec, user: Option<&RunAs>) -> Result<(), String> {
 pub fn hand_over(spec: &BootSpec, user: Option<&RunAs>) {
     give(&Store::new(&spec.state_dir).path(), user);
     give(&OriginCache::new(&spec.state_dir).path(), user);
+    give(&RuleJournal::path_in(&spec.state_dir), user);
     if let EventsTarget::File(path) = &spec.events {
         give(path, user);
         warn_of_foreign(path.parent(), user);

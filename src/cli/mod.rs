@@ -14,6 +14,7 @@ mod init;
 mod inspect;
 mod lower;
 mod replay;
+mod rules;
 pub mod run;
 pub mod secret;
 mod show;

@@ -12,7 +12,8 @@ use crate::control::log;
 use crate::control::privileges::{self, RunAs};
 use crate::control::resolve::{Kept, NameTerms, OriginCache};
 use crate::control::{
-    ControlSocket, Listeners, LoadError, Loaded, MetricsListener, Outcome, Source, Store, Workshop,
+    ControlSocket, Listeners, LoadError, Loaded, MetricsListener, Outcome, RuleJournal, Source, Store,
+    Workshop,
 };
 use crate::table::{OriginBook, Reserved, Resolved, Subnet};
 use crate::worker::{Layout, Wanted, allowed_cpus, isolated_cpus};
@@ -108,6 +109,7 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
         secret.tables(),
     );
     workshop.set_geo(spec.geo.clone());
+    workshop.journal = RuleJournal::open(&spec.state_dir).map_err(|error| error.to_string())?;
     let kept = recall(&spec, &mut workshop);
     let (loaded, problems) = first_table(&mut workshop, spec.on_bad_config)?;
     workshop.compiler.commit(&loaded.compiled);

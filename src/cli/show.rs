@@ -68,6 +68,22 @@ const PORTS: &[Column] = &[
 const NEIGHBORS: &[Column] =
     &[("address", "/address"), ("mac", "/mac"), ("port", "/port"), ("state", "/state")];
 
+const RULES: &[Column] = &[
+    ("scope", "/scope"),
+    ("mode", "/mode"),
+    ("target", "/target"),
+    ("value", "/value"),
+    ("state", "/state"),
+    ("from", "/from"),
+    ("id", "/id"),
+    ("notes", "/notes"),
+];
+
+/// Access rules as a table.
+pub fn rule_table(list: &Value) -> String {
+    rows(RULES, list)
+}
+
 /// Asks and prints.
 pub fn run(args: &ShowArgs) -> ExitCode {
     let answer = Client::connect(&args.socket.socket).and_then(|mut client| ask(&mut client, args.what));

@@ -6,7 +6,7 @@ use super::life::{Control, Phase};
 use super::listing::Wanted;
 use super::whereabouts::Surroundings;
 use super::workshop::Source;
-use super::{app_rows, numbers, ports, rfc3339, whereabouts};
+use super::{app_rows, numbers, ports, rfc3339, rule_rows, whereabouts};
 use crate::base::{Clock, OsClock};
 use crate::telemetry::expose::{JsonRows, PrometheusText};
 use serde_json::{Value, json};
@@ -32,6 +32,12 @@ impl Control {
         let value = match ask {
             Ask::Sessions(page) => return self.listings.ask(Wanted::Sessions(page), reply),
             Ask::Neighbors => return self.listings.ask(Wanted::Neighbors, reply),
+            Ask::ChangeRules(changes) if !self.is_leaving() => {
+                let now = self.clock.now();
+                return self.reloads.change_rules(changes, reply, &mut self.fleet, now);
+            }
+            Ask::ChangeRules(_) => super::ask::refusal("byway drains; no rule is changed"),
+            Ask::Rules(page) => rule_rows::answer(page, self.reloads.loaded(), self.reloads.workshop()),
             Ask::Reload if !self.is_leaving() => return self.reloads.start(Some(reply)),
             Ask::Reload => super::ask::refusal("byway drains; no reload"),
             Ask::Apps => self.apps(),
@@ -98,6 +104,7 @@ impl Control {
             "in_force": compiled.rules.in_force,
             "without_source": compiled.rules.without_source,
             "challenges": compiled.rules.challenges,
+            "in_journal": self.reloads.workshop().map(|workshop| workshop.journal.len()),
         });
         json!({
             "ok": true,

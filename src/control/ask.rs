@@ -1,7 +1,9 @@
 //! What the local socket may be asked: one JSON object a line, `{"ask": "sessions", "limit": 100}`. Anything else is
 //! refused with the reason, and nothing is guessed.
 
+use super::rule_journal::{change_json, read_change};
 use crate::base::Endpoint;
+use crate::snapshot::RuleChange;
 use crate::wire::Protocol;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -28,6 +30,10 @@ pub enum Ask {
     Neighbors,
     /// What a packet would get.
     Where(WhereAsk),
+    /// A page of access rules.
+    Rules(RulesPage),
+    /// Put rules in force or take them away, one by one.
+    ChangeRules(Vec<RuleChange>),
     /// Read the table file now.
     Reload,
     /// Epoch, config, workers.
@@ -45,6 +51,18 @@ pub struct SessionsAsk {
     #[serde(default)]
     pub cursor: u32,
     /// Sessions wanted at most.
+    #[serde(default = "all_that_fit")]
+    pub limit: u32,
+}
+
+/// Which page of access rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesPage {
+    /// The rule to start with, counted over all scopes.
+    #[serde(default)]
+    pub cursor: u32,
+    /// Rules wanted at most.
     #[serde(default = "all_that_fit")]
     pub limit: u32,
 }
@@ -77,6 +95,12 @@ struct RawWhere {
     protocol: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawChanges {
+    changes: Vec<Value>,
+}
+
 fn tcp() -> String {
     "tcp".into()
 }
@@ -100,6 +124,8 @@ impl Ask {
             "ports" => rest(fields).map(|Nothing {}| Self::Ports),
             "neighbors" => rest(fields).map(|Nothing {}| Self::Neighbors),
             "where" => rest(fields).and_then(whereabouts),
+            "rules" => rest(fields).and_then(rules),
+            "change_rules" => rest(fields).and_then(change_rules),
             "reload" => rest(fields).map(|Nothing {}| Self::Reload),
             "status" => rest(fields).map(|Nothing {}| Self::Status),
             other => Err(format!("no such request: \"{}\"", other.escape_debug())),
@@ -121,6 +147,12 @@ impl Ask {
             Self::Where(WhereAsk { from, to, protocol }) => {
                 let (from, to) = (from.to_string(), to.to_string());
                 json!({ "ask": "where", "from": from, "to": to, "protocol": protocol_name(*protocol) })
+            }
+            Self::Rules(RulesPage { cursor, limit }) => {
+                json!({ "ask": "rules", "cursor": cursor, "limit": limit })
+            }
+            Self::ChangeRules(changes) => {
+                json!({ "ask": "change_rules", "changes": changes.iter().map(change_json).collect::<Value>() })
             }
             Self::Reload => bare("reload"),
             Self::Status => bare("status"),
@@ -148,6 +180,21 @@ fn sessions(ask: SessionsAsk) -> Result<Ask, String> {
     Ok(Ask::Sessions(ask))
 }
 
+fn rules(page: RulesPage) -> Result<Ask, String> {
+    if page.limit == 0 || page.limit > SESSIONS_PER_REPLY_MAX {
+        return Err(format!("`limit` is a number from 1 to {SESSIONS_PER_REPLY_MAX}"));
+    }
+    Ok(Ask::Rules(page))
+}
+
+fn change_rules(raw: RawChanges) -> Result<Ask, String> {
+    let numbered = raw.changes.iter().enumerate();
+    let changes =
+        numbered.map(|(at, value)| read_change(value).map_err(|why| format!("changes[{at}]: {why}")));
+    let changes = changes.collect::<Result<Vec<_>, _>>()?;
+    if changes.is_empty() { Err("`changes` is empty".into()) } else { Ok(Ask::ChangeRules(changes)) }
+}
+
 fn whereabouts(raw: RawWhere) -> Result<Ask, String> {
     let protocol = match raw.protocol.as_str() {
         "tcp" => Protocol::Tcp,
@@ -168,7 +215,15 @@ pub fn refusal(why: impl Into<String>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Addr;
+    use crate::base::{Addr, Country};
+    use crate::firewall::{Mode, RuleSpec, Target};
+    use crate::snapshot::RuleScope;
+
+    fn change(put: bool) -> RuleChange {
+        let target = Target::Country(Country::TOR);
+        let rule = put.then_some(RuleSpec { target, mode: Mode::Block, id: None, notes: None });
+        RuleChange { scope: RuleScope::User, target, rule }
+    }
 
     #[test]
     fn every_request_reads_back_from_its_line() {
@@ -181,6 +236,8 @@ mod tests {
             Ask::Ports,
             Ask::Neighbors,
             Ask::Where(WhereAsk { from: end(1), to: end(2), protocol: Protocol::Udp }),
+            Ask::Rules(RulesPage { cursor: 7, limit: 8 }),
+            Ask::ChangeRules(vec![change(true), change(false)]),
             Ask::Reload,
             Ask::Status,
         ];
@@ -200,6 +257,9 @@ mod tests {
             (r#"{"ask": "apps", "x": 1}"#, "unknown field `x`"),
             (r#"{"ask": "sessions", "limit": 0}"#, "`limit` is a number from 1 to 1000"),
             (r#"{"ask": "sessions", "limit": "9"}"#, "invalid type"),
+            (r#"{"ask": "rules", "limit": 0}"#, "`limit` is a number from 1 to 1000"),
+            (r#"{"ask": "change_rules", "changes": []}"#, "`changes` is empty"),
+            (r#"{"ask": "change_rules", "changes": [{"rule": {}}]}"#, "changes[0]: names no scope"),
             (r#"{"ask": "where", "from": "1.2.3.4:5"}"#, "missing field `to`"),
             (r#"{"ask": "where", "from": "1.2.3.4:5", "to": "[::1]:5"}"#, "different families"),
             (r#"{"ask": "where", "from": "1.2.3.4", "to": "1.2.3.5:5"}"#, "invalid socket address"),

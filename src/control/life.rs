@@ -216,6 +216,7 @@ impl Control {
         self.fleet.collect();
         self.tend_origins(now);
         self.reloads.confirm(&self.fleet, now);
+        self.reloads.merge(&mut self.fleet, now);
         let reloads = &self.reloads;
         let apps = |slot| reloads.facts(slot);
         let words = Words { apps: &apps, ports: self.ports.infos() };

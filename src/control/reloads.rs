@@ -11,13 +11,14 @@ use super::event_log::AppFacts;
 use super::fleet::Fleet;
 use super::workshop::{LoadError, Loaded, Source, Workshop};
 use super::{log, privileges};
+use crate::base::limits::RULE_EDITS_MERGE;
 use crate::base::{AppSlot, Epoch, Instant, OsClock, RuleSlot, Span};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Merged, RuleChange, Snapshot};
 use crate::table::{AppId, Missing, OriginBook};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinHandle;
 
 /// Workers that have not taken a snapshot after this long are named in the log.
@@ -27,6 +28,8 @@ const SLOT_REST: Span = Span::from_secs(60);
 /// Problems of a bad file that are kept for `byway show status`.
 const PROBLEMS_KEPT_MAX: usize = 100;
 
+/// Changes of rules that wait for the end of a load.
+const WAITING_MAX: usize = 1_024;
 /// Warnings of one table that are logged.
 const WARNINGS_SAID_MAX: usize = 50;
 
@@ -37,8 +40,8 @@ struct Confirming {
     epoch: Epoch,
     since: Instant,
     warned: bool,
-    /// Whether it is only about origins: nobody is told of its end.
-    quiet: bool,
+    /// Whether more than single rules is new.
+    whole: bool,
     clients: Vec<Client>,
 }
 
@@ -48,6 +51,10 @@ pub struct Reloads {
     loading: Option<Loading>,
     loading_for: Vec<Client>,
     again: Option<Vec<Client>>,
+    /// Changes of rules that came during a load.
+    waiting: Vec<(Vec<RuleChange>, Client)>,
+    /// Changed rules on their way into a base of their own.
+    merging: Option<oneshot::Receiver<Merged>>,
     confirming: Option<Confirming>,
     loaded: Loaded,
     facts: Vec<Option<AppFacts>>,
@@ -73,6 +80,8 @@ impl Reloads {
             loading: None,
             loading_for: Vec::new(),
             again: None,
+            waiting: Vec::new(),
+            merging: None,
             confirming: None,
             loaded,
             facts: Vec::new(),
@@ -159,13 +168,16 @@ impl Reloads {
             Ok(loaded) => self.publish(loaded, clients, fleet, now),
             Err(error) => self.refuse(&error, clients),
         }
+        for (changes, client) in std::mem::take(&mut self.waiting) {
+            self.change_rules(changes, client, fleet, now);
+        }
         if let Some(clients) = self.again.take() {
             self.start(None);
             self.loading_for = clients;
         }
     }
 
-    fn publish(&mut self, loaded: Loaded, mut clients: Vec<Client>, fleet: &mut Fleet, now: Instant) {
+    fn publish(&mut self, loaded: Loaded, clients: Vec<Client>, fleet: &mut Fleet, now: Instant) {
         let epoch = loaded.compiled.snapshot.epoch;
         fleet.publish(loaded.compiled.snapshot.clone());
         if let Some(workshop) = &mut self.workshop {
@@ -176,9 +188,90 @@ impl Reloads {
         self.problems.clear();
         self.in_force_unix_s = OsClock::unix_micros() / 1_000_000;
         self.reloads += 1;
-        // A reload on the heels of another: the newer epoch confirms both.
-        clients.extend(self.confirming.take().into_iter().flat_map(|confirming| confirming.clients));
-        self.confirming = Some(Confirming { epoch, since: now, warned: false, quiet: false, clients });
+        self.await_confirmation(epoch, (true, clients), now);
+    }
+
+    /// A reload on the heels of another: the newer epoch confirms both.
+    fn await_confirmation(&mut self, epoch: Epoch, (whole, mut clients): (bool, Vec<Client>), now: Instant) {
+        let before = self.confirming.take();
+        let whole = whole || before.as_ref().is_some_and(|before| before.whole);
+        clients.extend(before.into_iter().flat_map(|confirming| confirming.clients));
+        self.confirming = Some(Confirming { epoch, since: now, warned: false, whole, clients });
+    }
+
+    /// Carries out changes of rules, which `client` hears of when all workers have them. A load under way is waited for.
+    pub fn change_rules(
+        &mut self,
+        changes: Vec<RuleChange>,
+        client: Client,
+        fleet: &mut Fleet,
+        now: Instant,
+    ) {
+        let Some(workshop) = &mut self.workshop else {
+            if self.waiting.len() < WAITING_MAX {
+                self.waiting.push((changes, client));
+            } else {
+                answer(vec![client], &refusal("a reload is under way, and many changes wait for its end"));
+            }
+            return;
+        };
+        match workshop.change_rules(&mut self.loaded, &changes) {
+            Err(why) => answer(vec![client], &refusal(why)),
+            Ok(false) => self.start(Some(client)),
+            Ok(true) => {
+                log::info(format_args!("{} access rule(s) changed", changes.len()));
+                let snapshot = self.loaded.compiled.snapshot.clone();
+                self.publish_rules(snapshot, vec![client], fleet, now);
+            }
+        }
+    }
+
+    /// Publishes a snapshot that differs from the last one in its rules alone.
+    fn publish_rules(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        clients: Vec<Client>,
+        fleet: &mut Fleet,
+        now: Instant,
+    ) {
+        if let Some(workshop) = &mut self.workshop {
+            workshop.compiler.commit_epoch(&snapshot);
+        }
+        fleet.publish(snapshot.clone());
+        let epoch = snapshot.epoch;
+        self.loaded.compiled.snapshot = snapshot;
+        self.await_confirmation(epoch, (false, clients), now);
+    }
+
+    /// Works many changed rules into the others, beside the loop; to be called at every tick.
+    pub fn merge(&mut self, fleet: &mut Fleet, now: Instant) {
+        let last = &self.loaded.compiled.snapshot;
+        let Some(workshop) = &self.workshop else { return };
+        let Some(merging) = &mut self.merging else {
+            if last.rules.edits_len() >= RULE_EDITS_MERGE {
+                let (job, (done, merging)) = (workshop.compiler.merge_job(last), oneshot::channel());
+                // Whoever waits may have gone: the process ends.
+                tokio::task::spawn_blocking(move || drop(done.send(job())));
+                self.merging = Some(merging);
+            }
+            return;
+        };
+        match merging.try_recv() {
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Closed) => self.merging = None,
+            Ok(merged) => {
+                self.merging = None;
+                match workshop.compiler.rebase(last, merged) {
+                    Ok(Some(snapshot)) => self.publish_rules(snapshot, Vec::new(), fleet, now),
+                    // Everything was compiled anew meanwhile.
+                    Ok(None) => {}
+                    Err(limit) => {
+                        log::error(format_args!("changed rules: {limit}; the table is read anew"));
+                        self.start(None);
+                    }
+                }
+            }
+        }
     }
 
     /// Brings new knowledge of origins in force, where it changes anything; `false` while a load is under way (come
@@ -196,10 +289,7 @@ impl Reloads {
             let epoch = snapshot.epoch;
             fleet.publish(snapshot.clone());
             loaded.compiled.snapshot = snapshot;
-            let old = self.confirming.take();
-            let quiet = old.as_ref().is_none_or(|old| old.quiet);
-            let clients = old.map_or_else(Vec::new, |old| old.clients);
-            self.confirming = Some(Confirming { epoch, since: now, warned: false, quiet, clients });
+            self.await_confirmation(epoch, (false, Vec::new()), now);
         }
         true
     }
@@ -232,11 +322,9 @@ impl Reloads {
         let Some(confirming) = &mut self.confirming else { return };
         let epoch = confirming.epoch;
         if fleet.runs(epoch) {
-            let (quiet, clients) = (confirming.quiet, std::mem::take(&mut confirming.clients));
+            let (whole, clients) = (confirming.whole, std::mem::take(&mut confirming.clients));
             self.confirming = None;
-            if !quiet {
-                self.done(epoch, clients);
-            }
+            self.done(epoch, whole, clients);
         } else if !confirming.warned && now.since(confirming.since) >= CONFIRM {
             confirming.warned = true;
             let late: Vec<String> = fleet
@@ -249,8 +337,10 @@ impl Reloads {
         }
     }
 
-    fn done(&mut self, epoch: Epoch, clients: Vec<Client>) {
-        say_loaded(&self.loaded);
+    fn done(&mut self, epoch: Epoch, whole: bool, clients: Vec<Client>) {
+        if whole {
+            say_loaded(&self.loaded);
+        }
         let reply = json!({ "ok": true, "epoch": epoch.0, "summary": summary(&self.loaded) });
         answer(clients, &reply);
     }
@@ -282,6 +372,7 @@ impl Reloads {
     pub fn give_up(&mut self) {
         let mut clients = self.again.take().unwrap_or_default();
         clients.append(&mut self.loading_for);
+        clients.extend(std::mem::take(&mut self.waiting).into_iter().map(|(_, client)| client));
         answer(clients, &refusal("byway drains; no reload"));
     }
 }

@@ -53,13 +53,7 @@ impl Store {
     /// # Errors
     /// The system's; the old table is then untouched.
     pub fn save(&self, text: &str) -> io::Result<()> {
-        let beside = self.folder.join(format!("{}.new", self.name));
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, self.path())?;
-        File::open(&self.folder)?.sync_all()
+        replace(&self.path(), text)
     }
 
     /// The last good table; `None` where none was ever stored.
@@ -75,6 +69,19 @@ impl Store {
         let unix_s = u64::try_from(fs::metadata(self.path())?.mtime()).unwrap_or(0);
         Ok(Some(Stored { text, unix_s }))
     }
+}
+
+/// Writes `text` beside `path`, syncs it, renames it over the old file and syncs the folder.
+///
+/// # Errors
+/// The system's; the old file is then untouched.
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Reads a regular file of at most `TABLE_BYTES_MAX` bytes as UTF-8. A pipe would be waited for without end, and a

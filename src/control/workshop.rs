@@ -7,11 +7,13 @@ use super::config::tables::{self, TableErrors};
 use super::edge_pool::{Book, EdgePool};
 use super::event_log::AppFacts;
 use super::geo::GeoFiles;
+use super::rule_journal::RuleJournal;
 use super::store::{Store, read_text};
 use super::watch::{FileWatch, Look, look};
 use crate::base::limits::{APPS_MAX, RULES_MAX};
 use crate::base::{AppSlot, RuleSlot};
-use crate::snapshot::{Acting, Compiled, Compiler, LimitError, LiveSpec};
+use crate::firewall::RuleSpec;
+use crate::snapshot::{Acting, Compiled, Compiler, LimitError, LiveSpec, RuleChange};
 use crate::table::{OriginBook, Reserved};
 use std::collections::HashMap;
 use std::io;
@@ -91,6 +93,8 @@ pub struct Workshop {
     rule_counters: u32,
     /// Databases of where addresses come from.
     geo: GeoFiles,
+    /// Rules changed one by one, over those of the table file.
+    pub journal: RuleJournal,
     /// Keeps slots stable over reloads.
     pub compiler: Compiler,
 }
@@ -101,10 +105,10 @@ impl Workshop {
         let mut compiler = Compiler::new(secret, APPS_MAX as u32, RULES_MAX as u32);
         compiler.origins =
             Arc::new(OriginBook { resolves: true, reserved: reserved.clone(), ..OriginBook::default() });
-        let geo = GeoFiles::default();
+        let (geo, journal) = (GeoFiles::default(), RuleJournal::default());
         let pool = EdgePool::new(store.folder());
         let seen = look(path);
-        Self { path: path.to_owned(), seen, store, pool, reserved, rule_counters, geo, compiler }
+        Self { path: path.to_owned(), seen, store, pool, reserved, rule_counters, geo, journal, compiler }
     }
 
     /// Takes databases of where addresses come from; they are read with the next load.
@@ -175,6 +179,11 @@ impl Workshop {
         let mut parsed = parsed.map_err(|errors| LoadError::Bad(path.to_owned(), problems(errors)))?;
         let (book, pool_warnings) =
             self.lease(&mut parsed.spec).map_err(|list| LoadError::Bad(path.to_owned(), list))?;
+        let changes: Vec<RuleChange> = self.journal.changes().cloned().collect();
+        let waiting = changes.len() - parsed.spec.change_rules(&changes).len();
+        let waiting = (waiting > 0).then(|| {
+            format!("{waiting} change(s) of rules in the journal wait for their zone or account, which is not in the table")
+        });
         self.geo.refresh();
         self.compiler.set_whences(self.geo.map().clone());
         let compiled = self.compiler.compile(&parsed.spec);
@@ -188,8 +197,8 @@ impl Workshop {
         let geo_problems = self.geo.problems().to_vec();
         let messages = parsed.messages.iter().map(ToString::to_string);
         let rules = idle_rules(&parsed.spec, &compiled);
-        let warnings =
-            messages.chain(pool_warnings).chain(geo_problems.iter().cloned()).chain(rules).collect();
+        let warnings = messages.chain(pool_warnings).chain(geo_problems.iter().cloned());
+        let warnings = warnings.chain(rules).chain(waiting).collect();
         Ok(Loaded { spec: parsed.spec, compiled, warnings, source, facts, rule_names, geo_problems })
     }
 
@@ -203,11 +212,43 @@ impl Workshop {
 
     fn rule_names(&self, spec: &LiveSpec) -> HashMap<RuleSlot, String> {
         let counted = self.compiler.rules_in_force(spec).filter(|(slot, _)| slot.0 < self.rule_counters);
-        let name = |rule: &crate::firewall::RuleSpec| match &rule.id {
-            Some(id) => id.to_string(),
-            None => format!("{} {} {}", rule.mode.name(), rule.target.kind(), rule.target),
-        };
-        counted.map(|(slot, rule)| (slot, format!("{}: {}", rule.scope, name(rule.rule)))).collect()
+        counted.map(|(slot, rule)| (slot, rule_name(rule.scope, rule.rule))).collect()
+    }
+
+    /// Carries `changes` out: in the journal, in the spec of `loaded` and in what is compiled of it; all that takes its
+    /// time by the number of changes but for one pass over the rules of each scope. `false`: the spec has them and the
+    /// table is to be loaded anew, for more than rules changes.
+    ///
+    /// # Errors
+    /// What is wrong, in one line; nothing has changed then.
+    pub fn change_rules(&mut self, loaded: &mut Loaded, changes: &[RuleChange]) -> Result<bool, String> {
+        for change in changes {
+            if loaded.spec.scope_number(&change.scope).is_none() {
+                return Err(format!("there is no {}", change.scope));
+            }
+        }
+        self.journal.append(changes).map_err(|error| error.to_string())?;
+        let changed = loaded.spec.change_rules(changes);
+        // A limit that was met is told of by the load that follows.
+        let Ok(Some(edited)) = self.compiler.edit(&loaded.compiled, &changed) else { return Ok(false) };
+        (loaded.compiled.snapshot, loaded.compiled.rules) = (edited.snapshot, edited.rules);
+        for change in changes {
+            let number = loaded.spec.scope_number(&change.scope);
+            let held = number.and_then(|number| loaded.compiled.snapshot.rules.find(number, change.target));
+            if let (Some(rule), Some((slot, _))) = (&change.rule, held)
+                && slot.0 < self.rule_counters
+            {
+                loaded.rule_names.insert(slot, rule_name(change.scope.id(), rule));
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn rule_name(scope: &str, rule: &RuleSpec) -> String {
+    match &rule.id {
+        Some(id) => format!("{scope}: {id}"),
+        None => format!("{scope}: {} {} {}", rule.mode.name(), rule.target.kind(), rule.target),
     }
 }
 

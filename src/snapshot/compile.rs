@@ -15,10 +15,10 @@ use std::sync::Arc;
 /// Compiles specs one after another: keeps slots stable and shares what did not change. Control owns one.
 #[derive(Debug)]
 pub struct Compiler {
-    secret: [u64; 2],
+    pub(super) secret: [u64; 2],
     apps: SlotBook<AppId>,
     /// By a keyed hash of (scope, target); two rules that hash alike would share a counter and nothing else.
-    rules: SlotBook<u64>,
+    pub(super) rules: SlotBook<u64>,
     prefixes: (Vec<PrefixSpec>, Arc<PrefixMap>),
     /// Where addresses come from: in every snapshot from the next compile on.
     whences: Arc<WhenceMap>,
@@ -155,7 +155,9 @@ impl Compiler {
     /// All rules of `spec` in force with their slots, in one pass.
     pub fn rules_in_force<'a>(&'a self, spec: &'a LiveSpec) -> impl Iterator<Item = (RuleSlot, RuleRef<'a>)> {
         spec.scopes().flat_map(move |(kind, scope, rules)| {
-            let slot = move |rule| self.rules.find(&self.rule_key(kind, scope, rule)).map(RuleSlot);
+            let slot = move |rule: &RuleSpec| {
+                self.rules.find(&self.rule_key(kind, scope, rule.target)).map(RuleSlot)
+            };
             rules.iter().filter_map(move |rule| slot(rule).map(|slot| (slot, RuleRef { scope, rule })))
         })
     }
@@ -163,7 +165,8 @@ impl Compiler {
     /// The rule that holds `slot` in `spec`. Looks at all rules; for people, not for the road.
     pub fn rule_at<'a>(&self, spec: &'a LiveSpec, slot: RuleSlot) -> Option<RuleRef<'a>> {
         spec.scopes().find_map(|(kind, scope, rules)| {
-            let holds = |rule: &&RuleSpec| self.rules.find(&self.rule_key(kind, scope, rule)) == Some(slot.0);
+            let holds =
+                |rule: &&RuleSpec| self.rules.find(&self.rule_key(kind, scope, rule.target)) == Some(slot.0);
             rules.iter().find(holds).map(|rule| RuleRef { scope, rule })
         })
     }
@@ -240,7 +243,7 @@ impl Compiler {
             let slot = match Acting::of(rule, self.whences.sources()) {
                 Acting::InForce => {
                     report.in_force += 1;
-                    let key = self.rule_key(kind, scope, rule);
+                    let key = self.rule_key(kind, scope, rule.target);
                     Some(RuleSlot(self.rules.claim(key).map_err(LimitError::RuleSlots)?))
                 }
                 Acting::Challenge => {
@@ -257,12 +260,12 @@ impl Compiler {
         Ok(ScopeRules { rules, slots })
     }
 
-    fn rule_key(&self, kind: ScopeKind, scope: &str, rule: &RuleSpec) -> u64 {
+    pub(super) fn rule_key(&self, kind: ScopeKind, scope: &str, target: Target) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.secret[0], self.secret[1]);
         hasher.write_u8(kind as u8);
         hasher.write(scope.as_bytes());
         hasher.write_u8(0xff);
-        match rule.target {
+        match target {
             Target::Net(net) => {
                 hasher.write_u128(net.first().bits());
                 hasher.write_u8(net.length());
@@ -288,12 +291,17 @@ pub enum Acting {
 impl Acting {
     /// Of one rule.
     pub fn of(rule: &RuleSpec, sources: Sources) -> Self {
-        let known = match rule.target {
+        Self::of_mode(rule.target, rule.mode, sources)
+    }
+
+    /// Of a rule about `target` with this mode.
+    pub fn of_mode(target: Target, mode: Mode, sources: Sources) -> Self {
+        let known = match target {
             Target::Net(_) => true,
             Target::Asn(_) => sources.asn,
             Target::Country(country) => sources.know(country),
         };
-        match (rule.mode.acts(), known) {
+        match (mode.acts(), known) {
             (false, _) => Self::Challenge,
             (true, true) => Self::InForce,
             (true, false) => Self::WithoutSource,

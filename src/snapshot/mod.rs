@@ -8,6 +8,7 @@ mod frozen;
 mod live_spec;
 mod mail;
 mod reorigin;
+mod rule_change;
 
 pub use cell::{SnapshotPublisher, SnapshotReader, cell};
 pub use compile::{Acting, AppReport, Compiled, Compiler, LimitError, RuleRef, RuleReport};
@@ -16,3 +17,4 @@ pub use explain::{Explanation, explain};
 pub use frozen::Snapshot;
 pub use live_spec::{AccountSpec, LiveSpec, ScopeKind, ZoneSpec};
 pub use mail::{Command, ControlMail, NeighborRow, Reply, SessionRow, WorkerMail, mail};
+pub use rule_change::{Edited, Merged, RuleChange, RuleChanged, RuleScope};

@@ -76,6 +76,26 @@ impl<K: Eq + Hash + Clone> SlotBook<K> {
         Ok(self.next - 1)
     }
 
+    /// The slot of `key` outside a reload: it lives from now on, until a reload does not claim it.
+    ///
+    /// # Errors
+    /// `BookFull`, as for `claim`.
+    pub fn claim_live(&mut self, key: K) -> Result<u32, BookFull> {
+        let slot = self.claim(key.clone())?;
+        // As the last reload that was committed would have; one that was given up does not matter.
+        if let Some(holding) = self.holders.get_mut(&key) {
+            holding.claimed = self.committed;
+        }
+        Ok(slot)
+    }
+
+    /// Retires `key` outside a reload.
+    pub fn retire(&mut self, key: &K) {
+        if let Some(holding) = self.holders.get_mut(key) {
+            holding.claimed = self.committed.saturating_sub(1);
+        }
+    }
+
     /// Closes a reload: whoever was not claimed is retired.
     pub fn commit(&mut self) {
         self.committed = self.current;
@@ -150,6 +170,18 @@ mod tests {
         reload(&mut book, &["b"]);
         assert_eq!(reload(&mut book, &["a", "b"]), [0, 1]);
         assert_eq!(book.retired().count(), 0);
+    }
+
+    #[test]
+    fn slots_come_and_go_between_reloads() {
+        let mut book = SlotBook::new(3);
+        reload(&mut book, &["a", "b"]);
+        assert_eq!((book.claim_live("c"), book.claim_live("a")), (Ok(2), Ok(0)));
+        book.retire(&"b");
+        assert_eq!(book.retired().collect::<Vec<_>>(), [(&"b", 1)]);
+        assert!(!book.release(&"c") && book.release(&"b"));
+        assert_eq!(reload(&mut book, &["d", "c"]), [1, 2]);
+        assert_eq!(book.retired().collect::<Vec<_>>(), [(&"a", 0)]);
     }
 
     #[test]

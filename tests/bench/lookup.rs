@@ -2,12 +2,12 @@
 //!
 //! WHAT: `find` (an app that is there), `range` (one of many ports), `miss` (a port without an app), `covers` (an onboarded prefix), `judge4` and `judge6` (a source that no rule
 //! names, SIZE lone addresses and three lengths of ranges), `hit4` (a source that a rule names), `whence4`
-//! and `whence6` (where an address comes from). The number that counts
+//! and `whence6` (where an address comes from), `edited4` (as `judge4`, with 2,000 edits over the rules). The number that counts
 //! is the difference of two runs: `scripts/icount.sh -- lookup find 100000 {n}`.
 
 use byway::base::{Addr, RuleSlot, ZoneSlot};
 use byway::firewall::{self, Mode, RuleNet, RuleSpec, Rules, ScopeRules, Target, ZoneScopes};
-use byway::firewall::{AsNumber, Country, Layers, NetOf, WhenceMap};
+use byway::firewall::{AsNumber, Country, Layers, NetOf, RuleEdit, WhenceMap};
 use byway::table::{self, AppId, OriginBook, Placed, PrefixMap, PrefixSpec, Table};
 use byway::table::{
     AppSpec, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec, PortRange, Prefix,
@@ -34,6 +34,9 @@ fn main() {
         "judge4" => judge(&make_rules(size), questions, |n| Ipv4Addr::from_bits(0x0100_0000 | n).into()),
         "judge6" => {
             judge(&make_rules(size), questions, |n| Ipv6Addr::from_bits(0x2a01 << 112 | u128::from(n)).into())
+        }
+        "edited4" => {
+            judge(&edit(&make_rules(size)), questions, |n| Ipv4Addr::from_bits(0x0100_0000 | n).into())
         }
         "whence4" => whence(&make_whences(size), questions, |n| {
             Ipv4Addr::from_bits(n.wrapping_mul(0x9e37_79b1)).into()
@@ -149,6 +152,13 @@ fn make_whences(size: u32) -> WhenceMap {
 /// Lone addresses, scattered over 64.0.0.0/2.
 fn lone(number: u32) -> Addr {
     Ipv4Addr::from_bits(0x4000_0000 | number.wrapping_mul(0x9e37_79b1) >> 2).into()
+}
+
+/// The same rules with 2,000 more as edits.
+fn edit(rules: &Rules) -> Rules {
+    let target = |n: u32| Target::Net(RuleNet::one(lone(0x1000_0000 | n)));
+    let edit = |n: u32| RuleEdit { scope: 0, target: target(n), verdict: Some((RuleSlot(n), false)) };
+    rules.edited(&(0..2_000).map(edit).collect::<Vec<_>>(), SECRET).expect("no hash is crowded")
 }
 
 fn make_rules(size: u32) -> Rules {

@@ -57,6 +57,71 @@ fn a_bad_file_keeps_the_old_table_and_a_good_one_replaces_it() {
 }
 
 #[test]
+fn single_rules_change_at_once_and_stay_over_reloads() {
+    let mut house = House::open("rules", TABLE, None);
+    let syn = eth().dst(PORT_MAC).src([0x02, 0, 0, 0, 0, 2]).ip4("203.0.113.7", "198.51.100.10");
+    assert!(house.wire.send(&syn.tcp(40_000, 80).syn().bytes()));
+    house.wait("the client is in", |house| house.ask(r#"{"ask":"status"}"#)["sessions"] == 1);
+    let house = house;
+    let verdict = |from: &str| {
+        let ask = format!(r#"{{"ask":"where","from":"{from}:5","to":"198.51.100.10:80"}}"#);
+        let answer = house.ask(&ask);
+        (answer["verdict"].clone(), answer["match"].clone())
+    };
+    let (relayed, blocked) = (("relay".into(), "UNKNOWN".into()), ("block".into(), "BLOCK_IP".into()));
+    let change = |changes: &str| house.ask(&format!(r#"{{"ask":"change_rules","changes":[{changes}]}}"#));
+    let target = |value: &str| format!(r#"{{"target":"ip","value":"{value}"}}"#);
+    let put = |value: &str| {
+        format!(r#"{{"zone":"default","rule":{{"mode":"block","configuration":{}}}}}"#, target(value))
+    };
+    let remove = |value: &str| format!(r#"{{"zone":"default","remove":{}}}"#, target(value));
+    assert_eq!(verdict("203.0.113.7"), relayed);
+    let reply = change(&format!("{},{}", put("203.0.113.7"), remove("203.0.113.66")));
+    assert_eq!((&reply["ok"], &reply["epoch"]), (&true.into(), &2.into()), "{reply}");
+    assert_eq!((verdict("203.0.113.7"), verdict("203.0.113.66")), (blocked.clone(), relayed.clone()));
+    let list = house.ask(r#"{"ask":"rules"}"#);
+    assert_eq!((&list["total"], &list["rules"][0]["from"]), (&1.into(), &"journal".into()), "{list}");
+    assert_eq!(house.ask(r#"{"ask":"reload"}"#)["ok"], true);
+    assert_eq!((verdict("203.0.113.7"), verdict("203.0.113.66")), (blocked, relayed.clone()));
+    assert_eq!(house.file("state/rules.jsonl").lines().count(), 2);
+    house.wait("its session is ended", |house| house.ask(r#"{"ask":"status"}"#)["sessions"] == 0);
+    let refused = change(&put("203.0.113.8").replace("default", "nobody"));
+    assert!(refused["error"].as_str().is_some_and(|why| why.contains("no zone nobody")), "{refused}");
+    let asn = r#"{"user":true,"rule":{"mode":"block","configuration":{"target":"asn","value":"AS7"}}}"#;
+    assert_eq!(change(asn)["ok"], true, "a block without its database: the whole table is compiled");
+    let apps = house.ask(r#"{"ask":"apps"}"#);
+    assert_eq!(apps["apps"][0]["state"], "not_in_force", "{apps}");
+    assert_eq!(change(r#"{"user":true,"remove":{"target":"asn","value":"7"}}"#)["ok"], true);
+    assert_eq!(verdict("203.0.113.66"), relayed);
+    terminate(house);
+}
+
+#[test]
+fn thousands_of_single_changes_are_worked_into_the_others() {
+    let house = House::open("merge", TABLE, None);
+    for some in 0..50 {
+        let rule = |number: u32| {
+            let value = std::net::Ipv4Addr::from_bits(0x0b00_0000 | some << 8 | number);
+            format!(
+                r#"{{"zone":"default","rule":{{"mode":"block","configuration":{{"target":"ip","value":"{value}"}}}}}}"#
+            )
+        };
+        let rules: Vec<_> = (0..100).map(rule).collect();
+        let reply = house.ask(&format!(r#"{{"ask":"change_rules","changes":[{}]}}"#, rules.join(",")));
+        assert_eq!(reply["ok"], true, "{reply}");
+    }
+    // 5,000 edits are more than two merges; each is a snapshot of its own.
+    house.wait("they are merged", |house| house.ask(r#"{"ask":"status"}"#)["epoch"].as_u64() >= Some(53));
+    let answer = house.ask(r#"{"ask":"where","from":"11.0.49.99:5","to":"198.51.100.10:80"}"#);
+    assert_eq!((&answer["verdict"], &answer["rule"]["value"]), (&"block".into(), &"11.0.49.99".into()));
+    assert_eq!(
+        house.ask(r#"{"ask":"rules","cursor":4900,"limit":1000}"#)["rules"].as_array().map(Vec::len),
+        Some(101)
+    );
+    terminate(house);
+}
+
+#[test]
 fn a_hundred_reloads_are_each_confirmed() {
     let house = House::open("often", TABLE, None);
     for epoch in 2..102 {

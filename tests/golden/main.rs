@@ -3,6 +3,7 @@
 mod bench;
 mod commands;
 mod drops;
+mod firewall;
 mod lifetime;
 mod link;
 mod origins;

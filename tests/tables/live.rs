@@ -196,7 +196,7 @@ fn rules() -> impl Strategy<Value = Vec<RuleSpec>> {
     })
 }
 
-fn rule() -> impl Strategy<Value = RuleSpec> {
+pub fn rule() -> impl Strategy<Value = RuleSpec> {
     let net = (proptest::sample::select(CLIENTS.to_vec()), 0..=120_u8)
         .prop_map(|(text, shorter)| Target::Net(net(text, shorter)));
     let asn = (1..3_u32).prop_map(|number| Target::Asn(AsNumber(number)));

@@ -141,3 +141,21 @@ fn files_are_read_anew_when_they_change_and_a_bad_one_keeps_the_old() {
     assert!(files.problems().is_empty());
     fs::remove_dir_all(&folder).expect("removed");
 }
+
+/// The database of the end-to-end suite `geo`; `BYWAY_BLESS=1` writes it anew.
+#[test]
+fn the_laboratorys_database_is_what_the_writer_writes() {
+    let bytes = mmdb(&[
+        ("198.18.0.0/15", record("DE", 64_500)),
+        ("2001:2::/48", record("DE", 64_500)),
+        ("203.0.113.0/24", record("US", 64_496)),
+    ]);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/lab.mmdb");
+    if std::env::var_os("BYWAY_BLESS").is_some() {
+        fs::write(path, &bytes).expect("written");
+    }
+    assert!(
+        fs::read(path).expect("it is there") == bytes,
+        "tests/e2e/lab.mmdb is another: BYWAY_BLESS=1 writes it"
+    );
+}

@@ -17,3 +17,4 @@ pub use code::Code;
 pub use faults::{Message, TableError, TableErrors};
 pub use file::{Read, read};
 pub use print::{app_json, live_json, prefix_json, rule_json};
+pub use rule::{one_configuration, one_rule};

@@ -3,10 +3,11 @@
 //! Ranges may have any length from /8 (IPv4) or /16 (IPv6); Spectrum itself takes /16 and /24, and /32, /48, /64, /128.
 
 use super::faults::{Faults, shown};
-use super::json::Value;
+use super::json::{Value, parse};
 use super::prefixes::read_words;
 use crate::base::Addr;
 use crate::base::limits::RULES_MAX;
+use crate::control::config::Problem;
 use crate::firewall::{AsNumber, Country, Mode, RuleNet, RuleSpec, Target, Words};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -34,6 +35,32 @@ pub(super) fn read_rules(value: Value<'_, '_>, rules_max: usize, faults: &mut Fa
         refuse_repeats(&rules, &list.at, faults);
     }
     rules
+}
+
+/// One rule by itself.
+///
+/// # Errors
+/// All that is wrong with it, in one line.
+pub fn one_rule(text: &str) -> Result<RuleSpec, String> {
+    one(text, read_rule)
+}
+
+/// One `configuration` by itself: whom a rule is about.
+///
+/// # Errors
+/// All that is wrong with it, in one line.
+pub fn one_configuration(text: &str) -> Result<Target, String> {
+    one(text, read_configuration)
+}
+
+fn one<T>(text: &str, read: fn(Value<'_, '_>, &mut Faults) -> Option<T>) -> Result<T, String> {
+    let mut faults = Faults::default();
+    let found = parse(text.as_bytes(), &mut faults).and_then(|value| read(value, &mut faults));
+    faults.finish().map_err(|errors| {
+        let lines = errors.list.into_iter().map(|error| Problem::from(error).to_string());
+        lines.collect::<Vec<_>>().join("; ")
+    })?;
+    found.ok_or_else(|| "says nothing".into())
 }
 
 fn refuse_repeats(rules: &[RuleSpec], at: &super::json::Place<'_>, faults: &mut Faults) {
