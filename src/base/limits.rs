@@ -58,14 +58,20 @@ pub const EGRESS_ADDRS_MAX: usize = 256;
 pub const SNAPSHOTS_IN_FLIGHT_MAX: usize = 4;
 /// Events waiting for control, a worker.
 pub const EVENTS_MAX: usize = 16_384;
+/// Events waiting for control beyond which aggregates give way to those of connections.
+pub const EVENTS_AGGREGATE_MAX: usize = EVENTS_MAX / 4;
 /// Commands waiting for a worker.
 pub const COMMANDS_MAX: usize = 64;
 /// Timers that one turn of a worker may fire.
 pub const TIMERS_PER_TURN_MAX: usize = 256;
 /// Sessions that one turn looks at after a new snapshot came in.
 pub const SWEEP_PER_TURN_MAX: usize = 64;
-/// Apps whose `clientFiltered` events are gathered at once, a worker.
+/// Apps and source nets whose `clientFiltered` events are gathered at once, a worker.
+pub const FILTERED_NETS_MAX: usize = 512;
+/// Apps whose `clientFiltered` events are gathered over all other sources, a worker.
 pub const FILTERED_APPS_MAX: usize = 256;
+/// Gathered `clientFiltered` events that one turn tells.
+pub const FILTERED_TOLD_PER_TURN_MAX: usize = 64;
 /// Announcements (gratuitous ARP, unsolicited NA) that one turn sends.
 pub const ANNOUNCEMENTS_PER_TURN_MAX: usize = 16;
 /// Questions for next hops that one turn puts.

@@ -174,6 +174,7 @@ pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Val
         "ClientTlsClientHelloServerName": "",
         "ClientTlsProtocol": "none",
         "ClientTlsStatus": "UNKNOWN",
+        "ColoCode": site,
         "ConnectTimestamp": stamp(event.connected_at),
         "DisconnectTimestamp": stamp(over.then_some(event.at)),
         "Event": event.kind.name(),
@@ -193,16 +194,13 @@ pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Val
         "Timestamp": clock.rfc3339(event.at),
     });
     if let Value::Object(fields) = &mut line {
-        own_fields(event, site, fields);
+        own_fields(event, fields);
     }
     line
 }
 
 /// Fields that Spectrum does not have.
-fn own_fields(event: &Event, site: &str, fields: &mut Map<String, Value>) {
-    if !site.is_empty() {
-        fields.insert("ColoCode".into(), site.into());
-    }
+fn own_fields(event: &Event, fields: &mut Map<String, Value>) {
     fields.insert("edge_ip".into(), event.edge.addr.to_string().into());
     fields.insert("edge_port".into(), event.edge.port.into());
     if let Some(egress) = event.egress {
@@ -212,8 +210,17 @@ fn own_fields(event: &Event, site: &str, fields: &mut Map<String, Value>) {
     if let Some(reason) = event.reason {
         fields.insert("reason".into(), reason.name().into());
     }
+    if event.is_aggregate() {
+        fields.insert("client_net".into(), net_of(event.client).into());
+    }
     fields.insert("count".into(), event.count.into());
     fields.insert("worker".into(), event.worker.0.into());
+}
+
+/// The net of refused sources that one event tells of (see `worker::filtered`).
+fn net_of(client: Endpoint) -> String {
+    let (length, ip) = (if client.addr.is_v4() { 24 } else { 48 }, client.addr.to_ip());
+    ipnet::IpNet::new(ip, length).map_or_else(|_| ip.to_string(), |net| net.trunc().to_string())
 }
 
 #[cfg(test)]
@@ -281,11 +288,62 @@ mod tests {
         }
     }
 
+    /// The dataset's fields, as its page lists them.
+    const FIELDS: [&str; 31] = [
+        "Application",
+        "ClientAsn",
+        "ClientBytes",
+        "ClientCountry",
+        "ClientIP",
+        "ClientMatchedIpFirewall",
+        "ClientPort",
+        "ClientProto",
+        "ClientTcpRtt",
+        "ClientTlsCipher",
+        "ClientTlsClientHelloServerName",
+        "ClientTlsProtocol",
+        "ClientTlsStatus",
+        "ColoCode",
+        "ConnectTimestamp",
+        "DisconnectTimestamp",
+        "Event",
+        "IpFirewall",
+        "OriginBytes",
+        "OriginIP",
+        "OriginPort",
+        "OriginProto",
+        "OriginTcpRtt",
+        "OriginTlsCipher",
+        "OriginTlsFingerprint",
+        "OriginTlsMode",
+        "OriginTlsProtocol",
+        "OriginTlsStatus",
+        "ProxyProtocol",
+        "Status",
+        "Timestamp",
+    ];
+
     #[test]
-    fn a_connect_has_no_disconnect_time_and_no_site_is_left_out() {
+    fn every_event_has_spectrums_31_fields_and_own_ones_are_lower_case() {
+        for kind in
+            [EventKind::Connect, EventKind::Disconnect, EventKind::ClientFiltered, EventKind::OriginError]
+        {
+            let refused = kind == EventKind::ClientFiltered;
+            let egress = event().egress.filter(|_| !refused);
+            let line = line(&Event { kind, egress, ..event() }, &facts(), "FRA", &clock());
+            let keys: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
+            let (theirs, own): (Vec<_>, Vec<_>) =
+                keys.into_iter().partition(|key: &&str| key.starts_with(char::is_uppercase));
+            assert_eq!(theirs, FIELDS, "{kind:?}");
+            assert!(own.iter().all(|key| *key == key.to_lowercase()), "{own:?}");
+            assert_eq!(line["client_net"].as_str(), refused.then_some("192.0.2.0/24"));
+        }
+    }
+
+    #[test]
+    fn a_connect_has_no_disconnect_time() {
         let line = line(&Event { kind: EventKind::Connect, ..event() }, &facts(), "", &clock());
-        assert_eq!(line["DisconnectTimestamp"], Value::Null);
-        assert!(line.get("ColoCode").is_none());
+        assert_eq!((&line["DisconnectTimestamp"], &line["ColoCode"]), (&Value::Null, &"".into()));
     }
 
     #[test]

@@ -73,7 +73,9 @@ impl Fleet {
 
     /// Events that workers could not send.
     pub fn lost_events(&self) -> u64 {
-        self.pages.iter().map(|page| page.counter(Counter::LostEvents)).sum()
+        const LOST: [Counter; 4] =
+            [Counter::LostConnects, Counter::LostDisconnects, Counter::LostFiltered, Counter::LostErrors];
+        self.pages.iter().flat_map(|page| LOST.map(|counter| page.counter(counter))).sum()
     }
 
     /// A worker whose thread is over.

@@ -1,6 +1,6 @@
 //! Words between control and one worker: bounded queues, nobody ever waits.
 
-use crate::base::limits::{COMMANDS_MAX, EVENTS_MAX, NEIGHBORS_MAX, PROBES_MAX};
+use crate::base::limits::{COMMANDS_MAX, EVENTS_AGGREGATE_MAX, EVENTS_MAX, NEIGHBORS_MAX, PROBES_MAX};
 use crate::base::{Addr, AppSlot, Endpoint, Epoch, Instant, PortId, ProbeOrder, ProbeOutcome};
 use crate::telemetry::{Event, FirewallMatch};
 use crate::wire::Protocol;
@@ -177,17 +177,53 @@ impl WorkerMail {
         self.0.replies.capacity() - self.0.replies.len()
     }
 
-    /// Sends an event; `false` when control's queue is full, which the caller counts.
+    /// Sends an event; `false` when control's queue is full, which the caller counts. To aggregates it is full sooner,
+    /// so that a flood of them leaves room for the beginnings and ends of connections.
     #[inline]
     #[must_use]
     pub fn event(&self, event: Event) -> bool {
-        self.0.events.push(event).is_ok()
+        let gives_way = event.is_aggregate() && self.0.events.len() >= EVENTS_AGGREGATE_MAX;
+        !gives_way && self.0.events.push(event).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn aggregates_leave_room_for_the_events_of_connections() {
+        use crate::base::{Addr, DropReason, Whence, WorkerId};
+        use crate::telemetry::{EventKind, Status};
+        let (control, worker) = mail();
+        let end = Endpoint { addr: Addr::v4([192, 0, 2, 1]), port: 1 };
+        let event = |kind| Event {
+            kind,
+            status: Status::FirewallDeny,
+            worker: WorkerId(0),
+            at: Instant::ZERO,
+            app: AppSlot(0),
+            client: end,
+            whence: Whence::UNKNOWN,
+            edge: end,
+            origin: None,
+            egress: None,
+            client_bytes: 0,
+            origin_bytes: 0,
+            connected_at: None,
+            client_rtt: None,
+            origin_rtt: None,
+            firewall: FirewallMatch::Unknown,
+            ip_firewall: true,
+            count: 1,
+            reason: Some(DropReason::FirewallBlocked),
+        };
+        let sent = |kind| (0..=EVENTS_MAX).take_while(|_| worker.event(event(kind))).count();
+        assert_eq!(sent(EventKind::ClientFiltered), EVENTS_AGGREGATE_MAX);
+        assert_eq!(sent(EventKind::Disconnect), EVENTS_MAX - EVENTS_AGGREGATE_MAX);
+        assert!(control.event().is_some() && !worker.event(event(EventKind::ClientFiltered)));
+        assert!(worker.event(event(EventKind::Connect)));
+    }
 
     #[test]
     fn a_full_queue_is_an_answer() {

@@ -149,7 +149,12 @@ catalog! {
             ProbesNotSent("outcome" = "not_sent"),
         }
         "byway_snapshots_total" "Snapshots taken into force." { SnapshotsTaken }
-        "byway_lost_events_total" "Events that found control's queue full." { LostEvents }
+        "byway_lost_events_total" "Events that found control's queue full, by kind." {
+            LostConnects("event" = "connect"),
+            LostDisconnects("event" = "disconnect"),
+            LostFiltered("event" = "clientFiltered"),
+            LostErrors("event" = "error"),
+        }
         "byway_lost_replies_total" "Replies to commands that found control's queue full." { LostReplies }
         "byway_uncounted_slots_total" "Counts for an app or a rule beyond the page's capacity." { UncountedSlots }
     }

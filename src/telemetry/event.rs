@@ -138,7 +138,7 @@ impl FirewallMatch {
 }
 
 /// One event of one connection, or of many refused packets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
@@ -180,4 +180,12 @@ pub struct Event {
     pub count: u32,
     /// The drop reason behind it, where one frame brought it about.
     pub reason: Option<DropReason>,
+}
+
+impl Event {
+    /// Whether it tells of packets that no session was opened for, perhaps many: such events give way to those of
+    /// connections.
+    pub const fn is_aggregate(&self) -> bool {
+        matches!(self.kind, EventKind::ClientFiltered) && self.egress.is_none()
+    }
 }

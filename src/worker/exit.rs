@@ -22,7 +22,7 @@ use crate::base::{Addr, AppSlot, DropReason, Endpoint, Fate, Hop, Instant, PortI
 use crate::port::{ChecksumOffload, Frame, Port, TxMeta};
 use crate::session::{Choice, Net, NoChoice, OriginNews, OriginPlace};
 use crate::snapshot::WorkerMail;
-use crate::telemetry::{Counter, Event, Gauge, PageWriter};
+use crate::telemetry::{Counter, Event, EventKind, Gauge, PageWriter};
 use crate::wire::checksum::{self, L4Fill};
 use crate::wire::ethernet::{self, EtherType};
 use crate::wire::ipv6;
@@ -182,12 +182,12 @@ impl<P: Port> Exit<P> {
         }
     }
 
-    /// Tells of a refused client, at most one event an app and interval.
+    /// Tells of a refused client, at most one event an app, source net and interval.
     pub fn client_filtered(&mut self, event: &Event) {
         match self.filtered.gather(event) {
-            Telling::Now => self.tell(*event),
+            Telling::Now => self.tell(event.clone()),
             Telling::Later => {}
-            Telling::NoRoom => self.page.count(Counter::LostEvents),
+            Telling::NoRoom => self.page.count(lost(event.kind)),
         }
     }
 
@@ -195,8 +195,9 @@ impl<P: Port> Exit<P> {
     pub fn tell_filtered(&mut self) {
         let (mail, page) = (&self.mail, &self.page);
         self.filtered.tell(self.now, |event| {
+            let kind = event.kind;
             if !mail.event(event) {
-                page.count(Counter::LostEvents);
+                page.count(lost(kind));
             }
         });
     }
@@ -247,8 +248,9 @@ impl<P: Port> Exit<P> {
     }
 
     fn tell(&mut self, event: Event) {
+        let kind = event.kind;
         if !self.mail.event(event) {
-            self.page.count(Counter::LostEvents);
+            self.page.count(lost(kind));
         }
     }
 
@@ -344,6 +346,16 @@ fn link_locals(settings: &Settings, faces: &[Face]) -> Vec<Option<Addr>> {
         settings.ports.get(index).filter(|port| speaks(index, port)).map(|_| ipv6::link_local(face.mac))
     };
     faces.iter().enumerate().map(own).collect()
+}
+
+/// The counter of events of this kind that found no room.
+const fn lost(kind: EventKind) -> Counter {
+    match kind {
+        EventKind::Connect => Counter::LostConnects,
+        EventKind::Disconnect => Counter::LostDisconnects,
+        EventKind::ClientFiltered => Counter::LostFiltered,
+        EventKind::OriginError => Counter::LostErrors,
+    }
 }
 
 fn face<P: Port>(port: &P, settings: &super::PortSettings) -> Face {
