@@ -156,6 +156,18 @@ drop_reasons! {
     HalfOpenFull, "half_open_full", ConnectionLimited;
     /// The flow table has no free slot near this tuple's place.
     FlowsFull, "flows_full", ConnectionLimited;
+    /// The app holds its share of sessions, half-open slots, UDP flows or source ports already, and most are in use.
+    AppShare, "app_share", ConnectionLimited;
+    /// The account holds its share of sessions, half-open slots, UDP flows or source ports already, and most are in use.
+    AccountShare, "account_share", ConnectionLimited;
+    /// The app has as many connections as its limit lets it.
+    AppConnections, "app_connections", ConnectionLimited;
+    /// The client has as many connections to the app as the app's limit lets it.
+    ClientConnections, "client_connections", ConnectionLimited;
+    /// New connections to the app over its rate limit.
+    AppRateLimited, "app_rate_limited", RateLimited;
+    /// New connections of one client to the app over its rate limit.
+    ClientRateLimited, "client_rate_limited", RateLimited;
     /// First SYNs over the rate limit.
     SynRateLimited, "syn_rate_limited", RateLimited;
     /// No egress address and port is free towards this origin.

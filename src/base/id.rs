@@ -52,7 +52,7 @@ id! {
 }
 
 id! {
-    /// An account's place in one snapshot.
+    /// An account's place in counters, kept over reloads like an `AppSlot`.
     AccountSlot(u32)
 }
 

@@ -28,6 +28,10 @@ pub const HANDOVER_SLOTS_MAX: usize = 1024;
 pub const PREFIXES_MAX: usize = 16_384;
 /// Apps in one table file.
 pub const APPS_MAX: usize = 1 << 20;
+/// Accounts in one table file, those that a reload removed included until their sessions are over.
+pub const ACCOUNTS_MAX: usize = 1 << 16;
+/// Clients of apps with limits for them that a worker counts at once.
+pub const CLIENTS_COUNTED_MAX: usize = 1 << 16;
 /// Access rules over all zones.
 pub const RULES_MAX: usize = 4_000_000;
 /// Rules changed one by one since all were compiled; beyond, all are compiled anew.

@@ -2,7 +2,7 @@
 
 use crate::base::{Addr, Span};
 use crate::control::config::boot::{BootSpec, EgressSpec, PortSpec, Unanswered};
-use crate::flow::EgressPool;
+use crate::flow::{EgressPool, SharePercents};
 use crate::session;
 use crate::telemetry::PageSize;
 use crate::worker;
@@ -92,6 +92,11 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
         time_wait: tcp.time_wait,
         removed_app_grace: tcp.removed_app_drain,
         challenge_acks_per_s: tcp.challenge_ack_per_s,
+        shares: SharePercents {
+            app: spec.limits.app_share_percent,
+            account: spec.limits.account_share_percent,
+        },
+        limits: spec.limits.connections,
         egress: egress(&spec.egress, resting),
         comes_home: None,
     }

@@ -149,6 +149,17 @@ impl<V> Resting<V> {
         }
     }
 
+    /// Wakes the flow that has rested longest, if that is over by `now`; its value.
+    pub fn wake(&mut self, now: Instant) -> Option<V>
+    where
+        V: Copy,
+    {
+        let oldest = self.entries.get(self.head as usize).filter(|entry| entry.until <= now)?;
+        let value = oldest.value;
+        self.remove(Rest(self.head));
+        Some(value)
+    }
+
     fn take_place(&mut self) -> Option<u32> {
         if self.free != NONE {
             let place = self.free;

@@ -5,8 +5,8 @@
 //! 6056 algorithm 4 (double-hash port selection): an offset keyed by the origin and a counter that walks on.
 
 use super::hash::expand;
-use super::{FlowHasher, Resting};
-use crate::base::{Addr, Endpoint, Instant, Span, WorkerId};
+use super::{FlowHasher, Resting, Share, SharePercents, Tenant};
+use crate::base::{Addr, DropReason, Endpoint, Instant, Span, WorkerId};
 use crate::wire::{FlowKey, Protocol};
 use std::ops::RangeInclusive;
 
@@ -50,7 +50,9 @@ pub struct SourcePorts {
     offset: FlowHasher,
     index: FlowHasher,
     counters: [u32; COUNTERS],
-    resting: Resting<()>,
+    /// Who used them last.
+    resting: Resting<Option<Tenant>>,
+    share: Share,
 }
 
 impl SourcePorts {
@@ -64,7 +66,10 @@ impl SourcePorts {
         let [offset, index, resting] =
             [0x10, 0x11, 0x12].map(|label| FlowHasher::new(&relabel(secret, label)));
         let resting = Resting::new(pool.quarantine_max, pool.quarantine, resting);
-        let counters = [0; COUNTERS];
+        let (counters, share) = (
+            [0; COUNTERS],
+            Share::new(pool.quarantine_max.min(u32::MAX as usize) as u32, SharePercents::ALL),
+        );
         Self {
             pool,
             protocol: Protocol::Tcp,
@@ -75,12 +80,24 @@ impl SourcePorts {
             index,
             counters,
             resting,
+            share,
         }
     }
 
     /// The same for UDP's ports.
     pub fn for_udp(self) -> Self {
         Self { protocol: Protocol::Udp, ..self }
+    }
+
+    /// Sets how much of the quarantine one app and one account may fill. Before the first use.
+    pub fn set_shares(&mut self, percents: SharePercents) {
+        self.share = Share::new(self.pool.quarantine_max.min(u32::MAX as usize) as u32, percents);
+    }
+
+    /// Why `tenant` may not have one more tuple: it fills too much of the quarantine, which everybody needs.
+    #[inline]
+    pub fn refusal(&self, tenant: Tenant) -> Option<DropReason> {
+        self.share.refusal(tenant)
     }
 
     /// A free tuple towards `origin`; `None` when none was found, which the caller counts as exhaustion. `in_use`
@@ -92,7 +109,7 @@ impl SourcePorts {
         in_use: impl Fn(&FlowKey) -> bool,
         comes_home: impl Fn(&FlowKey) -> bool,
     ) -> Option<Endpoint> {
-        self.resting.expire(now, WAKES_PER_CHOICE);
+        self.wake(now);
         let addrs = if origin.addr.is_v4() { self.pool.ipv4.len() } else { self.pool.ipv6.len() };
         let tuples = self.ports as usize * addrs;
         if tuples == 0 || self.resting.is_full() {
@@ -124,12 +141,42 @@ impl SourcePorts {
 
     /// Lays a tuple to rest after its flow is gone.
     pub fn release(&mut self, origin: Endpoint, egress: Endpoint, now: Instant) {
-        self.resting.expire(now, WAKES_PER_CHOICE);
+        self.release_of(None, (origin, egress), now);
+    }
+
+    /// The same, on the account of whoever used it.
+    pub fn release_of(
+        &mut self,
+        tenant: Option<Tenant>,
+        (origin, egress): (Endpoint, Endpoint),
+        now: Instant,
+    ) {
+        self.wake(now);
         if self.resting.is_full() {
-            self.resting.evict_oldest();
+            // Whatever rests the longest, before its time.
+            let woken = self.resting.wake(Instant::from_nanos(u64::MAX));
+            self.give_back(woken);
         }
         // A refusal means that sixteen resting tuples share two buckets; one more early reuse does no harm.
-        let _ = self.resting.insert(self.reply_key(origin, egress), (), now);
+        if self.resting.insert(self.reply_key(origin, egress), tenant, now).is_some()
+            && let Some(tenant) = tenant
+        {
+            self.share.take(tenant);
+        }
+    }
+
+    /// Lets go of tuples that have rested, a few at a time.
+    fn wake(&mut self, now: Instant) {
+        for _ in 0..WAKES_PER_CHOICE {
+            let Some(woken) = self.resting.wake(now) else { return };
+            self.give_back(Some(woken));
+        }
+    }
+
+    fn give_back(&mut self, woken: Option<Option<Tenant>>) {
+        if let Some(tenant) = woken.flatten() {
+            self.share.give_back(tenant);
+        }
     }
 
     /// Tuples in quarantine.

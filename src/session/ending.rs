@@ -19,6 +19,7 @@ impl Sessions {
     pub(super) fn client_arrived<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
         let session = &mut self.sessions[id as usize];
         self.half_open -= 1;
+        self.gate.prove(session.tenant());
         session.phase = Some(Phase::Connecting);
         if !session.legs[0].is(flag::RESENT_SYN) {
             session.rtts[0] = Some(now.since(session.called_at));
@@ -176,7 +177,8 @@ impl Sessions {
         self.flows.remove(self.hasher.hash(&key), at);
         self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
         if at.side() == Side::Origin {
-            self.ports.release(key.src_endpoint(), key.dst_endpoint(), now);
+            let tenant = self.sessions[at.session() as usize].tenant();
+            self.ports.release_of(Some(tenant), (key.src_endpoint(), key.dst_endpoint()), now);
         }
     }
 
@@ -184,7 +186,9 @@ impl Sessions {
         let session = &mut self.sessions[id as usize];
         if session.phase == Some(Phase::HalfOpen) {
             self.half_open -= 1;
+            self.gate.prove(session.tenant());
         }
+        self.gate.leave(session.tenant(), session.client);
         session.phase = None;
         session.timer_at = None;
         self.wheel.disarm(id);

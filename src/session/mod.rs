@@ -7,6 +7,7 @@ mod calling;
 mod closing;
 mod end;
 mod ending;
+mod gate;
 mod guard;
 mod handshake;
 mod icmp;

@@ -1,11 +1,12 @@
 //! One session's record: two legs and what is known of the pair.
 
 use super::balance::OriginPlace;
+use super::gate::ClientPlace;
 use super::leg::{Leg, flag};
 use super::receive::RTO_MIN;
 use super::{Admission, Phase, SessionView, Settings};
-use crate::base::{AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
-use crate::flow::Side;
+use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
+use crate::flow::{Side, Tenant};
 use crate::table::ProxyProtocol;
 use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, PageWriter, Status, Transport};
 use crate::wire::Protocol;
@@ -32,6 +33,10 @@ pub struct Session {
     pub whence: Whence,
     /// The app.
     pub app: AppSlot,
+    /// Its account.
+    pub account: AccountSlot,
+    /// Where its client is counted.
+    pub client: ClientPlace,
     /// The snapshot that judged it last.
     pub epoch: Epoch,
     /// Where it goes; port 0 before the origin is chosen.
@@ -95,6 +100,8 @@ impl Session {
             firewall: FirewallMatch::Unknown,
             whence: Whence::UNKNOWN,
             app: AppSlot(0),
+            account: AccountSlot(0),
+            client: ClientPlace::NONE,
             epoch: Epoch(0),
             origin: Endpoint { addr: crate::base::Addr::v4([0; 4]), port: 0 },
             place: OriginPlace::NONE,
@@ -120,9 +127,16 @@ impl Session {
         self.ip_firewall = admission.ip_firewall;
         (self.firewall, self.whence) = (admission.firewall, admission.whence);
         self.app = admission.app;
+        self.account = admission.account;
         self.epoch = admission.epoch;
         self.proxy_protocol = admission.proxy_protocol;
         (self.opened_at, self.called_at, self.moved_at) = (now, now, now);
+    }
+
+    /// On whose account it runs.
+    #[inline]
+    pub const fn tenant(&self) -> Tenant {
+        Tenant { app: self.app, account: self.account }
     }
 
     /// The leg on `side`.

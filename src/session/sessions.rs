@@ -9,6 +9,7 @@
 //! table, timers, TIME-WAIT and the source ports. Session slot `n` owns the sets `2n` (client) and `2n + 1` (origin).
 
 use super::allowance::Allowance;
+use super::gate::{Entry, Gate};
 use super::isn::{self, IsnSource};
 use super::leg::{Leg, before, flag};
 use super::pair::Session;
@@ -16,9 +17,10 @@ use super::probe::Probes;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
 use super::{Admission, Net, Settings};
-use crate::base::{AppSlot, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
-use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts};
-use crate::telemetry::Counter;
+use crate::base::{Addr, AppSlot, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
+use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts, Tenant};
+use crate::table::ConnectionLimits;
+use crate::telemetry::{AppCounter, Counter};
 use crate::wire::{FlowKey, TcpOptions, TcpSegment};
 use dpdk_sys::cpu;
 use smoltcp::socket::tcp::{Socket, State};
@@ -48,6 +50,7 @@ pub struct Sessions {
     pub(super) probes: Probes,
     pub(super) graveyard: Graveyard,
     pub(super) allowance: Allowance,
+    pub(super) gate: Gate,
     pub(super) half_open: u32,
     pub(super) sweep_cursor: u32,
     pub(super) draining: bool,
@@ -64,6 +67,9 @@ impl Sessions {
         let count = settings.sessions_max.clamp(1, LegRef::SESSIONS_MAX - 1) as usize;
         let set = |_| stack::socket_set(settings.rx_buffer_bytes, settings.tx_buffer_bytes);
         let hasher = FlowHasher::new(secret);
+        let slots = (settings.sessions_max, settings.half_open_max);
+        let mut ports = SourcePorts::new(settings.egress.clone(), worker, workers, secret);
+        ports.set_shares(settings.shares);
         Self {
             worker,
             flows: FlowMap::new(count * 2),
@@ -75,8 +81,9 @@ impl Sessions {
             tending: Vec::with_capacity(count),
             stack: Stack::new(&settings.port_mtus),
             isns: IsnSource::new(secret),
-            ports: SourcePorts::new(settings.egress.clone(), worker, workers, secret),
+            ports,
             probes: Probes::default(),
+            gate: Gate::new(slots, settings.shares, settings.limits, hasher.clone()),
             graveyard: Graveyard::new(settings.time_wait_max as usize, settings.time_wait, hasher.clone()),
             allowance: Allowance::new(settings.challenge_acks_per_s, u64::from_le_bytes(eight_of(secret))),
             half_open: 0,
@@ -190,6 +197,17 @@ impl Sessions {
         let Some(&id) = self.free.last() else {
             return Fate::Dropped(DropReason::SessionsFull);
         };
+        let tenant = Tenant { app: admission.app, account: admission.account };
+        let entry = match self.let_in(tenant, admission.limits, segment.key.src, now) {
+            Ok(entry) => entry,
+            Err(reason) => {
+                net.page().add_app(admission.app, AppCounter::Refused, 1);
+                return Fate::Dropped(reason);
+            }
+        };
+        if entry.uncounted {
+            net.page().count(Counter::UncountedClients);
+        }
         let mut leg = self.client_leg(admission, segment, &options, net.mtu(admission.client_hop), now);
         if let Some(floor) = reuse.filter(|&floor| before(leg.iss, floor.wrapping_add(1))) {
             // RFC 1122 4.2.2.13: above every number of the old incarnation.
@@ -201,13 +219,29 @@ impl Sessions {
         }
         self.free.pop();
         self.half_open += 1;
+        self.gate.enter(tenant, entry.client);
         let session = &mut self.sessions[id as usize];
         session.begin(admission, now);
+        session.client = entry.client;
         session.legs[Side::Client.index()] = leg;
         self.arm_by(id, now + self.settings.half_open_timeout);
         self.mark(id);
         net.page().count(Counter::OpenedSessions);
         Fate::Absorbed
+    }
+
+    /// Whether shares and limits let a client in.
+    fn let_in(
+        &mut self,
+        tenant: Tenant,
+        limits: Option<ConnectionLimits>,
+        client: Addr,
+        now: Instant,
+    ) -> Result<Entry, DropReason> {
+        match self.ports.refusal(tenant) {
+            Some(reason) => Err(reason),
+            None => self.gate.ask(tenant, limits, client, now),
+        }
     }
 
     fn refusal(&self) -> Option<DropReason> {

@@ -1,7 +1,8 @@
 //! What one worker's sessions are told at launch: plain values, already checked by the boot config.
 
 use crate::base::Span;
-use crate::flow::EgressPool;
+use crate::flow::{EgressPool, SharePercents};
+use crate::table::ConnectionLimits;
 use crate::wire::FlowKey;
 use std::sync::Arc;
 
@@ -59,6 +60,10 @@ pub struct Settings {
     pub removed_app_grace: Span,
     /// Challenge ACKs and RSTs of our own making in a second, all sessions together (RFC 5961 7).
     pub challenge_acks_per_s: u32,
+    /// How much of sessions, half-open slots and source ports one app and one account may hold once most are in use.
+    pub shares: SharePercents,
+    /// The limits of apps that have none of their own.
+    pub limits: ConnectionLimits,
     /// Our own ends of origin legs.
     pub egress: EgressPool,
     /// Set where the device spreads flows by a hash of ours; `None` where every port is as good.

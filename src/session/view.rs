@@ -1,7 +1,7 @@
 //! What passes over the border of the room beside frames: admissions in, views and verdicts out.
 
-use crate::base::{AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
-use crate::table::ProxyProtocol;
+use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
+use crate::table::{ConnectionLimits, ProxyProtocol};
 use crate::telemetry::{FirewallMatch, Status};
 use crate::wire::Protocol;
 
@@ -10,6 +10,10 @@ use crate::wire::Protocol;
 pub struct Admission {
     /// The app that the edge address and port belong to.
     pub app: AppSlot,
+    /// Its account.
+    pub account: AccountSlot,
+    /// The app's own limits, where it has some.
+    pub limits: Option<ConnectionLimits>,
     /// What the origin is told of the client.
     pub proxy_protocol: ProxyProtocol,
     /// Whether the firewall was on.

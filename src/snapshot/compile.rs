@@ -4,9 +4,12 @@ use super::cross_check::{Disagreement, cross_check};
 use super::frozen::Snapshot;
 use super::live_spec::{LiveSpec, ScopeKind, ZoneSpec};
 use crate::base::frozen_map::Crowded;
-use crate::base::{AppSlot, Epoch, RuleSlot, ZoneSlot};
+use crate::base::limits::ACCOUNTS_MAX;
+use crate::base::{AccountSlot, AppSlot, Epoch, RuleSlot, ZoneSlot};
 use crate::firewall::{self, Mode, RuleSpec, ScopeRules, Sources, Target, WhenceMap, ZoneScopes};
-use crate::table::{self, AppId, AppState, BookFull, OriginBook, Placed, PrefixMap, PrefixSpec, SlotBook};
+use crate::table::{
+    self, AppId, AppState, BookFull, OriginBook, Placed, PrefixMap, PrefixSpec, ScopeName, SlotBook,
+};
 use siphasher::sip::SipHasher13;
 use std::fmt;
 use std::hash::Hasher;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 pub struct Compiler {
     pub(super) secret: [u64; 2],
     apps: SlotBook<AppId>,
+    accounts: SlotBook<ScopeName>,
     /// By a keyed hash of (scope, target); two rules that hash alike would share a counter and nothing else.
     pub(super) rules: SlotBook<u64>,
     prefixes: (Vec<PrefixSpec>, Arc<PrefixMap>),
@@ -69,6 +73,8 @@ pub struct RuleReport {
 pub enum LimitError {
     /// All app slots are held, some perhaps by removed apps whose sessions still drain.
     AppSlots(BookFull),
+    /// All account slots are held, some perhaps by removed accounts whose sessions still drain.
+    AccountSlots(BookFull),
     /// All rule slots are held.
     RuleSlots(BookFull),
     /// One key repeats, which the spec should have refused.
@@ -92,6 +98,7 @@ impl Compiler {
         Self {
             secret,
             apps: SlotBook::new(app_slots),
+            accounts: SlotBook::new(ACCOUNTS_MAX as u32),
             rules: SlotBook::new(rule_slots),
             prefixes: (Vec::new(), Arc::new(PrefixMap::empty())),
             whences: Arc::default(),
@@ -111,6 +118,7 @@ impl Compiler {
     /// See `LimitError`. Nothing has changed then.
     pub fn compile(&mut self, spec: &LiveSpec) -> Result<Compiled, LimitError> {
         self.apps.begin();
+        self.accounts.begin();
         self.rules.begin();
         let reports = self.place(spec)?;
         let table = Arc::new(self.table(spec, &reports)?);
@@ -126,6 +134,7 @@ impl Compiler {
     /// The last compile was published: its slots are in force, and whoever is not in it is retired.
     pub fn commit(&mut self, compiled: &Compiled) {
         self.apps.commit();
+        self.accounts.commit();
         self.rules.commit();
         self.epoch = compiled.snapshot.epoch;
     }
@@ -143,7 +152,12 @@ impl Compiler {
 
     /// No worker holds a session of `app` any more: its slot may be given to another.
     pub fn release_app(&mut self, app: AppId) -> bool {
-        self.apps.release(&app)
+        let released = self.apps.release(&app);
+        if self.apps.retired().next().is_none() {
+            // Sessions of a removed account belong to removed apps: none is left.
+            self.accounts.release_where(|_, _| true);
+        }
+        released
     }
 
     /// All workers run the last published epoch and their older events are read: slots of removed rules may be given
@@ -206,13 +220,24 @@ impl Compiler {
             let map = PrefixMap::build(&spec.prefixes, self.secret)?;
             self.prefixes = (spec.prefixes.clone(), Arc::new(map));
         }
-        let (apps, accounts) = (spec.zones().flat_map(|(_, zone)| &zone.apps), spec.accounts_of_zones());
+        let (apps, accounts) = (spec.zones().flat_map(|(_, zone)| &zone.apps), self.accounts_of_zones(spec)?);
         let placed = apps.zip(reports).filter_map(|(app, report)| {
             let (zone, account) = (report.zone, accounts[report.zone.index()]);
             report.slot.map(|slot| Placed { spec: app, addrs: app.edge_addrs(), slot, account, zone })
         });
         let (map, placed) = (self.prefixes.1.clone(), placed.collect::<Vec<_>>());
         Ok(table::compile(map, &placed, &self.origins, self.secret)?)
+    }
+
+    /// The account of each zone, in the order of their `ZoneSlot`s.
+    fn accounts_of_zones(&mut self, spec: &LiveSpec) -> Result<Vec<AccountSlot>, LimitError> {
+        let mut of_zones = Vec::new();
+        for account in &spec.accounts {
+            let slot =
+                AccountSlot(self.accounts.claim(account.id.clone()).map_err(LimitError::AccountSlots)?);
+            of_zones.extend(account.zones.iter().map(|_| slot));
+        }
+        Ok(of_zones)
     }
 
     fn rules(&mut self, spec: &LiveSpec) -> Result<(firewall::Rules, RuleReport), LimitError> {
@@ -333,6 +358,9 @@ impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AppSlots(full) => write!(f, "no slot for another app: all {} are held", full.capacity),
+            Self::AccountSlots(full) => {
+                write!(f, "no slot for another account: all {} are held", full.capacity)
+            }
             Self::RuleSlots(full) => {
                 write!(f, "no slot for another access rule: all {} are held", full.capacity)
             }

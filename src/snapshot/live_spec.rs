@@ -1,6 +1,5 @@
 //! The live table file as values: valid by construction (`control::config::tables` makes them).
 
-use crate::base::AccountSlot;
 use crate::firewall::RuleSpec;
 use crate::table::{AppSpec, PrefixSpec, ScopeName};
 
@@ -71,11 +70,5 @@ impl LiveSpec {
     /// All zones with their accounts, in the order of their `ZoneSlot`s.
     pub fn zones(&self) -> impl Iterator<Item = (&AccountSpec, &ZoneSpec)> {
         self.accounts.iter().flat_map(|account| account.zones.iter().map(move |zone| (account, zone)))
-    }
-
-    /// The account of each zone, in the order of their `ZoneSlot`s.
-    pub fn accounts_of_zones(&self) -> Vec<AccountSlot> {
-        let accounts = (0_u32..).map(AccountSlot).zip(&self.accounts);
-        accounts.flat_map(|(slot, account)| account.zones.iter().map(move |_| slot)).collect()
     }
 }

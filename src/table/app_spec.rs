@@ -1,6 +1,7 @@
 //! An app as the operator wrote it: all fields of Spectrum's application object, each valid by itself and with the
 //! others. What a field means is told in Spectrum's words (`reference/spectrum.md`, section 1).
 
+use super::connection_limits::ConnectionLimits;
 use super::name::DnsName;
 use super::origin_spec::{OriginSpec, PortRange};
 use crate::base::Addr;
@@ -169,6 +170,8 @@ pub struct AppSpec {
     pub argo_smart_routing: bool,
     /// byway's own switch: carry the app even without the fields that this build does not act on.
     pub allow_partial: bool,
+    /// byway's own `limits` of connections; `None`: those of the boot config.
+    pub limits: Option<ConnectionLimits>,
     /// `created_on`, as the operator wrote it.
     pub created_on: Option<Box<str>>,
     /// `modified_on`, as the operator wrote it.

@@ -70,6 +70,7 @@ fn lower(placed: &Placed<'_>, origins: Origins) -> App {
         id: spec.id,
         name: spec.dns.name.as_str().into(),
         account: placed.account,
+        limits: spec.limits,
         zone: placed.zone,
         protocol: spec.edge.protocol,
         ports: spec.edge.ports,

@@ -6,6 +6,7 @@
 //! Measured (`tests/bench/lookup.rs` under callgrind): 60 instructions to find an app among 10 as among 100,000.
 
 use super::app_spec::{AppId, ProxyProtocol, TlsMode, UdpOptions};
+use super::connection_limits::ConnectionLimits;
 use super::edges::Edges;
 use super::origin_book::NoOrigin;
 use super::origin_spec::PortRange;
@@ -25,6 +26,8 @@ pub struct App {
     pub name: Box<str>,
     /// Its account: who shares its limits.
     pub account: AccountSlot,
+    /// Its own limits of connections, where it has some.
+    pub limits: Option<ConnectionLimits>,
     /// Its zone: the scope of access rules.
     pub zone: ZoneSlot,
     /// TCP or UDP.

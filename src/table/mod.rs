@@ -2,6 +2,7 @@
 
 mod app_spec;
 mod compile;
+mod connection_limits;
 mod edges;
 mod lookup;
 mod name;
@@ -19,6 +20,7 @@ pub use app_spec::{
     UdpOptions,
 };
 pub use compile::{Placed, compile};
+pub use connection_limits::ConnectionLimits;
 pub use lookup::{App, Table};
 pub use name::{DnsName, ScopeName};
 pub use origin_book::{Candidate, NoOrigin, OriginBook, OriginName, OriginRecord, Origins, Resolved};

@@ -156,6 +156,7 @@ catalog! {
             LostErrors("event" = "error"),
         }
         "byway_lost_replies_total" "Replies to commands that found control's queue full." { LostReplies }
+        "byway_uncounted_clients_total" "Connections of limited clients that found no place to be counted." { UncountedClients }
         "byway_uncounted_slots_total" "Counts for an app or a rule beyond the page's capacity." { UncountedSlots }
     }
 }

@@ -10,15 +10,15 @@
 
 use crate::base::{Addr, Instant, PortId, Span, WorkerId};
 use crate::firewall::{Mode, RuleNet, RuleSpec, Target};
-use crate::flow::EgressPool;
+use crate::flow::{EgressPool, SharePercents};
 use crate::port::Port;
 use crate::session;
 use crate::snapshot::{
     AccountSpec, Compiler, ControlMail, LiveSpec, Snapshot, SnapshotPublisher, ZoneSpec, cell, mail,
 };
 use crate::table::{
-    AppId, AppSpec, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec, PortRange, Prefix,
-    PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
+    AppId, AppSpec, ConnectionLimits, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec,
+    PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
 };
 use crate::telemetry::{PageReader, PageSize, page};
 use crate::wire::Protocol;
@@ -155,6 +155,7 @@ fn app_spec(app: &LabApp) -> AppSpec {
         leased: Box::default(),
         argo_smart_routing: false,
         allow_partial: false,
+        limits: None,
         created_on: None,
         modified_on: None,
     }
@@ -182,6 +183,8 @@ pub fn session_settings() -> session::Settings {
         time_wait: Span::from_secs(60),
         removed_app_grace: Span::from_secs(30),
         challenge_acks_per_s: 1_000,
+        shares: SharePercents::ALL,
+        limits: ConnectionLimits::OFF,
         egress: EgressPool {
             ipv4: vec![addr("198.18.0.10")],
             ipv6: vec![addr("2001:2:0:1::10")],

@@ -44,7 +44,7 @@ fn hold_promises(spec: &LiveSpec, reserved: &Reserved) {
     match compiler.compile(spec) {
         Ok(compiled) => hold_answers(spec, &compiled.snapshot),
         Err(error @ (LimitError::Crowded | LimitError::Disagreement(_))) => panic!("{error}\n{printed}"),
-        Err(LimitError::AppSlots(_) | LimitError::RuleSlots(_)) => {}
+        Err(LimitError::AppSlots(_) | LimitError::AccountSlots(_) | LimitError::RuleSlots(_)) => {}
     }
 }
 

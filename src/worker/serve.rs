@@ -90,9 +90,19 @@ impl<P: Port> Worker<P> {
         };
         let admitted = opens.and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute));
         let client_hop = admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
-        let App { proxy_protocol, ip_firewall, .. } = *app;
+        let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
         let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
-        Ok(Admission { app: slot, proxy_protocol, ip_firewall, firewall, whence, epoch, client_hop })
+        Ok(Admission {
+            app: slot,
+            account,
+            limits,
+            proxy_protocol,
+            ip_firewall,
+            firewall,
+            whence,
+            epoch,
+            client_hop,
+        })
     }
 
     /// Sources that config and tables rule out: our own, onboarded ones, denied ones.

@@ -3,11 +3,11 @@
 use crate::parse::{Peer, Step, Written, options, step};
 use crate::wire::{build, read, same_options};
 use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, Whence, WorkerId};
-use byway::flow::EgressPool;
+use byway::flow::{EgressPool, SharePercents};
 use byway::session::{
     Admission, Choice, Congestion, Net, NoChoice, OriginNews, OriginPlace, PathError, Sessions, Settings,
 };
-use byway::table::ProxyProtocol;
+use byway::table::{ConnectionLimits, ProxyProtocol};
 use byway::telemetry::{Event, FirewallMatch, PageSize, PageWriter, page};
 use byway::wire::{FlowKey, Protocol, ProxyHeader, TcpFlags, TcpSegment};
 use std::collections::VecDeque;
@@ -162,6 +162,8 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
         time_wait: secs("time_wait", 60),
         removed_app_grace: secs("grace", 30),
         challenge_acks_per_s: number("challenge_acks", 1_000) as u32,
+        shares: SharePercents::ALL,
+        limits: ConnectionLimits::OFF,
         egress: EgressPool {
             ipv4: vec![egress],
             ipv6: vec![egress],

@@ -164,6 +164,7 @@ fn make_app(
         leased: Box::default(),
         argo_smart_routing: rare,
         allow_partial: rare && http,
+        limits: None,
         created_on: rare.then(|| "2026-01-31T12:00:00.000001Z".into()),
         modified_on: None,
     }

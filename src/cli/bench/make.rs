@@ -4,11 +4,12 @@ use super::peer::PEER_MAC;
 use super::world::World;
 use crate::base::{Addr, Instant, PortId, Span, WorkerId};
 use crate::control::config::tables;
-use crate::flow::EgressPool;
+use crate::flow::{EgressPool, SharePercents};
 use crate::port::mem::{self, MemOptions};
 use crate::port::{ChecksumOffload, RxMeta};
 use crate::session;
 use crate::snapshot::{Compiler, Snapshot, cell, mail};
+use crate::table::ConnectionLimits;
 use crate::telemetry::{PageSize, page};
 use crate::wire::ChecksumState;
 use crate::worker::{self, Equipment, Worker, handover_rings};
@@ -134,6 +135,8 @@ fn session_settings(sessions: usize) -> session::Settings {
         time_wait: Span::from_secs(60),
         removed_app_grace: Span::from_secs(60),
         challenge_acks_per_s: 1_000,
+        shares: SharePercents::ALL,
+        limits: ConnectionLimits::OFF,
         egress: EgressPool {
             ipv4: egress,
             ipv6: vec![],

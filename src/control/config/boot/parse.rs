@@ -4,8 +4,8 @@ use super::check::{self, Draft, PortPlaces, RoutePlaces};
 use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text, whole};
 use super::spec::{
     BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec,
-    MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec, StaticNeighbor, TcpSpec,
-    UdpSpec, Unanswered, WorkersSpec,
+    LimitsSpec, MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec,
+    StaticNeighbor, TcpSpec, UdpSpec, Unanswered, WorkersSpec,
 };
 use super::values::{
     canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, site, user,
@@ -15,6 +15,7 @@ use crate::base::limits::{
 };
 use crate::base::{PortId, Span};
 use crate::control::config::Problem;
+use crate::table::ConnectionLimits;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -82,6 +83,7 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         egress,
         tcp: tcp(&mut top, notes),
         udp: udp(&mut top, notes),
+        limits: limits(&mut top, notes),
         icmp: icmp(&mut top, notes),
         neighbors,
         deny: sources(&mut top, notes),
@@ -271,6 +273,25 @@ fn udp(top: &mut Section, notes: &mut Notes) -> UdpSpec {
         sessions: section.value(notes, "sessions", 65_536, whole("sessions", 16..=1 << 22)),
         idle_timeout: seconds(&mut section, notes, "idle_timeout_s", 60, 1..=DAY_S),
         unanswered_timeout: seconds(&mut section, notes, "unanswered_timeout_s", 5, 1..=600),
+    };
+    section.finish(notes);
+    spec
+}
+
+fn limits(top: &mut Section, notes: &mut Notes) -> LimitsSpec {
+    let mut section = top.section(notes, "limits");
+    let s = &mut section;
+    let mut limit = |key| s.value(notes, key, 0, whole("connections", 0..=ConnectionLimits::MAX));
+    let connections = ConnectionLimits {
+        connections: limit("app_connections"),
+        new_per_s: limit("app_new_per_s"),
+        client_connections: limit("client_connections"),
+        client_new_per_s: limit("client_new_per_s"),
+    };
+    let spec = LimitsSpec {
+        app_share_percent: s.value(notes, "app_share_percent", 25, whole("percent", 1..=100)),
+        account_share_percent: s.value(notes, "account_share_percent", 50, whole("percent", 1..=100)),
+        connections,
     };
     section.finish(notes);
     spec

@@ -1,6 +1,7 @@
 //! `BootSpec`: the boot config as values. Only `parse` makes one, so one that exists holds every rule of `check`.
 
 use crate::base::{PortId, Span};
+use crate::table::ConnectionLimits;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -49,6 +50,8 @@ pub struct BootSpec {
     pub tcp: TcpSpec,
     /// UDP sessions.
     pub udp: UdpSpec,
+    /// Who may take how much.
+    pub limits: LimitsSpec,
     /// ICMP rates.
     pub icmp: IcmpSpec,
     /// Neighbour resolution.
@@ -361,6 +364,17 @@ pub struct UdpSpec {
     pub idle_timeout: Span,
     /// The same while its origin has not answered.
     pub unanswered_timeout: Span,
+}
+
+/// Who may take how much of a worker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LimitsSpec {
+    /// Percent of sessions, half-open slots, UDP flows and source ports that one app may hold once most are in use.
+    pub app_share_percent: u8,
+    /// The same for one account.
+    pub account_share_percent: u8,
+    /// The limits of apps that have none of their own.
+    pub connections: ConnectionLimits,
 }
 
 /// ICMP rates, a second and worker.

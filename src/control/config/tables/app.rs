@@ -10,8 +10,8 @@ use super::json::{Object, Value};
 use super::origin::{Edge, read_origin, read_ports};
 use crate::base::Addr;
 use crate::table::{
-    AppId, AppSpec, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, PortRange, PrefixMap,
-    ProxyProtocol, Reserved, ScopeName, TlsMode, TrafficType, UdpOptions,
+    AppId, AppSpec, ConnectionLimits, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, PortRange,
+    PrefixMap, ProxyProtocol, Reserved, ScopeName, TlsMode, TrafficType, UdpOptions,
 };
 use crate::wire::Protocol;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -58,6 +58,7 @@ pub(super) fn read_app(
     refuse_network(&app, faults);
     let [created_on, modified_on] = ["created_on", "modified_on"].map(|key| read_stamp(&app, key, faults));
     let id = app.get("id").and_then(|value| read_id(value, faults));
+    let limits = read_limits(&app, faults);
     // An old field of replies that says nothing.
     app.get("ipv4");
     app.close(faults);
@@ -79,6 +80,7 @@ pub(super) fn read_app(
         leased: Box::default(),
         argo_smart_routing,
         allow_partial,
+        limits,
         created_on,
         modified_on,
     };
@@ -370,6 +372,23 @@ fn is_uuid(text: &str) -> bool {
 
 fn read_flag(object: &Object<'_, '_>, key: &str, faults: &mut Faults) -> bool {
     object.get(key).and_then(|value| value.flag(faults)).unwrap_or(false)
+}
+
+/// byway's own `limits`: what is left out is not limited.
+fn read_limits(app: &Object<'_, '_>, faults: &mut Faults) -> Option<ConnectionLimits> {
+    let limits = app.get("limits")?.object(faults)?;
+    let mut number = |key| {
+        let value = limits.get(key).and_then(|value| value.whole(0..=ConnectionLimits::MAX, faults));
+        value.unwrap_or(0)
+    };
+    let read = ConnectionLimits {
+        connections: number("connections"),
+        new_per_s: number("new_per_s"),
+        client_connections: number("client_connections"),
+        client_new_per_s: number("client_new_per_s"),
+    };
+    limits.close(faults);
+    Some(read)
 }
 
 fn read_stamp(app: &Object<'_, '_>, key: &str, faults: &mut Faults) -> Option<Box<str>> {

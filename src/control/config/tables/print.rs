@@ -74,6 +74,12 @@ pub fn app_json(app: &AppSpec) -> Value {
             put(key, true.into());
         }
     }
+    if let Some(limits) = &app.limits {
+        put(
+            "limits",
+            limits.named().into_iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect(),
+        );
+    }
     for (key, stamp) in [("created_on", &app.created_on), ("modified_on", &app.modified_on)] {
         if let Some(stamp) = stamp {
             put(key, stamp.as_ref().into());

@@ -1,0 +1,274 @@
+//! Who is let in: shares of apps and accounts, and the limits that an operator sets for apps and their clients.
+//!
+//! ```text
+//!  first SYN --> shares (sessions, half-open slots, source ports) --> limits of the app (mostly off) --> session
+//! ```
+//! A client is its address (IPv6: its /64) towards one app. Clients are counted in a table of fixed size under a secret
+//! of the boot, with bounded probes; it is only looked at where an app limits its clients. A client that finds no place
+//! goes uncounted, which is counted.
+
+use crate::base::limits::{APPS_MAX, CLIENTS_COUNTED_MAX};
+use crate::base::{Addr, DropReason, Instant, Span};
+use crate::flow::{FlowHasher, Share, SharePercents, Tenant};
+use crate::table::ConnectionLimits;
+use crate::wire::{FlowKey, Protocol};
+
+/// How many places a client may lie away from its own.
+const PROBES: usize = 8;
+/// A second's worth may come at once.
+const BURST: Span = Span::from_secs(1);
+
+/// Where a client is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ClientPlace(u32);
+
+impl ClientPlace {
+    /// It is not counted: nobody limits it, or there was no place.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+/// What was found for a client that may come in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Where it is counted.
+    pub client: ClientPlace,
+    /// Whether it should be counted and finds no place.
+    pub uncounted: bool,
+}
+
+/// What a worker's sessions are held by.
+pub struct Gate {
+    sessions: Share,
+    half_open: Share,
+    defaults: ConnectionLimits,
+    /// By app slot: until when its new connections are paid for, in nanoseconds.
+    paid: Box<[u64]>,
+    clients: Box<[Client]>,
+    hasher: FlowHasher,
+}
+
+#[derive(Clone, Copy)]
+struct Client {
+    net: Addr,
+    app: u32,
+    sessions: u32,
+    paid: u64,
+}
+
+impl Gate {
+    /// Nobody is in.
+    pub fn new(
+        (sessions, half_open): (u32, u32),
+        percents: SharePercents,
+        defaults: ConnectionLimits,
+        hasher: FlowHasher,
+    ) -> Self {
+        let nobody = Client { net: Addr::v4([0; 4]), app: 0, sessions: 0, paid: 0 };
+        Self {
+            sessions: Share::new(sessions, percents),
+            half_open: Share::new(half_open, percents),
+            defaults,
+            paid: vec![0; APPS_MAX].into_boxed_slice(),
+            clients: vec![nobody; CLIENTS_COUNTED_MAX].into_boxed_slice(),
+            hasher,
+        }
+    }
+
+    /// Whether `client` may open a session of `tenant`, whose app has `limits` of its own.
+    ///
+    /// # Errors
+    /// The limit that is in the way.
+    #[inline]
+    pub fn ask(
+        &mut self,
+        tenant: Tenant,
+        limits: Option<ConnectionLimits>,
+        client: Addr,
+        now: Instant,
+    ) -> Result<Entry, DropReason> {
+        if let Some(reason) = self.sessions.refusal(tenant).or_else(|| self.half_open.refusal(tenant)) {
+            return Err(reason);
+        }
+        let limits = limits.unwrap_or(self.defaults);
+        if limits == ConnectionLimits::OFF {
+            return Ok(Entry { client: ClientPlace::NONE, uncounted: false });
+        }
+        self.ask_limits(tenant, limits, client, now)
+    }
+
+    #[cold]
+    fn ask_limits(
+        &mut self,
+        tenant: Tenant,
+        limits: ConnectionLimits,
+        client: Addr,
+        now: Instant,
+    ) -> Result<Entry, DropReason> {
+        let over = |held: u32, max: u32| max != 0 && held >= max;
+        if over(self.sessions.held_by(tenant.app), limits.connections) {
+            return Err(DropReason::AppConnections);
+        }
+        let wanted = limits.client_connections != 0 || limits.client_new_per_s != 0;
+        let place = wanted.then(|| self.place(tenant, client, now)).flatten();
+        if let Some(at) = place {
+            let entry = &mut self.clients[at];
+            if over(entry.sessions, limits.client_connections) {
+                return Err(DropReason::ClientConnections);
+            }
+            if !pay(&mut entry.paid, limits.client_new_per_s, now) {
+                return Err(DropReason::ClientRateLimited);
+            }
+        }
+        let paid = self.paid.get_mut(tenant.app.index());
+        if paid.is_some_and(|paid| !pay(paid, limits.new_per_s, now)) {
+            return Err(DropReason::AppRateLimited);
+        }
+        let client = place.map_or(ClientPlace::NONE, |at| ClientPlace(at as u32));
+        Ok(Entry { client, uncounted: wanted && place.is_none() })
+    }
+
+    /// A session was opened; it is half-open.
+    #[inline]
+    pub fn enter(&mut self, tenant: Tenant, client: ClientPlace) {
+        self.sessions.take(tenant);
+        self.half_open.take(tenant);
+        if let Some(entry) = self.clients.get_mut(client.0 as usize) {
+            entry.sessions += 1;
+        }
+    }
+
+    /// A session is no longer half-open.
+    #[inline]
+    pub fn prove(&mut self, tenant: Tenant) {
+        self.half_open.give_back(tenant);
+    }
+
+    /// A session is gone.
+    #[inline]
+    pub fn leave(&mut self, tenant: Tenant, client: ClientPlace) {
+        self.sessions.give_back(tenant);
+        if let Some(entry) = self.clients.get_mut(client.0 as usize) {
+            entry.sessions = entry.sessions.saturating_sub(1);
+        }
+    }
+
+    /// Where the client is counted, made where it was not: near its own place, never far.
+    fn place(&mut self, tenant: Tenant, client: Addr, now: Instant) -> Option<usize> {
+        let (net, app) = (net_of(client), tenant.app.0);
+        let marker = Addr::v6(u128::from(app).to_be_bytes());
+        let key = FlowKey { src: net, dst: marker, src_port: 0, dst_port: 0, protocol: Protocol::Tcp };
+        let first = self.hasher.hash(&key) as usize % self.clients.len();
+        let near = (0..PROBES).map(|step| (first + step) % self.clients.len());
+        let at = |at: usize| &self.clients[at];
+        let holds = |place: &usize| at(*place).net == net && at(*place).app == app;
+        if let Some(known) = near.clone().find(|place| holds(place) && at(*place).is_held(now)) {
+            return Some(known);
+        }
+        let free = near.clone().find(|place| !at(*place).is_held(now))?;
+        self.clients[free] = Client { net, app, sessions: 0, paid: 0 };
+        Some(free)
+    }
+}
+
+impl Client {
+    const fn is_held(&self, now: Instant) -> bool {
+        self.sessions != 0 || self.paid > now.nanos()
+    }
+}
+
+/// The source as limits see it: an IPv6 host has a whole /64 to speak from.
+fn net_of(client: Addr) -> Addr {
+    if client.is_v4() { client } else { Addr::v6((client.bits() >> 64 << 64).to_be_bytes()) }
+}
+
+/// The generic cell rate algorithm (ITU-T I.371): whether one more may pass, `per_s` a second; 0 is no limit.
+fn pay(paid: &mut u64, per_s: u32, now: Instant) -> bool {
+    if per_s == 0 {
+        return true;
+    }
+    let (cost, now) = (BURST.nanos() / u64::from(per_s), now.nanos());
+    if paid.saturating_sub(now) + cost > BURST.nanos() {
+        return false;
+    }
+    *paid = now.max(*paid) + cost;
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{AccountSlot, AppSlot};
+
+    const OFF: ConnectionLimits = ConnectionLimits::OFF;
+
+    fn tenant(app: u32) -> Tenant {
+        Tenant { app: AppSlot(app), account: AccountSlot(0) }
+    }
+
+    fn gate(defaults: ConnectionLimits) -> Gate {
+        Gate::new((1_000, 1_000), SharePercents::ALL, defaults, FlowHasher::new(&[7; 32]))
+    }
+
+    fn at(ms: u64) -> Instant {
+        Instant::ZERO + Span::from_millis(ms)
+    }
+
+    fn client(text: &str) -> Addr {
+        text.parse::<std::net::IpAddr>().expect("an address").into()
+    }
+
+    /// How many of `tries` come in, and what keeps the first one out that does not.
+    fn opened(gate: &mut Gate, app: u32, from: &str, tries: usize) -> (usize, Option<DropReason>) {
+        for count in 0..tries {
+            match gate.ask(tenant(app), None, client(from), at(5_000)) {
+                Ok(entry) => gate.enter(tenant(app), entry.client),
+                Err(reason) => return (count, Some(reason)),
+            }
+        }
+        (tries, None)
+    }
+
+    #[test]
+    fn connections_of_an_app_and_of_a_client_are_bounded() {
+        let mut gate = gate(ConnectionLimits { connections: 10, client_connections: 4, ..OFF });
+        assert_eq!(opened(&mut gate, 1, "192.0.2.1", 9), (4, Some(DropReason::ClientConnections)));
+        assert_eq!(opened(&mut gate, 1, "2001:db8::1", 9), (4, Some(DropReason::ClientConnections)));
+        assert_eq!(
+            opened(&mut gate, 1, "2001:db8::2", 1),
+            (0, Some(DropReason::ClientConnections)),
+            "one /64"
+        );
+        assert_eq!(opened(&mut gate, 1, "192.0.2.2", 9), (2, Some(DropReason::AppConnections)));
+        assert_eq!(opened(&mut gate, 2, "192.0.2.1", 1), (1, None), "another app");
+        let entry = gate.place(tenant(1), client("192.0.2.1"), at(5_000)).expect("counted");
+        gate.leave(tenant(1), ClientPlace(entry as u32));
+        assert_eq!(opened(&mut gate, 1, "192.0.2.1", 2), (1, Some(DropReason::AppConnections)));
+    }
+
+    #[test]
+    fn new_connections_come_at_their_rate() {
+        let mut gate = gate(ConnectionLimits { new_per_s: 20, client_new_per_s: 5, ..OFF });
+        assert_eq!(opened(&mut gate, 1, "192.0.2.1", 99), (5, Some(DropReason::ClientRateLimited)));
+        assert_eq!(opened(&mut gate, 1, "192.0.2.2", 99), (5, Some(DropReason::ClientRateLimited)));
+        assert_eq!(opened(&mut gate, 1, "192.0.2.3", 5), (5, None));
+        assert_eq!(opened(&mut gate, 1, "192.0.2.4", 5), (5, None));
+        assert_eq!(opened(&mut gate, 1, "192.0.2.5", 1), (0, Some(DropReason::AppRateLimited)));
+        assert!(gate.ask(tenant(1), None, client("192.0.2.1"), at(5_200)).is_ok(), "one more after a fifth");
+        assert!(gate.ask(tenant(1), None, client("192.0.2.1"), at(5_200)).is_err());
+        assert!(
+            gate.ask(tenant(1), Some(OFF), client("192.0.2.1"), at(5_200)).is_ok(),
+            "its own limits hold"
+        );
+    }
+
+    #[test]
+    fn a_flood_of_sources_finds_a_bounded_table_and_lets_go_of_it() {
+        let mut gate = gate(ConnectionLimits { client_new_per_s: 1, ..OFF });
+        let source = |n: u32| Addr::v4(n.to_be_bytes());
+        let uncounted = (0..300_000)
+            .filter(|n| gate.ask(tenant(0), None, source(*n), at(1)).is_ok_and(|entry| entry.uncounted));
+        assert!(uncounted.count() > 100_000, "more sources than places");
+        let late = gate.ask(tenant(0), None, source(9_999_999), at(60_000));
+        assert!(late.is_ok_and(|entry| !entry.uncounted), "a second later the places are free");
+    }
+}
