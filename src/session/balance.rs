@@ -276,6 +276,7 @@ mod tests {
             zone: ZoneSlot(0),
             protocol: Protocol::Tcp,
             ports: PortRange::new(1000, 1999).expect("a range"),
+            limits: None,
             ip_firewall: false,
             proxy_protocol: ProxyProtocol::Off,
             udp: crate::table::UdpOptions::default(),

@@ -117,6 +117,7 @@ fn make_app(number: u32, (first, last): (u16, u16)) -> AppSpec {
         leased: Box::default(),
         argo_smart_routing: false,
         allow_partial: false,
+        limits: None,
         created_on: None,
         modified_on: None,
     }

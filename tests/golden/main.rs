@@ -5,6 +5,7 @@ mod commands;
 mod drops;
 mod firewall;
 mod lifetime;
+mod limits;
 mod link;
 mod origins;
 mod probes;
@@ -44,6 +45,12 @@ fn every_reason_of_the_worker_has_a_row() {
         NoFrame,
         Draining,
         SessionsFull,
+        AppShare,
+        AccountShare,
+        AppConnections,
+        ClientConnections,
+        AppRateLimited,
+        ClientRateLimited,
         OriginForbidden,
         OriginUnresolved,
         UdpSessionsFull,

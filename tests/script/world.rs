@@ -267,6 +267,8 @@ impl World {
             ],
             admission: Admission {
                 app: AppSlot(3),
+                account: byway::base::AccountSlot(0),
+                limits: None,
                 proxy_protocol: proxy_protocol(pairs),
                 ip_firewall: true,
                 firewall: FirewallMatch::Unknown,

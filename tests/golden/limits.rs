@@ -1,0 +1,103 @@
+//! Shares and limits: who is kept out, by which name, and that what is given back can be had again.
+
+use crate::bench::Bench;
+use byway::base::{AppSlot, DropReason, Instant};
+use byway::flow::SharePercents;
+use byway::port::RxMeta;
+use byway::table::ConnectionLimits;
+use byway::telemetry::{AppCounter, Counter, Gauge};
+use byway::testkit::edge::{EDGE_IPS, LAB_APPS, live_spec};
+use byway::testkit::frames::eth;
+use byway::worker::Settings;
+use std::ops::Range;
+
+/// Injects a first SYN from `client` to `port` from each of `ports`, and turns.
+fn knock(bench: &mut Bench, client: &str, port: u16, ports: Range<u16>) {
+    let ip = if client.contains(':') { EDGE_IPS[1] } else { EDGE_IPS[0] };
+    for from in ports {
+        let syn = eth().ip(client, ip).tcp(from, port).seq(7).syn().bytes();
+        bench.inject(&syn, RxMeta::default());
+    }
+    bench.turns();
+}
+
+/// Resets what `knock` opened.
+fn leave(bench: &mut Bench, client: &str, port: u16, ports: Range<u16>) {
+    for from in ports {
+        bench.inject(&eth().ip4(client, EDGE_IPS[0]).tcp(from, port).seq(8).rst().bytes(), RxMeta::default());
+    }
+    bench.turns();
+}
+
+fn bench(config: fn(&mut Settings)) -> Bench {
+    Bench::new(config, &LAB_APPS, &[])
+}
+
+/// Drops by `reason`, sessions alive, and refusals of app 0.
+fn told(bench: &Bench, reason: DropReason) -> (u64, u64, u64) {
+    let page = &bench.control.pages[0];
+    (page.dropped(reason), page.gauge(Gauge::Sessions), page.app(AppSlot(0), AppCounter::Refused))
+}
+
+#[test]
+fn an_app_keeps_to_its_share_of_sessions_once_most_are_in_use_and_another_still_comes_in() {
+    let mut bench = bench(|settings| {
+        settings.session.sessions_max = 20;
+        settings.session.shares = SharePercents { app: 25, account: 100 };
+    });
+    knock(&mut bench, "10.0.0.7", 80, 4_000..4_018);
+    assert_eq!(told(&bench, DropReason::AppShare), (2, 16, 2));
+    knock(&mut bench, "10.0.0.8", 81, 1..5);
+    assert_eq!(told(&bench, DropReason::AppShare), (2, 20, 2), "the fifth that is kept is for others");
+    knock(&mut bench, "10.0.0.8", 81, 5..6);
+    assert_eq!(bench.control.pages[0].dropped(DropReason::SessionsFull), 1);
+    leave(&mut bench, "10.0.0.7", 80, 4_000..4_016);
+    knock(&mut bench, "10.0.0.9", 80, 1..8);
+    assert_eq!(told(&bench, DropReason::AppShare), (2, 11, 2), "what was given back can be had again");
+}
+
+#[test]
+fn an_account_keeps_to_its_share_of_half_open_slots() {
+    let mut bench = bench(|settings| {
+        settings.session.half_open_max = 10;
+        settings.session.shares = SharePercents { app: 100, account: 50 };
+    });
+    knock(&mut bench, "10.0.0.7", 80, 1..6);
+    knock(&mut bench, "10.0.0.7", 81, 1..6);
+    assert_eq!(told(&bench, DropReason::AccountShare), (2, 8, 0));
+}
+
+#[test]
+fn limits_of_connections_hold_per_app_and_client_and_are_let_go_of() {
+    let mut bench = bench(|settings| {
+        settings.session.limits =
+            ConnectionLimits { connections: 5, client_connections: 3, ..ConnectionLimits::OFF };
+    });
+    knock(&mut bench, "10.0.0.7", 80, 1..6);
+    assert_eq!(told(&bench, DropReason::ClientConnections), (2, 3, 2));
+    knock(&mut bench, "10.0.0.8", 80, 1..5);
+    assert_eq!(told(&bench, DropReason::AppConnections), (2, 5, 4));
+    leave(&mut bench, "10.0.0.7", 80, 1..4);
+    knock(&mut bench, "10.0.0.7", 80, 10..12);
+    assert_eq!(told(&bench, DropReason::ClientConnections), (2, 4, 4));
+}
+
+#[test]
+fn new_connections_a_second_hold_per_app_and_client_and_an_apps_own_limits_win() {
+    let mut bench = bench(|settings| {
+        settings.session.limits =
+            ConnectionLimits { new_per_s: 5, client_new_per_s: 3, ..ConnectionLimits::OFF };
+    });
+    knock(&mut bench, "2001:2:1::7", 80, 1..6);
+    assert_eq!(told(&bench, DropReason::ClientRateLimited), (2, 3, 2));
+    // At the same moment once more: `turns` moves on by a second.
+    bench.now = Instant::from_nanos(bench.now.nanos() - 1_000_000_000);
+    knock(&mut bench, "10.0.0.8", 80, 1..4);
+    assert_eq!(told(&bench, DropReason::AppRateLimited), (1, 5, 3));
+    let mut spec = live_spec(&LAB_APPS, &[]);
+    spec.accounts[0].zones[0].apps[0].limits = Some(ConnectionLimits::OFF);
+    bench.control.publish(&spec);
+    knock(&mut bench, "10.0.0.9", 80, 1..20);
+    assert_eq!(told(&bench, DropReason::AppRateLimited), (1, 24, 3));
+    assert_eq!(bench.control.pages[0].counter(Counter::UncountedClients), 0);
+}
