@@ -3,10 +3,11 @@
 use super::lower::{page_size, worker_settings};
 use super::run::Prepared;
 use crate::base::{Clock, OsClock, Span, WorkerId};
+use crate::control::config::boot::BootSpec;
 use crate::control::health::Prober;
 use crate::control::ports::PortsView;
 use crate::control::resolve::{OriginCache, Resolver};
-use crate::control::{self, Crew, EventLog, Fleet, Outcome, Parts, Reloads};
+use crate::control::{self, Crew, EventLog, EventPush, Fleet, Outcome, Parts, Reloads};
 use crate::port::Port;
 use crate::snapshot::{cell, mail};
 use crate::telemetry::page;
@@ -61,13 +62,25 @@ where
     let fleet = launch(&prepared, workers, registrar, clock).map_err(|error| error.to_string())?;
     let Prepared { spec, listeners, workshop, loaded, problems, kept, secret, .. } = prepared;
     let reloads = Reloads::new(workshop, loaded, problems, spec.tcp.removed_app_drain);
-    let events = EventLog::open(spec.events.clone(), &spec.site);
+    let events = event_log(&spec)?;
     let (drain, hang) = (spec.drain, spec.workers.hang);
     let cache = OriginCache::new(&spec.state_dir);
     let prober = Prober::new(spec.health, secret.tables()[1]);
     let resolver = Resolver::new(spec.dns, cache, kept, secret.tables()[0]);
     let parts = Parts { clock, fleet, ports: view, reloads, events, resolver, prober, drain, hang };
     control::run(parts, listeners).map_err(|error| format!("the control side did not start: {error}"))
+}
+
+/// The event log with its collector, whose spool lies beside the last good table.
+fn event_log(spec: &BootSpec) -> Result<EventLog, String> {
+    let mut events = EventLog::open(spec.events.clone(), spec.events_rotation, &spec.site);
+    if let Some(settings) = &spec.events_push {
+        let folder = spec.state_dir.join("events-spool");
+        let push = EventPush::start(settings.clone(), folder.clone());
+        let push = push.map_err(|error| format!("events_push: {}: {error}", folder.display()))?;
+        events.send_to(push);
+    }
+    Ok(events)
 }
 
 /// Starts every worker with its ports under the first table.

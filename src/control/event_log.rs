@@ -2,14 +2,14 @@
 //! lower case. A full disk or a vanished folder costs lines, which are counted; it never costs traffic.
 
 use super::config::boot::EventsTarget;
+use super::event_file::{EventFile, Rotation};
+use super::event_push::{EventPush, PushCounts};
 use super::log;
 use super::timestamp::WallClock;
 use crate::base::{Endpoint, Instant};
 use crate::telemetry::{Event, EventKind};
 use serde_json::{Map, Value, json};
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 /// Bytes gathered before a write.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -29,7 +29,8 @@ pub struct AppFacts {
 pub struct EventLog {
     target: EventsTarget,
     site: String,
-    file: Option<File>,
+    file: Option<EventFile>,
+    push: Option<EventPush>,
     chunk: Vec<u8>,
     lines_in_chunk: u64,
     lost: u64,
@@ -40,11 +41,16 @@ pub struct EventLog {
 impl EventLog {
     /// Opens the target. A file that cannot be opened is said, tried again at `reopen`, and its lines are counted
     /// as lost.
-    pub fn open(target: EventsTarget, site: &str) -> Self {
+    pub fn open(target: EventsTarget, rotation: Rotation, site: &str) -> Self {
+        let file = match &target {
+            EventsTarget::File(path) => Some(EventFile::new(path.clone(), rotation)),
+            EventsTarget::Off | EventsTarget::Stdout => None,
+        };
         let mut log = Self {
             target,
             site: site.to_owned(),
-            file: None,
+            file,
+            push: None,
             chunk: Vec::with_capacity(CHUNK_BYTES),
             lines_in_chunk: 0,
             lost: 0,
@@ -62,22 +68,34 @@ impl EventLog {
         self.open_file();
     }
 
-    /// Opens the file again where it is not open or has lost its last name; to be called now and then.
-    pub fn mend(&mut self) {
-        let nameless = |file: &File| file.metadata().map_or(true, |meta| meta.nlink() == 0);
-        if self.file.as_ref().is_none_or(nameless) {
+    /// Sends every line to a collector, too.
+    pub fn send_to(&mut self, push: EventPush) {
+        self.push = Some(push);
+    }
+
+    /// What became of what was sent.
+    pub fn push_counts(&self) -> PushCounts {
+        self.push.as_ref().map(EventPush::counts).unwrap_or_default()
+    }
+
+    /// Opens the file again where it is not open or has lost its last name, and lets a batch go that is old enough; to
+    /// be called now and then.
+    pub fn mend(&mut self, now: Instant) {
+        if self.file.as_ref().is_some_and(EventFile::is_lost) {
             self.open_file();
+        }
+        if let Some(push) = &mut self.push {
+            push.turn(now.millis());
         }
     }
 
     fn open_file(&mut self) {
-        let EventsTarget::File(path) = &self.target else { return };
-        match OpenOptions::new().append(true).create(true).mode(0o640).open(path) {
-            Ok(file) => (self.file, self.failing) = (Some(file), false),
+        let Some(file) = &mut self.file else { return };
+        match file.open() {
+            Ok(()) => self.failing = false,
             Err(error) => {
-                self.file = None;
                 if !self.failing {
-                    let path = path.display();
+                    let path = file.path().display();
                     log::error(format_args!("events: {path}: {error}; events are lost until it opens"));
                 }
                 self.failing = true;
@@ -102,13 +120,20 @@ impl EventLog {
 
     /// Takes one event in; it is written by the next `flush`, or sooner when the chunk is full.
     pub fn push(&mut self, event: &Event, app: &AppFacts, clock: &WallClock) {
-        if self.target == EventsTarget::Off {
+        if self.target == EventsTarget::Off && self.push.is_none() {
             return;
         }
         let line = line(event, app, &self.site, clock);
+        let start = self.chunk.len();
         // A JSON value of strings and numbers always serialises into memory.
         let _ = serde_json::to_writer(&mut self.chunk, &line);
         self.chunk.push(b'\n');
+        if let Some(push) = &mut self.push {
+            push.push(&self.chunk[start..], event.at.millis());
+        }
+        if self.target == EventsTarget::Off {
+            return self.chunk.clear();
+        }
         self.lines_in_chunk += 1;
         if self.chunk.len() >= CHUNK_BYTES {
             self.flush();
@@ -132,7 +157,7 @@ impl EventLog {
         match (&self.target, &mut self.file) {
             (EventsTarget::Off, _) => Ok(()),
             (EventsTarget::Stdout, _) => io::stdout().write_all(&self.chunk),
-            (EventsTarget::File(_), Some(file)) => file.write_all(&self.chunk),
+            (EventsTarget::File(_), Some(file)) => file.write(&self.chunk),
             (EventsTarget::File(_), None) => Err(io::Error::other("the file is not open")),
         }
     }
@@ -229,6 +254,8 @@ mod tests {
     use crate::base::{Addr, AppSlot, AsNumber, Country, RuleSlot, Span, Whence, WorkerId};
     use crate::telemetry::{FirewallMatch, Status};
     use std::path::PathBuf;
+
+    const NEVER: Rotation = Rotation { bytes_max: 0, kept: 0 };
 
     fn event() -> Event {
         let end = |last: u8, port| Endpoint { addr: Addr::v4([192, 0, 2, last]), port };
@@ -351,7 +378,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("byway-events-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         let path = folder.join("e.jsonl");
-        let mut log = EventLog::open(EventsTarget::File(path.clone()), "");
+        let mut log = EventLog::open(EventsTarget::File(path.clone()), NEVER, "");
         log.push(&event(), &facts(), &clock());
         log.flush();
         std::fs::rename(&path, folder.join("e.1")).expect("renamed");
@@ -368,9 +395,9 @@ mod tests {
     #[test]
     fn a_removed_file_is_made_again() {
         let path = std::env::temp_dir().join(format!("byway-events-gone-{}", std::process::id()));
-        let mut log = EventLog::open(EventsTarget::File(path.clone()), "");
+        let mut log = EventLog::open(EventsTarget::File(path.clone()), NEVER, "");
         std::fs::remove_file(&path).expect("it was made");
-        log.mend();
+        log.mend(Instant::ZERO);
         log.push(&event(), &facts(), &clock());
         log.flush();
         let text = std::fs::read_to_string(&path).expect("there again");
@@ -381,7 +408,7 @@ mod tests {
     #[test]
     fn a_vanished_folder_costs_lines_and_nothing_else() {
         let nowhere = PathBuf::from("/nonexistent/byway/e.jsonl");
-        let mut log = EventLog::open(EventsTarget::File(nowhere), "");
+        let mut log = EventLog::open(EventsTarget::File(nowhere), NEVER, "");
         log.push(&event(), &facts(), &clock());
         log.flush();
         assert_eq!((log.written(), log.lost(), log.failing()), (0, 1, true));
@@ -389,7 +416,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_costs_lines_and_nothing_else() {
-        let mut log = EventLog::open(EventsTarget::File("/dev/full".into()), "");
+        let mut log = EventLog::open(EventsTarget::File("/dev/full".into()), NEVER, "");
         log.push(&event(), &facts(), &clock());
         log.flush();
         assert_eq!((log.written(), log.lost(), log.failing()), (0, 1, true));

@@ -365,7 +365,7 @@ impl Control {
 
     fn look_at_slow_things(&mut self, now: Instant) {
         self.wall = WallClock::at(now);
-        self.events.mend();
+        self.events.mend(now);
         self.reloads.tidy(now);
         for (port, news) in self.ports.tend() {
             self.hear(port, &news);

@@ -22,6 +22,7 @@ fn own(control: &Control, sink: &mut impl Sink) {
     let age = (OsClock::unix_micros() / 1_000_000).saturating_sub(reloads.in_force_unix_s());
     let apps = &reloads.loaded().compiled.apps;
     let in_force = apps.iter().filter(|report| report.state.is_in_force()).count() as u64;
+    let push = control.events.push_counts();
     let rows = [
         (
             "byway_config_stale",
@@ -42,6 +43,24 @@ fn own(control: &Control, sink: &mut impl Sink) {
         ("byway_apps_not_in_force", Kind::Gauge, "Apps kept out of the table.", apps.len() as u64 - in_force),
         ("byway_draining", Kind::Gauge, "Whether the process drains.", u64::from(control.is_leaving())),
         ("byway_events_written_total", Kind::Counter, "Event lines written.", control.events.written()),
+        (
+            "byway_events_sent_batches_total",
+            Kind::Counter,
+            "Batches of events that the collector took.",
+            push.sent,
+        ),
+        (
+            "byway_events_send_failures_total",
+            Kind::Counter,
+            "Attempts to send a batch that failed and are made again.",
+            push.failures,
+        ),
+        (
+            "byway_events_lost_batches_total",
+            Kind::Counter,
+            "Batches of events that the collector refused for good or that found no room on disk.",
+            push.refused + push.lost,
+        ),
         (
             "byway_events_unwritten_total",
             Kind::Counter,

@@ -8,13 +8,15 @@ use super::spec::{
     StaticNeighbor, TcpSpec, UdpSpec, Unanswered, WorkersSpec,
 };
 use super::values::{
-    canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, site, user,
+    canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, push_url,
+    site, user,
 };
 use crate::base::limits::{
     EGRESS_ADDRS_MAX, NAME_SERVERS_MAX, NEIGHBORS_MAX, PORT_ADDRS_MAX, PORTS_MAX, ROUTES_MAX, WORKERS_MAX,
 };
 use crate::base::{PortId, Span};
 use crate::control::config::Problem;
+use crate::control::{PushSettings, Rotation};
 use crate::table::ConnectionLimits;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -74,6 +76,8 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
             or_off(parsed(SOCKET_ADDR)),
         ),
         events: top.value(notes, "events", EventsTarget::Off, |value| events(value, folder)),
+        events_rotation: events_rotation(&mut top, notes),
+        events_push: events_push(&mut top, notes),
         user: top.value(notes, "user", Some("byway".to_owned()), or_off(user)),
         drain: seconds(&mut top, notes, "drain_s", 300, 0..=DAY_S),
         workers: workers(&mut top, notes),
@@ -276,6 +280,20 @@ fn udp(top: &mut Section, notes: &mut Notes) -> UdpSpec {
     };
     section.finish(notes);
     spec
+}
+
+fn events_rotation(top: &mut Section, notes: &mut Notes) -> Rotation {
+    let mib: u64 = top.value(notes, "events_file_mib", 64, whole("MiB", 0..=1 << 20));
+    let kept = top.value(notes, "events_files", 8, whole("files", 0..=1_000));
+    Rotation { bytes_max: mib << 20, kept }
+}
+
+fn events_push(top: &mut Section, notes: &mut Notes) -> Option<PushSettings> {
+    let url = top.value(notes, "events_push", None, or_off(push_url));
+    let batch_lines = top.value(notes, "events_batch", 1_000, whole("events", 1..=100_000));
+    let batch_ms = top.value(notes, "events_batch_ms", 1_000, whole("milliseconds", 1..=600_000));
+    let mib: u64 = top.value(notes, "events_spool_mib", 64, whole("MiB", 1..=1 << 20));
+    Some(PushSettings { url: url?, batch_lines, batch_ms, spool_bytes: mib << 20 })
 }
 
 fn limits(top: &mut Section, notes: &mut Notes) -> LimitsSpec {

@@ -1,6 +1,7 @@
 //! `BootSpec`: the boot config as values. Only `parse` makes one, so one that exists holds every rule of `check`.
 
 use crate::base::{PortId, Span};
+use crate::control::{PushSettings, Rotation};
 use crate::table::ConnectionLimits;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -32,6 +33,10 @@ pub struct BootSpec {
     pub metrics: Option<SocketAddr>,
     /// Where events go.
     pub events: EventsTarget,
+    /// When the event file is turned over.
+    pub events_rotation: Rotation,
+    /// The collector that events are sent to; `None`: off.
+    pub events_push: Option<PushSettings>,
     /// The user to become after port set-up; `None`: stay.
     pub user: Option<String>,
     /// How long SIGTERM waits for live sessions.

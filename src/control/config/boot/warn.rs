@@ -13,7 +13,7 @@ impl BootSpec {
         if let Some(address) = self.metrics.filter(|address| !address.ip().is_loopback()) {
             list.push(format!("`metrics` on {address} is open to others than this machine"));
         }
-        if self.events == EventsTarget::Off {
+        if self.events == EventsTarget::Off && self.events_push.is_none() {
             list.push("`events` is empty: no connection is logged".into());
         }
         if self.lab {
