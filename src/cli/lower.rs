@@ -92,20 +92,22 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
         time_wait: tcp.time_wait,
         removed_app_grace: tcp.removed_app_drain,
         challenge_acks_per_s: tcp.challenge_ack_per_s,
-        shares: SharePercents {
-            app: spec.limits.app_share_percent,
-            account: spec.limits.account_share_percent,
-        },
+        shares: shares(spec),
         limits: spec.limits.connections,
         egress: egress(&spec.egress, resting),
         comes_home: None,
     }
 }
 
+fn shares(spec: &BootSpec) -> SharePercents {
+    SharePercents { app: spec.limits.app_share_percent, account: spec.limits.account_share_percent }
+}
+
 fn udp_settings(spec: &BootSpec) -> session::udp::Settings {
     session::udp::Settings {
         sessions_max: spec.udp.sessions as u32,
         idle_timeout: spec.udp.idle_timeout,
+        shares: shares(spec),
         unanswered_timeout: spec.udp.unanswered_timeout,
         removed_app_grace: spec.tcp.removed_app_drain,
         special_sources: spec.lab,

@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(fill(&mut share, tenant(0, 0), 100), 80, "alone it may have four fifths");
         assert_eq!(share.refusal(tenant(0, 0)), Some(DropReason::AppShare));
         assert_eq!(share.refusal(tenant(1, 0)), Some(DropReason::AccountShare));
-        assert_eq!(fill(&mut share, tenant(2, 1), 100), 20, "another account has what is left, unto full");
+        assert_eq!(fill(&mut share, tenant(2, 1), 20), 20, "another account has what is left, unto full");
         (0..60).for_each(|_| share.give_back(tenant(0, 0)));
         assert_eq!(fill(&mut share, tenant(1, 0), 100), 40, "below the mark everybody is let in");
         assert_eq!(share.refusal(tenant(0, 0)), Some(DropReason::AccountShare));

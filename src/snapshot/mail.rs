@@ -202,6 +202,7 @@ mod tests {
             status: Status::FirewallDeny,
             worker: WorkerId(0),
             at: Instant::ZERO,
+            transport: crate::telemetry::Transport::Tcp,
             app: AppSlot(0),
             client: end,
             whence: Whence::UNKNOWN,

@@ -201,6 +201,7 @@ pub fn udp_settings() -> session::udp::Settings {
     session::udp::Settings {
         sessions_max: 256,
         idle_timeout: Span::from_secs(60),
+        shares: SharePercents::ALL,
         unanswered_timeout: Span::from_secs(5),
         removed_app_grace: Span::from_secs(30),
         special_sources: true,

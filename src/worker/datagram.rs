@@ -96,10 +96,19 @@ impl<P: Port> Worker<P> {
         let app = snapshot.table.app(slot).ok_or(DropReason::NoApp)?;
         let firewall = pass_firewall(snapshot, exit, app, key)?;
         let opened = exit.route(key.src).ok_or(DropReason::NoRoute).and_then(|client_hop| {
-            let App { proxy_protocol, ip_firewall, .. } = *app;
+            let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
             let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
-            let admission =
-                Admission { app: slot, proxy_protocol, ip_firewall, firewall, whence, epoch, client_hop };
+            let admission = Admission {
+                app: slot,
+                account,
+                limits,
+                proxy_protocol,
+                ip_firewall,
+                firewall,
+                whence,
+                epoch,
+                client_hop,
+            };
             self.udp.open(&admission, &wanted(app), key, exit.now, exit)
         });
         opened.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))

@@ -104,6 +104,7 @@ fn udp_settings(sessions: usize) -> session::udp::Settings {
     session::udp::Settings {
         sessions_max: sessions as u32 + 64,
         idle_timeout: Span::from_secs(60),
+        shares: SharePercents::ALL,
         unanswered_timeout: Span::from_secs(5),
         removed_app_grace: Span::from_secs(60),
         special_sources: true,

@@ -37,13 +37,16 @@ impl Sessions {
         tell(session.place, end.news(session), net);
         net.page().count(end.counter());
         session.live = false;
+        let tenant = session.tenant();
+        self.share.give_back(tenant);
         let (keys, was) = (session.keys, std::mem::replace(&mut session.trust, Trust::Proven));
         for side in [Side::Client, Side::Origin] {
             self.flows.remove(self.hasher.hash(&keys[side.index()]), LegRef::new(id, side));
         }
         // A tuple that nobody ever answered needs no rest: the walk through the ports brings it back late enough.
         if was != Trust::Unanswered {
-            self.ports.release(keys[1].src_endpoint(), keys[1].dst_endpoint(), now);
+            let ends = (keys[1].src_endpoint(), keys[1].dst_endpoint());
+            self.ports.release_of(Some(tenant), ends, now);
         }
         self.elders.shift(id, was, Trust::Proven);
         self.wheel.disarm(id);

@@ -6,7 +6,7 @@ use super::outgoing::Prefix;
 use super::record::Session;
 use super::sessions::Sessions;
 use crate::base::{DropReason, Endpoint, Hop, Instant};
-use crate::flow::{LegRef, Side};
+use crate::flow::{LegRef, Side, Tenant};
 use crate::session::{Admission, Net, NoChoice, OriginNews, OriginPlace};
 use crate::telemetry::Counter;
 use crate::wire::checksum::Change;
@@ -40,6 +40,10 @@ impl Sessions {
         if self.draining {
             return Err(DropReason::Draining);
         }
+        let tenant = Tenant { app: admission.app, account: admission.account };
+        if let Some(reason) = self.share.refusal(tenant).or_else(|| self.ports.refusal(tenant)) {
+            return Err(reason);
+        }
         let id = self.slot(now, net).ok_or(DropReason::UdpSessionsFull)?;
         let choice = net.choose_origin(admission.app, client.dst_port, None).map_err(refusal)?;
         let leg = self.call(id, client, choice.origin, now, net);
@@ -48,6 +52,7 @@ impl Sessions {
             net.page().count(Counter::UntrackedOrigins);
         }
         self.free.pop();
+        self.share.take(tenant);
         let hops = [admission.client_hop, origin_hop];
         self.sessions[id as usize] = record(admission, wanted, [*client, origin], now);
         self.sessions[id as usize].place = choice.place;
@@ -140,6 +145,7 @@ fn record(admission: &Admission, wanted: &Wanted, keys: [FlowKey; 2], now: Insta
         firewall: admission.firewall,
         whence: admission.whence,
         app: admission.app,
+        account: admission.account,
         epoch: admission.epoch,
         opened_at: now,
         moved_at: now,

@@ -2,8 +2,8 @@
 
 use super::elders::Trust;
 use super::outgoing::Prefix;
-use crate::base::{Addr, AppSlot, Endpoint, Epoch, Hop, Instant, Whence, WorkerId};
-use crate::flow::Side;
+use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, Epoch, Hop, Instant, Whence, WorkerId};
+use crate::flow::{Side, Tenant};
 use crate::session::{OriginPlace, Phase, SessionView};
 use crate::telemetry::{Event, EventKind, FirewallMatch, Status, Transport};
 use crate::wire::checksum::Change;
@@ -44,6 +44,8 @@ pub struct Session {
     pub whence: Whence,
     /// The app.
     pub app: AppSlot,
+    /// Its account.
+    pub account: AccountSlot,
     /// The snapshot that judged it last.
     pub epoch: Epoch,
     /// Bytes towards an unproven client for each byte from it; zero: without limit.
@@ -85,6 +87,7 @@ impl Session {
             place: OriginPlace::NONE,
             whence: Whence::UNKNOWN,
             app: AppSlot(0),
+            account: AccountSlot(0),
             epoch: Epoch(0),
             amplification: 0,
             datagrams: 0,
@@ -95,6 +98,11 @@ impl Session {
             doom: None,
             bytes: [0; 2],
         }
+    }
+
+    /// On whose account it runs.
+    pub const fn tenant(&self) -> Tenant {
+        Tenant { app: self.app, account: self.account }
     }
 
     /// The origin.

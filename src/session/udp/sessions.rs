@@ -11,7 +11,7 @@ use super::Settings;
 use super::elders::Elders;
 use super::record::Session;
 use crate::base::{AppSlot, Epoch, Instant, Wheel, WorkerId};
-use crate::flow::{FlowHasher, FlowMap, LegRef, SourcePorts};
+use crate::flow::{FlowHasher, FlowMap, LegRef, Share, SourcePorts};
 use crate::wire::FlowKey;
 use dpdk_sys::cpu;
 
@@ -26,6 +26,7 @@ pub struct Sessions {
     pub(super) elders: Elders,
     pub(super) wheel: Wheel,
     pub(super) ports: SourcePorts,
+    pub(super) share: Share,
     pub(super) sweep_cursor: u32,
     pub(super) draining: bool,
     /// The next identification of a packet that routers may fragment.
@@ -36,6 +37,8 @@ impl Sessions {
     /// All that `worker`, one of `workers`, will ever use.
     pub fn new(settings: Settings, worker: WorkerId, workers: u8, secret: &[u8; 32], now: Instant) -> Self {
         let count = settings.sessions_max.clamp(1, LegRef::SESSIONS_MAX - 1) as usize;
+        let mut ports = SourcePorts::new(settings.egress.clone(), worker, workers, secret).for_udp();
+        ports.set_shares(settings.shares);
         Self {
             worker,
             hasher: FlowHasher::new(secret),
@@ -44,7 +47,8 @@ impl Sessions {
             free: (0..count as u32).rev().collect(),
             elders: Elders::new(count),
             wheel: Wheel::with_capacity(count, now),
-            ports: SourcePorts::new(settings.egress.clone(), worker, workers, secret).for_udp(),
+            ports,
+            share: Share::new(count as u32, settings.shares),
             sweep_cursor: 0,
             draining: false,
             fragment_id: u16::from_le_bytes([secret[0], secret[1]]),

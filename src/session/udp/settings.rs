@@ -1,7 +1,7 @@
 //! What one worker's UDP sessions are told at launch: plain values, already checked by the boot config.
 
 use crate::base::Span;
-use crate::flow::EgressPool;
+use crate::flow::{EgressPool, SharePercents};
 use crate::session::ComesHome;
 
 /// One worker's UDP sessions.
@@ -17,6 +17,8 @@ pub struct Settings {
     pub removed_app_grace: Span,
     /// Whether clients may have special-purpose addresses (private, documentation and so on): a laboratory.
     pub special_sources: bool,
+    /// How much of sessions and source ports one app and one account may hold once most are in use.
+    pub shares: SharePercents,
     /// Our own ends of origin legs.
     pub egress: EgressPool,
     /// Set where the device spreads flows by a hash of ours; `None` where every port is as good.
