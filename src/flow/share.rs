@@ -47,10 +47,11 @@ impl Share {
     /// Nobody holds any of `capacity`. Zeroed memory for all slots that there may be, touched as slots are used.
     pub fn new(capacity: u32, percents: SharePercents) -> Self {
         let part = |of: u64, all: u64| (u64::from(capacity) * of / all).max(1) as u32;
+        let most = |percent: u8| if percent >= 100 { u32::MAX } else { part(percent.into(), 100) };
         Self {
             crowded: part(CROWDED_TENTHS, 10),
-            app_max: part(percents.app.into(), 100),
-            account_max: part(percents.account.into(), 100),
+            app_max: most(percents.app),
+            account_max: most(percents.account),
             used: 0,
             apps: vec![0; APPS_MAX].into_boxed_slice(),
             accounts: vec![0; ACCOUNTS_MAX].into_boxed_slice(),

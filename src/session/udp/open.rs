@@ -41,8 +41,14 @@ impl Sessions {
             return Err(DropReason::Draining);
         }
         let tenant = Tenant { app: admission.app, account: admission.account };
-        if let Some(reason) = self.share.refusal(tenant).or_else(|| self.ports.refusal(tenant)) {
+        if let Some(reason) = self.ports.refusal(tenant) {
             return Err(reason);
+        }
+        if let Some(reason) = self.share.refusal(tenant) {
+            // Within its share a flood of forged sources gives way to newcomers, too.
+            let own = |id: &u32| self.sessions[*id as usize].app == tenant.app;
+            let eldest = self.elders.first().filter(own).ok_or(reason)?;
+            self.end(eldest, End::Evicted, now, net);
         }
         let id = self.slot(now, net).ok_or(DropReason::UdpSessionsFull)?;
         let choice = net.choose_origin(admission.app, client.dst_port, None).map_err(refusal)?;
