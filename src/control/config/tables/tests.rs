@@ -302,6 +302,7 @@ fn what_this_build_does_not_act_on_keeps_an_app_out_unless_partial_is_allowed() 
     let udp = SSH.replace("tcp", "udp");
     for (app, missing, partial) in [
         (SSH.replace(r#""tls":"off""#, r#""tls":"full""#), Missing::Tls, true),
+        (SSH.replace(r#""tls":"off""#, r#""tls":"strict""#), Missing::Tls, true),
     ] {
         let file = good(&flat(&app));
         let spec = &file.spec.accounts[0].zones[0].apps[0];
