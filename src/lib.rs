@@ -3,7 +3,7 @@
 //! ```text
 //!  cli --> control --> snapshot --> table, firewall --> wire --> base
 //!   |         `------> telemetry ----------------------------> base
-//!   `---> worker ---> session --> flow, table;  smoltcp
+//!   `---> worker ---> session --> flow, table, tls;  smoltcp, rustls
 //!           |`------> snapshot, table, firewall, flow, wire, telemetry
 //!           `-------> port <-- mem, fault, pcap, dpdk --> [dpdk-sys crate]
 //! ```
@@ -25,5 +25,6 @@ pub mod table;
 pub mod telemetry;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod tls;
 pub mod wire;
 pub mod worker;

@@ -172,6 +172,10 @@ drop_reasons! {
     SynRateLimited, "syn_rate_limited", RateLimited;
     /// No egress address and port is free towards this origin.
     EgressExhausted, "egress_exhausted", ConnectionLimited;
+    /// The crypto threads have all the handshakes that they may have.
+    CryptoFull, "crypto_full", ConnectionLimited;
+    /// The app asks for TLS and no certificate of its zone is in force.
+    NoCertificate, "no_certificate", NotFound;
     /// The app's origin is one that may never be connected to.
     OriginForbidden, "origin_forbidden", Blocked;
     /// The app has no origin: its name does not resolve.

@@ -82,6 +82,14 @@ pub const ANNOUNCEMENTS_PER_TURN_MAX: usize = 16;
 pub const NEIGHBOR_ASKS_PER_TURN_MAX: usize = 32;
 /// Words from other workers that one turn takes.
 pub const NOTICES_PER_TURN_MAX: usize = 64;
+/// TLS handshakes that one turn takes back from the crypto threads.
+pub const CRYPTO_TRIPS_PER_TURN_MAX: usize = 32;
+/// TLS handshakes that one worker may have with the crypto threads.
+pub const CRYPTO_JOBS_MAX: usize = 65_536;
+/// Threads that make TLS handshakes.
+pub const CRYPTO_THREADS_MAX: usize = 64;
+/// Certificates of one zone.
+pub const CERTIFICATES_PER_ZONE_MAX: usize = 1_024;
 /// Commands that one turn takes.
 pub const COMMANDS_PER_TURN_MAX: usize = 8;
 /// The smallest path MTU that an ICMP error may bring about on IPv4 (RFC 1191; 576 as the floor in use).

@@ -6,6 +6,7 @@ use super::run::{folder_of, reserved};
 use super::secret::Secret;
 use super::show::app_table;
 use super::whereabouts::lab;
+use crate::control::certificates::CertificateStore;
 use crate::control::config::Problem;
 use crate::control::config::boot::{self, BootSpec, MemoryEstimate};
 use crate::control::{Loaded, Store, Workshop, app_rows, summary};
@@ -86,6 +87,9 @@ pub fn table(file: &Path, boot: Option<&BootSpec>) -> Result<(Workshop, Loaded),
     let resolves = boot.is_none_or(|boot| !boot.dns.resolvers.is_empty());
     let book = OriginBook { resolves, ..OriginBook::clone(&workshop.compiler.origins) };
     workshop.compiler.origins = Arc::new(book);
+    if let Some(boot) = boot {
+        workshop = workshop.with_certificates(CertificateStore::new(&boot.tls));
+    }
     let loaded = workshop.try_file().map_err(|error| error.lines())?;
     Ok((workshop, loaded))
 }

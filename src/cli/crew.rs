@@ -9,10 +9,11 @@ use crate::control::ports::PortsView;
 use crate::control::resolve::{OriginCache, Resolver};
 use crate::control::{self, Crew, EventLog, EventPush, Fleet, Outcome, Parts, Reloads};
 use crate::port::Port;
+use crate::session::tls::{CryptoLane, CryptoSettings, crypto};
 use crate::snapshot::{cell, mail};
 use crate::telemetry::page;
 use crate::worker::{Ended, Equipment, Settings, Worker, handover_rings};
-use crate::worker::{LaunchError, Registrar, spawn};
+use crate::worker::{LaunchError, Registrar, spawn, spawn_crypto};
 use std::thread::JoinHandle;
 
 /// A worker's thread.
@@ -99,14 +100,16 @@ where
     let snapshot = prepared.loaded.compiled.snapshot.as_ref().clone();
     let (publisher, readers) = cell(snapshot, ports.len());
     let handovers = handover_rings(settings.workers);
+    let lanes = start_crypto(prepared, clock)?;
     let (mut threads, mut pages, mut mails) = (Vec::new(), Vec::new(), Vec::new());
-    for (((id, ports), reader), handover) in (0..).zip(ports).zip(readers).zip(handovers) {
+    for ((((id, ports), reader), handover), lane) in (0..).zip(ports).zip(readers).zip(handovers).zip(lanes) {
         let id = WorkerId(id);
         let (control_mail, worker_mail) = mail();
         let (writer, page_reader) = page(id, page_size(spec));
         let secret = prepared.secret.workers();
         let equipment = Equipment { ports, reader, mail: worker_mail, handover, page: writer, secret };
-        let work = Work { id, settings: settings.clone(), equipment, clock, nap: spec.workers.idle_sleep };
+        let work =
+            Work { id, settings: settings.clone(), equipment, lane, clock, nap: spec.workers.idle_sleep };
         let cpu = prepared.layout.workers[id.index()];
         threads.push(Some(spawn(id, cpu, registrar, move || work.run())?));
         pages.push(page_reader);
@@ -115,11 +118,23 @@ where
     Ok(Fleet::new(pages, mails, publisher, Box::new(Threads(threads))))
 }
 
+/// Starts the threads that make TLS handshakes; the workers' ends.
+fn start_crypto(prepared: &Prepared, clock: OsClock) -> Result<Vec<CryptoLane>, LaunchError> {
+    let tls = &prepared.spec.tls;
+    let settings = CryptoSettings { jobs_max: tls.crypto_jobs, handshake_timeout: tls.handshake_timeout };
+    let (crypto, lanes) = crypto(prepared.spec.workers.count(), settings);
+    for index in 0..tls.crypto_threads {
+        spawn_crypto(index, prepared.layout.control.clone(), crypto.clone(), clock)?;
+    }
+    Ok(lanes)
+}
+
 /// What goes to a worker's thread. The worker is made there, so that its memory lies on its NUMA node.
 struct Work<P: Port> {
     id: WorkerId,
     settings: Settings,
     equipment: Equipment<P>,
+    lane: CryptoLane,
     clock: OsClock,
     nap: Span,
 }
@@ -127,6 +142,7 @@ struct Work<P: Port> {
 impl<P: Port> Work<P> {
     fn run(self) -> Ended {
         let mut worker = Worker::new(self.id, &self.settings, self.equipment, self.clock.now());
+        worker = worker.with_crypto(self.lane);
         crate::worker::run(&mut worker, &self.clock, self.nap)
     }
 }

@@ -7,6 +7,7 @@ use super::command::fail;
 use super::folders;
 use super::secret::Secret;
 use crate::base::OsClock;
+use crate::control::certificates::CertificateStore;
 use crate::control::config::boot::{self, BootSpec, MemoryEstimate, OnBadConfig, Placement};
 use crate::control::log;
 use crate::control::privileges::{self, RunAs};
@@ -107,7 +108,8 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
         reserved(&spec),
         spec.memory.rule_counters as u32,
         secret.tables(),
-    );
+    )
+    .with_certificates(CertificateStore::new(&spec.tls));
     workshop.set_geo(spec.geo.clone());
     workshop.journal = RuleJournal::open(&spec.state_dir).map_err(|error| error.to_string())?;
     let kept = recall(&spec, &mut workshop);

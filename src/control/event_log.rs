@@ -180,8 +180,11 @@ impl Drop for EventLog {
 
 /// One event as a JSON object.
 pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Value {
-    let over =
-        matches!(event.kind, EventKind::Disconnect | EventKind::OriginError | EventKind::ResolveOrigin);
+    let tls = event.tls.as_deref().cloned().unwrap_or_default();
+    let over = matches!(
+        event.kind,
+        EventKind::Disconnect | EventKind::TlsError | EventKind::OriginError | EventKind::ResolveOrigin
+    );
     let rtt = |span: Option<crate::base::Span>| span.map_or(0, |span| span.nanos());
     let stamp = |at: Option<Instant>| at.map_or(Value::Null, |at| clock.rfc3339(at).into());
     let ip = |end: Option<Endpoint>| end.map_or_else(String::new, |end| end.addr.to_string());
@@ -195,10 +198,10 @@ pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Val
         "ClientPort": event.client.port,
         "ClientProto": event.transport.name(),
         "ClientTcpRtt": rtt(event.client_rtt),
-        "ClientTlsCipher": "UNK",
-        "ClientTlsClientHelloServerName": "",
-        "ClientTlsProtocol": "none",
-        "ClientTlsStatus": "UNKNOWN",
+        "ClientTlsCipher": tls.client.cipher,
+        "ClientTlsClientHelloServerName": tls.sni.as_str(),
+        "ClientTlsProtocol": tls.client.version.name(),
+        "ClientTlsStatus": tls.client.status.name(),
         "ColoCode": site,
         "ConnectTimestamp": stamp(event.connected_at),
         "DisconnectTimestamp": stamp(over.then_some(event.at)),
@@ -209,11 +212,11 @@ pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Val
         "OriginPort": event.origin.map_or(0, |end| end.port),
         "OriginProto": event.transport.name(),
         "OriginTcpRtt": rtt(event.origin_rtt),
-        "OriginTlsCipher": "UNK",
-        "OriginTlsFingerprint": "",
+        "OriginTlsCipher": tls.origin.cipher,
+        "OriginTlsFingerprint": tls.fingerprint.map_or_else(String::new, hex),
         "OriginTlsMode": app.tls,
-        "OriginTlsProtocol": "none",
-        "OriginTlsStatus": "UNKNOWN",
+        "OriginTlsProtocol": tls.origin.version.name(),
+        "OriginTlsStatus": tls.origin.status.name(),
         "ProxyProtocol": app.proxy_protocol,
         "Status": event.status as u16,
         "Timestamp": clock.rfc3339(event.at),
@@ -222,6 +225,10 @@ pub fn line(event: &Event, app: &AppFacts, site: &str, clock: &WallClock) -> Val
         own_fields(event, fields);
     }
     line
+}
+
+fn hex(bytes: [u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Fields that Spectrum does not have.
@@ -280,6 +287,7 @@ mod tests {
             ip_firewall: true,
             count: 1,
             reason: None,
+            tls: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod answers;
 pub mod app_rows;
 pub mod ask;
 mod bounded;
+pub mod certificates;
 pub mod config;
 pub mod desk;
 mod edge_pool;

@@ -1,6 +1,7 @@
 //! From a table file to something that can be published: read, parsed, compiled, cross-checked, stored. Runs beside
 //! the control loop, since a million rules take seconds; whatever fails here leaves traffic untouched.
 
+use super::certificates::CertificateStore;
 use super::config::Problem;
 use super::config::boot::GeoSpec;
 use super::config::tables::{self, TableErrors};
@@ -95,6 +96,7 @@ pub struct Workshop {
     geo: GeoFiles,
     /// Rules changed one by one, over those of the table file.
     pub journal: RuleJournal,
+    certificates: CertificateStore,
     /// Keeps slots stable over reloads.
     pub compiler: Compiler,
 }
@@ -105,10 +107,22 @@ impl Workshop {
         let mut compiler = Compiler::new(secret, APPS_MAX as u32, RULES_MAX as u32);
         compiler.origins =
             Arc::new(OriginBook { resolves: true, reserved: reserved.clone(), ..OriginBook::default() });
+        let certificates = CertificateStore::beside(path);
         let (geo, journal) = (GeoFiles::default(), RuleJournal::default());
         let pool = EdgePool::new(store.folder());
         let seen = look(path);
-        Self { path: path.to_owned(), seen, store, pool, reserved, rule_counters, geo, journal, compiler }
+        Self {
+            path: path.to_owned(),
+            seen,
+            store,
+            pool,
+            reserved,
+            rule_counters,
+            geo,
+            journal,
+            certificates,
+            compiler,
+        }
     }
 
     /// Takes databases of where addresses come from; they are read with the next load.
@@ -119,6 +133,13 @@ impl Workshop {
     /// The files of those databases.
     pub fn geo_paths(&self) -> impl Iterator<Item = &Path> {
         self.geo.paths()
+    }
+
+    /// Certificates are where `certificates` says, and not beside the table file.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: CertificateStore) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     /// The table file.
@@ -186,7 +207,9 @@ impl Workshop {
         });
         self.geo.refresh();
         self.compiler.set_whences(self.geo.map().clone());
-        let compiled = self.compiler.compile(&parsed.spec);
+        let read = self.certificates.read(&parsed.spec);
+        let read = read.map_err(|problems| LoadError::Bad(path.to_owned(), problems))?;
+        let compiled = self.compiler.compile_with(&parsed.spec, Some(&read.material));
         let compiled = compiled.map_err(|limit| LoadError::Limit(path.to_owned(), limit))?;
         if let Some(book) = book {
             let kept = self.pool.keep(book, keep);
@@ -197,7 +220,7 @@ impl Workshop {
         let geo_problems = self.geo.problems().to_vec();
         let messages = parsed.messages.iter().map(ToString::to_string);
         let rules = idle_rules(&parsed.spec, &compiled);
-        let warnings = messages.chain(pool_warnings).chain(geo_problems.iter().cloned());
+        let warnings = messages.chain(read.warnings).chain(pool_warnings).chain(geo_problems.iter().cloned());
         let warnings = warnings.chain(rules).chain(waiting).collect();
         Ok(Loaded { spec: parsed.spec, compiled, warnings, source, facts, rule_names, geo_problems })
     }

@@ -39,6 +39,20 @@ pub enum End {
     AppRemoved,
     /// byway goes.
     Drain,
+    /// The client asked for a name that no certificate holds.
+    BadSni,
+    /// The client's TLS handshake failed or was not finished in time.
+    ClientHandshake,
+    /// The origin's TLS handshake failed.
+    OriginHandshake,
+    /// The origin's TLS handshake was not finished in time.
+    OriginHandshakeTimeout,
+    /// The client broke TLS after its handshake.
+    ClientTls,
+    /// The origin broke TLS after its handshake.
+    OriginTls,
+    /// The crypto threads had no room or no time for the handshake.
+    CryptoBusy,
 }
 
 impl End {
@@ -63,7 +77,10 @@ impl End {
             | Status::OriginRefused
             | Status::OriginConnectTimeout
             | Status::OriginNetUnreachable
-            | Status::OriginConnectInternal => Self::AppRemoved,
+            | Status::OriginConnectInternal
+            | Status::BadSni
+            | Status::ClientHandshakeFailed
+            | Status::ClientTlsError => Self::AppRemoved,
         }
     }
 
@@ -89,7 +106,13 @@ impl End {
             Self::Silent(Side::Client) => Status::ClientUnreachable,
             Self::Silent(Side::Origin) => Status::OriginKeepAliveExpired,
             Self::Firewall => Status::FirewallDeny,
-            Self::AppRemoved | Self::Drain => Status::Internal,
+            Self::AppRemoved | Self::Drain | Self::CryptoBusy => Status::Internal,
+            Self::BadSni => Status::BadSni,
+            Self::ClientHandshake => Status::ClientHandshakeFailed,
+            Self::OriginHandshake => Status::OriginRefused,
+            Self::OriginHandshakeTimeout => Status::OriginConnectTimeout,
+            Self::ClientTls => Status::ClientTlsError,
+            Self::OriginTls => Status::OriginWriteFailed,
         }
     }
 
@@ -115,6 +138,13 @@ impl End {
             Self::Firewall => Counter::ClosedByFirewall,
             Self::AppRemoved => Counter::ClosedByAppRemoval,
             Self::Drain => Counter::ClosedByDrain,
+            Self::BadSni => Counter::ClosedByBadSni,
+            Self::ClientHandshake => Counter::ClosedByClientHandshake,
+            Self::OriginHandshake => Counter::ClosedByOriginHandshake,
+            Self::OriginHandshakeTimeout => Counter::ClosedByOriginHandshakeTimeout,
+            Self::ClientTls => Counter::ClosedByClientTls,
+            Self::OriginTls => Counter::ClosedByOriginTls,
+            Self::CryptoBusy => Counter::ClosedByCryptoBusy,
         }
     }
 
@@ -128,7 +158,9 @@ impl End {
             | Self::OriginUnreachable
             | Self::OriginForbidden
             | Self::EgressExhausted
-            | Self::LackOfRoom => EventKind::OriginError,
+            | Self::LackOfRoom
+            | Self::OriginHandshake
+            | Self::OriginHandshakeTimeout => EventKind::OriginError,
             Self::InOrder
             | Self::Reset(_)
             | Self::Idle(_)
@@ -137,7 +169,17 @@ impl End {
             | Self::Silent(_)
             | Self::Firewall
             | Self::AppRemoved
-            | Self::Drain => EventKind::Disconnect,
+            | Self::Drain
+            | Self::BadSni
+            | Self::ClientHandshake
+            | Self::ClientTls
+            | Self::OriginTls
+            | Self::CryptoBusy => EventKind::Disconnect,
         }
+    }
+
+    /// Whether it is the client's handshake that did not come about.
+    pub const fn is_tls_error(self) -> bool {
+        matches!(self, Self::BadSni | Self::ClientHandshake | Self::CryptoBusy)
     }
 }

@@ -20,10 +20,21 @@ impl Sessions {
         let session = &mut self.sessions[id as usize];
         self.half_open -= 1;
         self.gate.prove(session.tenant());
-        session.phase = Some(Phase::Connecting);
         if !session.legs[0].is(flag::RESENT_SYN) {
             session.rtts[0] = Some(now.since(session.called_at));
         }
+        session.phase = Some(Phase::Connecting);
+        if session.plan.is_some() {
+            self.await_hello(id, now);
+        } else {
+            self.reach_origin(id, now, net);
+        }
+    }
+
+    /// Calls the origin, or ends the session where that cannot be.
+    pub(super) fn reach_origin<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        let session = &mut self.sessions[id as usize];
+        session.phase = Some(Phase::Connecting);
         session.called_at = now;
         if let Err((reason, end)) = self.call(id, now, net) {
             net.refused(reason);
@@ -77,18 +88,27 @@ impl Sessions {
         ports.choose(origin, now, in_use, comes_home)
     }
 
-    /// The origin has answered: bytes may flow.
-    pub(super) fn connected<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+    /// The origin has answered.
+    pub(super) fn origin_arrived<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
         let session = &mut self.sessions[id as usize];
-        session.phase = Some(Phase::Open);
-        session.connected_at = Some(now);
-        session.moved_at = now;
         if !session.legs[1].is(flag::RESENT_SYN) {
             session.rtts[1] = Some(now.since(session.called_at));
         }
         self.tell_of_origin(id, OriginNews::Connected, net);
         self.introduce(id, net);
-        let session = &self.sessions[id as usize];
+        if self.sessions[id as usize].tls.is_some() {
+            self.secure(id, now);
+        } else {
+            self.connected(id, now, net);
+        }
+    }
+
+    /// Bytes may flow.
+    pub(super) fn connected<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        let session = &mut self.sessions[id as usize];
+        session.phase = Some(Phase::Open);
+        session.connected_at = Some(now);
+        session.moved_at = now;
         net.event(session.event(EventKind::Connect, Status::Opened, self.worker, now));
         net.page().count(Counter::EstablishedSessions);
         net.page().add_app(session.app, AppCounter::Connections, 1);
@@ -190,6 +210,7 @@ impl Sessions {
         }
         self.gate.leave(session.tenant(), session.client);
         session.phase = None;
+        (session.plan, session.tls) = (None, None);
         session.timer_at = None;
         self.wheel.disarm(id);
         self.free.push(id);
@@ -200,10 +221,11 @@ impl Sessions {
 fn kind_of_end(session: &Session, end: End) -> Option<EventKind> {
     match session.phase? {
         Phase::HalfOpen => None,
-        Phase::Connecting | Phase::Open | Phase::Closing if end == End::Firewall => {
+        Phase::Connecting | Phase::Securing | Phase::Open | Phase::Closing if end == End::Firewall => {
             Some(EventKind::ClientFiltered)
         }
-        Phase::Connecting => Some(end.origin_event()),
+        Phase::Securing if end.is_tls_error() => Some(EventKind::TlsError),
+        Phase::Connecting | Phase::Securing => Some(end.origin_event()),
         Phase::Open | Phase::Closing => Some(EventKind::Disconnect),
     }
 }

@@ -174,7 +174,7 @@ impl Sessions {
         if !self.make_socket(at, segment.window.into(), now, net) {
             return Fate::Dropped(DropReason::SequenceUnacceptable);
         }
-        self.connected(at.session(), now, net);
+        self.origin_arrived(at.session(), now, net);
         self.mark(at.session());
         Fate::Absorbed
     }

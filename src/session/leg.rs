@@ -50,6 +50,8 @@ pub struct Leg {
     pub mss: u16,
     /// The last window field that the peer sent.
     pub peer_window: u16,
+    /// Whether TLS reads its bytes: they take the road through smoltcp's receive side.
+    pub sealed: bool,
     /// The peer's probes that we sent without hearing an answer.
     pub probes: u8,
     /// Initial send sequence number.
@@ -155,6 +157,7 @@ impl Leg {
             peer_mss: 0,
             mss: 0,
             peer_window: 0,
+            sealed: false,
             probes: 0,
             iss: 0,
             snd_una: 0,

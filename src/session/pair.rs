@@ -4,13 +4,16 @@ use super::balance::OriginPlace;
 use super::gate::ClientPlace;
 use super::leg::{Leg, flag};
 use super::receive::RTO_MIN;
+use super::tls::SessionTls;
 use super::{Admission, Phase, SessionView, Settings};
 use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
 use crate::flow::{Side, Tenant};
 use crate::table::ProxyProtocol;
 use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, PageWriter, Status, Transport};
+use crate::tls::AppTls;
 use crate::wire::Protocol;
 use smoltcp::socket::tcp::State;
+use std::sync::Arc;
 
 /// The probes that fit into the user timeout.
 const PROBES: u64 = 8;
@@ -63,6 +66,12 @@ pub struct Session {
     pub rtts: [Option<Span>; 2],
     /// Bytes read from client and origin.
     pub bytes: [u64; 2],
+    /// What TLS its app asks for.
+    pub plan: Option<Arc<AppTls>>,
+    /// Its TLS, from its client's arrival on.
+    pub tls: Option<Box<SessionTls>>,
+    /// When the handshake under way must be done.
+    pub secure_by: Instant,
 }
 
 /// What a session's next deadline is about.
@@ -72,6 +81,8 @@ pub enum Due {
     HalfOpen,
     /// The origin did not answer the SYN.
     Connect,
+    /// A TLS handshake is not done.
+    Handshake,
     /// No byte moved for too long.
     Idle,
     /// A half-closed session stands still.
@@ -115,6 +126,9 @@ impl Session {
             doom: None,
             rtts: [None; 2],
             bytes: [0; 2],
+            plan: None,
+            tls: None,
+            secure_by: Instant::ZERO,
         }
     }
 
@@ -130,6 +144,7 @@ impl Session {
         self.account = admission.account;
         self.epoch = admission.epoch;
         self.proxy_protocol = admission.proxy_protocol;
+        self.plan.clone_from(&admission.tls);
         (self.opened_at, self.called_at, self.moved_at) = (now, now, now);
     }
 
@@ -150,6 +165,12 @@ impl Session {
     pub fn note_moved(&mut self, from: Side, count: u32, now: Instant, page: &PageWriter) {
         let other = &mut self.legs[from.other().index()];
         other.write_seq = other.write_seq.wrapping_add(count);
+        self.note_read(from, count, now, page);
+    }
+
+    /// Notes `count` bytes that were read from the leg on `from`.
+    #[inline]
+    pub fn note_read(&mut self, from: Side, count: u32, now: Instant, page: &PageWriter) {
         self.bytes[from.index()] += u64::from(count);
         self.moved_at = now;
         self.last_from = from;
@@ -217,6 +238,7 @@ impl Session {
             ip_firewall: self.ip_firewall,
             count: 1,
             reason: None,
+            tls: self.tls.as_ref().and_then(|tls| tls.facts.clone()),
         }
     }
 
@@ -233,6 +255,7 @@ impl Session {
                 offer(self.opened_at + settings.half_open_timeout, Due::HalfOpen);
                 offer(syn_due(self.leg(Side::Client)), Due::Resend(Side::Client));
             }
+            Phase::Securing => offer(self.secure_by, Due::Handshake),
             Phase::Connecting => {
                 offer(self.called_at + settings.connect_timeout, Due::Connect);
                 offer(syn_due(self.leg(Side::Origin)), Due::Resend(Side::Origin));

@@ -59,7 +59,7 @@ impl Sessions {
         }
         let may_wait = guard::may_wait(leg, segment);
         guard::accept_plain(leg, segment, timestamp, now);
-        if may_wait && self.take_aside(at, segment, frame, now, net) {
+        if may_wait && !self.leg(at).sealed && self.take_aside(at, segment, frame, now, net) {
             return Fate::Absorbed;
         }
         self.feed(at, segment, before, frame, now, net)
@@ -197,7 +197,8 @@ impl Sessions {
         let odd = state != before.state || leg.is(flag::FIN_EARLY | flag::PATH_SHRANK);
         if segment.payload_len() == 0 && !odd {
             // A pure acknowledgement: worth a look only when it set something free, or may be a duplicate.
-            if leg.is(flag::POLL | flag::RESENDING)
+            if leg.sealed
+                || leg.is(flag::POLL | flag::RESENDING)
                 || leg.unsent() != 0
                 || leg.snd_una == before.snd_una && leg.in_flight() != 0
                 || session.legs[at.side().other().index()].queued() != 0

@@ -38,7 +38,12 @@ impl Sessions {
     /// Relays and sends for one session; `false` when it has more to send than it was given room for.
     pub(super) fn tend<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> bool {
         let Some(phase) = self.sessions[id as usize].phase else { return true };
-        if matches!(phase, Phase::Open | Phase::Closing) {
+        if self.sessions[id as usize].tls.is_some() {
+            self.tend_tls(id, now, net);
+            if self.sessions[id as usize].phase.is_none() {
+                return true;
+            }
+        } else if matches!(phase, Phase::Open | Phase::Closing) {
             self.relay(id, Side::Client, now, net);
             self.relay(id, Side::Origin, now, net);
         }
@@ -100,7 +105,7 @@ impl Sessions {
     }
 
     /// Half-close: once all bytes of a finished side are handed on, the other side is told.
-    fn pass_fin(&mut self, id: u32, from: Side) {
+    pub(super) fn pass_fin(&mut self, id: u32, from: Side) {
         let session = &mut self.sessions[id as usize];
         let (leg, other) = legs_of(session, from);
         if leg.queued() != 0 || other.is(flag::FIN_OUT) {
@@ -118,7 +123,7 @@ impl Sessions {
 
     /// Sends what a leg has to send; `false` when frames ran out first.
     #[inline]
-    fn flush<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+    pub(super) fn flush<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         if !leg.is(flag::LIVE) {
             return true;

@@ -16,7 +16,7 @@ use super::pair::Session;
 use super::probe::Probes;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
-use super::{Admission, Net, Settings};
+use super::{Admission, CryptoLane, Net, Settings};
 use crate::base::{Addr, AppSlot, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts, Tenant};
 use crate::table::ConnectionLimits;
@@ -52,6 +52,10 @@ pub struct Sessions {
     pub(super) allowance: Allowance,
     pub(super) gate: Gate,
     pub(super) half_open: u32,
+    /// The way to the crypto threads.
+    pub(super) crypto: Option<CryptoLane>,
+    /// The number of the next trip there.
+    pub(super) generation: u64,
     pub(super) sweep_cursor: u32,
     pub(super) draining: bool,
 }
@@ -87,6 +91,8 @@ impl Sessions {
             graveyard: Graveyard::new(settings.time_wait_max as usize, settings.time_wait, hasher.clone()),
             allowance: Allowance::new(settings.challenge_acks_per_s, u64::from_le_bytes(eight_of(secret))),
             half_open: 0,
+            crypto: None,
+            generation: 0,
             sweep_cursor: 0,
             draining: false,
             hasher,

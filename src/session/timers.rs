@@ -81,6 +81,7 @@ impl Sessions {
                 }
                 return true;
             }
+            Due::Handshake => self.end_late_handshake(id, now, net),
             Due::Connect => {
                 self.connect_failed(id, End::ConnectTimeout, now, net);
                 return self.sessions[id as usize].phase.is_some();

@@ -3,10 +3,12 @@
 use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
 use crate::table::{ConnectionLimits, ProxyProtocol};
 use crate::telemetry::{FirewallMatch, Status};
+use crate::tls::AppTls;
 use crate::wire::Protocol;
+use std::sync::Arc;
 
 /// What table and firewall said of a first SYN.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Admission {
     /// The app that the edge address and port belong to.
     pub app: AppSlot,
@@ -26,6 +28,8 @@ pub struct Admission {
     pub epoch: Epoch,
     /// The way back to the client.
     pub client_hop: Hop,
+    /// What meets clients of an app with TLS; `None` where bytes pass as they are.
+    pub tls: Option<Arc<AppTls>>,
 }
 
 /// How far a session is.
@@ -33,6 +37,8 @@ pub struct Admission {
 pub enum Phase {
     /// The client's handshake is not finished.
     HalfOpen,
+    /// A TLS handshake is under way, the client's or the origin's.
+    Securing,
     /// The client is there, the origin has not answered yet.
     Connecting,
     /// Both legs are up.
@@ -46,6 +52,7 @@ impl Phase {
     pub const fn name(self) -> &'static str {
         match self {
             Self::HalfOpen => "half_open",
+            Self::Securing => "securing",
             Self::Connecting => "connecting",
             Self::Open => "open",
             Self::Closing => "closing",

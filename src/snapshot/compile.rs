@@ -10,6 +10,7 @@ use crate::firewall::{self, Mode, RuleSpec, ScopeRules, Sources, Target, WhenceM
 use crate::table::{
     self, AppId, AppState, BookFull, OriginBook, Placed, PrefixMap, PrefixSpec, ScopeName, SlotBook,
 };
+use crate::tls::{Material, TlsTable};
 use siphasher::sip::SipHasher13;
 use std::fmt;
 use std::hash::Hasher;
@@ -117,6 +118,18 @@ impl Compiler {
     /// # Errors
     /// See `LimitError`. Nothing has changed then.
     pub fn compile(&mut self, spec: &LiveSpec) -> Result<Compiled, LimitError> {
+        self.compile_with(spec, None)
+    }
+
+    /// The same, with certificates: apps with TLS are served only where `material` has what they need.
+    ///
+    /// # Errors
+    /// See `LimitError`. Nothing has changed then.
+    pub fn compile_with(
+        &mut self,
+        spec: &LiveSpec,
+        material: Option<&Material>,
+    ) -> Result<Compiled, LimitError> {
         self.apps.begin();
         self.accounts.begin();
         self.rules.begin();
@@ -124,8 +137,15 @@ impl Compiler {
         let table = Arc::new(self.table(spec, &reports)?);
         let (rules, rule_report) = self.rules(spec)?;
         let epoch = Epoch(self.epoch.0 + 1);
-        let snapshot =
-            Snapshot { epoch, table, rules: Arc::new(rules), whences: self.whences.clone(), draining: false };
+        let tls = Arc::new(material.map(|material| tls_table(spec, &reports, material)).unwrap_or_default());
+        let snapshot = Snapshot {
+            epoch,
+            table,
+            rules: Arc::new(rules),
+            whences: self.whences.clone(),
+            tls,
+            draining: false,
+        };
         cross_check(spec, &reports, &snapshot, self.secret[0] ^ epoch.0)
             .map_err(|disagreement| LimitError::Disagreement(Box::new(disagreement)))?;
         Ok(Compiled { snapshot: Arc::new(snapshot), apps: reports, rules: rule_report })
@@ -300,6 +320,16 @@ impl Compiler {
         }
         hasher.finish()
     }
+}
+
+/// The TLS of all apps in force that ask for it and can have it.
+fn tls_table(spec: &LiveSpec, reports: &[AppReport], material: &Material) -> TlsTable {
+    let apps = spec.zones().flat_map(|(_, zone)| zone.apps.iter().map(move |app| (zone, app)));
+    let placed = apps.zip(reports).filter_map(|((zone, app), report)| {
+        let wanted = app.wanted_tls(material.min_tls)?;
+        Some((report.slot?, material.app(zone.id.as_str(), &wanted).ok()?))
+    });
+    TlsTable::new(placed.collect())
 }
 
 /// Whether a rule is in force, and what keeps it out.

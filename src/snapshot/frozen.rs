@@ -4,6 +4,7 @@ use crate::base::{Addr, Epoch};
 use crate::firewall::{Judgement, Rules, WhenceMap};
 use crate::table::{App, Table};
 use crate::telemetry::FirewallMatch;
+use crate::tls::TlsTable;
 use std::sync::Arc;
 
 /// All that a worker reads of the live config. Parts that did not change are shared with the one before.
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub rules: Arc<Rules>,
     /// Where addresses come from.
     pub whences: Arc<WhenceMap>,
+    /// Certificates and trust of apps with TLS.
+    pub tls: Arc<TlsTable>,
     /// Whether the process drains: no new connection is taken (`DropReason::Draining`), old ones finish. Publishing a
     /// snapshot with this set is how control starts the drain.
     pub draining: bool,
@@ -26,7 +29,7 @@ impl Snapshot {
     /// Epoch 0: nothing onboarded, what workers start with.
     pub fn empty() -> Self {
         let (table, rules) = (Arc::new(Table::empty()), Arc::new(Rules::empty()));
-        Self { epoch: Epoch(0), table, rules, whences: Arc::default(), draining: false }
+        Self { epoch: Epoch(0), table, rules, whences: Arc::default(), tls: Arc::default(), draining: false }
     }
 
     /// What the access rules say of a client of `app`; nothing where its `ip_firewall` is off.

@@ -32,6 +32,8 @@ pub struct AccountSpec {
 pub struct ZoneSpec {
     /// Its id.
     pub id: ScopeName,
+    /// Certificates for its apps.
+    pub certificates: Vec<CertificateSpec>,
     /// Its apps.
     pub apps: Vec<AppSpec>,
     /// Access rules for its apps.
@@ -47,6 +49,15 @@ pub enum ScopeKind {
     Account,
     /// A zone's.
     Zone,
+}
+
+/// A certificate chain and its key, as PEM files below the folder of certificates.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CertificateSpec {
+    /// The chain's file.
+    pub cert: Box<str>,
+    /// The key's file.
+    pub key: Box<str>,
 }
 
 impl LiveSpec {

@@ -218,6 +218,7 @@ mod tests {
             ip_firewall: true,
             count: 1,
             reason: Some(DropReason::FirewallBlocked),
+            tls: None,
         };
         let sent = |kind| (0..=EVENTS_MAX).take_while(|_| worker.event(event(kind))).count();
         assert_eq!(sent(EventKind::ClientFiltered), EVENTS_AGGREGATE_MAX);

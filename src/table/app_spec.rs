@@ -5,6 +5,7 @@ use super::connection_limits::ConnectionLimits;
 use super::name::DnsName;
 use super::origin_spec::{OriginSpec, PortRange};
 use crate::base::Addr;
+use crate::tls::{self, MinTls};
 use crate::wire::Protocol;
 use arrayvec::ArrayString;
 use std::fmt;
@@ -87,6 +88,16 @@ pub enum TlsMode {
     Strict,
 }
 
+/// `origin_tls_name`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OriginTlsName {
+    /// The app's own host name.
+    #[default]
+    App,
+    /// The name of `origin_dns`.
+    Origin,
+}
+
 /// `traffic_type`. (`https` and `worker` are refused: there is nothing behind them.)
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TrafficType {
@@ -160,6 +171,10 @@ pub struct AppSpec {
     pub udp: UdpOptions,
     /// `tls`.
     pub tls: TlsMode,
+    /// byway's own `min_tls`: the oldest version of clients; `None`: the boot config's.
+    pub min_tls: Option<MinTls>,
+    /// byway's own `origin_tls_name`: whose certificate `strict` asks of the origin.
+    pub origin_tls_name: OriginTlsName,
     /// `traffic_type`.
     pub traffic_type: TrafficType,
     /// `edge_ips`.
@@ -179,6 +194,22 @@ pub struct AppSpec {
 }
 
 impl AppSpec {
+    /// What the app asks of TLS; `None` where bytes pass as they are. `min_tls` is for an app that does not say.
+    pub fn wanted_tls(&self, min_tls: MinTls) -> Option<tls::Wanted<'_>> {
+        let mode = match self.tls {
+            TlsMode::Off => return None,
+            TlsMode::Flexible => tls::Mode::Flexible,
+            TlsMode::Full => tls::Mode::Full,
+            TlsMode::Strict => tls::Mode::Strict,
+        };
+        let name = self.dns.name.as_str();
+        let origin_name = match (self.origin_tls_name, &self.origin) {
+            (OriginTlsName::Origin, OriginSpec::Dns { name, .. }) => name.as_str(),
+            (OriginTlsName::App | OriginTlsName::Origin, _) => name,
+        };
+        Some(tls::Wanted { mode, min_tls: self.min_tls.unwrap_or(min_tls), name, origin_name })
+    }
+
     /// The edge addresses: the static ones, or what dynamic ones it was given.
     pub fn edge_addrs(&self) -> &[Addr] {
         match &self.edge_ips {
@@ -205,6 +236,7 @@ macro_rules! words {
 words!(DnsKind { Address = "ADDRESS", Cname = "CNAME", });
 words!(ProxyProtocol { Off = "off", V1 = "v1", V2 = "v2", Simple = "simple", });
 words!(TlsMode { Off = "off", Flexible = "flexible", Full = "full", Strict = "strict", });
+words!(OriginTlsName { App = "app", Origin = "origin", });
 words!(TrafficType { Direct = "direct", Http = "http", });
 words!(Connectivity { All = "all", Ipv4 = "ipv4", Ipv6 = "ipv6", });
 

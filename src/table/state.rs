@@ -1,6 +1,6 @@
 //! Whether an app is in force, and what keeps it out: named by check, show and log.
 
-use super::app_spec::{AppSpec, TlsMode, TrafficType};
+use super::app_spec::{AppSpec, TrafficType};
 use super::origin_spec::OriginSpec;
 use crate::wire::Protocol;
 
@@ -9,8 +9,6 @@ use crate::wire::Protocol;
 pub enum Missing {
     /// `origin_dns`, and the boot config names no name servers.
     NoResolvers,
-    /// `tls` is not `off`.
-    Tls,
     /// `ip_firewall` is on, and an ASN or country block rule in the app's scopes has no data source.
     AsnOrCountryBlock,
     /// `traffic_type` is `http`.
@@ -92,7 +90,7 @@ impl Missing {
     pub const fn weight(self) -> Weight {
         match self {
             Self::NoResolvers => Weight::Barred,
-            Self::Tls | Self::AsnOrCountryBlock => Weight::Partial,
+            Self::AsnOrCountryBlock => Weight::Partial,
             Self::HttpPipeline | Self::Argo | Self::AmplificationGuard => Weight::Told,
         }
     }
@@ -101,7 +99,6 @@ impl Missing {
     pub const fn field(self) -> &'static str {
         match self {
             Self::NoResolvers => "origin_dns",
-            Self::Tls => "tls",
             Self::AsnOrCountryBlock => "ip_firewall",
             Self::HttpPipeline => "traffic_type",
             Self::Argo => "argo_smart_routing",
@@ -114,9 +111,6 @@ impl Missing {
         match self {
             Self::NoResolvers => {
                 "there is no name server to ask; name some in [dns] resolvers of the boot config"
-            }
-            Self::Tls => {
-                "TLS is not terminated yet: carried partially, the client's bytes would reach the origin as they are"
             }
             Self::AsnOrCountryBlock => {
                 "a rule blocks an ASN or country, and its data source is missing ([geo] of the boot config): carried partially, clients that it blocks would come in"
@@ -136,7 +130,6 @@ fn missing(app: &AppSpec, blocks_blindly: bool, resolves: bool) -> Vec<Missing> 
     let tcp = app.edge.protocol == Protocol::Tcp;
     let asked = [
         (!resolves && matches!(app.origin, OriginSpec::Dns { .. }), Missing::NoResolvers),
-        (app.tls != TlsMode::Off, Missing::Tls),
         (app.ip_firewall && blocks_blindly, Missing::AsnOrCountryBlock),
         (app.traffic_type == TrafficType::Http, Missing::HttpPipeline),
         (app.argo_smart_routing, Missing::Argo),

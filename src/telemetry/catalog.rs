@@ -116,6 +116,29 @@ catalog! {
             ClosedByAppRemoval("end" = "app_removed"),
             ClosedByDrain("end" = "drain"),
             ClosedByLackOfRoom("end" = "lack_of_room"),
+            ClosedByBadSni("end" = "bad_sni"),
+            ClosedByClientHandshake("end" = "client_tls_handshake"),
+            ClosedByOriginHandshake("end" = "origin_tls_handshake"),
+            ClosedByOriginHandshakeTimeout("end" = "origin_tls_timeout"),
+            ClosedByClientTls("end" = "client_tls_error"),
+            ClosedByOriginTls("end" = "origin_tls_error"),
+            ClosedByCryptoBusy("end" = "crypto_busy"),
+        }
+        "byway_tls_handshakes_total" "TLS sessions of which all handshakes were made." { TlsHandshakes }
+        "byway_tls_resumptions_total" "TLS sessions that clients resumed by a ticket." { TlsResumptions }
+        "byway_tls_cut_streams_total" "TLS streams that ended without close_notify." { TlsCutStreams }
+        "byway_tls_failures_total" "TLS handshakes and connections that failed, by what was wrong with whom." {
+            TlsBadSni("reason" = "client_bad_sni"),
+            TlsClientOldVersion("reason" = "client_old_version"),
+            TlsClientNothingInCommon("reason" = "client_nothing_in_common"),
+            TlsClientBadMessage("reason" = "client_bad_message"),
+            TlsClientAlert("reason" = "client_alert"),
+            TlsOriginOldVersion("reason" = "origin_old_version"),
+            TlsOriginNothingInCommon("reason" = "origin_nothing_in_common"),
+            TlsOriginBadMessage("reason" = "origin_bad_message"),
+            TlsOriginAlert("reason" = "origin_alert"),
+            TlsOriginCertificate("reason" = "origin_certificate"),
+            TlsExpired("reason" = "crypto_busy"),
         }
         "byway_second_origins_total" "Connects that failed and went to another origin." { SecondOrigins }
         "byway_backed_off_origins_total" "Origins left alone for a while because connects to them failed." { BackedOffOrigins }
@@ -169,6 +192,7 @@ catalog! {
         "byway_udp_sessions" "UDP sessions held." { UdpSessions }
         "byway_half_open_sessions" "Sessions whose client handshake is not complete." { HalfOpen }
         "byway_time_waits" "Tuples in TIME-WAIT." { TimeWaits }
+        "byway_crypto_jobs" "TLS handshakes that are with the crypto threads." { CryptoJobs }
         "byway_neighbors" "Next hops held." { Neighbors }
         "byway_egress_ports_in_use" "Egress tuples in use or in quarantine." { EgressPorts }
     }

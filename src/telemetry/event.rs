@@ -1,8 +1,10 @@
 //! What a worker tells control of a connection, as a value of fixed size (Logpush `spectrum_events`).
 
+use super::TlsFacts;
 use crate::base::{AppSlot, DropReason, Endpoint, Instant, RuleSlot, Span, Whence, WorkerId};
+use std::sync::Arc;
 
-/// Spectrum's event names that layer 4 without TLS and DNS can bring about.
+/// Spectrum's event names that layer 4 without DNS can bring about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EventKind {
     /// Both legs are up.
@@ -11,6 +13,8 @@ pub enum EventKind {
     Disconnect,
     /// An access rule blocked the client (aggregated: `count` packets).
     ClientFiltered,
+    /// The client's TLS handshake did not come about.
+    TlsError,
     /// The origin could not be reached.
     OriginError,
     /// The origin's name has no address that could be used.
@@ -24,6 +28,7 @@ impl EventKind {
             Self::Connect => "connect",
             Self::Disconnect => "disconnect",
             Self::ClientFiltered => "clientFiltered",
+            Self::TlsError => "tlsError",
             Self::OriginError => "originError",
             Self::ResolveOrigin => "resolveOrigin",
         }
@@ -57,16 +62,22 @@ pub enum Status {
     Opened = 0,
     /// Closed by both sides in order.
     NormalClose = 200,
+    /// The client asked for a name that no certificate holds.
+    BadSni = 400,
     /// Refused by an access rule.
     FirewallDeny = 403,
+    /// The client's TLS handshake failed.
+    ClientHandshakeFailed = 443,
     /// The origin sent RST.
     OriginReset = 444,
     /// The established origin timed out.
     OriginTimedOut = 445,
     /// The origin's keep-alive expired.
     OriginKeepAliveExpired = 446,
-    /// A datagram to the origin of a live session was refused (ECONNREFUSED).
+    /// A datagram to the origin of a live session was refused (ECONNREFUSED), or an established origin broke TLS.
     OriginWriteFailed = 447,
+    /// The client broke TLS after its handshake.
+    ClientTlsError = 490,
     /// A datagram to the client of a live session was refused (ECONNREFUSED).
     ClientRefused = 495,
     /// The client's keep-alive expired (EHOSTUNREACH).
@@ -180,6 +191,8 @@ pub struct Event {
     pub count: u32,
     /// The drop reason behind it, where one frame brought it about.
     pub reason: Option<DropReason>,
+    /// What is known of its TLS; made once a connection, beside the event.
+    pub tls: Option<Arc<TlsFacts>>,
 }
 
 impl Event {

@@ -18,7 +18,7 @@ use crate::snapshot::{
 };
 use crate::table::{
     AppId, AppSpec, ConnectionLimits, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec,
-    PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
+    OriginTlsName, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
 };
 use crate::telemetry::{PageReader, PageSize, page};
 use crate::wire::Protocol;
@@ -121,6 +121,7 @@ pub fn live_spec(apps: &[LabApp], blocked: &[Addr]) -> LiveSpec {
     };
     let zone = ZoneSpec {
         id: ScopeName::default_scope(),
+        certificates: Vec::new(),
         apps: apps.iter().map(app_spec).collect(),
         access_rules: blocked.iter().map(rule).collect(),
     };
@@ -150,6 +151,8 @@ fn app_spec(app: &LabApp) -> AppSpec {
         proxy_protocol: app.proxy_protocol,
         udp: app.udp,
         tls: TlsMode::Off,
+        min_tls: None,
+        origin_tls_name: OriginTlsName::App,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static(EDGE_IPS.map(addr).into()),
         leased: Box::default(),

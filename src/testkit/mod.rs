@@ -9,3 +9,4 @@ pub mod model;
 pub mod net;
 pub mod pretty;
 pub mod tables;
+pub mod tls;

@@ -8,9 +8,11 @@ use crate::flow::LegRef;
 use crate::port::Port;
 use crate::session::{SessionView, Standing};
 use crate::snapshot::Snapshot;
-use crate::table::App;
+use crate::table::{App, TlsMode};
 use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, Status, Transport};
+use crate::tls::AppTls;
 use crate::wire::{FlowKey, Protocol};
+use std::sync::Arc;
 
 /// Whether a live session stands under a new snapshot. Its origin stays what it was; its app must still own the edge
 /// address and port, and no rule may block the client.
@@ -21,6 +23,16 @@ pub(super) fn standing(snapshot: &Snapshot, view: &SessionView) -> Standing {
     match snapshot.judge(app, view.client.addr) {
         Judgement::Pass(_) => Standing::Keep,
         Judgement::Block(said) => Standing::Filtered(said),
+    }
+}
+
+/// What meets the clients of an app with TLS. Such an app is never carried in clear.
+pub(super) fn tls_of(snapshot: &Snapshot, app: &App) -> Result<Option<Arc<AppTls>>, DropReason> {
+    match app.tls {
+        TlsMode::Off => Ok(None),
+        TlsMode::Flexible | TlsMode::Full | TlsMode::Strict => {
+            snapshot.tls.app(app.slot).cloned().map(Some).ok_or(DropReason::NoCertificate)
+        }
     }
 }
 
@@ -69,6 +81,7 @@ fn filtered_event<P: Port>(exit: &Exit<P>, app: &App, key: &FlowKey, firewall: F
         ip_firewall: true,
         count: 1,
         reason: Some(DropReason::FirewallBlocked),
+        tls: None,
     }
 }
 

@@ -21,6 +21,7 @@ use super::locals::DenyList;
 use super::{HandoverEnds, Ledger, NeighborView, Refusal, Settings};
 use crate::base::{Epoch, Instant, PortId, WorkerId};
 use crate::port::{Port, RssReport};
+use crate::session::tls::CryptoLane;
 use crate::session::{ComesHome, Sessions, udp};
 use crate::snapshot::{Snapshot, SnapshotReader, WorkerMail};
 use crate::telemetry::{Counter, Gauge, PageReader, PageWriter};
@@ -121,6 +122,13 @@ impl<P: Port> Worker<P> {
         }
     }
 
+    /// Gives the worker its way to the crypto threads; without one apps with TLS are not served.
+    #[must_use]
+    pub fn with_crypto(mut self, lane: CryptoLane) -> Self {
+        self.sessions.set_crypto(lane);
+        self
+    }
+
     /// One turn of the loop.
     pub fn turn(&mut self, now: Instant) -> Turn {
         self.exit.now = now;
@@ -131,8 +139,9 @@ impl<P: Port> Worker<P> {
             self.take_burst(PortId(port as u8));
         }
         self.take_over();
+        let busy = self.sessions.take_crypto(now, &mut self.exit);
         self.sessions.service(now, &mut self.exit);
-        let busy = self.keep_time() || errands;
+        let busy = self.keep_time() || errands || busy;
         self.exit.flush();
         self.post(busy)
     }
@@ -245,6 +254,7 @@ impl<P: Port> Worker<P> {
         page.set(Gauge::Epoch, self.epoch().0);
         page.set(Gauge::Sessions, self.sessions.len() as u64);
         page.set(Gauge::UdpSessions, self.udp.len() as u64);
+        page.set(Gauge::CryptoJobs, self.sessions.crypto_away() as u64);
         page.set(Gauge::HalfOpen, self.sessions.half_open() as u64);
         let (time_waits, egress_resting) = self.sessions.resting();
         page.set(Gauge::TimeWaits, time_waits as u64);

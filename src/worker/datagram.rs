@@ -108,6 +108,7 @@ impl<P: Port> Worker<P> {
                 whence,
                 epoch,
                 client_hop,
+                tls: None,
             };
             self.udp.open(&admission, &wanted(app), key, exit.now, exit)
         });

@@ -354,7 +354,7 @@ const fn lost(kind: EventKind) -> Counter {
         EventKind::Connect => Counter::LostConnects,
         EventKind::Disconnect => Counter::LostDisconnects,
         EventKind::ClientFiltered => Counter::LostFiltered,
-        EventKind::OriginError | EventKind::ResolveOrigin => Counter::LostErrors,
+        EventKind::TlsError | EventKind::OriginError | EventKind::ResolveOrigin => Counter::LostErrors,
     }
 }
 

@@ -187,6 +187,7 @@ mod tests {
             ip_firewall: true,
             count: 1,
             reason: None,
+            tls: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod admit;
 mod announce;
 mod commands;
 mod core;
+mod crypto_thread;
 mod datagram;
 mod exit;
 mod filtered;
@@ -27,6 +28,7 @@ mod settings;
 mod waiting;
 
 pub use core::{Equipment, Turn, Worker};
+pub use crypto_thread::spawn_crypto;
 pub use handover::{Arrival, Handover, HandoverEnds, NeighborUpdate, Notice, handover_rings};
 pub use launch::{
     Cpu, LaunchError, Layout, Registrar, Wanted, allowed_cpus, confine, cpu_list, isolated_cpus,

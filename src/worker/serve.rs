@@ -1,7 +1,7 @@
 //! One frame to its fate: by what it carries, then flow, table, firewall, session.
 
 use super::Arrival;
-use super::admit::pass_firewall;
+use super::admit::{pass_firewall, tls_of};
 use super::core::Worker;
 use super::icmp::IcmpPlace;
 use super::locals::Local;
@@ -89,7 +89,8 @@ impl<P: Port> Worker<P> {
             false => Ok(()),
         };
         let admitted = opens.and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute));
-        let client_hop = admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
+        let admitted = admitted.and_then(|hop| Ok((hop, tls_of(snapshot, app)?)));
+        let (client_hop, tls) = admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
         let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
         let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
         Ok(Admission {
@@ -102,6 +103,7 @@ impl<P: Port> Worker<P> {
             whence,
             epoch,
             client_hop,
+            tls,
         })
     }
 

@@ -12,7 +12,7 @@ use byway::table::{self, AppId, OriginBook, Placed, PrefixMap, PrefixSpec, Table
 use byway::table::{
     AppSpec, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec, PortRange, Prefix,
 };
-use byway::table::{ProxyProtocol, TlsMode, TrafficType, UdpOptions};
+use byway::table::{OriginTlsName, ProxyProtocol, TlsMode, TrafficType, UdpOptions};
 use byway::wire::Protocol;
 use ipnet::IpNet;
 use std::hint::black_box;
@@ -112,6 +112,8 @@ fn make_app(number: u32, (first, last): (u16, u16)) -> AppSpec {
         proxy_protocol: ProxyProtocol::Off,
         udp: UdpOptions::default(),
         tls: TlsMode::Off,
+        min_tls: None,
+        origin_tls_name: OriginTlsName::App,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static([edge(number)].into()),
         leased: Box::default(),

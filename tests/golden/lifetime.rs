@@ -48,6 +48,18 @@ fn an_unknown_gateway_is_asked_for_and_what_waits_goes_out_when_it_answers() {
 }
 
 #[test]
+fn an_app_with_tls_and_no_certificate_is_never_carried_in_clear() {
+    let mut bench = bench();
+    let mut spec = live_spec(&LAB_APPS, &[]);
+    spec.accounts[0].zones[0].apps[0].tls = byway::table::TlsMode::Full;
+    bench.control.publish(&spec);
+    bench.inject(&syn(4_000), RxMeta::default());
+    let (out, events) = bench.turns();
+    assert!(out.is_empty() && events.is_empty(), "{out:?}");
+    assert_eq!(bench.control.pages[0].dropped(DropReason::NoCertificate), 1);
+}
+
+#[test]
 fn frames_for_a_silent_gateway_are_lost_by_name() {
     let mut bench = Bench::new(|settings| settings.ports[0].static_neighbors.clear(), &LAB_APPS, &[]);
     bench.inject(&eth().ip4("10.0.0.7", EDGE_IPS[0]).echo(1, 1, b"hi").bytes(), RxMeta::default());

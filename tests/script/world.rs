@@ -274,6 +274,7 @@ impl World {
                 firewall: FirewallMatch::Unknown,
                 whence: Whence::UNKNOWN,
                 epoch: Epoch(1),
+                tls: None,
                 client_hop: Hop(0),
             },
             v6,

@@ -2,11 +2,13 @@
 
 use byway::base::Addr;
 use byway::firewall::{AsNumber, Country, Layers, Mode, NetOf, RuleNet, RuleSpec, Target, WhenceMap, Words};
-use byway::snapshot::{AccountSpec, LiveSpec, ZoneSpec};
+use byway::snapshot::{AccountSpec, CertificateSpec, LiveSpec, ZoneSpec};
 use byway::table::{
     AppId, AppSpec, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginDnsKind,
-    OriginSpec, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
+    OriginSpec, OriginTlsName, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType,
+    UdpOptions,
 };
+use byway::tls::MinTls;
 use byway::wire::Protocol;
 use proptest::collection::vec;
 use proptest::option;
@@ -61,6 +63,7 @@ fn build(
     for (number, zones) in ZONES.iter().enumerate() {
         let zone = |zone| ZoneSpec {
             id: ScopeName::new(&format!("zone-{number}-{zone}")).expect("an id"),
+            certificates: vec![CertificateSpec { cert: "a/chain.pem".into(), key: "a/key.pem".into() }],
             apps: apps.next().expect("apps for each zone"),
             access_rules: rules.next().expect("rules for each zone"),
         };
@@ -159,6 +162,8 @@ fn make_app(
         proxy_protocol,
         udp: if tcp { UdpOptions::default() } else { udp_options(dice, proxy_protocol) },
         tls,
+        min_tls: (rare && tls != TlsMode::Off).then_some(MinTls::Tls13),
+        origin_tls_name: if rare && by_name { OriginTlsName::Origin } else { OriginTlsName::App },
         traffic_type: if http && tcp { TrafficType::Http } else { TrafficType::Direct },
         edge_ips,
         leased: Box::default(),

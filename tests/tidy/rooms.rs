@@ -9,15 +9,20 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &["base"]),
     // A port says of a frame's checksums what `wire` asks.
     ("port", &["base", "wire"]),
-    ("table", &["base", "wire"]),
+    // An app says which TLS it wants.
+    ("table", &["base", "wire", "tls"]),
     // A judgement is said in the event log's words, `FirewallMatch`.
     ("firewall", &["base", "wire", "table", "telemetry"]),
-    ("snapshot", &["base", "wire", "telemetry", "table", "firewall"]),
+    ("snapshot", &["base", "wire", "telemetry", "table", "firewall", "tls"]),
+    ("tls", &["base"]),
     ("flow", &["base", "wire"]),
-    ("session", &["base", "wire", "telemetry", "flow", "table"]),
-    ("worker", &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot", "flow", "session"]),
+    ("session", &["base", "wire", "telemetry", "flow", "table", "tls"]),
+    (
+        "worker",
+        &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot", "flow", "session", "tls"],
+    ),
     // Not worker, not session: control meets them in snapshots, queues and pages.
-    ("control", &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot"]),
+    ("control", &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot", "tls"]),
     (
         "cli",
         &[
@@ -30,6 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "snapshot",
             "flow",
             "session",
+            "tls",
             "worker",
             "control",
         ],
@@ -46,6 +52,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "snapshot",
             "flow",
             "session",
+            "tls",
             "worker",
             "control",
         ],
@@ -53,8 +60,19 @@ const IMPORTS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms whose code runs on the road of a packet.
-const ROAD: &[&str] =
-    &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot", "flow", "session", "worker"];
+const ROAD: &[&str] = &[
+    "base",
+    "wire",
+    "telemetry",
+    "port",
+    "table",
+    "firewall",
+    "snapshot",
+    "tls",
+    "flow",
+    "session",
+    "worker",
+];
 
 /// Files outside `snapshot` and `telemetry` that may hold atomics, each with its reason.
 const ATOMICS: &[(&str, &str)] =

@@ -181,6 +181,7 @@ impl Session {
             ip_firewall: self.ip_firewall,
             count: 1,
             reason: None,
+            tls: None,
         }
     }
 }

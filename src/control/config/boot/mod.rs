@@ -15,5 +15,5 @@ pub use parse::{TEMPLATE, parse};
 pub use spec::{
     BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec,
     MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec, StaticNeighbor, TcpSpec,
-    UdpSpec, Unanswered, WorkersSpec,
+    TlsSpec, UdpSpec, Unanswered, WorkersSpec,
 };

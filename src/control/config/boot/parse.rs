@@ -5,19 +5,21 @@ use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text
 use super::spec::{
     BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec,
     LimitsSpec, MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec,
-    StaticNeighbor, TcpSpec, UdpSpec, Unanswered, WorkersSpec,
+    StaticNeighbor, TcpSpec, TlsSpec, UdpSpec, Unanswered, WorkersSpec,
 };
 use super::values::{
     canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, push_url,
     site, user,
 };
 use crate::base::limits::{
-    EGRESS_ADDRS_MAX, NAME_SERVERS_MAX, NEIGHBORS_MAX, PORT_ADDRS_MAX, PORTS_MAX, ROUTES_MAX, WORKERS_MAX,
+    CRYPTO_JOBS_MAX, CRYPTO_THREADS_MAX, EGRESS_ADDRS_MAX, NAME_SERVERS_MAX, NEIGHBORS_MAX, PORT_ADDRS_MAX,
+    PORTS_MAX, ROUTES_MAX, WORKERS_MAX,
 };
 use crate::base::{PortId, Span};
 use crate::control::config::Problem;
 use crate::control::{PushSettings, Rotation};
 use crate::table::ConnectionLimits;
+use crate::tls::MinTls;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -88,6 +90,7 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         tcp: tcp(&mut top, notes),
         udp: udp(&mut top, notes),
         limits: limits(&mut top, notes),
+        tls: tls(&mut top, notes, folder),
         icmp: icmp(&mut top, notes),
         neighbors,
         deny: sources(&mut top, notes),
@@ -113,6 +116,7 @@ const HUGEPAGES: &[(&str, Hugepages)] =
 const PROBING: &[(&str, Probing)] =
     &[("off", Probing::Off), ("several", Probing::Several), ("all", Probing::All)];
 const UNANSWERED: &[(&str, Unanswered)] = &[("drop", Unanswered::Drop), ("rst", Unanswered::Rst)];
+const MIN_TLS: &[(&str, MinTls)] = &[("1.2", MinTls::Tls12), ("1.3", MinTls::Tls13)];
 const SOCKET_ADDR: &str = "an address and port like \"127.0.0.1:9180\" or \"[::1]:9180\"";
 const NAME_SERVER: &str = "a name server's address and port like \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
 const NET: &str = "a net like \"192.0.2.0/24\" or \"2001:db8::/32\"";
@@ -310,6 +314,22 @@ fn limits(top: &mut Section, notes: &mut Notes) -> LimitsSpec {
         app_share_percent: s.value(notes, "app_share_percent", 25, whole("percent", 1..=100)),
         account_share_percent: s.value(notes, "account_share_percent", 50, whole("percent", 1..=100)),
         connections,
+    };
+    section.finish(notes);
+    spec
+}
+
+fn tls(top: &mut Section, notes: &mut Notes, folder: &Path) -> TlsSpec {
+    let mut section = top.section(notes, "tls");
+    let certificates = section.value(notes, "certificates", "certificates".to_owned(), filled);
+    let ca_bundle = section.value(notes, "ca_bundle", String::new(), text);
+    let spec = TlsSpec {
+        crypto_threads: section.value(notes, "crypto_threads", 1, whole("threads", 1..=CRYPTO_THREADS_MAX)),
+        crypto_jobs: section.value(notes, "crypto_jobs", 1_024, whole("handshakes", 16..=CRYPTO_JOBS_MAX)),
+        handshake_timeout: seconds(&mut section, notes, "handshake_timeout_s", 10, 1..=600),
+        min_tls: section.value(notes, "min_tls", MinTls::Tls12, choice(MIN_TLS)),
+        certificates: folder.join(certificates),
+        ca_bundle: Some(ca_bundle).filter(|path| !path.is_empty()).map(|path| folder.join(path)),
     };
     section.finish(notes);
     spec

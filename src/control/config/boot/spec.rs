@@ -3,6 +3,7 @@
 use crate::base::{PortId, Span};
 use crate::control::{PushSettings, Rotation};
 use crate::table::ConnectionLimits;
+use crate::tls::MinTls;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -57,6 +58,8 @@ pub struct BootSpec {
     pub udp: UdpSpec,
     /// Who may take how much.
     pub limits: LimitsSpec,
+    /// TLS of apps that ask for it.
+    pub tls: TlsSpec,
     /// ICMP rates.
     pub icmp: IcmpSpec,
     /// Neighbour resolution.
@@ -380,6 +383,23 @@ pub struct LimitsSpec {
     pub account_share_percent: u8,
     /// The limits of apps that have none of their own.
     pub connections: ConnectionLimits,
+}
+
+/// TLS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlsSpec {
+    /// Threads that make handshakes.
+    pub crypto_threads: usize,
+    /// Handshakes of one worker that may be with them at once.
+    pub crypto_jobs: usize,
+    /// How long each part of a handshake may take.
+    pub handshake_timeout: Span,
+    /// The oldest version of clients, for apps that do not say.
+    pub min_tls: MinTls,
+    /// The folder that paths of `certificates` in the table file start at.
+    pub certificates: PathBuf,
+    /// Further authorities that `strict` trusts, PEM.
+    pub ca_bundle: Option<PathBuf>,
 }
 
 /// ICMP rates, a second and worker.

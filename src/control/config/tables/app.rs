@@ -10,9 +10,10 @@ use super::json::{Object, Value};
 use super::origin::{Edge, read_origin, read_ports};
 use crate::base::Addr;
 use crate::table::{
-    AppId, AppSpec, ConnectionLimits, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, PortRange,
-    PrefixMap, ProxyProtocol, Reserved, ScopeName, TlsMode, TrafficType, UdpOptions,
+    AppId, AppSpec, ConnectionLimits, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginTlsName,
+    PortRange, PrefixMap, ProxyProtocol, Reserved, ScopeName, TlsMode, TrafficType, UdpOptions,
 };
+use crate::tls::MinTls;
 use crate::wire::Protocol;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -32,6 +33,8 @@ pub(super) struct AppReader<'r> {
     pub reserved: &'r Reserved,
     /// The file's prefixes.
     pub prefixes: &'r PrefixMap,
+    /// Whether the app's zone lists certificates.
+    pub has_certificates: bool,
 }
 
 /// Reads one app of `zone`. All that is wrong with it is noted; what comes back is of use only when nothing was.
@@ -50,6 +53,9 @@ pub(super) fn read_app(
     let proxy_protocol = read_proxy_protocol(&app, faults);
     let udp = read_udp(&app, edge, proxy_protocol, faults);
     let tls = read_word(&app, "tls", TlsMode::ALL, TlsMode::name, faults).unwrap_or(TlsMode::Off);
+    let min_tls = read_word(&app, "min_tls", MinTls::ALL, MinTls::name, faults);
+    let origin_tls_name = read_word(&app, "origin_tls_name", OriginTlsName::ALL, OriginTlsName::name, faults)
+        .unwrap_or_default();
     let traffic_type = read_traffic_type(&app, reader, faults);
     let ip_firewall = read_flag(&app, "ip_firewall", faults);
     let argo_smart_routing = read_flag(&app, "argo_smart_routing", faults);
@@ -61,6 +67,8 @@ pub(super) fn read_app(
     let limits = read_limits(&app, faults);
     // An old field of replies that says nothing.
     app.get("ipv4");
+    let origin_by_name = app.get("origin_dns").is_some();
+    refuse_unfit_tls(&app, (tls, origin_tls_name, origin_by_name), reader, faults);
     app.close(faults);
     let (edge, dns) = (edge?, dns?);
     let (origin, origin_port) = origin?;
@@ -75,6 +83,8 @@ pub(super) fn read_app(
         proxy_protocol,
         udp,
         tls,
+        min_tls,
+        origin_tls_name,
         traffic_type,
         edge_ips,
         leased: Box::default(),
@@ -336,6 +346,23 @@ fn refuse_unfit(
     }
     if udp && traffic_type == TrafficType::Http {
         refuse("traffic_type", "http is for TCP only: write direct");
+    }
+}
+
+/// TLS without a certificate, or with an origin's name that is none.
+fn refuse_unfit_tls(
+    app: &Object<'_, '_>,
+    (tls, name, origin_by_name): (TlsMode, OriginTlsName, bool),
+    reader: &AppReader<'_>,
+    faults: &mut Faults,
+) {
+    if tls != TlsMode::Off && !reader.has_certificates {
+        let text = "needs a certificate, and the zone has none: list them under the zone's `certificates`, or write off";
+        faults.coded(&app.at.key("tls"), Code::Origin, text);
+    }
+    if name == OriginTlsName::Origin && !origin_by_name {
+        let text = "origin goes with origin_dns, which has a name: write app";
+        faults.coded(&app.at.key("origin_tls_name"), Code::Origin, text);
     }
 }
 

@@ -2,17 +2,20 @@
 //! "access_rules"}], "access_rules"}`, or flat `{"prefixes", "apps", "access_rules"}`, which stands for one account and
 //! one zone named `default`.
 //!
+//! `certificates` of a zone (flat: of the file) are for its apps with TLS.
+//!
 //! `access_rules` beside `accounts` are the user's: for the apps of all zones. `"allow_partial": true` at the top, or in
 //! one app, lets apps be carried without those of their fields that this build does not act on, where that can be.
 
 use super::app::{AppReader, read_app};
+use super::certificates::read_certificates;
 use super::clash::Edges;
 use super::faults::{Faults, Message, TableErrors, shown};
 use super::json::{Object, Place, Value, parse};
 use super::prefixes::read_prefixes;
 use super::rule::read_rules;
 use crate::base::limits::{APPS_MAX, RULES_MAX};
-use crate::snapshot::{AccountSpec, LiveSpec, ZoneSpec};
+use crate::snapshot::{AccountSpec, CertificateSpec, LiveSpec, ZoneSpec};
 use crate::table::{AppSpec, PrefixMap, Reserved, ScopeName};
 use std::collections::HashSet;
 
@@ -55,7 +58,7 @@ fn read_file(value: Value<'_, '_>, reserved: &Reserved, faults: &mut Faults) -> 
     let map = PrefixMap::build(&prefixes, [0; 2]).unwrap_or_else(|_| PrefixMap::empty());
     let allow_partial = file.get("allow_partial").and_then(|value| value.flag(faults)).unwrap_or(false);
     let mut whole = Whole {
-        app: AppReader { reserved, prefixes: &map },
+        app: AppReader { reserved, prefixes: &map, has_certificates: false },
         edges: Edges::default(),
         zone_ids: HashSet::new(),
         rules_left: RULES_MAX,
@@ -81,8 +84,10 @@ fn read_file(value: Value<'_, '_>, reserved: &Reserved, faults: &mut Faults) -> 
 impl Whole<'_> {
     fn flat(&mut self, file: &Object<'_, '_>, faults: &mut Faults) -> AccountSpec {
         let id = ScopeName::default_scope();
+        let certificates = self.certificates(file, faults);
         let zone = ZoneSpec {
             id: id.clone(),
+            certificates,
             apps: self.apps(file, &id, faults),
             access_rules: self.rules(file, faults),
         };
@@ -114,9 +119,16 @@ impl Whole<'_> {
         let zone = value.object(faults)?;
         let id = read_id(&zone, "zone", &mut self.zone_ids, faults);
         let name = id.clone().unwrap_or_else(ScopeName::default_scope);
+        let certificates = self.certificates(&zone, faults);
         let (apps, access_rules) = (self.apps(&zone, &name, faults), self.rules(&zone, faults));
         zone.close(faults);
-        Some(ZoneSpec { id: id?, apps, access_rules })
+        Some(ZoneSpec { id: id?, certificates, apps, access_rules })
+    }
+
+    /// The zone's certificates; its apps are read next.
+    fn certificates(&mut self, holder: &Object<'_, '_>, faults: &mut Faults) -> Vec<CertificateSpec> {
+        self.app.has_certificates = holder.get("certificates").is_some();
+        read_certificates(holder, faults)
     }
 
     fn apps(&mut self, holder: &Object<'_, '_>, zone: &ScopeName, faults: &mut Faults) -> Vec<AppSpec> {

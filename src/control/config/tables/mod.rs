@@ -1,6 +1,7 @@
 //! The live table file: JSON text -> values that are valid by construction, and back.
 
 mod app;
+mod certificates;
 mod clash;
 mod code;
 mod faults;

@@ -1,8 +1,8 @@
 //! Values -> canonical JSON in Spectrum's shape: what is read back is the same value.
 
 use crate::firewall::RuleSpec;
-use crate::snapshot::LiveSpec;
-use crate::table::{AppSpec, EdgeIps, OriginSpec, PortRange, PrefixSpec, UdpOptions};
+use crate::snapshot::{CertificateSpec, LiveSpec};
+use crate::table::{AppSpec, EdgeIps, OriginSpec, OriginTlsName, PortRange, PrefixSpec, UdpOptions};
 use serde_json::{Map, Value, json};
 
 /// The whole file, in the form with accounts.
@@ -19,7 +19,12 @@ pub fn live_json(spec: &LiveSpec) -> Value {
     let accounts = spec.accounts.iter().map(|account| {
         let zones = account.zones.iter().map(|zone| {
             let apps: Value = zone.apps.iter().map(app_json).collect();
-            json!({"id": zone.id.as_str(), "apps": apps, "access_rules": rules_json(&zone.access_rules)})
+            let mut object =
+                json!({"id": zone.id.as_str(), "apps": apps, "access_rules": rules_json(&zone.access_rules)});
+            if !zone.certificates.is_empty() {
+                object["certificates"] = zone.certificates.iter().map(certificate_json).collect();
+            }
+            object
         });
         let zones: Value = zones.collect();
         json!({"id": account.id.as_str(), "zones": zones, "access_rules": rules_json(&account.access_rules)})
@@ -67,6 +72,12 @@ pub fn app_json(app: &AppSpec) -> Value {
         put("proxy_every_datagram", true.into());
     }
     put("tls", app.tls.name().into());
+    if let Some(min_tls) = app.min_tls {
+        put("min_tls", min_tls.name().into());
+    }
+    if app.origin_tls_name != OriginTlsName::App {
+        put("origin_tls_name", app.origin_tls_name.name().into());
+    }
     put("traffic_type", app.traffic_type.name().into());
     put("edge_ips", edge_ips_json(&app.edge_ips));
     for (key, on) in [("argo_smart_routing", app.argo_smart_routing), ("allow_partial", app.allow_partial)] {
@@ -86,6 +97,10 @@ pub fn app_json(app: &AppSpec) -> Value {
         }
     }
     Value::Object(object)
+}
+
+fn certificate_json(certificate: &CertificateSpec) -> Value {
+    json!({"cert": &*certificate.cert, "key": &*certificate.key})
 }
 
 /// An access rule.

@@ -300,21 +300,13 @@ fn fields_that_do_not_go_together_are_refused() {
 #[test]
 fn what_this_build_does_not_act_on_keeps_an_app_out_unless_partial_is_allowed() {
     let udp = SSH.replace("tcp", "udp");
-    for (app, missing, partial) in [
-        (SSH.replace(r#""tls":"off""#, r#""tls":"full""#), Missing::Tls, true),
-        (SSH.replace(r#""tls":"off""#, r#""tls":"strict""#), Missing::Tls, true),
-    ] {
-        let file = good(&flat(&app));
-        let spec = &file.spec.accounts[0].zones[0].apps[0];
-        let state = AppState::of(spec, false, false, false);
-        assert_eq!(state, AppState::NotInForce { because: vec![missing] });
-        assert_eq!(AppState::of(spec, false, true, false).is_in_force(), partial, "{missing:?}");
-        let own = good(&flat(&app.replacen('{', "{\"allow_partial\":true,", 1)));
-        assert_eq!(
-            AppState::of(&own.spec.accounts[0].zones[0].apps[0], false, false, false).is_in_force(),
-            partial
-        );
-    }
+    let file = good(&flat(SSH));
+    let spec = &file.spec.accounts[0].zones[0].apps[0];
+    let state = AppState::of(spec, true, false, false);
+    assert_eq!(state, AppState::NotInForce { because: vec![Missing::AsnOrCountryBlock] });
+    assert!(AppState::of(spec, true, true, false).is_in_force());
+    let own = good(&flat(&SSH.replacen('{', "{\"allow_partial\":true,", 1)));
+    assert!(AppState::of(&own.spec.accounts[0].zones[0].apps[0], true, false, false).is_in_force());
     let named = SSH.replacen(
         r#""origin_direct":["#,
         r#""origin_dns":{"name":"o.example.com"},"origin_port":22,"x":["#,

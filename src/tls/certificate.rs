@@ -1,0 +1,105 @@
+//! A certificate chain and its key, from PEM text; and the names that it holds.
+
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use std::fmt;
+use std::sync::Arc;
+use webpki::EndEntityCert;
+
+/// Certificates of one chain.
+const CHAIN_MAX: usize = 16;
+/// Names of one certificate that are looked at.
+const NAMES_MAX: usize = 1_024;
+
+/// A chain, its key, and the names it is for.
+#[derive(Clone)]
+pub struct Certificate {
+    key: Arc<CertifiedKey>,
+    names: Box<[Box<str>]>,
+}
+
+/// What is wrong with a certificate or its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CertificateFault {
+    /// The certificate file holds no certificate, or one that cannot be read.
+    NoCertificate,
+    /// The chain is longer than any that clients take.
+    ChainTooLong,
+    /// The first certificate is not one of a server (X.509 version 3, RFC 5280).
+    NotAServers,
+    /// The certificate names no host (subjectAltName, RFC 6125).
+    NoName,
+    /// The key file holds no key.
+    NoKey,
+    /// The key is of a kind that TLS 1.2 and 1.3 have no signature for.
+    KeyUnsupported,
+    /// The key is another certificate's.
+    KeyOfAnother,
+}
+
+impl Certificate {
+    /// Reads a chain, the server's own certificate first, and its key (PKCS#8, PKCS#1 or SEC1), both PEM.
+    ///
+    /// # Errors
+    /// See `CertificateFault`.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+        let chain = chain.map_err(|_| CertificateFault::NoCertificate)?;
+        let first = chain.first().ok_or(CertificateFault::NoCertificate)?;
+        if chain.len() > CHAIN_MAX {
+            return Err(CertificateFault::ChainTooLong);
+        }
+        let names = names_of(first)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateFault::NoKey)?;
+        let key = any_supported_type(&key).map_err(|_| CertificateFault::KeyUnsupported)?;
+        let key = CertifiedKey::new(chain, key);
+        key.keys_match().map_err(|_| CertificateFault::KeyOfAnother)?;
+        Ok(Self { key: Arc::new(key), names })
+    }
+
+    /// The host names it is for, lower case; a wildcard begins with `*.`.
+    pub fn names(&self) -> &[Box<str>] {
+        &self.names
+    }
+
+    /// Chain and key as rustls takes them.
+    pub const fn key(&self) -> &Arc<CertifiedKey> {
+        &self.key
+    }
+}
+
+fn names_of(certificate: &CertificateDer<'_>) -> Result<Box<[Box<str>]>, CertificateFault> {
+    let parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateFault::NotAServers)?;
+    let names: Box<[Box<str>]> =
+        parsed.valid_dns_names().take(NAMES_MAX).map(|name| name.to_ascii_lowercase().into()).collect();
+    if names.is_empty() { Err(CertificateFault::NoName) } else { Ok(names) }
+}
+
+/// Never shows the key.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoCertificate => "holds no certificate in PEM form",
+            Self::ChainTooLong => "holds more than 16 certificates: keep the server's own and those above it",
+            Self::NotAServers => {
+                "its first certificate is not one of a server (X.509 version 3): put the server's own first"
+            }
+            Self::NoName => "its first certificate names no host (subjectAltName)",
+            Self::NoKey => "holds no private key in PEM form (PKCS#8, PKCS#1 or SEC1, not encrypted)",
+            Self::KeyUnsupported => {
+                "holds a key of a kind that is not supported: RSA, P-256, P-384, P-521 or Ed25519"
+            }
+            Self::KeyOfAnother => "is not the key of the certificate",
+        })
+    }
+}
+
+impl std::error::Error for CertificateFault {}
