@@ -155,6 +155,10 @@ impl Sessions {
     }
 
     fn smoltcp_deadline<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> Instant {
+        if self.leg(at).is(flag::ASLEEP) {
+            // Asked before it has announced a window, smoltcp would take one from the other and panic.
+            self.wake(at, now);
+        }
         let class = self.leg(at).class;
         let set = &self.sets[set_index(at)];
         let wanted = self.stack.interface(class).poll_at(stack::smol(now), set);
