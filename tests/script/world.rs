@@ -224,8 +224,7 @@ impl World {
         };
         let (client, edge) = (addr([203, 0, 113, 7], 7), addr([198, 51, 100, 10], 10));
         let (origin, egress) = (addr([192, 0, 2, 1], 1), addr([198, 18, 0, 10], 99));
-        let mtu = number("mtu", 1500) as u16;
-        let settings = settings(pairs, egress);
+        let (mtu, settings) = (number("mtu", 1500) as u16, settings(pairs, egress));
         let start = Instant::ZERO + Span::from_secs(number("start_s", 1_000));
         let key =
             |src, src_port, dst, dst_port| FlowKey { src, dst, src_port, dst_port, protocol: Protocol::Tcp };

@@ -29,6 +29,8 @@ impl Failure {
         match error {
             Error::PeerIncompatible(
                 PeerIncompatible::SupportedVersionsExtensionRequired
+                // A hello of TLS 1.1 or older has no such extension (RFC 5246 7.4.1.4.1).
+                | PeerIncompatible::SignatureAlgorithmsExtensionRequired
                 | PeerIncompatible::ServerDoesNotSupportTls12Or13
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
                 | PeerIncompatible::Tls12NotOffered
