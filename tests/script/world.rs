@@ -192,6 +192,22 @@ fn front(kind: ProxyProtocol, header: &ProxyHeader) -> Vec<u8> {
     }
 }
 
+/// What the table would say of the client.
+fn admission(pairs: &[(String, String)]) -> Admission {
+    Admission {
+        app: AppSlot(3),
+        account: byway::base::AccountSlot(0),
+        limits: None,
+        proxy_protocol: proxy_protocol(pairs),
+        ip_firewall: true,
+        firewall: FirewallMatch::Unknown,
+        whence: Whence::UNKNOWN,
+        epoch: Epoch(1),
+        tls: None,
+        client_hop: Hop(0),
+    }
+}
+
 pub fn run(text: &str, v6: bool, used: bool) -> Result<(), String> {
     let mut pairs = Vec::new();
     let mut world = None;
@@ -264,18 +280,7 @@ impl World {
                     front: front(proxy_protocol(pairs), &header),
                 },
             ],
-            admission: Admission {
-                app: AppSlot(3),
-                account: byway::base::AccountSlot(0),
-                limits: None,
-                proxy_protocol: proxy_protocol(pairs),
-                ip_firewall: true,
-                firewall: FirewallMatch::Unknown,
-                whence: Whence::UNKNOWN,
-                epoch: Epoch(1),
-                tls: None,
-                client_hop: Hop(0),
-            },
+            admission: admission(pairs),
             v6,
             rested: (0, 0),
         }
