@@ -1,6 +1,6 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
-use super::bench::{Probe, Telling};
+use super::bench::{Probe, Telling, UdpProbe};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -51,6 +51,9 @@ pub enum BenchCommand {
         /// Leave out the rows of 100,000 sessions.
         #[arg(long)]
         quick: bool,
+        /// Datagrams and UDP sessions instead of TCP's.
+        #[arg(long)]
+        udp: bool,
         /// What is printed, and what fails.
         #[command(flatten)]
         telling: Telling,
@@ -58,6 +61,9 @@ pub enum BenchCommand {
     /// One run of the worker, as `bench session` has it made under callgrind.
     #[command(hide = true)]
     SessionProbe(Probe),
+    /// The same for `--udp`.
+    #[command(hide = true)]
+    UdpProbe(UdpProbe),
 }
 
 /// Arguments of `run`.

@@ -11,7 +11,13 @@ use std::process::ExitCode;
 /// Runs the command line; the exit code is the process's.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Bench(BenchCommand::Session { quick, telling }) => bench::bench_session(quick, telling),
+        Command::Bench(BenchCommand::Session { quick, udp: false, telling }) => {
+            bench::bench_session(quick, telling)
+        }
+        Command::Bench(BenchCommand::Session { quick, udp: true, telling }) => {
+            bench::bench_udp(quick, telling)
+        }
+        Command::Bench(BenchCommand::UdpProbe(probe)) => bench::run_udp_probe(&probe),
         Command::Bench(BenchCommand::SessionProbe(probe)) => bench::run_probe(&probe),
         Command::Check(args) => check::run(&args),
         Command::Config(ConfigCommand::Init { path }) => init::run(path.as_deref()),

@@ -5,7 +5,7 @@ use super::world::World;
 use crate::base::{Addr, Instant, PortId, Span, WorkerId};
 use crate::control::config::tables;
 use crate::flow::{EgressPool, SharePercents};
-use crate::port::mem::{self, MemOptions};
+use crate::port::mem::{self, MemOptions, MemPort, MemWire};
 use crate::port::{ChecksumOffload, RxMeta};
 use crate::session;
 use crate::snapshot::{Compiler, Snapshot, cell, mail};
@@ -13,13 +13,17 @@ use crate::table::ConnectionLimits;
 use crate::telemetry::{PageSize, page};
 use crate::wire::ChecksumState;
 use crate::worker::{self, Equipment, Worker, handover_rings};
+use std::any::Any;
 use std::sync::Arc;
 
-/// The one app of the bench's table: `tcp/80` on `peer::EDGE`, to `peer::ORIGIN`.
+/// The apps of the bench's table: `tcp/80` and `udp/53` on `peer::EDGE`, to `peer::ORIGIN`.
 const TABLES: &str = r#"{
   "prefixes": [{"cidr": "198.51.100.0/24"}],
   "apps": [{"id": "4590376cf2994d72cee36828ec4eff19", "protocol": "tcp/80",
             "dns": {"type": "ADDRESS", "name": "bench.example.com"}, "origin_direct": ["tcp://198.18.0.2:80"],
+            "edge_ips": {"type": "static", "ips": ["198.51.100.10"]}},
+           {"id": "5590376cf2994d72cee36828ec4eff19", "protocol": "udp/53",
+            "dns": {"type": "ADDRESS", "name": "bench.example.com"}, "origin_direct": ["udp://198.18.0.2:53"],
             "edge_ips": {"type": "static", "ips": ["198.51.100.10"]}}]
 }"#;
 /// Bytes of each of a session's four buffers in the bench.
@@ -27,16 +31,27 @@ pub const BUFFER_BYTES: usize = 8_192;
 /// The bench's boot secret: fixed, so that two runs count the same.
 const SECRET: [u8; 32] = *b"a fixed secret for repeatability";
 /// The edge's hardware address.
-const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+pub const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// All checksums done by the device.
 const OFFLOAD: ChecksumOffload = ChecksumOffload { rx_ip: true, rx_tcp: true, tx_ip: true, tx_tcp: true };
 
 /// A worker for `sessions` sessions and the peers around it.
 pub fn world(sessions: usize, offload: bool, timestamps: bool) -> World {
+    let (worker, wire, held) = equipped(sessions, 0, offload);
+    World::new(worker, wire, MAC, timestamps, held)
+}
+
+/// A worker for so many TCP and UDP sessions, the other end of its port, and what it must not outlive.
+pub fn equipped(
+    sessions: usize,
+    udp_sessions: usize,
+    offload: bool,
+) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
     let checksum = if offload { OFFLOAD } else { ChecksumOffload::default() };
     let options = MemOptions { mac: MAC, checksum, ..MemOptions::default() };
     let (wire, mut ports) = mem::link(options);
-    let settings = settings(sessions);
+    let mut settings = settings(sessions);
+    settings.udp = udp_settings(udp_sessions);
     let (publisher, mut readers) = cell(snapshot(), 1);
     let (control_mail, worker_mail) = mail();
     let size = PageSize { apps: 16, rules: 16 };
@@ -50,7 +65,7 @@ pub fn world(sessions: usize, offload: bool, timestamps: bool) -> World {
         secret: SECRET,
     };
     let worker = Worker::new(WorkerId(0), &settings, equipment, Instant::ZERO + Span::from_secs(1));
-    World::new(worker, wire, MAC, timestamps, Box::new((publisher, control_mail)))
+    (worker, wire, Box::new((publisher, control_mail)))
 }
 
 /// What a received frame's device says of it: all checksums verified.

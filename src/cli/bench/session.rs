@@ -142,7 +142,7 @@ fn idle_bytes() -> f64 {
 }
 
 /// Bytes of this process's data mappings (`VmData`, proc(5)).
-fn data_bytes() -> f64 {
+pub(super) fn data_bytes() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = status.lines().find_map(|line| {
         line.strip_prefix("VmData:")?.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()
