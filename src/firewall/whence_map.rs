@@ -9,7 +9,7 @@
 //!
 //! Databases of networks (ASN, country) and the list of Tor's exits are laid over each other once, on the control side,
 //! into disjoint spans of equal answers; a lookup is one pair of heads and a binary search among the spans that share
-//! the first 16 bits. It allocates nothing. Figures are in ARCHITECTURE.md, record 9; `tests/bench/lookup.rs` counts
+//! the first 16 bits. It allocates nothing. Figures are in ARCHITECTURE.md, record 11; `tests/bench/lookup.rs` counts
 //! them (`whence4`, `whence6`).
 
 use crate::base::{Addr, AsNumber, Country, Whence};
