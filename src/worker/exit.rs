@@ -34,6 +34,8 @@ pub(super) struct Face {
     pub mtu: u16,
     pub offload: ChecksumOffload,
     pub answers_for_prefixes: bool,
+    /// Whether another station on the link has the same hardware address: the kernel's end of a tap.
+    pub twin: bool,
 }
 
 /// Everything between a finished packet and the ports.
@@ -336,14 +338,19 @@ impl<P: Port> Net for Exit<P> {
     }
 }
 
-/// The link-local address of each port that speaks IPv6: one with an IPv6 address, or with a route out of it.
+/// The driver whose ports share their hardware address with the kernel's interface at the other end.
+const TAP_DRIVER: &str = "net_tap";
+
+/// The link-local address of each port that speaks IPv6: one with an IPv6 address, or with a route out of it. A port
+/// with a twin has none, for the twin has it.
 fn link_locals(settings: &Settings, faces: &[Face]) -> Vec<Option<Addr>> {
     let speaks = |index: usize, port: &super::PortSettings| {
         let routed = |route: &super::RouteSettings| route.port.index() == index && route.to.addr().is_ipv6();
         port.addresses.iter().any(|net| net.addr().is_ipv6()) || settings.routes.iter().any(routed)
     };
     let own = |(index, face): (usize, &Face)| {
-        settings.ports.get(index).filter(|port| speaks(index, port)).map(|_| ipv6::link_local(face.mac))
+        let port = settings.ports.get(index).filter(|port| !face.twin && speaks(index, port));
+        port.map(|_| ipv6::link_local(face.mac))
     };
     faces.iter().enumerate().map(own).collect()
 }
@@ -365,6 +372,7 @@ fn face<P: Port>(port: &P, settings: &super::PortSettings) -> Face {
         mtu: info.mtu,
         offload: info.checksum,
         answers_for_prefixes: settings.answer_neighbors_for_prefixes,
+        twin: info.driver == TAP_DRIVER,
     }
 }
 
