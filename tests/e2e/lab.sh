@@ -31,7 +31,7 @@ close_lab() {
         mkdir -p "$(target_dir)/test-logs" && cp "$STATE/byway.log" "$(target_dir)/test-logs/e2e-$SUITE-byway.log" 2>/dev/null
     fi
     local name
-    for name in half_close early_end iperf3; do [ -f "$STATE/$name.pid" ] && stop_daemon "$name"; done
+    for name in half_close early_end iperf3 tls_nginx silent breaks bad_client; do [ -f "$STATE/$name.pid" ] && stop_daemon "$name"; done
     "$ROOT/scripts/lab.sh" down
     LAB_OPEN=0
 }

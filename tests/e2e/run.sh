@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # End to end: real clients (curl, ssh, iperf3, nc) and real origins over scripts/lab.sh.
 #   run.sh              every suite
-#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo
+#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls
 # Each suite has a laboratory of its own, taken away at its end, also on failure or interrupt. The binary is that of
 # lab.sh. The last line is `N passed, N failed`.
 set -uo pipefail
@@ -17,8 +17,9 @@ set -uo pipefail
 . "$ROOT/tests/e2e/faults.sh"
 . "$ROOT/tests/e2e/control.sh"
 . "$ROOT/tests/e2e/geo.sh"
+. "$ROOT/tests/e2e/tls.sh"
 
-SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo)
+SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls)
 
 suite_af_packet() { open_lab --port af_packet && traffic && firewall_and_no_app; }
 suite_workers2() { open_lab --port af_packet --workers 2 && traffic && handover_between_workers; }
@@ -38,6 +39,10 @@ suite_control() {
 suite_geo() {
     geo_edge >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && country_blocks && asn_lets_in &&
         live_session_is_filtered && rules_stay_over_a_restart
+}
+suite_tls() {
+    tls_edge >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && tls_origins && tls_apps && tls_modes &&
+        tls_bad_origins && tls_clients && tls_protocols && tls_resumption && tls_transfers
 }
 
 main() {
