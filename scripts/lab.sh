@@ -106,8 +106,7 @@ recall() {
 down() {
     [ ! -d "$STATE" ] || {
         stop_daemon byway 10
-        stop_daemon bridge
-        stop_origin
+        stop_daemons
         return_hugepages "$STATE/hugepages"
     }
     remove_ns "$CLIENT_NS"

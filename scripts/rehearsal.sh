@@ -32,7 +32,7 @@ main() {
 clean() {
     trap '' INT TERM HUP
     stop_daemon qemu
-    stop_origin
+    stop_daemons
     remove_ns "$CLIENT_NS"
     remove_ns "$EDGE_NS"
     remove_ns "$ORIGIN_NS"

@@ -32,6 +32,14 @@ stop_daemon() {
     rm -f "$STATE/$1.pid"
 }
 
+# stop_daemons: all that have a note.
+stop_daemons() {
+    local note
+    for note in "$STATE"/*.pid; do
+        [ ! -e "$note" ] || { note=${note##*/}; stop_daemon "${note%.pid}"; }
+    done
+}
+
 # descendants PID: all that it started, and theirs.
 descendants() {
     local child

@@ -77,8 +77,3 @@ ssh_words() {
     printf '%s\n' -F /dev/null -i "$STATE/ssh/id" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=10 \
         -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -l root
 }
-
-stop_origin() {
-    stop_daemon sshd
-    stop_daemon nginx
-}

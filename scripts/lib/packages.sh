@@ -3,7 +3,7 @@
 
 PACKAGES_BUILD=(build-essential pkg-config libdpdk-dev dpdk libclang-dev clang ca-certificates)
 PACKAGES_LAB=(dpdk-dev iproute2 ethtool nftables procps util-linux kmod jq curl openssl nginx-light openssh-server openssh-client
-    iperf3 netcat-openbsd socat tcpdump)
+    iperf3 netcat-openbsd socat tcpdump haproxy unbound bind9-dnsutils vsftpd python3)
 PACKAGES_TEST=(valgrind shellcheck)
 PACKAGES_REHEARSAL=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
 
@@ -41,8 +41,10 @@ apt_install() {
     [ -z "$ours" ] || rm -f "$policy"
     [ "$code" -eq 0 ] || { tail -n 30 "$log" >&2; rm -f "$log"; die "apt-get could not install: $*"; }
     rm -f "$log"
-    case " $* " in *" nginx-light "*) disable_unit nginx ;; esac
-    case " $* " in *" openssh-server "*) disable_unit ssh ;; esac
+    local pair
+    for pair in nginx-light:nginx openssh-server:ssh haproxy:haproxy unbound:unbound vsftpd:vsftpd; do
+        case " $* " in *" ${pair%:*} "*) disable_unit "${pair#*:}" ;; esac
+    done
 }
 
 # A server that came in for the laboratory does not come up at the next boot.

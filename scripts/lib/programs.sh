@@ -8,23 +8,32 @@ WORDS_NOT_CALLS=" as bridge file init route size systemctl "
 PRESUMED=" git cargo rustc rustup "
 
 # Every word of the scripts that is a program here has its owner among our packages, what those depend on, or what no
-# Debian is without. Prints those that have not.
+# Debian is without. Prints those that have not. One that stands in several folders of PATH needs it once.
 check_programs() {
     local packages=("${PACKAGES_BUILD[@]}" "${PACKAGES_LAB[@]}" "${PACKAGES_TEST[@]}" "${PACKAGES_REHEARSAL[@]}")
-    local provided word path owner seen=0 missing=0
+    local provided word path seen=0 missing=0
     provided=" ${packages[*]} $(depended_on "${packages[@]}") "
     while read -r word; do
         case "$WORDS_NOT_CALLS$PRESUMED" in *" $word "*) continue ;; esac
         path=$(type -P "$word") || continue
         seen=$((seen + 1))
-        owner=$(owner_of "$path")
-        case "$provided" in *" ${owner:-none} "*) continue ;; esac
-        [ -n "$owner" ] && is_base "$owner" && continue
-        echo "error: $word ($path) comes with ${owner:-no package}, which scripts/lib/packages.sh does not install"
+        is_provided "$word" "$provided" && continue
+        echo "error: $word ($path) comes with $(owner_of "$path" | grep . || echo no package), which scripts/lib/packages.sh does not install"
         missing=$((missing + 1))
     done < <(words_of_scripts)
     echo "$seen programs are called, $missing of them by luck"
     [ "$seen" -gt 30 ] && [ "$missing" -eq 0 ]
+}
+
+# is_provided WORD PACKAGES: some program of that name comes with one of these packages, or with any Debian.
+is_provided() {
+    local path owner
+    while read -r path; do
+        owner=$(owner_of "$path")
+        case "$2" in *" ${owner:-none} "*) return 0 ;; esac
+        [ -n "$owner" ] && is_base "$owner" && return 0
+    done < <(type -aP "$1")
+    return 1
 }
 
 words_of_scripts() {
@@ -32,7 +41,7 @@ words_of_scripts() {
         grep -oE '[a-z][a-z0-9_+-]+' | sort -u
 }
 
-depended_on() { dpkg-query -W -f '${Depends}, ' "$@" 2>/dev/null | sed -E 's/\([^)]*\)//g; s/:any//g; s/[,|]/ /g' | tr -s ' \n' ' '; }
+depended_on() { dpkg-query -W -f '${Pre-Depends}, ${Depends}, ' "$@" 2>/dev/null | sed -E 's/\([^)]*\)//g; s/:any//g; s/[,|]/ /g' | tr -s ' \n' ' '; }
 
 # owner_of PATH: the package of the file behind it. Where /bin is /usr/bin, dpkg may know it under either name.
 owner_of() {

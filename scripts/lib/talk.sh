@@ -46,6 +46,12 @@ app() {
          proxy_protocol: "off", tls: "off", traffic_type: "direct", edge_ips: {type: "static", ips: [$four, $six]}}'
 }
 
+# with OBJECT: the app on standard input with these fields instead of its own; OBJECT as jq writes it.
+with() { jq -c ". + $1"; }
+
+# add_apps: the apps on standard input into the first zone of the live table file.
+add_apps() { edit_tables '.accounts[0].zones[0].apps += $apps' --argjson apps "$(jq -s .)"; }
+
 # add_app PROTOCOL ORIGIN NAME: into the first zone of the live table file.
 add_app() { edit_tables '.accounts[0].zones[0].apps += [$app]' --argjson app "$(app "$@")"; }
 

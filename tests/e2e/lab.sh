@@ -7,9 +7,14 @@ STATE=/run/byway-lab/$LAB_NAME
 DATA=${TMPDIR:-/tmp}/byway-lab-$LAB_NAME
 LAB_OPEN=0
 
-# open_lab WORDS...: lab.sh up with the suite's table; the servers that nginx and sshd are not.
-open_lab() {
-    suite_tables >"$SCRATCH/tables.json"
+# open_lab WORDS...: lab.sh up with the tables that traffic.sh and its like want; the servers that nginx and sshd are not.
+open_lab() { open_lab_with suite_apps "$@" && start_servers; }
+
+# open_lab_with APPS WORDS...: lab.sh up; the function APPS prints the apps beside the documentation's two.
+open_lab_with() {
+    "$1" | jq -s --slurpfile tables "$ROOT/config/tables.json" \
+        '. as $apps | $tables[0] | .accounts[0].zones[0].apps += $apps' >"$SCRATCH/tables.json"
+    shift
     LAB_OPEN=1
     if ! "$ROOT/scripts/lab.sh" up --tables "$SCRATCH/tables.json" "$@" >"$SCRATCH/lab.json"; then
         fail "$SUITE: the laboratory comes up"
@@ -18,6 +23,9 @@ open_lab() {
     pass "$SUITE: the laboratory comes up" "byway is $(jq .pid "$SCRATCH/lab.json")"
     EGRESS4=$(jq -r '.egress_ips[0]' "$SCRATCH/lab.json") EGRESS6=$(jq -r '.egress_ips[1]' "$SCRATCH/lab.json")
     PORT=$(jq -r .port "$SCRATCH/lab.json") WORKERS=$(jq -r .workers "$SCRATCH/lab.json")
+}
+
+start_servers() {
     start_daemon half_close "$STATE/half_close.log" ip netns exec "$ORIGIN_NS" \
         socat -t 10 "TCP-LISTEN:7000,bind=$ORIGIN4,fork,reuseaddr" 'SYSTEM:data=$(cat); sleep 0.3; echo "after your end: $data"'
     start_daemon early_end "$STATE/early_end.log" ip netns exec "$ORIGIN_NS" \
@@ -30,23 +38,17 @@ close_lab() {
     if [ "$FAILED" -gt 0 ] && [ -d "$STATE" ]; then
         mkdir -p "$(target_dir)/test-logs" && cp "$STATE/byway.log" "$(target_dir)/test-logs/e2e-$SUITE-byway.log" 2>/dev/null
     fi
-    local name
-    for name in half_close early_end iperf3 tls_nginx silent breaks bad_client; do [ -f "$STATE/$name.pid" ] && stop_daemon "$name"; done
     "$ROOT/scripts/lab.sh" down
     LAB_OPEN=0
 }
 
 # 7002 has an app and no listener; 81 leads to an IPv6 origin.
-suite_tables() {
-    jq --argjson apps "$(
-        {
-            app tcp/7000 "tcp://$ORIGIN4:7000" half-close.example.com
-            app tcp/7001 "tcp://$ORIGIN4:7001" early-end.example.com
-            app tcp/7002 "tcp://$ORIGIN4:7002" refused.example.com
-            app tcp/5201 "tcp://$ORIGIN4:5201" iperf.example.com
-            app tcp/81 "tcp://[$ORIGIN6]:80" six.example.com
-        } | jq -s .
-    )" '.accounts[0].zones[0].apps += $apps' "$ROOT/config/tables.json"
+suite_apps() {
+    app tcp/7000 "tcp://$ORIGIN4:7000" half-close.example.com
+    app tcp/7001 "tcp://$ORIGIN4:7001" early-end.example.com
+    app tcp/7002 "tcp://$ORIGIN4:7002" refused.example.com
+    app tcp/5201 "tcp://$ORIGIN4:5201" iperf.example.com
+    app tcp/81 "tcp://[$ORIGIN6]:80" six.example.com
 }
 
 # is WHAT EXPECTED SEEN [PROOF]: a check of equality whose proof is what was seen.

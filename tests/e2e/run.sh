@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # End to end: real clients (curl, ssh, iperf3, nc) and real origins over scripts/lab.sh.
 #   run.sh              every suite
-#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls
+#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy
 # Each suite has a laboratory of its own, taken away at its end, also on failure or interrupt. The binary is that of
 # lab.sh. The last line is `N passed, N failed`.
 set -uo pipefail
@@ -11,6 +11,7 @@ set -uo pipefail
 . "$ROOT/scripts/lib/daemons.sh"
 . "$ROOT/scripts/lib/origin.sh"
 . "$ROOT/scripts/lib/edge.sh"
+. "$ROOT/scripts/lib/peers.sh"
 . "$ROOT/scripts/lib/talk.sh"
 . "$ROOT/tests/e2e/lab.sh"
 . "$ROOT/tests/e2e/traffic.sh"
@@ -18,8 +19,9 @@ set -uo pipefail
 . "$ROOT/tests/e2e/control.sh"
 . "$ROOT/tests/e2e/geo.sh"
 . "$ROOT/tests/e2e/tls.sh"
+. "$ROOT/tests/e2e/proxy.sh"
 
-SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls)
+SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy)
 
 suite_af_packet() { open_lab --port af_packet && traffic && firewall_and_no_app; }
 suite_workers2() { open_lab --port af_packet --workers 2 && traffic && handover_between_workers; }
@@ -44,6 +46,7 @@ suite_tls() {
     tls_edge >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && tls_origins && tls_apps && tls_modes &&
         tls_bad_origins && tls_clients && tls_protocols && tls_resumption && tls_transfers
 }
+suite_proxy() { open_lab_with proxy_apps --port af_packet && start_proxy_receivers && proxy_over_tcp; }
 
 main() {
     local suite
