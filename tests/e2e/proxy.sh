@@ -52,7 +52,7 @@ receiver_sees() {
 # events_of APP "ADDRESS PORT": event, status and header of that client's session, once it is over.
 events_of() {
     local wanted=$1 client=$2
-    wait_for 5 told_as_over "$wanted" "$client"
+    wait_for 8 told_as_over "$wanted" "$client"
     session_events "$wanted" "$client" | jq -r '"\(.Event) \(.Status) \(.ProxyProtocol)"' | paste -s -d ' '
 }
 session_events() {

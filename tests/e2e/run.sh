@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # End to end: real clients (curl, ssh, iperf3, nc) and real origins over scripts/lab.sh.
 #   run.sh              every suite
-#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy
+#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams
 # Each suite has a laboratory of its own, taken away at its end, also on failure or interrupt. The binary is that of
 # lab.sh. The last line is `N passed, N failed`.
 set -uo pipefail
@@ -20,8 +20,10 @@ set -uo pipefail
 . "$ROOT/tests/e2e/geo.sh"
 . "$ROOT/tests/e2e/tls.sh"
 . "$ROOT/tests/e2e/proxy.sh"
+. "$ROOT/tests/e2e/udp.sh"
+. "$ROOT/tests/e2e/streams.sh"
 
-SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy)
+SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams)
 
 suite_af_packet() { open_lab --port af_packet && traffic && firewall_and_no_app; }
 suite_workers2() { open_lab --port af_packet --workers 2 && traffic && handover_between_workers; }
@@ -47,6 +49,13 @@ suite_tls() {
         tls_bad_origins && tls_clients && tls_protocols && tls_resumption && tls_transfers
 }
 suite_proxy() { open_lab_with proxy_apps --port af_packet && start_proxy_receivers && proxy_over_tcp; }
+suite_udp() {
+    udp_edge >"$SCRATCH/edge.toml" &&
+        open_lab_with udp_apps --port af_packet --workers 2 --edge "$SCRATCH/edge.toml" && start_udp_origins && udp
+}
+suite_streams() {
+    open_lab_with streams_apps --port af_packet && start_streams && passive_ftp && data_with_fin
+}
 
 main() {
     local suite
