@@ -151,6 +151,9 @@ impl Sessions {
 
     /// Ends a session now. Both peers get RST, but for the one on `spare`, who sent one or refused us.
     pub(super) fn end<N: Net>(&mut self, id: u32, end: End, spare: Option<Side>, now: Instant, net: &mut N) {
+        if spare != Some(Side::Client) {
+            self.turn_away(id, now, net);
+        }
         for side in [Side::Client, Side::Origin] {
             let leg = &self.sessions[id as usize].legs[side.index()];
             if !leg.is(flag::LIVE) {

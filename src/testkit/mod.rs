@@ -4,6 +4,7 @@ pub mod edge;
 pub mod foreign;
 pub mod frames;
 pub mod laws;
+pub mod line;
 pub mod mmdb;
 pub mod model;
 pub mod net;

@@ -57,7 +57,7 @@ fn every_reason_of_the_worker_has_a_row() {
         AmplificationLimited,
         ProxyHeaderBad,
         DatagramTooLong,
-        // Without a row yet: it wants crypto threads in the laboratory.
+        // `tests/tls` has the crypto threads that it wants.
         CryptoFull,
         NoCertificate,
     ];

@@ -1,6 +1,9 @@
 //! TLS in memory: handshakes of all modes and their failures, records, endings, tickets; rustls on both far ends.
 
+mod attacks;
 mod duo;
+mod scene;
+mod statuses;
 
 use byway::flow::Side;
 use byway::session::tls::{Failure, Shut};

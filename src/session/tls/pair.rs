@@ -11,9 +11,10 @@ use crate::telemetry::{SNI_BYTES_MAX, TlsFacts, TlsLeg, TlsStatus, TlsVersion};
 use crate::tls::AppTls;
 use arrayvec::ArrayString;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use rustls::server::{Accepted, Acceptor};
+use rustls::server::{Accepted, AcceptedAlert, Acceptor};
 use rustls::{
-    CipherSuite, ClientConnection, Connection, HandshakeKind, ProtocolVersion, SupportedCipherSuite,
+    AlertDescription as Alert, CipherSuite, ClientConnection, Connection, HandshakeKind, ProtocolVersion,
+    SupportedCipherSuite,
 };
 use std::sync::Arc;
 
@@ -21,14 +22,16 @@ use std::sync::Arc;
 pub const INBOX_BYTES_MAX: usize = 32 * 1024;
 /// Protocols that a client may offer (ALPN).
 const ALPN_MAX: usize = 32;
-/// A fatal alert before any keys: unrecognized_name (RFC 6066 3, RFC 8446 6.2).
-const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+/// The longest hello that is heard out, records and all. Real ones are below 4 KiB; TLS would allow 16 MiB.
+const HELLO_BYTES_MAX: usize = 16 * 1024;
 
 /// Both handshakes.
 pub struct Pair {
     app: Arc<AppTls>,
     client: Client,
     origin: Option<Connection>,
+    /// Bytes of the client's hello so far.
+    heard: usize,
     /// Received and not yet read, by side.
     pub inbox: [Vec<u8>; 2],
     /// To be sent, by side.
@@ -60,6 +63,7 @@ impl Pair {
             app,
             client: Client::Awaited(Box::default()),
             origin: None,
+            heard: 0,
             inbox: [Vec::new(), Vec::new()],
             outbox: [Vec::new(), Vec::new()],
             facts: TlsFacts::default(),
@@ -105,6 +109,17 @@ impl Pair {
         result
     }
 
+    /// Tells a client whose hello is not answered yet that no session will come of it, through no fault of its own;
+    /// whether there was anything to tell. Once it is answered, alerts would want the keys of a half-made handshake.
+    pub(super) fn turn_away(&mut self) -> bool {
+        let waits = matches!(self.client, Client::Met(_));
+        if waits {
+            self.client = Client::Gone;
+            self.outbox[0].extend(fatal(Alert::InternalError));
+        }
+        waits
+    }
+
     fn advance(&mut self, origin_up: bool) -> Result<(), Failure> {
         if matches!(self.client, Client::Awaited(_)) {
             self.hear_hello()?;
@@ -125,18 +140,38 @@ impl Pair {
         while !self.inbox[0].is_empty() {
             let read = acceptor.read_tls(&mut &self.inbox[0][..]).unwrap_or(0);
             self.inbox[0].drain(..read);
+            self.heard += read;
             match acceptor.accept() {
                 Ok(Some(hello)) => return self.greet(hello),
-                Ok(None) if read == 0 => return Err(Failure::BadMessage(Side::Client)),
-                Ok(None) => {}
-                Err((error, mut alert)) => {
-                    // Writing into memory does not fail.
-                    let _ = alert.write_all(&mut self.outbox[0]);
-                    return Err(Failure::of(&error, Side::Client));
+                Ok(None) if read == 0 || self.heard > HELLO_BYTES_MAX => {
+                    self.outbox[0].extend(fatal(Alert::IllegalParameter));
+                    return Err(Failure::BadMessage(Side::Client));
                 }
+                Ok(None) => {}
+                Err((error, alert)) => return Err(self.refuse(&error, alert)),
             }
         }
         Ok(())
+    }
+
+    /// Writes why a hello is refused.
+    fn refuse(&mut self, error: &rustls::Error, mut alert: AcceptedAlert) -> Failure {
+        let failure = Failure::of(error, Side::Client);
+        match failure {
+            // RFC 5246 E.1: protocol_version. rustls says handshake_failure to a hello without extensions.
+            Failure::OldVersion(_) => self.outbox[0].extend(fatal(Alert::ProtocolVersion)),
+            Failure::BadSni
+            | Failure::NothingInCommon(_)
+            | Failure::BadMessage(_)
+            | Failure::Alert(_)
+            | Failure::OriginCertificate
+            | Failure::Expired => {
+                // Writing into memory does not fail.
+                let _ = alert.write_all(&mut self.outbox[0]);
+            }
+        }
+        self.client = Client::Gone;
+        failure
     }
 
     fn greet(&mut self, hello: Accepted) -> Result<(), Failure> {
@@ -144,7 +179,7 @@ impl Pair {
         self.facts.sni = kept(name.as_deref().unwrap_or_default());
         if !self.app.knows(name.as_deref()) {
             self.client = Client::Gone;
-            self.outbox[0].extend(UNRECOGNIZED_NAME);
+            self.outbox[0].extend(fatal(Alert::UnrecognisedName));
             return Err(Failure::BadSni);
         }
         self.client = Client::Met(Box::new(hello));
@@ -177,10 +212,7 @@ impl Pair {
         let Client::Met(hello) = std::mem::replace(&mut self.client, Client::Gone) else { return Ok(()) };
         match hello.into_connection(config) {
             Ok(client) => self.client = Client::Up(Box::new(client.into())),
-            Err((error, mut alert)) => {
-                let _ = alert.write_all(&mut self.outbox[0]);
-                return Err(Failure::of(&error, Side::Client));
-            }
+            Err((error, alert)) => return Err(self.refuse(&error, alert)),
         }
         Ok(())
     }
@@ -223,6 +255,11 @@ impl Pair {
             },
         }
     }
+}
+
+/// A fatal alert in clear, as it is before any keys (RFC 8446 6 and B.2).
+fn fatal(alert: Alert) -> [u8; 7] {
+    [21, 3, 3, 0, 2, 2, alert.into()]
 }
 
 /// Reads what there is, as long as the handshake lasts, and writes what is to be said.

@@ -13,7 +13,7 @@ use crate::session::end::End;
 use crate::session::leg::flag;
 use crate::session::stack::{self, Set};
 use crate::session::{Net, Phase, Sessions};
-use crate::telemetry::Counter;
+use crate::telemetry::{Counter, TlsFacts, TlsLeg, TlsStatus};
 use smoltcp::socket::tcp::Socket;
 use std::sync::Arc;
 
@@ -161,13 +161,16 @@ impl Sessions {
     /// Sends a handshake to the crypto threads, or refuses it when it is new and they have enough.
     fn send_off<N: Net>(&mut self, id: u32, mut tls: Box<SessionTls>, now: Instant, net: &mut N) {
         let session = &mut self.sessions[id as usize];
-        let Stage::Here(pair) = std::mem::replace(&mut tls.stage, Stage::Away(self.generation)) else {
+        let Stage::Here(mut pair) = std::mem::replace(&mut tls.stage, Stage::Away(self.generation)) else {
             return;
         };
         let (origin_up, is_new) = (session.egress().is_some(), !pair.has_hello());
         let deadline = session.secure_by;
         let lane = self.crypto.as_mut().filter(|lane| lane.has_room(is_new));
         let (Some(lane), home) = (lane, self.worker) else {
+            if is_new {
+                pair.note_failure(Failure::Expired);
+            }
             tls.stage = Stage::Here(pair);
             session.tls = Some(tls);
             if is_new {
@@ -178,7 +181,6 @@ impl Sessions {
             }
             return;
         };
-        let mut pair = pair;
         pair.fresh = false;
         let trip = Trip {
             home,
@@ -259,26 +261,47 @@ impl Sessions {
         self.end(id, end, None, now, net);
     }
 
-    /// Keeps what the handshake knows for the event that tells of its end.
+    /// Keeps what the handshake knows for the event that tells of its end. Of one that is away, its lateness is known.
     fn keep_facts(&mut self, id: u32) {
-        if let Some(tls) = &mut self.sessions[id as usize].tls
-            && let Stage::Here(pair) = &tls.stage
+        let Some(tls) = &mut self.sessions[id as usize].tls else { return };
+        let facts = match &tls.stage {
+            Stage::Here(pair) => pair.facts.clone(),
+            Stage::Away(_) => {
+                let client = TlsLeg { status: TlsStatus::InternalError, ..TlsLeg::default() };
+                TlsFacts { client, ..TlsFacts::default() }
+            }
+            Stage::Open(_) => return,
+        };
+        tls.facts = Some(Arc::new(facts));
+    }
+
+    /// The session ends before it began: a client that waits for an answer to its hello gets a fatal alert, and the
+    /// reset after it. For whoever sends no alert of TLS itself.
+    pub(in crate::session) fn turn_away<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        let stage = self.sessions[id as usize].tls.as_mut().map(|tls| &mut tls.stage);
+        if let Some(Stage::Here(pair)) = stage
+            && pair.turn_away()
         {
-            tls.facts = Some(Arc::new(pair.facts.clone()));
+            self.put_outboxes(id);
+            self.flush(LegRef::new(id, Side::Client), now, net);
         }
     }
 
     /// Lets a peer read why it is refused, before the reset.
     fn write_alerts<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
         self.keep_facts(id);
+        self.put_outboxes(id);
+        for side in [Side::Client, Side::Origin] {
+            self.flush(LegRef::new(id, side), now, net);
+        }
+    }
+
+    fn put_outboxes(&mut self, id: u32) {
         if let Some(mut tls) = self.sessions[id as usize].tls.take() {
             if let Stage::Here(pair) = &mut tls.stage {
                 self.exchange(id, pair);
             }
             self.sessions[id as usize].tls = Some(tls);
-        }
-        for side in [Side::Client, Side::Origin] {
-            self.flush(LegRef::new(id, side), now, net);
         }
     }
 
