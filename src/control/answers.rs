@@ -123,6 +123,7 @@ impl Control {
             "rules": rules,
             "geo": geo,
             "geo_problems": self.reloads.loaded().geo_problems,
+            "certificate_problems": self.reloads.loaded().certificate_problems,
             "events_lost": self.events.lost() + self.fleet.lost_events(),
         })
     }

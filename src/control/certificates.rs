@@ -1,10 +1,13 @@
-//! Certificates, keys and authorities from files: what the table's `certificates` name, read with every load.
+//! Certificates, keys and authorities from files: what the table's `certificates` name, read with every load. What was
+//! good before and cannot be read now stays in force as it was, and that is told; what never was good is refused.
 
 use super::config::Problem;
 use super::config::boot::TlsSpec;
+use super::watch::{Look, look};
 use crate::snapshot::{CertificateSpec, LiveSpec, ZoneSpec};
 use crate::tls::{Certificate, Material, MinTls, Tickets, Trust, Wrong, ZoneCertificates, ZoneMaterial};
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -16,14 +19,23 @@ const PEM_BYTES_MAX: u64 = 1 << 20;
 /// The largest bundle of authorities.
 const BUNDLE_BYTES_MAX: u64 = 16 << 20;
 
-/// Reads certificates; keeps ticket keys over reloads.
-#[derive(Debug)]
+/// Reads certificates; keeps them and ticket keys over reloads.
+#[derive(Debug, Default)]
 pub struct CertificateStore {
     folder: PathBuf,
     bundle: Option<PathBuf>,
     min_tls: MinTls,
     tickets: HashMap<Box<str>, Tickets>,
+    /// Pairs that are in force.
+    pairs: Pairs,
+    /// Trust that is in force.
+    trust: Option<Trust>,
+    /// The files that the last read wanted, as they looked before it.
+    seen: Option<Vec<(PathBuf, Look)>>,
 }
+
+/// Certificates by the two paths that they were read from.
+type Pairs = HashMap<[PathBuf; 2], Certificate>;
 
 /// What was read, and what is worth telling of it.
 #[derive(Debug)]
@@ -32,6 +44,8 @@ pub struct ReadMaterial {
     pub material: Material,
     /// Sentences for the operator.
     pub warnings: Vec<String>,
+    /// What could not be read and stays in force as it was before.
+    pub stale: Vec<String>,
 }
 
 impl CertificateStore {
@@ -41,14 +55,19 @@ impl CertificateStore {
             folder: tls.certificates.clone(),
             bundle: tls.ca_bundle.clone(),
             min_tls: tls.min_tls,
-            tickets: HashMap::new(),
+            ..Self::default()
         }
     }
 
     /// For a table file that is looked at without a boot config: certificates lie beside it.
     pub fn beside(table: &Path) -> Self {
         let folder = table.parent().unwrap_or(Path::new("")).join("certificates");
-        Self { folder, bundle: None, min_tls: MinTls::default(), tickets: HashMap::new() }
+        Self { folder, ..Self::default() }
+    }
+
+    /// The files that the last read wanted, as they looked before it; `None` where nothing was read since.
+    pub fn take_seen(&mut self) -> Option<Vec<(PathBuf, Look)>> {
+        self.seen.take()
     }
 
     /// Reads everything that `spec` asks for.
@@ -57,6 +76,7 @@ impl CertificateStore {
     /// All that is wrong, each with its place.
     pub fn read(&mut self, spec: &LiveSpec) -> Result<ReadMaterial, Vec<Problem>> {
         let mut reading = Reading::default();
+        self.seen = Some(Vec::new());
         let trust = self.trust(&mut reading);
         let mut zones = HashMap::new();
         for (account, zone) in
@@ -81,55 +101,47 @@ impl CertificateStore {
         if !reading.problems.is_empty() {
             return Err(reading.problems);
         }
-        Ok(ReadMaterial { material, warnings: reading.warnings })
+        (self.pairs, self.trust) = (reading.pairs, Some(material.trust.clone()));
+        Ok(ReadMaterial { material, warnings: reading.warnings, stale: reading.stale })
     }
 
-    fn trust(&self, reading: &mut Reading) -> Option<Trust> {
-        let bundle = self.bundle.as_ref().map(|path| (path, read_file(path, BUNDLE_BYTES_MAX)));
-        let (path, text) = match bundle {
-            None => (Path::new(""), None),
-            Some((path, Ok((text, _)))) => (path.as_path(), Some(text)),
-            Some((path, Err(error))) => {
-                reading.wrong("tls.ca_bundle".into(), format_args!("{}: {error}", path.display()));
-                return None;
-            }
-        };
-        let trust = Trust::new(text.as_deref());
-        trust
-            .map_err(|fault| {
-                reading.wrong("tls.ca_bundle".into(), format_args!("{} {fault}", path.display()))
-            })
-            .ok()
+    fn trust(&mut self, reading: &mut Reading) -> Option<Trust> {
+        let place = "tls.ca_bundle".to_owned();
+        let read = self.bundle.clone().map(|path| self.authorities(&path));
+        match read.unwrap_or_else(|| Trust::new(None).map_err(|fault| fault.to_string())) {
+            Ok(trust) => Some(trust),
+            Err(why) => reading.keep(self.trust.clone(), place, why),
+        }
     }
 
-    fn zone(&self, zone: &ZoneSpec, place: &str, reading: &mut Reading) -> Vec<Certificate> {
+    fn authorities(&mut self, path: &Path) -> Result<Trust, String> {
+        self.note(path);
+        let told = |why: &dyn Display| format!("{}: {why}", path.display());
+        let (text, _) = read_file(path, BUNDLE_BYTES_MAX).map_err(|error| told(&error))?;
+        Trust::new(Some(&text)).map_err(|fault| told(&fault))
+    }
+
+    fn zone(&mut self, zone: &ZoneSpec, place: &str, reading: &mut Reading) -> Vec<Certificate> {
         let pairs = zone.certificates.iter().enumerate();
         pairs
             .filter_map(|(index, pair)| self.pair(pair, format!("{place}, certificates/{index}"), reading))
             .collect()
     }
 
-    fn pair(&self, pair: &CertificateSpec, place: String, reading: &mut Reading) -> Option<Certificate> {
-        let [cert, key] = [&pair.cert, &pair.key].map(|path| self.folder.join(&**path));
-        let chain = read_file(&cert, PEM_BYTES_MAX);
-        let secret = read_file(&key, PEM_BYTES_MAX);
-        for (path, read) in [(&cert, &chain), (&key, &secret)] {
-            if let Err(error) = read {
-                reading.wrong(place.clone(), format_args!("{}: {error}", path.display()));
-            }
-        }
-        let ((chain, _), (secret, mode)) = (chain.ok()?, secret.ok()?);
-        if mode & 0o027 != 0 {
-            let (path, mode) = (key.display(), mode & 0o777);
-            reading
-                .warnings
-                .push(format!("{path}: the key is open to others (mode {mode:o}): chmod 640 or less"));
-        }
-        let read = Certificate::from_pem(&chain, &secret);
-        read.map_err(|fault| {
-            reading.wrong(place, format_args!("{}, {}: {fault}", cert.display(), key.display()))
-        })
-        .ok()
+    fn pair(&mut self, pair: &CertificateSpec, place: String, reading: &mut Reading) -> Option<Certificate> {
+        let paths = [&pair.cert, &pair.key].map(|path| self.folder.join(&**path));
+        paths.iter().for_each(|path| self.note(path));
+        let certificate = match read_pair(&paths, reading) {
+            Ok(certificate) => certificate,
+            Err(why) => reading.keep(self.pairs.get(&paths).cloned(), place, why)?,
+        };
+        reading.pairs.insert(paths, certificate.clone());
+        Some(certificate)
+    }
+
+    /// Remembers how a file looks before it is read, so that whatever changes from then on is seen.
+    fn note(&mut self, path: &Path) {
+        self.seen.get_or_insert_default().push((path.to_owned(), look(path)));
     }
 
     fn tickets_of(&mut self, zone: &str) -> Option<Tickets> {
@@ -142,14 +154,45 @@ impl CertificateStore {
     }
 }
 
+/// One pair of files; else what is wrong with them.
+fn read_pair(paths: &[PathBuf; 2], reading: &mut Reading) -> Result<Certificate, String> {
+    let [cert, key] = paths;
+    let read =
+        |path: &Path| read_file(path, PEM_BYTES_MAX).map_err(|error| format!("{}: {error}", path.display()));
+    let ((chain, _), (secret, mode)) = match (read(cert), read(key)) {
+        (Ok(chain), Ok(secret)) => (chain, secret),
+        (Err(first), Err(second)) => return Err(format!("{first}; {second}")),
+        (Err(why), Ok(_)) | (Ok(_), Err(why)) => return Err(why),
+    };
+    if mode & 0o027 != 0 {
+        let (path, mode) = (key.display(), mode & 0o777);
+        reading
+            .warnings
+            .push(format!("{path}: the key is open to others (mode {mode:o}): chmod 640 or less"));
+    }
+    Certificate::from_pem(&chain, &secret)
+        .map_err(|fault| format!("{}, {}: {fault}", cert.display(), key.display()))
+}
+
 #[derive(Default)]
 struct Reading {
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    stale: Vec<String>,
+    pairs: Pairs,
 }
 
 impl Reading {
-    fn wrong(&mut self, place: String, text: impl std::fmt::Display) {
+    /// What was in force stays so, and that is told; where nothing was, the table is wrong.
+    fn keep<T>(&mut self, before: Option<T>, place: String, why: String) -> Option<T> {
+        match before {
+            Some(_) => self.stale.push(format!("{place}: {why}; what was read before stays in force")),
+            None => self.wrong(place, why),
+        }
+        before
+    }
+
+    fn wrong(&mut self, place: String, text: impl Display) {
         self.problems.push(Problem { place, line: None, text: text.to_string() });
     }
 

@@ -13,7 +13,7 @@ use super::reloads::{Reloads, say_loaded};
 use super::resolve::Resolver;
 use super::socket::ControlSocket;
 use super::timestamp::WallClock;
-use super::watch::FileWatch;
+use super::watch::{FileWatch, FilesWatch};
 use super::workshop::Workshop;
 use super::{log, notify};
 use crate::base::{Clock, Epoch, Instant, OsClock, PortId, Span};
@@ -116,6 +116,7 @@ pub struct Control {
     heartbeat: Heartbeat,
     watch: FileWatch,
     geo_watch: Vec<FileWatch>,
+    certificate_watch: FilesWatch,
     watched_at: Instant,
     slow_at: Instant,
     drain: Span,
@@ -156,7 +157,7 @@ pub fn run(parts: Parts, listeners: Listeners) -> io::Result<Outcome> {
 
 impl Control {
     fn new(parts: Parts) -> Self {
-        let Parts { clock, fleet, ports, reloads, events, mut resolver, prober, drain, hang } = parts;
+        let Parts { clock, fleet, ports, mut reloads, events, mut resolver, prober, drain, hang } = parts;
         let now = clock.now();
         let heartbeat = Heartbeat::new(&fleet.pages, hang, now);
         let loaded = reloads.loaded();
@@ -164,6 +165,7 @@ impl Control {
         let watch = reloads.workshop().map_or_else(|| FileWatch::new(Path::new("")), Workshop::watch);
         let geo_paths = reloads.workshop().into_iter().flat_map(|workshop| workshop.geo_paths());
         let geo_watch = geo_paths.map(FileWatch::new).collect();
+        let certificate_watch = reloads.watch_certificates().unwrap_or_default();
         Self {
             wall: WallClock::at(now),
             clock,
@@ -181,6 +183,7 @@ impl Control {
             heartbeat,
             watch,
             geo_watch,
+            certificate_watch,
             watched_at: now,
             slow_at: now,
             drain,
@@ -339,6 +342,9 @@ impl Control {
     fn settle(&mut self, result: Result<super::workshop::Loaded, super::workshop::LoadError>, now: Instant) {
         if !self.is_leaving() {
             self.reloads.settle(result, &mut self.fleet, now);
+            if let Some(watch) = self.reloads.watch_certificates() {
+                self.certificate_watch = watch;
+            }
             self.want_origins(now);
         }
     }
@@ -359,6 +365,10 @@ impl Control {
         let moved = self.geo_watch.iter_mut().map(|watch| watch.changed(now)).filter(|moved| *moved).count();
         if moved > 0 && !self.is_leaving() {
             log::info("a database of [geo] has changed");
+            self.reload();
+        }
+        if self.certificate_watch.changed(now) && !self.is_leaving() {
+            log::info("certificates or keys have changed");
             self.reload();
         }
     }
@@ -438,7 +448,8 @@ impl Control {
                 why.push(format!("port {}: link is down", info.name));
             }
         }
-        why.extend(self.reloads.loaded().geo_problems.iter().cloned());
+        let loaded = self.reloads.loaded();
+        why.extend(loaded.geo_problems.iter().chain(&loaded.certificate_problems).cloned());
         if self.events.failing() {
             why.push("events cannot be written".into());
         }

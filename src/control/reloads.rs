@@ -9,6 +9,7 @@
 use super::ask::refusal;
 use super::event_log::AppFacts;
 use super::fleet::Fleet;
+use super::watch::FilesWatch;
 use super::workshop::{LoadError, Loaded, Source, Workshop};
 use super::{log, privileges};
 use crate::base::limits::RULE_EDITS_MERGE;
@@ -105,6 +106,11 @@ impl Reloads {
     /// The workshop, when it is not at work.
     pub const fn workshop(&self) -> Option<&Workshop> {
         self.workshop.as_ref()
+    }
+
+    /// A new watch over the certificates and keys, where the last load read them.
+    pub fn watch_certificates(&mut self) -> Option<FilesWatch> {
+        self.workshop.as_mut()?.watch_certificates()
     }
 
     /// What the event log says of the app at `slot`, in force or removed.

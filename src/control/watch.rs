@@ -2,11 +2,15 @@
 //! rename, and tells of a change only once it has rested, so that a half-written file is not read.
 
 use crate::base::{Instant, Span};
+use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How long a file must look the same before it is read.
 pub const REST: Span = Span::from_millis(250);
+
+/// Files that one look takes in: a look is a system call, and the loop goes on.
+const LOOKS_MAX: usize = 256;
 
 /// What tells one state of a file from another; `None`: there is no such file.
 pub type Look = Option<(u64, u64, u64, i64, i64, i64, i64)>;
@@ -48,6 +52,37 @@ impl FileWatch {
         }
         (self.settled, self.moving) = (seen, None);
         seen.is_some()
+    }
+}
+
+/// Files that change together, as a certificate and its key do: told of once, when none of them is moving any more.
+#[derive(Debug, Default)]
+pub struct FilesWatch {
+    files: Vec<FileWatch>,
+    next: usize,
+    changed: bool,
+}
+
+impl FilesWatch {
+    /// Watches these files from how they looked on; each is watched once.
+    pub fn since(seen: &[(PathBuf, Look)]) -> Self {
+        let mut known = HashSet::new();
+        let new = seen.iter().filter(|(path, _)| known.insert(path));
+        let files = new.map(|(path, look)| FileWatch::since(path, *look)).collect();
+        Self { files, ..Self::default() }
+    }
+
+    /// Looks at the next files, all of them in turn; `true` when one is another than before and all rest.
+    pub fn changed(&mut self, now: Instant) -> bool {
+        let count = self.files.len();
+        for _ in 0..count.min(LOOKS_MAX) {
+            self.changed |= self.files[self.next % count].changed(now);
+            self.next = (self.next + 1) % count;
+        }
+        let rests = self.files.iter().all(|file| file.moving.is_none());
+        let told = self.changed && rests;
+        self.changed &= !rests;
+        told
     }
 }
 
@@ -136,5 +171,35 @@ mod tests {
         fs::write(&path, "two").expect("written");
         assert!(!watch.changed(at(400)));
         assert!(watch.changed(at(700)));
+    }
+
+    #[test]
+    fn files_that_change_together_are_told_of_once() {
+        let folder = Folder::new("together");
+        let paths = ["a.pem", "a.key"].map(|name| folder.0.join(name));
+        paths.iter().for_each(|path| fs::write(path, "old").expect("written"));
+        let seen = paths.clone().map(|path| (path.clone(), look(&path)));
+        // The same pair twice, as two zones may name it.
+        let mut watch = FilesWatch::since(&[seen.clone(), seen].concat());
+        assert_eq!(watch.files.len(), 2);
+        assert!(!watch.changed(at(0)));
+        fs::write(&paths[0], "renewed").expect("written");
+        assert!(!watch.changed(at(200)));
+        fs::write(&paths[1], "renewed").expect("written");
+        assert!(!watch.changed(at(400)));
+        assert!(!watch.changed(at(500)), "the first one rests, the second one does not");
+        assert!(watch.changed(at(650)));
+        assert!(!watch.changed(at(900)));
+    }
+
+    #[test]
+    fn many_files_are_looked_at_in_turn() {
+        let folder = Folder::new("many");
+        let path = |number: usize| folder.0.join(number.to_string());
+        let seen: Vec<_> = (0..LOOKS_MAX * 2 + 7).map(|number| (path(number), None)).collect();
+        let mut watch = FilesWatch::since(&seen);
+        fs::write(path(LOOKS_MAX * 2 + 6), "new").expect("written");
+        let told = (0..20_u64).filter(|look| watch.changed(at(look * 200))).count();
+        assert_eq!(told, 1);
     }
 }

@@ -10,7 +10,7 @@ use super::event_log::AppFacts;
 use super::geo::GeoFiles;
 use super::rule_journal::RuleJournal;
 use super::store::{Store, read_text};
-use super::watch::{FileWatch, Look, look};
+use super::watch::{FileWatch, FilesWatch, Look, look};
 use crate::base::limits::{APPS_MAX, RULES_MAX};
 use crate::base::{AppSlot, RuleSlot};
 use crate::firewall::RuleSpec;
@@ -53,6 +53,8 @@ pub struct Loaded {
     pub rule_names: HashMap<RuleSlot, String>,
     /// What is wrong with databases of where addresses come from.
     pub geo_problems: Vec<String>,
+    /// Certificates, keys and authorities that cannot be read any more and stay in force as they were.
+    pub certificate_problems: Vec<String>,
 }
 
 /// Why a table could not be brought in force.
@@ -152,6 +154,11 @@ impl Workshop {
         FileWatch::since(&self.path, self.seen)
     }
 
+    /// Watches the certificates, keys and authorities that the last load wanted; `None` where there was none since.
+    pub fn watch_certificates(&mut self) -> Option<FilesWatch> {
+        self.certificates.take_seen().map(|seen| FilesWatch::since(&seen))
+    }
+
     /// Reads and compiles the table file, and stores its text as the last good one.
     ///
     /// # Errors
@@ -220,9 +227,12 @@ impl Workshop {
         let geo_problems = self.geo.problems().to_vec();
         let messages = parsed.messages.iter().map(ToString::to_string);
         let rules = idle_rules(&parsed.spec, &compiled);
-        let warnings = messages.chain(read.warnings).chain(pool_warnings).chain(geo_problems.iter().cloned());
+        let certificate_problems = read.stale;
+        let problems = geo_problems.iter().chain(&certificate_problems).cloned();
+        let warnings = messages.chain(read.warnings).chain(pool_warnings).chain(problems);
         let warnings = warnings.chain(rules).chain(waiting).collect();
-        Ok(Loaded { spec: parsed.spec, compiled, warnings, source, facts, rule_names, geo_problems })
+        let spec = parsed.spec;
+        Ok(Loaded { spec, compiled, warnings, source, facts, rule_names, geo_problems, certificate_problems })
     }
 
     /// Gives dynamic apps their addresses; with words for the log. Nothing where the pool is not known.

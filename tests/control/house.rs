@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -120,10 +120,24 @@ impl House {
 
     /// The same with more of a boot config.
     pub fn open_with(name: &str, table: &str, stored: Option<&str>, more: &str) -> Self {
+        Self::open_among(name, table, stored, more, &[])
+    }
+
+    /// The same with files in its folder.
+    pub fn open_among(
+        name: &str,
+        table: &str,
+        stored: Option<&str>,
+        more: &str,
+        files: &[(&str, &[u8])],
+    ) -> Self {
         let alone = STAGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let folder = std::env::temp_dir().join(format!("byway-house-{name}-{}", std::process::id()));
         fs::create_dir_all(folder.join("state")).expect("a folder");
         fs::write(folder.join("t.json"), table).expect("written");
+        for (file, bytes) in files {
+            put(&folder.join(file), bytes);
+        }
         if let Some(stored) = stored {
             fs::write(folder.join("state/last_good.json"), stored).expect("written");
         }
@@ -172,6 +186,11 @@ impl House {
         let beside = self.folder.join("t.new");
         fs::write(&beside, text).expect("written");
         fs::rename(&beside, self.folder.join("t.json")).expect("renamed");
+    }
+
+    /// Writes a file of the house's folder anew.
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        put(&self.folder.join(name), bytes);
     }
 
     /// The text of a file in the house's folder.
@@ -231,4 +250,9 @@ impl House {
         let _ = fs::remove_dir_all(&self.folder);
         outcome
     }
+}
+
+fn put(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    fs::write(path, bytes).expect("written");
 }
