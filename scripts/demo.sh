@@ -12,7 +12,7 @@ set -uo pipefail
 . "$ROOT/scripts/lib/talk.sh"
 
 export LAB_NAME=byway-demo-$$
-CLIENT_NS=$LAB_NAME-client EDGE_NS=$LAB_NAME-edge
+CLIENT_NS=$LAB_NAME-client EDGE_NS=$LAB_NAME-edge ORIGIN_NS=$LAB_NAME-origin
 STATE=/run/byway-lab/$LAB_NAME
 DATA=${TMPDIR:-/tmp}/byway-lab-$LAB_NAME
 BIG_MIB=${DEMO_MIB:-1024}
@@ -27,10 +27,12 @@ main() {
     trap clean EXIT
     trap 'exit 130' INT TERM HUP
     say "== three hosts: client, edge, origin ($SECONDS s so far)"
-    "$ROOT/scripts/lab.sh" up >"$DATA.json" || die "the laboratory did not come up"
+    make_certificates || die "the certificates could not be made"
+    "$ROOT/scripts/lab.sh" up --edge "$DATA.toml" >"$DATA.json" || die "the laboratory did not come up"
     say "   $(cat "$DATA.json")"
     show_web
     show_ssh
+    show_tls
     show_big_transfers
     show_blocked_client
     show_reload_under_load
@@ -41,8 +43,9 @@ main() {
 
 clean() {
     trap '' INT TERM HUP
+    [ ! -d "$STATE" ] || stop_daemon s_server
     "$ROOT/scripts/lab.sh" down
-    rm -f "$DATA.json"
+    rm -rf "$DATA.json" "$DATA.toml" "$DATA.certs"
 }
 
 # is WHAT EXPECTED SEEN [PROOF]: a check of equality whose proof is what was seen.
@@ -65,6 +68,33 @@ show_ssh() {
     done
 }
 family() { case $1 in *:*) echo IPv6 ;; *) echo IPv4 ;; esac; }
+
+# An authority for this demo alone, a certificate for the edge and one for the origin.
+make_certificates() {
+    bash "$ROOT/tests/certs/make.sh" "$DATA.certs" &&
+        printf 'drain_s = 30\n[tls]\ncertificates = "%s"\nca_bundle = "%s/ca.pem"\n' "$DATA.certs" "$DATA.certs" >"$DATA.toml"
+}
+
+# curl checks the edge's certificate, byway the origin's; openssl s_server shows a page about each connection.
+show_tls() {
+    local address page words
+    chgrp byway "$DATA.certs"/*.key
+    start_daemon s_server "$STATE/s_server.log" ip netns exec "$ORIGIN_NS" openssl s_server -www \
+        -accept "$ORIGIN4:8443" -cert "$DATA.certs/edge-rsa.pem" -key "$DATA.certs/edge-rsa.key"
+    edit_tables '.accounts[0].zones[0] |= (.certificates = [{cert: "edge.pem", key: "edge.key"}] | .apps += [$app])' \
+        --argjson app "$(app tcp/443 "tcp://$ORIGIN4:8443" lab.example.com | jq -c '.tls = "strict"')"
+    wait_for 15 secure_page "$EDGE_IP4"
+    for address in "$EDGE_IP4" "[$EDGE_IP6]"; do
+        page=$(secure_page "$address" 2>&1)
+        words=$(grep -o 'New, TLSv1.3, Cipher is [A-Z0-9_]*' <<<"$page")
+        if [ -n "$words" ]; then
+            pass "TLS, strict, over $(family "$address")" "https://lab.example.com/ at $address; s_server says: $words"
+        else
+            fail "TLS, strict, over $(family "$address")" "${page:0:120}"
+        fi
+    done
+}
+secure_page() { fetch --cacert "$DATA.certs/ca.pem" --connect-to "::$1:" https://lab.example.com/; }
 
 show_big_transfers() {
     make_body big "$BIG_MIB"

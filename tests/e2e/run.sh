@@ -46,7 +46,7 @@ suite_geo() {
 }
 suite_tls() {
     tls_edge >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && tls_origins && tls_apps && tls_modes &&
-        tls_bad_origins && tls_clients && tls_protocols && tls_resumption && tls_transfers
+        tls_bad_origins && tls_clients && tls_new_keys && tls_protocols && tls_resumption && tls_renewal && tls_transfers
 }
 suite_proxy() { open_lab_with proxy_apps --port af_packet && start_proxy_receivers && proxy_over_tcp; }
 suite_udp() {

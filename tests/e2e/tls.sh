@@ -151,7 +151,9 @@ tls_bad_origins() {
     ends_as "an origin of TLS 1.1" "$bad" "$OLD" secure "$EDGE_IP4" "$OLD" /
     ends_as "an origin that says nothing" "originError 522 UNKNOWN HANDSHAKE_FAILED" "$SILENT" secure "$EDGE_IP4" "$SILENT" /
     ends_as "an origin that breaks TLS after the handshake" "disconnect 447 OK OK" "$BREAKS" slow_shake "$EDGE_IP4" "$BREAKS"
-    is "each is counted by its reason" "3 1 1" \
+    holds "and the client reads an alert before the reset" "tlsv1 alert internal error" \
+        grep -q 'alert internal error' <(secure "$EDGE_IP6" "$SELF" / 2>&1)
+    is "each is counted by its reason" "4 1 1" \
         "$(metric 'tls_failures.*origin_certificate') $(metric 'tls_failures.*origin_old_version') $(metric 'end="origin_tls_error"')"
 }
 slow_shake() { sleep 3 | shake "$@" -servername "$TLS_NAME" -quiet; }
@@ -181,6 +183,39 @@ tls_clients() {
 }
 old_client() { shake "$@" -cipher DEFAULT@SECLEVEL=0; }
 bad_client() { slow_shake 127.0.0.1 9000; }
+
+# What openssl does on its lines R and K: renegotiation, which byway refuses, and new keys, which go on with the data.
+tls_new_keys() {
+    ends_as "renegotiation is refused" "disconnect 490 OK OK" "$FULL12" renegotiate
+    is "new keys in TLS 1.3, then a request" "$EGRESS4 TLSv1.3" "$(new_keys | grep -a -o "^$EGRESS4 TLSv1.3")"
+}
+renegotiate() { { sleep 0.5; echo R; sleep 1; } | shake "$EDGE_IP4" "$FULL12" -servername "$TLS_NAME" -tls1_2; }
+new_keys() {
+    { sleep 0.5; echo K; sleep 0.3; printf 'GET /whoami HTTP/1.0\r\n\r\n'; sleep 1; } |
+        shake "$EDGE_IP6" "$FULL" -servername "$TLS_NAME" -tls1_3
+}
+
+# A pair renewed without the table, then one whose key is another's.
+tls_renewal() {
+    renew edge-rsa edge-rsa
+    wait_for 10 shows edge-rsa
+    holds "a renewed certificate is shown without a reload of the table" "subject=CN = edge-rsa" shows edge-rsa
+    renew edge other
+    wait_for 10 grep -q 'is not the key of the certificate' "$STATE/byway.log"
+    is "a bad pair is told by show status" true "$("$(byway_bin)" show status --json --socket "$STATE/run/byway.sock" |
+        jq '.certificate_problems[0] | contains("what was read before stays in force")')"
+    holds "and the one before stays in force" "subject=CN = edge-rsa" shows edge-rsa
+    renew edge edge
+    wait_for 10 shows edge
+    holds "a good pair again" "subject=CN = edge" shows edge
+}
+shows() { named "$EDGE_IP4" "$FLEXIBLE" | grep -qx "subject=CN = $1"; }
+# renew CERT KEY: of these names, into the place of the zone's first pair, as tools for certificates do it.
+renew() {
+    [ -d "$SCRATCH/kept" ] || cp -rp "$CERTS" "$SCRATCH/kept"
+    cp -p "$SCRATCH/kept/$1.pem" "$CERTS/new.pem" && cp -p "$SCRATCH/kept/$2.key" "$CERTS/new.key" &&
+        mv "$CERTS/new.pem" "$CERTS/edge.pem" && mv "$CERTS/new.key" "$CERTS/edge.key"
+}
 
 tls_protocols() {
     is "ALPN: the origin's h2 reaches the client" "ALPN protocol: h2" "$(alpn "$FULL")"
