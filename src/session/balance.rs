@@ -1,5 +1,6 @@
 //! Which of an app's origins a connection goes to: the one with the fewest connections of those that can be had, as
-//! this worker sees them. No worker asks another: each spreads its own connections.
+//! this worker sees them; where the targets of an SRV answer differ in weight, each in proportion to its weight. No
+//! worker asks another: each spreads its own connections.
 //!
 //! ```text
 //!             FAILURES_MAX connects in a row fail          its time is over: one connection tries
@@ -10,7 +11,8 @@
 //!
 //! An app with one origin is not looked after: there is nothing to choose, and nothing is gained by refusing. Where no
 //! origin is healthy the one that is due first is tried all the same. A refused port of a range says nothing of the
-//! others, so there only silence and unreachability count. What is kept is kept by address and first port, in a fixed
+//! others, so there only silence and unreachability count. By weight the choice walks round a circle in golden steps,
+//! so that any run of choices is close to the weights, whether connections last or not (RFC 2782 draws lots). What is kept is kept by address and first port, in a fixed
 //! number of places; an origin that finds none is used and counted as not looked after.
 
 use crate::base::limits::ORIGINS_TRACKED_MAX;
@@ -22,6 +24,10 @@ const FAILURES_MAX: u8 = 3;
 /// How long it is left alone first, and at most; each failed trial doubles it.
 const BACK_OFF_FIRST: Span = Span::from_secs(2);
 const BACK_OFF_MAX: Span = Span::from_secs(64);
+/// What a weight of 1 has of the circle; all targets of weight 0 together have 1 (RFC 2782: a very small chance).
+const WEIGHT_UNITS: u64 = 100;
+/// The golden ratio's part of a circle of 2^32: steps of it are spread evenly, however many.
+const GOLDEN_STEP: u32 = 0x9e37_79b9;
 /// How many places an origin may lie away from its own.
 const PROBES: usize = 8;
 
@@ -150,16 +156,20 @@ impl Balance {
         }
         let count = app.origins.len();
         self.turn = self.turn.wrapping_add(1);
+        let usable = |origin: &Endpoint| tried != Some(at(origin)) && !forbidden(origin.addr);
         let mut best = None;
         for step in 0..count {
             let origin = app.origins[(self.turn + step) % count];
-            if tried == Some(at(&origin)) || forbidden(origin.addr) {
+            if !usable(&origin) {
                 continue;
             }
             let rank = self.rank(origin, now);
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, origin));
             }
+        }
+        if let Some((Rank::Healthy(_), fewest)) = &mut best {
+            *fewest = self.by_weight(app, usable, now).unwrap_or(*fewest);
         }
         match best {
             Some((rank, listed)) => {
@@ -193,6 +203,30 @@ impl Balance {
                 false
             }
         }
+    }
+
+    /// The healthy origin on whose part of the circle this turn falls; `None` where weights decide nothing.
+    fn by_weight(&self, app: &App, usable: impl Fn(&Endpoint) -> bool, now: Instant) -> Option<Endpoint> {
+        let healthy = |(origin, _): &(&Endpoint, &u16)| {
+            usable(origin) && matches!(self.rank(**origin, now), Rank::Healthy(_))
+        };
+        let weighed = || app.origins.iter().zip(&app.weights).filter(healthy);
+        let sum: u64 = weighed().map(|(_, weight)| u64::from(*weight)).sum::<u64>() * WEIGHT_UNITS;
+        if sum == 0 {
+            return None;
+        }
+        let idle = weighed().filter(|(_, weight)| **weight == 0).count();
+        let circle = sum + u64::from(idle > 0);
+        let point = u64::from((self.turn as u32).wrapping_mul(GOLDEN_STEP));
+        let mut left = (point * circle) >> 32;
+        for (origin, weight) in weighed() {
+            let part = u64::from(*weight) * WEIGHT_UNITS;
+            if left < part {
+                return Some(*origin);
+            }
+            left -= part;
+        }
+        weighed().filter(|(_, weight)| **weight == 0).nth(self.turn % idle.max(1)).map(|(origin, _)| *origin)
     }
 
     fn rank(&self, origin: Endpoint, now: Instant) -> Rank {
@@ -282,8 +316,56 @@ mod tests {
             udp: crate::table::UdpOptions::default(),
             tls: TlsMode::Off,
             origins: origins.iter().map(|n| origin(*n)).collect(),
+            weights: Box::default(),
             no_origin: NoOrigin::Unresolved,
         }
+    }
+
+    /// What each of a thousand choices for origins 1 and on, of these weights, came to; every `held`th one stays.
+    fn shares(weights: &[u16], held: usize) -> Vec<usize> {
+        let numbers: Vec<u8> = (1..=weights.len() as u8).collect();
+        let app = App { weights: weights.into(), ..app(&numbers) };
+        let (mut balance, mut shares) = (Balance::default(), vec![0; weights.len()]);
+        for n in 0..1_000 {
+            let choice = choose(&mut balance, &app, 0);
+            shares[usize::from(last(Ok(choice))) - 1] += 1;
+            if n % held != 0 {
+                balance.hear(choice.place, OriginNews::Left, at(0));
+            }
+        }
+        shares
+    }
+
+    #[test]
+    fn where_weights_differ_choices_follow_them_whether_connections_last_or_not() {
+        for held in [1, 7, 1_001] {
+            let close = |weights: &[u16], expected: &[usize]| {
+                let shares = shares(weights, held);
+                let near =
+                    shares.iter().zip(expected).all(|(share, expected)| share.abs_diff(*expected) <= 5);
+                assert!(near, "{weights:?}, every {held}th held: {shares:?}");
+            };
+            close(&[10, 20, 70], &[100, 200, 700]);
+            close(&[1, 65_535], &[0, 1_000]);
+            close(&[3, 1, 0], &[748, 249, 2]);
+            close(&[0, 1, 0, 1], &[2, 495, 2, 495]);
+        }
+        assert!(shares(&[0, 1], 1)[0] > 0, "a very small chance is one");
+        assert_eq!(shares(&[0, 0, 0, 0], 1), [250; 4], "weights that say nothing: the fewest connections");
+    }
+
+    #[test]
+    fn weights_count_among_those_alone_that_can_be_had() {
+        let app = App { weights: [90, 9, 1, 0].into(), ..app(&[1, 2, 3, 4]) };
+        let mut balance = Balance::default();
+        knock_out(&mut balance, 1, 0);
+        let seen: Vec<u8> = (0..1_000).map(|_| last(Ok(choose(&mut balance, &app, 1)))).collect();
+        let count = |n| seen.iter().filter(|seen| **seen == n).count();
+        assert!(count(1) == 0 && count(2).abs_diff(900) <= 5 && count(3).abs_diff(100) <= 5, "{}", count(2));
+        let bad = |addr: Addr| addr == origin(2).addr;
+        let second = balance.choose((&app, 1000), Some(origin(3)), bad, at(1));
+        assert_eq!(last(second), 4, "the only one left");
+        assert_eq!(choose(&mut balance, &app, 3).origin, origin(1), "a trial comes before weights");
     }
 
     fn at(secs: u64) -> Instant {

@@ -25,7 +25,7 @@ impl Compiler {
             .filter_map(|(app, report)| {
                 let old = table.app(report.slot?)?;
                 let new = self.origins.origins(app, table.prefixes());
-                let same = old.origins == new.list && old.no_origin == new.none;
+                let same = old.origins == new.list && old.weights == new.weights && old.no_origin == new.none;
                 (!same).then_some((old.slot, new))
             })
             .collect();

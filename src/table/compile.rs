@@ -55,8 +55,8 @@ impl Table {
         let mut apps = self.apps.clone();
         for (slot, origins) in changes {
             if let Some(app) = apps.get_mut(slot.index()).and_then(Option::as_mut) {
-                let Origins { list, none } = origins;
-                *app = Arc::new(App { origins: list, no_origin: none, ..App::clone(app) });
+                let Origins { list, weights, none } = origins;
+                *app = Arc::new(App { origins: list, weights, no_origin: none, ..App::clone(app) });
             }
         }
         Self { prefixes: self.prefixes.clone(), apps, edges: self.edges.clone() }
@@ -79,6 +79,7 @@ fn lower(placed: &Placed<'_>, origins: Origins) -> App {
         udp: spec.udp,
         tls: spec.tls,
         origins: origins.list,
+        weights: origins.weights,
         no_origin: origins.none,
     }
 }

@@ -44,6 +44,8 @@ pub struct App {
     pub tls: TlsMode,
     /// Where its connections go; empty while none is known.
     pub origins: Box<[Endpoint]>,
+    /// The weight of each; empty where all weigh the same.
+    pub weights: Box<[u16]>,
     /// Why there is no origin, where `origins` is empty.
     pub no_origin: NoOrigin,
 }

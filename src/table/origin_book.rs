@@ -89,6 +89,8 @@ pub struct OriginBook {
 pub struct Origins {
     /// Where connections may go.
     pub list: Box<[Endpoint]>,
+    /// SRV's weight of each; empty where all weigh the same.
+    pub weights: Box<[u16]>,
     /// Why there is none, where `list` is empty.
     pub none: NoOrigin,
 }
@@ -122,8 +124,13 @@ impl OriginBook {
             Some(priority) => !candidate.down && candidate.priority == priority,
             None => true,
         };
-        let list = allowed().filter(chosen).map(|candidate| candidate.origin).collect();
-        Origins { list, none: NoOrigin::Forbidden }
+        let chosen = || allowed().filter(chosen);
+        let list = chosen().map(|candidate| candidate.origin).collect();
+        let mut weights: Vec<u16> = chosen().map(|candidate| candidate.weight).collect();
+        if best.is_none() || weights.iter().all(|weight| *weight == weights[0]) {
+            weights.clear();
+        }
+        Origins { list, weights: weights.into(), none: NoOrigin::Forbidden }
     }
 
     /// All origins that `app` could have, forbidden and down ones too.
