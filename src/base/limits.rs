@@ -70,11 +70,13 @@ pub const COMMANDS_MAX: usize = 64;
 pub const TIMERS_PER_TURN_MAX: usize = 256;
 /// Sessions that one turn looks at after a new snapshot came in.
 pub const SWEEP_PER_TURN_MAX: usize = 64;
-/// Apps and source nets whose `clientFiltered` events are gathered at once, a worker.
+/// Events of UDP clients that an origin has answered but that are not proven: told one by one a second, a worker.
+pub const UNPROVEN_EVENTS_PER_S: u32 = 100;
+/// Kinds, apps and source nets whose events are gathered at once, a worker.
 pub const FILTERED_NETS_MAX: usize = 512;
-/// Apps whose `clientFiltered` events are gathered over all other sources, a worker.
+/// Kinds and apps whose events are gathered over all other sources, a worker.
 pub const FILTERED_APPS_MAX: usize = 256;
-/// Gathered `clientFiltered` events that one turn tells.
+/// Gathered events that one turn tells.
 pub const FILTERED_TOLD_PER_TURN_MAX: usize = 64;
 /// Announcements (gratuitous ARP, unsolicited NA) that one turn sends.
 pub const ANNOUNCEMENTS_PER_TURN_MAX: usize = 16;

@@ -285,6 +285,7 @@ mod tests {
             origin_rtt: None,
             firewall: FirewallMatch::WhitelistIp(RuleSlot(4)),
             ip_firewall: true,
+            proven: true,
             count: 1,
             reason: None,
             tls: None,
@@ -365,7 +366,7 @@ mod tests {
         {
             let refused = kind == EventKind::ClientFiltered;
             let egress = event().egress.filter(|_| !refused);
-            let line = line(&Event { kind, egress, ..event() }, &facts(), "FRA", &clock());
+            let line = line(&Event { kind, egress, proven: !refused, ..event() }, &facts(), "FRA", &clock());
             let keys: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
             let (theirs, own): (Vec<_>, Vec<_>) =
                 keys.into_iter().partition(|key: &&str| key.starts_with(char::is_uppercase));

@@ -236,6 +236,7 @@ impl Session {
             origin_rtt: self.rtts[1],
             firewall: self.firewall,
             ip_firewall: self.ip_firewall,
+            proven: self.phase != Some(Phase::HalfOpen),
             count: 1,
             reason: None,
             tls: self.tls.as_ref().and_then(|tls| tls.facts.clone()),

@@ -177,12 +177,12 @@ impl WorkerMail {
         self.0.replies.capacity() - self.0.replies.len()
     }
 
-    /// Sends an event; `false` when control's queue is full, which the caller counts. To aggregates it is full sooner,
-    /// so that a flood of them leaves room for the beginnings and ends of connections.
+    /// Sends an event; `false` when control's queue is full, which the caller counts. To those of clients who may not be
+    /// who they say it is full sooner, so that a flood of them leaves room for the beginnings and ends of connections.
     #[inline]
     #[must_use]
     pub fn event(&self, event: Event) -> bool {
-        let gives_way = event.is_aggregate() && self.0.events.len() >= EVENTS_AGGREGATE_MAX;
+        let gives_way = !event.proven && self.0.events.len() >= EVENTS_AGGREGATE_MAX;
         !gives_way && self.0.events.push(event).is_ok()
     }
 }
@@ -216,6 +216,7 @@ mod tests {
             origin_rtt: None,
             firewall: FirewallMatch::Unknown,
             ip_firewall: true,
+            proven: matches!(kind, EventKind::Connect | EventKind::Disconnect),
             count: 1,
             reason: Some(DropReason::FirewallBlocked),
             tls: None,

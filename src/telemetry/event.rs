@@ -187,7 +187,9 @@ pub struct Event {
     pub firewall: FirewallMatch,
     /// Whether the firewall was on for the app.
     pub ip_firewall: bool,
-    /// How many packets this event stands for; more than one only for `ClientFiltered`.
+    /// Whether the client has shown that its address is its own; what others bring about is gathered when it is much.
+    pub proven: bool,
+    /// How many packets or sessions this event stands for; more than one only where it is gathered.
     pub count: u32,
     /// The drop reason behind it, where one frame brought it about.
     pub reason: Option<DropReason>,
@@ -196,9 +198,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether it tells of packets that no session was opened for, perhaps many: such events give way to those of
-    /// connections.
+    /// Whether it tells of a source net's packets or sessions, perhaps many, and not of one connection.
     pub const fn is_aggregate(&self) -> bool {
-        matches!(self.kind, EventKind::ClientFiltered) && self.egress.is_none()
+        !self.proven && self.egress.is_none()
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn pass_firewall<P: Port>(
     }
     exit.page.add_app(app.slot, AppCounter::Refused, 1);
     let whence = snapshot.whences.find(key.src);
-    exit.client_filtered(&Event { whence, ..filtered_event(exit, app, key, said) });
+    exit.gather(&Event { whence, ..filtered_event(exit, app, key, said) });
     Err(DropReason::FirewallBlocked)
 }
 
@@ -79,6 +79,7 @@ fn filtered_event<P: Port>(exit: &Exit<P>, app: &App, key: &FlowKey, firewall: F
         origin_rtt: None,
         firewall,
         ip_firewall: true,
+        proven: false,
         count: 1,
         reason: Some(DropReason::FirewallBlocked),
         tls: None,

@@ -14,10 +14,11 @@ use super::locals::Locals;
 use super::neighbor::{Neighbors, Path};
 use super::origins::Origins;
 use super::outbox::{Flushed, Outbox};
+use super::rate::RateLimit;
 use super::routes::Routes;
 use super::waiting::Waiting;
 use super::{Ledger, Settings};
-use crate::base::limits::FRAME_BYTES_MAX;
+use crate::base::limits::{FRAME_BYTES_MAX, UNPROVEN_EVENTS_PER_S};
 use crate::base::{Addr, AppSlot, DropReason, Endpoint, Fate, Hop, Instant, PortId, WorkerId};
 use crate::port::{ChecksumOffload, Frame, Port, TxMeta};
 use crate::session::{Choice, Net, NoChoice, OriginNews, OriginPlace};
@@ -50,6 +51,8 @@ pub(super) struct Exit<P: Port> {
     pub neighbors: Neighbors,
     pub waiting: Waiting<P::Frame>,
     pub filtered: Filtered,
+    /// Events of answered but unproven clients that are told one by one.
+    unproven_rate: RateLimit,
     pub page: PageWriter,
     pub ledger: Ledger,
     pub mail: WorkerMail,
@@ -82,6 +85,7 @@ impl<P: Port> Exit<P> {
             neighbors: Neighbors::new(words(secret)),
             waiting: Waiting::new(),
             filtered: Filtered::default(),
+            unproven_rate: RateLimit::new(UNPROVEN_EVENTS_PER_S, UNPROVEN_EVENTS_PER_S),
             page,
             ledger: Ledger::default(),
             mail,
@@ -184,8 +188,9 @@ impl<P: Port> Exit<P> {
         }
     }
 
-    /// Tells of a refused client, at most one event an app, source net and interval.
-    pub fn client_filtered(&mut self, event: &Event) {
+    /// Tells of what a client brought about whose address may be forged: at most one event a kind, app, source net and
+    /// interval.
+    pub fn gather(&mut self, event: &Event) {
         match self.filtered.gather(event) {
             Telling::Now => self.tell(event.clone()),
             Telling::Later => {}
@@ -193,7 +198,7 @@ impl<P: Port> Exit<P> {
         }
     }
 
-    /// Tells of the refusals whose interval is over.
+    /// Tells of what was gathered whose interval is over.
     pub fn tell_filtered(&mut self) {
         let (mail, page) = (&self.mail, &self.page);
         self.filtered.tell(self.now, |event| {
@@ -325,8 +330,15 @@ impl<P: Port> Net for Exit<P> {
         self.origins.hear(place, news, self.now)
     }
 
+    /// Sessions of clients that may be who they say are told one by one, those of unproven ones up to a rate; others,
+    /// and those that nobody answered, are gathered.
     fn event(&mut self, event: Event) {
-        self.tell(event);
+        let answered = event.connected_at.is_some();
+        if event.proven || answered && self.unproven_rate.allow(self.now) {
+            self.tell(event);
+        } else {
+            self.gather(&Event { egress: None, ..event });
+        }
     }
 
     fn refused(&mut self, reason: DropReason) {

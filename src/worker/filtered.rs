@@ -1,32 +1,33 @@
-//! `clientFiltered` events, one per app, source net (/24, /48) and interval, so that a blocked flood cannot flood the
-//! log and a spoofed one cannot fill a disk.
+//! Events that a client with a forged address could bring about: refused packets, UDP sessions that the origin never
+//! answered, and those of unproven UDP clients beyond a rate. One per kind, app, source net (/24, /48) and interval, so
+//! that a blocked flood cannot flood the log and a spoofed one cannot fill a disk.
 //!
 //! ```text
-//!  refusal --> (app, net of its source)  --no place--> (app, any source) --no place--> counted as lost
-//!                 first: told at once                     first: told at once
+//!  event --> (kind, app, net of its source)  --no place--> (kind, app, any source) --no place--> counted as lost
+//!                 first: told at once                         first: told at once
 //!                 then: counted, told as one event when the interval ends
 //! ```
-//! Both tables are small and fixed. A place comes free after an interval without a refusal.
+//! Both tables are small and fixed. A place comes free after an interval without an event.
 
 use crate::base::limits::{FILTERED_APPS_MAX, FILTERED_NETS_MAX, FILTERED_TOLD_PER_TURN_MAX};
 use crate::base::{Addr, AppSlot, Instant, Span};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, EventKind, Status};
 
-/// How long refusals of one app and net are gathered into one event.
+/// How long what happens to one app and net is gathered into one event.
 pub const FILTERED_INTERVAL: Span = Span::from_secs(10);
 /// The intervals end together, so that the tables are walked about once in this span.
 const TICK: Span = Span::from_secs(1);
 /// How many places a key may lie away from its own.
 const PROBES: usize = 8;
 
-/// The refusals gathered.
+/// The events gathered.
 #[derive(Debug)]
 pub struct Filtered {
     nets: Gatherer,
     apps: Gatherer,
 }
 
-/// What to do with a refusal that was just gathered.
+/// What to do with an event that was just gathered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Telling {
     /// Tell of it: it is the first in a while.
@@ -37,8 +38,9 @@ pub enum Telling {
     NoRoom,
 }
 
-/// An app, and the net of the source; no net stands for all sources that found no place of their own.
-type Key = (AppSlot, Option<u64>);
+/// What happened, to which app, and the net of the source; no net stands for all sources that found no place of their
+/// own.
+type Key = (EventKind, Status, AppSlot, Option<u64>);
 
 #[derive(Debug)]
 struct Gatherer {
@@ -52,7 +54,7 @@ struct Gatherer {
 struct Gathered {
     key: Key,
     ends: Instant,
-    /// The last refusal of the interval, its count that of all; `None` when there was none since the last event.
+    /// The last one of the interval, its count and bytes those of all; `None` when there was none since the last event.
     pending: Option<Event>,
 }
 
@@ -63,10 +65,11 @@ impl Default for Filtered {
 }
 
 impl Filtered {
-    /// Takes one refusal (`event.count` 1).
+    /// Takes one event (`count` 1).
     pub fn gather(&mut self, event: &Event) -> Telling {
-        match self.nets.gather((event.app, Some(net_of(event.client.addr))), event) {
-            Telling::NoRoom => self.apps.gather((event.app, None), event),
+        let key = |net| (event.kind, event.status, event.app, net);
+        match self.nets.gather(key(Some(net_of(event.client.addr))), event) {
+            Telling::NoRoom => self.apps.gather(key(None), event),
             told @ (Telling::Now | Telling::Later) => told,
         }
     }
@@ -92,9 +95,14 @@ impl Gatherer {
         let Some(at) = self.place(key) else { return Telling::NoRoom };
         match &mut self.places[at] {
             Some(gathered) => {
-                let before = gathered.pending.as_ref().map_or(0, |pending| pending.count);
-                let count = before.saturating_add(event.count);
-                gathered.pending = Some(Event { count, ..event.clone() });
+                let before = gathered.pending.as_ref();
+                let before = before.map_or((0, 0, 0), |all| (all.count, all.client_bytes, all.origin_bytes));
+                gathered.pending = Some(Event {
+                    count: before.0.saturating_add(event.count),
+                    client_bytes: before.1.saturating_add(event.client_bytes),
+                    origin_bytes: before.2.saturating_add(event.origin_bytes),
+                    ..event.clone()
+                });
                 Telling::Later
             }
             empty @ None => {
@@ -136,7 +144,9 @@ impl Gatherer {
 
     /// Where the key lies, or a free place near its own.
     fn place(&self, key: Key) -> Option<usize> {
-        let mixed = (u64::from(key.0.0) << 32 ^ key.1.unwrap_or(0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (kind, status, app, net) = key;
+        let what = (kind as u64) << 56 ^ (status as u64) << 40;
+        let mixed = (what ^ u64::from(app.0) << 32 ^ net.unwrap_or(0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let first = (mixed >> 32) as usize % self.places.len();
         let near = (0..PROBES).map(|step| (first + step) % self.places.len());
         let holds = |at: &usize| self.places[*at].as_ref().is_some_and(|held| held.key == key);
@@ -162,7 +172,7 @@ fn end_of_interval(now: Instant) -> Instant {
 mod tests {
     use super::*;
     use crate::base::{Endpoint, RuleSlot, Whence, WorkerId};
-    use crate::telemetry::{EventKind, FirewallMatch, Status};
+    use crate::telemetry::FirewallMatch;
 
     fn refusal(app: u32, source: u32, at_s: u64) -> Event {
         let client = Endpoint { addr: Addr::v4(source.to_be_bytes()), port: 1 };
@@ -185,6 +195,7 @@ mod tests {
             origin_rtt: None,
             firewall: FirewallMatch::BlockIp(RuleSlot(0)),
             ip_firewall: true,
+            proven: false,
             count: 1,
             reason: None,
             tls: None,
@@ -238,6 +249,25 @@ mod tests {
         assert_eq!((packets, filtered.deadline()), (flood, None), "no packet is forgotten");
         let most = 5 * (FILTERED_NETS_MAX + FILTERED_APPS_MAX);
         assert!(told <= most, "{told} events in 30 s, at most {most}");
+    }
+
+    #[test]
+    fn other_kinds_are_gathered_apart_and_bytes_add_up() {
+        let mut filtered = Filtered::default();
+        let unanswered = |bytes| Event {
+            kind: EventKind::OriginError,
+            status: Status::OriginConnectTimeout,
+            client_bytes: bytes,
+            ..refusal(3, NET, 1)
+        };
+        assert_eq!(filtered.gather(&refusal(3, NET, 1)), Telling::Now);
+        assert_eq!(filtered.gather(&unanswered(10)), Telling::Now);
+        for bytes in [5, 6, 7] {
+            assert_eq!(filtered.gather(&unanswered(bytes)), Telling::Later);
+        }
+        let mut told = Vec::new();
+        filtered.tell(at(11), |event| told.push((event.kind, event.count, event.client_bytes)));
+        assert_eq!(told, [(EventKind::OriginError, 3, 18)]);
     }
 
     #[test]

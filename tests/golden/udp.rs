@@ -304,6 +304,41 @@ fn sessions_end_by_idleness_sooner_while_nobody_answers() {
 }
 
 #[test]
+fn a_spoofed_flood_at_a_silent_origin_or_an_answering_one_is_told_of_in_a_bounded_number_of_events() {
+    let flood = |scene: &mut Scene, n: u16, answered: bool| {
+        let src = format!("10.{}.{}.9", n % 4, n % 100);
+        for _ in 0..3 {
+            let frame = eth().ip4(src.as_str(), EDGE_IPS[0]).udp(n + 1, 53).payload(b"xy").bytes();
+            let sent = scene.one(&frame).expect("relayed");
+            if answered {
+                scene.answer(&sent, b"z").expect("relayed back");
+                return;
+            }
+        }
+    };
+    let mut scene = Scene::with(LabApp::DNS, &[], |settings| settings.sessions_max = 4_096);
+    (0..2_000).for_each(|n| flood(&mut scene, n, false));
+    scene.pass(40);
+    let events = scene.events();
+    let all: u32 = events.iter().map(|event| event.count).sum();
+    assert_eq!((scene.sessions(), all), (0, 2_000), "each is counted");
+    assert!(events.iter().all(|event| event.status == Status::OriginConnectTimeout && event.is_aggregate()));
+    assert!((100..=250).contains(&events.len()), "100 nets, the first at once: {}", events.len());
+    assert_eq!(events.iter().map(|event| event.client_bytes).sum::<u64>(), 3 * 2 * 2_000);
+
+    (0..2_000).for_each(|n| flood(&mut scene, n, true));
+    scene.pass(100);
+    let events = scene.events();
+    for kind in [EventKind::Connect, EventKind::Disconnect] {
+        let of_kind = || events.iter().filter(|event| event.kind == kind);
+        assert_eq!(of_kind().map(|event| event.count).sum::<u32>(), 2_000, "{kind:?}");
+        let gathered = of_kind().filter(|event| event.is_aggregate()).count();
+        assert!((100..=300).contains(&gathered), "{kind:?}: {gathered}");
+        assert!((100..=600).contains(&(of_kind().count() - gathered)), "a hundred a second are told singly");
+    }
+}
+
+#[test]
 fn a_full_table_lets_the_unanswered_go_first_then_the_unproven_and_then_refuses() {
     let mut scene = Scene::with(LabApp::DNS, &[], |settings| settings.sessions_max = 3);
     let proven = scene.proven(0, 1);

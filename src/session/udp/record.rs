@@ -179,6 +179,7 @@ impl Session {
             origin_rtt: None,
             firewall: self.firewall,
             ip_firewall: self.ip_firewall,
+            proven: self.trust == Trust::Proven,
             count: 1,
             reason: None,
             tls: None,
