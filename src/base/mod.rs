@@ -6,6 +6,7 @@ mod fate;
 pub mod frozen_map;
 mod id;
 pub mod limits;
+pub mod outside;
 mod probe;
 mod rng;
 mod slab;

@@ -1,11 +1,12 @@
 //! `byway check`: is this file right, and what would it bring about?
 
 use super::args::CheckArgs;
-use super::command::{complain, fail, tell};
+use super::command::{complain, fail, tell, tell_json};
 use super::run::{folder_of, reserved};
 use super::secret::Secret;
 use super::show::app_table;
 use super::whereabouts::lab;
+use crate::base::outside::OneLine;
 use crate::control::certificates::CertificateStore;
 use crate::control::config::Problem;
 use crate::control::config::boot::{self, BootSpec, MemoryEstimate};
@@ -35,10 +36,10 @@ struct Report {
 
 fn answer(args: &CheckArgs, checked: Result<Report, Vec<String>>) -> ExitCode {
     match checked {
-        Ok(report) if args.json => tell(format_args!("{:#}", report.json)),
+        Ok(report) if args.json => tell_json(&report.json),
         Ok(report) => tell(report.text),
         Err(lines) if args.json => {
-            tell(format_args!("{:#}", json!({ "ok": false, "errors": lines })));
+            tell_json(&json!({ "ok": false, "errors": lines }));
             ExitCode::FAILURE
         }
         Err(lines) => {
@@ -101,7 +102,7 @@ fn check_table(args: &CheckArgs) -> Result<Report, Vec<String>> {
     let mut text = String::new();
     for warning in &loaded.warnings {
         // Writing into a string does not fail.
-        let _ = writeln!(text, "warning: {warning}");
+        let _ = writeln!(text, "warning: {}", OneLine(warning));
     }
     let apps = app_table(&json!(rows));
     let _ = write!(text, "{apps}\nthe table file is right: {}", summary(&loaded));
@@ -148,5 +149,5 @@ fn boot_text(spec: &BootSpec, warnings: &[String]) -> String {
     lines.push(format!("tables: {}", spec.tables.display()));
     lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.push("the boot config is right".into());
-    lines.join("\n")
+    lines.iter().map(|line| OneLine(line).to_string()).collect::<Vec<_>>().join("\n")
 }

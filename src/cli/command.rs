@@ -2,8 +2,9 @@
 
 use super::args::{BenchCommand, Cli, Command, ConfigCommand};
 use super::{bench, check, init, inspect, replay, rules, run, show, whereabouts};
-use crate::control::log::OneLine;
+use crate::base::outside::{OneLine, plain_json};
 use clap::Parser;
+use serde_json::Value;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
@@ -42,7 +43,12 @@ pub fn complain(what: impl Display) {
     let _ = writeln!(std::io::stderr(), "byway: error: {}", OneLine(what));
 }
 
-/// Writes to standard output; a reader that went away (`| head`) is no failure.
+/// Writes JSON to standard output.
+pub fn tell_json(value: &Value) -> ExitCode {
+    tell(plain_json(format!("{value:#}")))
+}
+
+/// Writes text whose outside parts are escaped to standard output; a reader that went away (`| head`) is no failure.
 pub fn tell(text: impl Display) -> ExitCode {
     match writeln!(std::io::stdout(), "{text}") {
         Ok(()) => ExitCode::SUCCESS,

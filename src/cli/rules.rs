@@ -2,8 +2,9 @@
 
 use super::args::{RulesAt, RulesCommand, SocketArgs};
 use super::client::Client;
-use super::command::{fail, tell};
+use super::command::{fail, tell, tell_json};
 use super::show::rule_table;
+use crate::base::outside::OneLine;
 use crate::control::ask::{Ask, RulesPage, SESSIONS_PER_REPLY_MAX};
 use crate::control::config::tables::{one_configuration, one_rule};
 use crate::firewall::{RuleSpec, Target};
@@ -34,7 +35,7 @@ pub fn run(command: &RulesCommand) -> ExitCode {
 
 fn list(json: bool, socket: &SocketArgs) -> ExitCode {
     match Client::connect(&socket.socket).and_then(|mut client| all_rules(&mut client)) {
-        Ok(rules) if json => tell(format_args!("{:#}", json!({ "ok": true, "rules": rules }))),
+        Ok(rules) if json => tell_json(&json!({ "ok": true, "rules": rules })),
         Ok(rules) => tell(rule_table(&rules)),
         Err(why) => fail(why),
     }
@@ -59,8 +60,8 @@ type Wanted = Result<(Target, Option<RuleSpec>), String>;
 
 fn change(at: &RulesAt, wanted: impl Iterator<Item = Wanted>) -> ExitCode {
     match scope_of(at).and_then(|scope| send(at, &scope, wanted.collect::<Result<_, _>>()?)) {
-        Ok(reply) if at.json => tell(format_args!("{reply:#}")),
-        Ok(reply) => tell(format_args!("in force: {}", reply["summary"].as_str().unwrap_or("?"))),
+        Ok(reply) if at.json => tell_json(&reply),
+        Ok(reply) => tell(format_args!("in force: {}", OneLine(reply["summary"].as_str().unwrap_or("?")))),
         Err(why) => fail(why),
     }
 }

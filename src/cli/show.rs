@@ -2,7 +2,7 @@
 
 use super::args::{ShowArgs, ShowWhat};
 use super::client::Client;
-use super::command::{fail, tell};
+use super::command::{fail, tell, tell_json};
 use super::text::TextTable;
 use crate::control::ask::{Ask, SESSIONS_PER_REPLY_MAX, SessionsAsk};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ pub fn rule_table(list: &Value) -> String {
 pub fn run(args: &ShowArgs) -> ExitCode {
     let answer = Client::connect(&args.socket.socket).and_then(|mut client| ask(&mut client, args.what));
     match answer {
-        Ok(value) if args.json => tell(format_args!("{value:#}")),
+        Ok(value) if args.json => tell_json(&value),
         Ok(value) => tell(shown(args.what, &value)),
         Err(why) => fail(why),
     }

@@ -1,5 +1,6 @@
 //! Tables for people: columns as wide as their widest cell, numbers to the right.
 
+use crate::base::outside::OneLine;
 use std::fmt::Write;
 
 /// Rows under a header.
@@ -13,9 +14,9 @@ impl TextTable {
         Self { rows: vec![heads.iter().map(|head| (*head).to_owned()).collect()] }
     }
 
-    /// Adds a row; control characters of outside text are escaped.
+    /// Adds a row; outside text is escaped and cut.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let escaped = cells.into_iter().map(|cell| crate::control::log::OneLine(cell).to_string());
+        let escaped = cells.into_iter().map(|cell| OneLine(cell).to_string());
         self.rows.push(escaped.collect());
     }
 
@@ -57,6 +58,9 @@ mod tests {
         let mut table = TextTable::new(&["name", "frames"]);
         table.row(["north".to_owned(), "12345678".to_owned()]);
         table.row(["s\n".to_owned(), "7".to_owned()]);
+        table.row(["\u{202e}x".to_owned(), "0".to_owned()]);
+        assert!(table.text().ends_with("\n\\u{202e}x         0"), "{}", table.text());
+        table.rows.pop();
         assert_eq!(table.text(), "name     frames\nnorth  12345678\ns\\n           7");
     }
 }

@@ -3,7 +3,7 @@
 use super::args::{ProtoArg, WhereArgs};
 use super::check::{boot_spec, table};
 use super::client::Client;
-use super::command::{fail, tell};
+use super::command::{fail, tell, tell_json};
 use super::show::fields;
 use crate::control::ask::{Ask, WhereAsk};
 use crate::control::whereabouts::{Surroundings, answer};
@@ -26,7 +26,7 @@ pub fn run(args: &WhereArgs) -> ExitCode {
     let from_files = args.config.is_some() || args.tables.is_some();
     let found = if from_files { ask_files(args, &ask) } else { ask_running(args, ask) };
     match found {
-        Ok(value) if args.json => tell(format_args!("{value:#}")),
+        Ok(value) if args.json => tell_json(&value),
         Ok(value) => tell(fields(&value)),
         Err(lines) => fail(lines),
     }

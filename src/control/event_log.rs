@@ -6,6 +6,7 @@ use super::event_file::{EventFile, Rotation};
 use super::event_push::{EventPush, PushCounts};
 use super::log;
 use super::timestamp::WallClock;
+use crate::base::outside::plain_json;
 use crate::base::{Endpoint, Instant};
 use crate::telemetry::{Event, EventKind};
 use serde_json::{Map, Value, json};
@@ -125,8 +126,7 @@ impl EventLog {
         }
         let line = line(event, app, &self.site, clock);
         let start = self.chunk.len();
-        // A JSON value of strings and numbers always serialises into memory.
-        let _ = serde_json::to_writer(&mut self.chunk, &line);
+        self.chunk.extend_from_slice(plain_json(line.to_string()).as_bytes());
         self.chunk.push(b'\n');
         if let Some(push) = &mut self.push {
             push.push(&self.chunk[start..], event.at.millis());
@@ -322,6 +322,22 @@ mod tests {
         ] {
             assert_eq!(line[name], value, "{name}");
         }
+    }
+
+    #[test]
+    fn hostile_words_reach_no_terminal_and_read_back_the_same() {
+        let id = "a\u{1b}[2J\u{9b}\u{202e}\n\u{2028}";
+        let folder = std::env::temp_dir().join(format!("byway-hostile-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let path = folder.join("e.jsonl");
+        let mut log = EventLog::open(EventsTarget::File(path.clone()), NEVER, "");
+        log.push(&event(), &AppFacts { id: id.into(), ..facts() }, &clock());
+        drop(log);
+        let text = std::fs::read_to_string(&path).expect("written");
+        std::fs::remove_dir_all(&folder).expect("removed");
+        assert!(text.trim_end().chars().all(crate::base::outside::is_plain), "{text}");
+        let read: Value = serde_json::from_str(&text).expect("one JSON object");
+        assert_eq!(read["Application"], id);
     }
 
     /// The dataset's fields, as its page lists them.

@@ -3,6 +3,7 @@
 
 use super::bounded::BoundedListener;
 use super::desk::{Desk, Inquiry, Readiness};
+use crate::base::outside::OneLine;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -90,10 +91,17 @@ async fn healthz(State(desk): State<Desk>) -> impl IntoResponse {
 async fn readyz(State(desk): State<Desk>) -> impl IntoResponse {
     match inquire(&desk, Inquiry::Ready).await {
         Some(Readiness::Ready) => (StatusCode::OK, "ready\n".to_owned()),
-        Some(Readiness::Degraded(why)) => (StatusCode::OK, format!("degraded\n{}\n", why.join("\n"))),
-        Some(Readiness::NotReady(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{why}\n")),
+        Some(Readiness::Degraded(why)) => (StatusCode::OK, format!("degraded\n{}", lines(&why))),
+        Some(Readiness::NotReady(why)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{}", lines(&[why])))
+        }
         None => (StatusCode::SERVICE_UNAVAILABLE, "not ready\nthe control loop does not answer\n".to_owned()),
     }
+}
+
+/// Reasons, a line each.
+fn lines(reasons: &[String]) -> String {
+    reasons.iter().map(|reason| format!("{}\n", OneLine(reason))).collect()
 }
 
 async fn inquire<T>(desk: &Desk, inquiry: impl FnOnce(oneshot::Sender<T>) -> Inquiry) -> Option<T> {

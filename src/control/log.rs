@@ -1,8 +1,9 @@
-//! Log lines on standard error: one line each, the level in words, outside text escaped by whoever passes it in.
+//! Log lines on standard error: one line each, the level in words, outside text escaped and cut on the way out.
 //!
 //! Where standard error is the journal (`JOURNAL_STREAM` names it) a line starts with the journal's mark of its level.
 
-use std::fmt::{self, Display};
+use crate::base::outside::OneLine;
+use std::fmt::Display;
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -66,31 +67,4 @@ pub fn warning(text: impl Display) {
 /// Says what does not work.
 pub fn error(text: impl Display) {
     say(Level::Error, text);
-}
-
-/// A text whose control characters are escaped, so that it stays one line and moves no terminal.
-pub struct OneLine<T>(pub T);
-
-impl<T: Display> Display for OneLine<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        for letter in text.chars() {
-            if letter.is_control() {
-                write!(f, "{}", letter.escape_default())?;
-            } else {
-                fmt::Write::write_char(f, letter)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_stays_one_line_whatever_is_in_it() {
-        assert_eq!(OneLine("a\nb\u{1b}[2Jc").to_string(), "a\\nb\\u{1b}[2Jc");
-    }
 }

@@ -3,6 +3,7 @@
 
 use super::ask::{Ask, refusal};
 use super::desk::{Desk, Inquiry};
+use crate::base::outside::plain_json;
 use serde_json::Value;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -99,7 +100,7 @@ async fn client(stream: UnixStream, desk: &Desk) -> io::Result<()> {
         } else {
             refusal(format!("a request line is at most {LINE_BYTES_MAX} bytes"))
         };
-        let mut text = reply.to_string();
+        let mut text = plain_json(reply.to_string());
         text.push('\n');
         match timeout(PATIENCE, write.write_all(text.as_bytes())).await {
             Ok(written) => written?,

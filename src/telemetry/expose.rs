@@ -4,6 +4,7 @@
 //! (ports, readiness). A family is told before its samples, and only once.
 
 use super::{AppCounter, Counter, Gauge, Meta, PageReader, SpanHistogram};
+use crate::base::outside::is_plain;
 use crate::base::{AppSlot, DropReason, RuleSlot};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -174,7 +175,8 @@ impl PrometheusText {
                 '\\' => self.text.push_str("\\\\"),
                 '"' => self.text.push_str("\\\""),
                 '\n' => self.text.push_str("\\n"),
-                plain => self.text.push(plain),
+                plain if is_plain(plain) => self.text.push(plain),
+                other => self.put(format_args!("\\{}", other.escape_unicode())),
             }
         }
         self.text.push('"');
@@ -280,6 +282,13 @@ mod tests {
         }
         assert!(!sink.text.contains("rule1"), "a rule without hits is left out");
         assert!(sink.text.ends_with('\n'));
+    }
+
+    #[test]
+    fn a_hostile_label_moves_no_terminal() {
+        let mut sink = PrometheusText::default();
+        sink.put_label("rule", "\u{1b}[2J\u{202e}ü");
+        assert_eq!(sink.text, "rule=\"\\\\u{1b}[2J\\\\u{202e}ü\"");
     }
 
     #[test]

@@ -65,6 +65,47 @@ fn config_init_writes_a_file_that_check_likes_and_never_overwrites_one() {
 }
 
 #[test]
+fn hostile_words_of_a_file_reach_no_terminal_by_any_way_out() {
+    let folder = Folder::new("hostile");
+    let hostile = "\u{1b}[2J\u{7f}\u{9b}\u{202e}\u{2028}\u{200b}";
+    let plain =
+        |text: &str| text.chars().all(|letter| letter == '\n' || byway::base::outside::is_plain(letter));
+    let json = |text: &str| serde_json::to_string(text).expect("a text");
+    let app = format!(
+        r#"{{"protocol":"tcp/22","dns":{{"type":"ADDRESS","name":"a.example.com"}},{}:1,
+        "origin_direct":["tcp://192.0.2.1:22"],"edge_ips":{{"type":"static","ips":["198.51.100.10"]}}}}"#,
+        json(&format!("key{hostile}"))
+    );
+    let good = format!(r#"{{"prefixes":["198.51.100.0/24"],"apps":[{app}]}}"#);
+    let bad = good.replace("tcp://192.0.2.1:22", json(&format!("word{hostile}")).trim_matches('"'));
+    let config = folder.file("edge.toml");
+    fs::write(&config, format!("lab = {}\n\"key\\u202e\\u001b\" = 1\n", json(hostile))).expect("written");
+    let name = |name: &str| folder.file(&format!("{name}\u{1b}[1m\u{202e}.json"));
+    for (name, text, word) in [("good", &good, "key"), ("bad", &bad, "word")] {
+        let path = folder.0.join(name);
+        fs::write(&path, text).expect("written");
+        let path = path.display().to_string();
+        let said = byway(&["check", &path]);
+        let told = [out(&said), err(&said)].concat();
+        assert!(plain(&told) && told.contains(word), "{told:?}");
+        let machine = out(&byway(&["check", "--json", &path]));
+        assert!(plain(&machine), "{machine:?}");
+        let read: Value = serde_json::from_str(&machine).expect("JSON");
+        assert_eq!(read["ok"], name == "good");
+        if name == "good" {
+            let warnings = read["warnings"].to_string();
+            assert!(warnings.contains('\u{202e}'), "a program gets the very pointer: {warnings}");
+        }
+    }
+    for path in [config, name("none")] {
+        let said = byway(&["check", &path]);
+        assert!(plain(&err(&said)) && !said.status.success(), "{:?}", err(&said));
+        let machine = out(&byway(&["check", "--json", &path]));
+        assert!(plain(&machine) && serde_json::from_str::<Value>(&machine).is_ok(), "{machine:?}");
+    }
+}
+
+#[test]
 fn check_says_all_that_is_wrong_and_ends_with_one() {
     let folder = Folder::new("check");
     let path = folder.file("edge.toml");

@@ -5,7 +5,7 @@ use super::learn::Learned;
 use crate::base::DropReason;
 use crate::cli::args::ReplayArgs;
 use crate::cli::check::{boot_spec, table};
-use crate::cli::command::{fail, tell};
+use crate::cli::command::{fail, tell, tell_json};
 use crate::port::pcap::{PcapError, PcapReader, PcapWriter};
 use crate::telemetry::{Counter, PageReader};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 /// Replays and tells what happened.
 pub fn run(args: &ReplayArgs) -> ExitCode {
     match replay(args) {
-        Ok(summary) if args.json => tell(format_args!("{summary:#}")),
+        Ok(summary) if args.json => tell_json(&summary),
         Ok(summary) => tell(crate::cli::show::fields(&summary)),
         Err(why) => fail(why),
     }

@@ -1,6 +1,7 @@
 //! A TOML table read key by key: each wrong value becomes a problem with its path and line, and reading goes on.
 //! Keys that nobody asked for are problems too, with the nearest known name as a hint.
 
+use crate::base::outside::quoted;
 use crate::control::config::Problems;
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
@@ -273,7 +274,7 @@ pub fn parsed<T: FromStr>(what: &'static str) -> impl Fn(&DeValue) -> Read<T> {
 /// A value as the operator wrote it, short and escaped.
 pub fn shown(value: &DeValue) -> String {
     match value.as_str() {
-        Some(text) => format!("\"{}\"", text.chars().take(60).collect::<String>().escape_debug()),
+        Some(text) => quoted(text),
         None => format!("this {}", value.type_str()),
     }
 }

@@ -6,10 +6,10 @@ use super::json::Place;
 use crate::control::config::Problem;
 use std::fmt;
 
+pub(super) use crate::base::outside::quoted as shown;
+
 /// How many errors, and how many messages, are kept.
 const KEPT_MAX: usize = 1000;
-/// How much of an outside text is shown.
-const SHOWN_CHARS_MAX: usize = 80;
 
 /// One thing wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,7 +52,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// Notes an error without a code.
+    /// Notes an error without a code of its own.
     pub fn error(&mut self, at: &Place<'_>, text: impl fmt::Display) {
         self.push(at, None, text);
     }
@@ -101,7 +101,12 @@ impl Faults {
     }
 
     fn push(&mut self, at: &Place<'_>, code: Option<Code>, text: impl fmt::Display) {
-        self.keep(TableError { pointer: at.to_string(), code, line: None, text: text.to_string() });
+        self.keep(TableError {
+            pointer: at.to_string(),
+            code,
+            line: None,
+            text: text.to_string(),
+        });
     }
 
     fn keep(&mut self, error: TableError) {
@@ -111,13 +116,6 @@ impl Faults {
             self.errors.push(error);
         }
     }
-}
-
-/// An outside text as it is shown: in quotes, escaped, cut.
-pub(super) fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-    let dots = if cut.len() < text.len() { "..." } else { "" };
-    format!("\"{}{dots}\"", cut.escape_debug())
 }
 
 impl From<TableError> for Problem {
