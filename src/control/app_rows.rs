@@ -4,7 +4,7 @@ use super::life::Control;
 use super::workshop::Loaded;
 use crate::base::{OsClock, ProbeOutcome, Span};
 use crate::snapshot::AppReport;
-use crate::table::{AppSpec, Candidate, OriginBook, OriginName, OriginSpec};
+use crate::table::{AppProbe, AppSpec, Candidate, OriginBook, OriginName, OriginSpec};
 use crate::telemetry::{AppCounter, PageReader};
 use serde_json::{Value, json};
 
@@ -38,6 +38,7 @@ fn row((account, zone): (&str, &str), app: &AppSpec, report: &AppReport, pages: 
         "tls": app.tls.name(),
         "proxy_protocol": app.proxy_protocol.name(),
         "traffic_type": app.traffic_type.name(),
+        "probe": app.probe.map_or("default", AppProbe::name),
         "state": report.state.name(),
         "reasons": reasons,
     });

@@ -150,6 +150,15 @@ impl Default for UdpOptions {
     }
 }
 
+/// An app's own word on active probes of its origins.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AppProbe {
+    /// They are probed, however many.
+    On,
+    /// They are not, and what probes for other apps find is not heeded.
+    Off,
+}
+
 /// One app.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppSpec {
@@ -181,6 +190,8 @@ pub struct AppSpec {
     pub edge_ips: EdgeIps,
     /// What dynamic edge addresses it was given; never written, and empty as read.
     pub leased: Box<[Addr]>,
+    /// byway's own `probe`: whether its origins are probed; `None`: as the boot config says.
+    pub probe: Option<AppProbe>,
     /// `argo_smart_routing`: kept and shown, acts on nothing.
     pub argo_smart_routing: bool,
     /// byway's own switch: carry the app even without the fields that this build does not act on.
@@ -237,6 +248,7 @@ words!(DnsKind { Address = "ADDRESS", Cname = "CNAME", });
 words!(ProxyProtocol { Off = "off", V1 = "v1", V2 = "v2", Simple = "simple", });
 words!(TlsMode { Off = "off", Flexible = "flexible", Full = "full", Strict = "strict", });
 words!(OriginTlsName { App = "app", Origin = "origin", });
+words!(AppProbe { On = "on", Off = "off", });
 words!(TrafficType { Direct = "direct", Http = "http", });
 words!(Connectivity { All = "all", Ipv4 = "ipv4", Ipv6 = "ipv6", });
 

@@ -16,8 +16,8 @@ mod special;
 mod state;
 
 pub use app_spec::{
-    AppId, AppSpec, Connectivity, Dns, DnsKind, EdgeIps, EdgePorts, OriginTlsName, ProxyProtocol, TlsMode,
-    TrafficType, UdpOptions,
+    AppId, AppProbe, AppSpec, Connectivity, Dns, DnsKind, EdgeIps, EdgePorts, OriginTlsName, ProxyProtocol,
+    TlsMode, TrafficType, UdpOptions,
 };
 pub use compile::{Placed, compile};
 pub use connection_limits::ConnectionLimits;

@@ -7,7 +7,7 @@
 //!                                       `-- none: why (530, 531, 532)
 //! ```
 
-use super::app_spec::AppSpec;
+use super::app_spec::{AppProbe, AppSpec};
 use super::name::DnsName;
 use super::origin_spec::{OriginDnsKind, OriginSpec};
 use super::prefix_map::PrefixMap;
@@ -143,7 +143,7 @@ impl OriginBook {
             priority,
             weight,
             forbidden: forbidden_origin(origin.addr, &self.reserved, prefixes).is_some(),
-            down: self.down.contains(&origin),
+            down: app.probe != Some(AppProbe::Off) && self.down.contains(&origin),
         };
         match &app.origin {
             OriginSpec::Direct(entries) => {

@@ -118,7 +118,7 @@ impl Missing {
             Self::HttpPipeline => {
                 "traffic_type http is carried as plain TCP: no cache, no WAF, no header with the client's address"
             }
-            Self::Argo => "argo_smart_routing is kept and has no effect",
+            Self::Argo => "argo_smart_routing is not in force: it is kept, shown and has no effect",
             Self::AmplificationGuard => {
                 "amplification_limit is 0: no guard, so that strangers may make this app flood third parties with its replies"
             }

@@ -152,6 +152,7 @@ fn app_spec(app: &LabApp) -> AppSpec {
         udp: app.udp,
         tls: TlsMode::Off,
         min_tls: None,
+        probe: None,
         origin_tls_name: OriginTlsName::App,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static(EDGE_IPS.map(addr).into()),

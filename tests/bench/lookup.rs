@@ -113,6 +113,7 @@ fn make_app(number: u32, (first, last): (u16, u16)) -> AppSpec {
         udp: UdpOptions::default(),
         tls: TlsMode::Off,
         min_tls: None,
+        probe: None,
         origin_tls_name: OriginTlsName::App,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static([edge(number)].into()),

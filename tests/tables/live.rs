@@ -4,9 +4,9 @@ use byway::base::Addr;
 use byway::firewall::{AsNumber, Country, Layers, Mode, NetOf, RuleNet, RuleSpec, Target, WhenceMap, Words};
 use byway::snapshot::{AccountSpec, CertificateSpec, LiveSpec, ZoneSpec};
 use byway::table::{
-    AppId, AppSpec, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginDnsKind,
-    OriginSpec, OriginTlsName, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType,
-    UdpOptions,
+    AppId, AppProbe, AppSpec, ConnectionLimits, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts,
+    OriginDirect, OriginDnsKind, OriginSpec, OriginTlsName, PortRange, Prefix, PrefixSpec, ProxyProtocol,
+    ScopeName, TlsMode, TrafficType, UdpOptions,
 };
 use byway::tls::MinTls;
 use byway::wire::Protocol;
@@ -167,9 +167,19 @@ fn make_app(
         traffic_type: if http && tcp { TrafficType::Http } else { TrafficType::Direct },
         edge_ips,
         leased: Box::default(),
+        probe: if tcp {
+            [None, Some(AppProbe::On), Some(AppProbe::Off)][usize::from(dice) % 3]
+        } else {
+            None
+        },
         argo_smart_routing: rare,
         allow_partial: rare && http,
-        limits: None,
+        limits: rare.then_some(ConnectionLimits {
+            connections: u32::from(dice),
+            new_per_s: 7,
+            client_connections: 0,
+            client_new_per_s: ConnectionLimits::MAX,
+        }),
         created_on: rare.then(|| "2026-01-31T12:00:00.000001Z".into()),
         modified_on: None,
     }

@@ -3,7 +3,7 @@
 
 use byway::base::{Addr, Endpoint};
 use byway::table::{
-    AppSpec, DnsName, NoOrigin, OriginBook, OriginDirect, OriginDnsKind, OriginName, OriginRecord,
+    AppProbe, AppSpec, DnsName, NoOrigin, OriginBook, OriginDirect, OriginDnsKind, OriginName, OriginRecord,
     OriginSpec, PortRange, PrefixMap, Reserved, Resolved,
 };
 use byway::testkit::edge::{LAB_APPS, addr, live_spec, settings};
@@ -80,6 +80,30 @@ fn services_bring_their_ports_and_the_next_priority_serves_when_the_first_is_dow
 }
 
 #[test]
+fn weights_go_along_where_targets_differ_in_them() {
+    let (kind, prefixes) = (OriginDnsKind::Srv, prefixes());
+    let weighed = |weights: [u16; 3]| {
+        let target = |(n, weight): (usize, &u16)| OriginRecord {
+            weight: *weight,
+            ..record(if n == 2 { 20 } else { 10 }, &format!("192.0.2.{}", n + 1), Some(5000))
+        };
+        Resolved::Good(weights.iter().enumerate().map(target).collect())
+    };
+    let app = app(kind, None);
+    for (weights, expected) in
+        [([3, 1, 9], &[3, 1][..]), ([0, 5, 1], &[0, 5]), ([4, 4, 1], &[]), ([0, 0, 1], &[])]
+    {
+        assert_eq!(*book(kind, weighed(weights)).origins(&app, &prefixes).weights, *expected, "{weights:?}");
+    }
+    let mut book = book(kind, weighed([3, 1, 9]));
+    book.down.extend([1, 2, 3].map(|n| end(&format!("192.0.2.{n}"), 5000)));
+    assert!(
+        book.origins(&app, &prefixes).weights.is_empty(),
+        "of other priorities, weights say nothing together"
+    );
+}
+
+#[test]
 fn of_several_direct_origins_the_ones_that_are_down_are_left_out() {
     let prefixes = prefixes();
     let entry = |addr: Addr| OriginDirect {
@@ -93,4 +117,6 @@ fn of_several_direct_origins_the_ones_that_are_down_are_left_out() {
     let book = OriginBook { down, ..OriginBook::default() };
     assert_eq!(*book.origins(&app, &prefixes).list, [end("192.0.2.2", 80)]);
     assert!(OriginBook::moves(&app));
+    app.probe = Some(AppProbe::Off);
+    assert_eq!(book.origins(&app, &prefixes).list.len(), 2, "an app without probes heeds those of no other");
 }

@@ -5,7 +5,7 @@ use crate::base::limits::{PROBES_IN_FLIGHT_MAX, PROBES_PER_TICK_MAX};
 use crate::base::{Endpoint, Instant, ProbeOrder, ProbeOutcome, Rng, Span};
 use crate::control::config::boot::HealthSpec;
 use crate::snapshot::{AppReport, LiveSpec};
-use crate::table::{AppSpec, OriginBook, PrefixMap, ProxyProtocol};
+use crate::table::{AppProbe, AppSpec, OriginBook, PrefixMap, ProxyProtocol};
 use crate::wire::Protocol;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -54,7 +54,12 @@ impl Prober {
             let Ok(candidates) = around.0.candidates(app, around.1) else { continue };
             let allowed: Vec<Endpoint> =
                 candidates.iter().filter(|one| !one.forbidden).map(|one| one.origin).collect();
-            if self.spec.probes(allowed.len()) {
+            let wanted = match app.probe {
+                Some(AppProbe::On) => true,
+                Some(AppProbe::Off) => false,
+                None => self.spec.probes(allowed.len()),
+            };
+            if wanted {
                 let proxy_v2 = app.proxy_protocol == ProxyProtocol::V2;
                 targets.extend(allowed.into_iter().map(|origin| (origin, proxy_v2)));
             }
@@ -171,6 +176,23 @@ mod tests {
         assert_eq!(prober.hear(one.id, ProbeOutcome::Refused, at(10)), None);
         assert_eq!(prober.down(), [one.origin].into());
         assert_eq!(prober.overdue(at(14)).len(), PROBES_IN_FLIGHT_MAX - 1);
+    }
+
+    #[test]
+    fn an_app_has_its_own_word_on_probes() {
+        use crate::snapshot::Compiler;
+        use crate::table::AppProbe::{Off, On};
+        use crate::testkit::edge::{LAB_APPS, live_spec};
+        let counts = [(Probing::Off, None, 0), (Probing::Off, Some(On), 1), (Probing::All, Some(Off), 0)];
+        for (probing, word, expected) in counts.into_iter().chain([(Probing::All, None, 1)]) {
+            let mut spec = live_spec(&LAB_APPS[..1], &[]);
+            spec.accounts[0].zones[0].apps[0].probe = word;
+            let compiled = Compiler::new([7, 9], 16, 16).compile(&spec).expect("compiles");
+            let prober = Prober { spec: HealthSpec { probe: probing, ..prober().spec }, ..prober() };
+            let around = (&OriginBook::default(), &**compiled.snapshot.table.prefixes());
+            let targets = prober.targets(&spec, &compiled.apps, around);
+            assert_eq!(targets.len(), expected, "{probing:?} {word:?}");
+        }
     }
 
     #[test]

@@ -10,8 +10,9 @@ use super::json::{Object, Value};
 use super::origin::{Edge, read_origin, read_ports};
 use crate::base::Addr;
 use crate::table::{
-    AppId, AppSpec, ConnectionLimits, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginTlsName,
-    PortRange, PrefixMap, ProxyProtocol, Reserved, ScopeName, TlsMode, TrafficType, UdpOptions,
+    AppId, AppProbe, AppSpec, ConnectionLimits, Connectivity, Dns, DnsKind, DnsName, EdgeIps, EdgePorts,
+    OriginTlsName, PortRange, PrefixMap, ProxyProtocol, Reserved, ScopeName, TlsMode, TrafficType,
+    UdpOptions,
 };
 use crate::tls::MinTls;
 use crate::wire::Protocol;
@@ -45,18 +46,20 @@ pub(super) fn read_app(
     faults: &mut Faults,
 ) -> Option<AppSpec> {
     let app = value.object(faults)?;
-    let edge = read_protocol(&app, faults);
+    let edge = faults.under(Code::Protocol, |faults| read_protocol(&app, faults));
     let dns = read_dns(&app, faults);
     let edge_ips = read_edge_ips(&app, reader, faults);
     refuse_mixed_dns(&app, dns.as_ref(), &edge_ips, faults);
     let origin = read_origin(&app, edge.map(Edge::of), reader, faults);
-    let proxy_protocol = read_proxy_protocol(&app, faults);
+    let proxy_protocol = faults.under(Code::Origin, |faults| read_proxy_protocol(&app, faults));
     let udp = read_udp(&app, edge, proxy_protocol, faults);
-    let tls = read_word(&app, "tls", TlsMode::ALL, TlsMode::name, faults).unwrap_or(TlsMode::Off);
+    let tls =
+        faults.under(Code::Origin, |faults| read_word(&app, "tls", TlsMode::ALL, TlsMode::name, faults));
+    let tls = tls.unwrap_or(TlsMode::Off);
     let min_tls = read_word(&app, "min_tls", MinTls::ALL, MinTls::name, faults);
     let origin_tls_name = read_word(&app, "origin_tls_name", OriginTlsName::ALL, OriginTlsName::name, faults)
         .unwrap_or_default();
-    let traffic_type = read_traffic_type(&app, reader, faults);
+    let traffic_type = faults.under(Code::Origin, |faults| read_traffic_type(&app, reader, faults));
     let ip_firewall = read_flag(&app, "ip_firewall", faults);
     let argo_smart_routing = read_flag(&app, "argo_smart_routing", faults);
     let allow_partial = read_flag(&app, "allow_partial", faults);
@@ -65,6 +68,7 @@ pub(super) fn read_app(
     let [created_on, modified_on] = ["created_on", "modified_on"].map(|key| read_stamp(&app, key, faults));
     let id = app.get("id").and_then(|value| read_id(value, faults));
     let limits = read_limits(&app, faults);
+    let probe = read_probe(&app, edge, faults);
     // An old field of replies that says nothing.
     app.get("ipv4");
     let origin_by_name = app.get("origin_dns").is_some();
@@ -88,6 +92,7 @@ pub(super) fn read_app(
         traffic_type,
         edge_ips,
         leased: Box::default(),
+        probe,
         argo_smart_routing,
         allow_partial,
         limits,
@@ -161,7 +166,9 @@ fn read_dns(app: &Object<'_, '_>, faults: &mut Faults) -> Option<Dns> {
             .ok()
     });
     let kind = dns.require("type", "ADDRESS (with static edge_ips) or CNAME (with dynamic ones)", faults);
-    let kind = kind.and_then(|value| choose(value, DnsKind::ALL, DnsKind::name, faults));
+    let kind = kind.and_then(|value| {
+        faults.under(Code::DnsType, |faults| choose(value, DnsKind::ALL, DnsKind::name, faults))
+    });
     dns.close(faults);
     Some(Dns { kind: kind?, name: name? })
 }
@@ -189,16 +196,19 @@ fn read_edge_ips(app: &Object<'_, '_>, reader: &AppReader<'_>, faults: &mut Faul
     let Some(edge_ips) = value.object(faults) else { return DEFAULT };
     let kind = edge_ips.require("type", "static or dynamic", faults);
     let kind = kind.and_then(|value| Some((value, value.text(faults)?)));
-    let connectivity = read_word(&edge_ips, "connectivity", Connectivity::ALL, Connectivity::name, faults);
     let read = match kind.as_ref().map(|(_, kind)| &**kind) {
         Some("static") => {
             let ips = edge_ips.require("ips", "a list of addresses of your prefixes", faults);
             let ips = ips.map(|value| read_ips(value, reader, faults)).unwrap_or_default();
             EdgeIps::Static(ips.into_boxed_slice())
         }
-        Some("dynamic") => EdgeIps::Dynamic(connectivity.unwrap_or(Connectivity::All)),
+        Some("dynamic") => {
+            let word = read_word(&edge_ips, "connectivity", Connectivity::ALL, Connectivity::name, faults);
+            EdgeIps::Dynamic(word.unwrap_or(Connectivity::All))
+        }
         Some(_) | None => {
             // Without a readable type, all the same look at the addresses.
+            edge_ips.get("connectivity");
             let ips = edge_ips.get("ips").map(|value| read_ips(value, reader, faults));
             if let Some((value, _)) = kind {
                 value.wrong::<()>("static or dynamic", faults);
@@ -370,7 +380,7 @@ fn refuse_unfit_tls(
 fn refuse_network(app: &Object<'_, '_>, faults: &mut Faults) {
     let Some(value) = app.get("virtual_network_id") else { return };
     let at = value.at;
-    let Some(text) = value.text(faults) else { return };
+    let Some(text) = faults.under(Code::NetworkNotUuid, |faults| value.text(faults)) else { return };
     let (code, wrong) = if !is_uuid(&text) {
         (Code::NetworkNotUuid, "is not a UUID")
     } else if app.get("origin_direct").is_none() {
@@ -416,6 +426,16 @@ fn read_limits(app: &Object<'_, '_>, faults: &mut Faults) -> Option<ConnectionLi
     };
     limits.close(faults);
     Some(read)
+}
+
+/// byway's own `probe`.
+fn read_probe(app: &Object<'_, '_>, edge: Option<EdgePorts>, faults: &mut Faults) -> Option<AppProbe> {
+    let value = app.get("probe")?;
+    let probe = choose(value, AppProbe::ALL, AppProbe::name, faults);
+    if probe == Some(AppProbe::On) && edge.is_some_and(|edge| edge.protocol == Protocol::Udp) {
+        faults.error(&value.at, "on is for TCP apps only, since a probe is a TCP handshake: leave it out");
+    }
+    probe
 }
 
 fn read_stamp(app: &Object<'_, '_>, key: &str, faults: &mut Faults) -> Option<Box<str>> {

@@ -6,13 +6,14 @@
 #[repr(u32)]
 pub enum Code {
     /// The origin: both or neither of `origin_direct` and `origin_dns`, a malformed entry, another scheme than the
-    /// app's, a range of another size. Ours: `proxy_protocol`, `tls` or `traffic_type` that does not go with the protocol.
+    /// app's, a range of another size. Ours: `proxy_protocol`, `tls` or `traffic_type` that is no word for it or does not
+    /// go with the protocol.
     Origin = 11000,
     /// `origin_dns` and `origin_port`.
     OriginDns = 11001,
     /// The origin's address: an IPv6 address without brackets, or one that may never be an origin.
     OriginAddress = 11002,
-    /// `dns.type` does not go with `edge_ips.type`.
+    /// `dns.type` is no word for it, or does not go with `edge_ips.type`.
     DnsType = 11004,
     /// An edge address outside the onboarded prefixes.
     EdgeNotOnboarded = 11019,
@@ -30,7 +31,7 @@ pub enum Code {
     NetworkNoRoute = 11044,
     /// A virtual network's id that is not a UUID.
     NetworkNotUuid = 11045,
-    /// A protocol that is not on offer (`minecraft`).
+    /// A protocol that is not on offer (`minecraft`), or none.
     Protocol = 13002,
 }
 

@@ -49,9 +49,19 @@ pub(super) struct Faults {
     errors_more: usize,
     messages: Vec<Message>,
     messages_more: usize,
+    /// Of errors that bring none of their own.
+    code: Option<Code>,
 }
 
 impl Faults {
+    /// What `read` finds wrong bears `code`, where it brings none of its own.
+    pub fn under<T>(&mut self, code: Code, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.code.replace(code);
+        let out = read(self);
+        self.code = before;
+        out
+    }
+
     /// Notes an error without a code of its own.
     pub fn error(&mut self, at: &Place<'_>, text: impl fmt::Display) {
         self.push(at, None, text);
@@ -103,7 +113,7 @@ impl Faults {
     fn push(&mut self, at: &Place<'_>, code: Option<Code>, text: impl fmt::Display) {
         self.keep(TableError {
             pointer: at.to_string(),
-            code,
+            code: code.or(self.code),
             line: None,
             text: text.to_string(),
         });

@@ -10,6 +10,8 @@ mod json;
 mod origin;
 mod prefixes;
 mod print;
+#[cfg(test)]
+mod refusals;
 mod rule;
 #[cfg(test)]
 mod tests;

@@ -37,17 +37,23 @@ pub(super) fn read_origin(
     faults: &mut Faults,
 ) -> Option<(OriginSpec, Option<PortRange>)> {
     let (direct, dns) = (app.get("origin_direct"), app.get("origin_dns"));
-    let port = app.get("origin_port").map(|value| read_origin_port(value, edge, faults));
+    let port = app.get("origin_port");
+    let port =
+        port.map(|value| faults.under(Code::OriginDns, |faults| read_origin_port(value, edge, faults)));
+    let direct_of = |value, faults: &mut Faults| {
+        faults.under(Code::Origin, |faults| read_direct(value, edge, reader, faults))
+    };
+    let dns_of = |value, faults: &mut Faults| faults.under(Code::OriginDns, |faults| read_dns(value, faults));
     let origin = match (direct, dns) {
-        (Some(direct), None) => read_direct(direct, edge, reader, faults),
+        (Some(direct), None) => direct_of(direct, faults),
         (None, Some(dns)) => {
-            let origin = read_dns(dns, faults);
+            let origin = dns_of(dns, faults);
             refuse_port(app, origin.as_ref(), port, edge, faults);
             origin
         }
         (Some(direct), Some(dns)) => {
-            read_direct(direct, edge, reader, faults);
-            read_dns(dns, faults);
+            direct_of(direct, faults);
+            dns_of(dns, faults);
             let text = "stands beside origin_direct: an app has exactly one of the two";
             faults.coded(&dns.at, Code::Origin, text);
             None
@@ -114,12 +120,14 @@ fn read_uri(text: &str) -> Result<OriginDirect, (Code, &'static str)> {
     let wrong = |text| (Code::Origin, text);
     let form = wrong("write an address and a port such as tcp://192.0.2.1:22 or tcp://[2001:db8::1]:22");
     let (scheme, rest) = text.split_once("://").ok_or(form)?;
-    let protocol = read_scheme(scheme).ok_or(wrong("the scheme is neither tcp nor udp"))?;
+    let protocol =
+        read_scheme(scheme).ok_or(wrong("the scheme is neither tcp nor udp: write tcp://192.0.2.1:22"))?;
     let (addr, ports) = match rest.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once("]:").ok_or(form)?;
-            let ip: Ipv6Addr =
-                host.parse().map_err(|_| wrong("what stands in brackets is no IPv6 address"))?;
+            let ip: Ipv6Addr = host.parse().map_err(|_| {
+                wrong("what stands in brackets is no IPv6 address: write tcp://[2001:db8::1]:22")
+            })?;
             (Addr::from(ip), port)
         }
         None => {
@@ -127,8 +135,8 @@ fn read_uri(text: &str) -> Result<OriginDirect, (Code, &'static str)> {
             (read_host(host)?, port)
         }
     };
-    let ports =
-        read_ports(ports).ok_or(wrong("the port is no number from 1 to 65535 and no range of them"))?;
+    let ports = read_ports(ports)
+        .ok_or(wrong("the port is no number from 1 to 65535 and no range of them: write 22 or 1000-1999"))?;
     Ok(OriginDirect { protocol, addr, ports })
 }
 
@@ -140,7 +148,7 @@ fn read_host(host: &str) -> Result<Addr, (Code, &'static str)> {
     } else if DnsName::new(host).is_ok() {
         Err((Code::Origin, "origin_direct takes addresses only: write the name into origin_dns"))
     } else {
-        Err((Code::Origin, "the host is no IPv4 address"))
+        Err((Code::Origin, "the host is no IPv4 address: write tcp://192.0.2.1:22"))
     }
 }
 

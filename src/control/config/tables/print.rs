@@ -80,6 +80,9 @@ pub fn app_json(app: &AppSpec) -> Value {
     }
     put("traffic_type", app.traffic_type.name().into());
     put("edge_ips", edge_ips_json(&app.edge_ips));
+    if let Some(probe) = app.probe {
+        put("probe", probe.name().into());
+    }
     for (key, on) in [("argo_smart_routing", app.argo_smart_routing), ("allow_partial", app.allow_partial)] {
         if on {
             put(key, true.into());

@@ -6,7 +6,7 @@ use crate::table::{
 };
 
 /// The documentation's two examples, letter for letter.
-const SSH: &str = r#"{"id":"4590376cf2994d72cee36828ec4eff19","protocol":"tcp/22","dns":{"type":"ADDRESS","name":"ssh.example.com"},"origin_direct":["tcp://192.0.2.1:22"],"ip_firewall":true,"proxy_protocol":false,"spp":false,"tls":"off","traffic_type":"direct","edge_ips":{"type":"static","ips":["198.51.100.10","2001:DB8::1"]}}"#;
+pub(super) const SSH: &str = r#"{"id":"4590376cf2994d72cee36828ec4eff19","protocol":"tcp/22","dns":{"type":"ADDRESS","name":"ssh.example.com"},"origin_direct":["tcp://192.0.2.1:22"],"ip_firewall":true,"proxy_protocol":false,"spp":false,"tls":"off","traffic_type":"direct","edge_ips":{"type":"static","ips":["198.51.100.10","2001:DB8::1"]}}"#;
 const HTTP: &str = r#"{"protocol":"tcp/80","dns":{"type":"ADDRESS","name":"www.example.com"},"origin_direct":["tcp://192.0.2.1:80"],"ip_firewall":false,"proxy_protocol":false,"spp":false,"tls":"off","traffic_type":"http","edge_ips":{"type":"static","ips":["198.51.100.10","2001:DB8::1"]}}"#;
 
 fn addr(text: &str) -> crate::base::Addr {
@@ -30,16 +30,16 @@ fn lab() -> Reserved {
     }
 }
 
-fn flat(apps: &str) -> String {
+pub(super) fn flat(apps: &str) -> String {
     format!(r#"{{"prefixes":["198.51.100.0/24",{{"cidr":"2001:db8::/48"}}],"apps":[{apps}]}}"#)
 }
 
-fn good(text: &str) -> Read {
+pub(super) fn good(text: &str) -> Read {
     read(text.as_bytes(), &lab()).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 /// The errors as `pointer code text`.
-fn bad(text: &str) -> Vec<String> {
+pub(super) fn bad(text: &str) -> Vec<String> {
     let errors = read(text.as_bytes(), &lab()).expect_err("the file is bad");
     let line = |error: TableError| {
         let code = error.code.map_or(String::new(), |code| format!(" {}", code.number()));
@@ -49,7 +49,7 @@ fn bad(text: &str) -> Vec<String> {
 }
 
 /// A good app with one field changed (or taken away, with an empty value).
-fn with(key: &str, value: &str) -> String {
+pub(super) fn with(key: &str, value: &str) -> String {
     let mut app: serde_json::Map<String, serde_json::Value> = serde_json::from_str(SSH).expect("JSON");
     app.remove(key);
     let mut text = serde_json::to_string(&app).expect("JSON");
@@ -148,18 +148,18 @@ fn broken_json_is_told_with_its_line() {
 fn duplicate_keys_and_wrong_types_are_refused_and_unknown_fields_are_told() {
     assert_eq!(bad(r#"{"apps":[],"apps":[]}"#), ["/apps the key is there twice: keep one of them"]);
     assert_eq!(one_bad("ip_firewall", "1"), "/ip_firewall must be true or false, not 1");
-    assert_eq!(one_bad("origin_direct", "{}"), "/origin_direct must be a list, not an object");
+    assert_eq!(one_bad("origin_direct", "{}"), "/origin_direct 11000 must be a list, not an object");
     assert_eq!(
         one_bad("tls", "\"\\ud800\""),
-        "/tls must be a text in quotes, and a text in it has a broken escape (RFC 8259 7)"
+        "/tls 11000 must be a text in quotes, and a text in it has a broken escape (RFC 8259 7)"
     );
     assert_eq!(
         one_bad("origin_port", "1e999"),
-        "/origin_port must be a whole number from 1 to 65535, not 1e999"
+        "/origin_port 11001 must be a whole number from 1 to 65535, not 1e999"
     );
     assert_eq!(
         one_bad("origin_port", "99999999999999999999"),
-        "/origin_port must be a whole number from 1 to 65535, not 99999999999999999999"
+        "/origin_port 11001 must be a whole number from 1 to 65535, not 99999999999999999999"
     );
     assert_eq!(bad(r#"{"version":2}"#), ["/version must be a whole number from 1 to 1, not 2"]);
     let file = good(&with("colour~/x", "[[[[]]]]"));
@@ -247,8 +247,11 @@ fn origin_dns_follows_its_own_rules() {
         (dns(name, ""), "/apps/0/origin_port 11001"),
         (dns(r#"{"name":"192.0.2.1"}"#, r#","origin_port":22"#), "/apps/0/origin_dns/name 11001"),
         (dns(name, r#","origin_port":"22-23""#), "/apps/0/origin_port 11001"),
-        (dns(r#"{"name":"o.example.com","ttl":60}"#, r#","origin_port":22"#), "/apps/0/origin_dns/ttl"),
-        (dns(r#"{"name":"o.example.com","type":"MX"}"#, r#","origin_port":22"#), "/apps/0/origin_dns/type"),
+        (dns(r#"{"name":"o.example.com","ttl":60}"#, r#","origin_port":22"#), "/apps/0/origin_dns/ttl 11001"),
+        (
+            dns(r#"{"name":"o.example.com","type":"MX"}"#, r#","origin_port":22"#),
+            "/apps/0/origin_dns/type 11001",
+        ),
     ] {
         let errors = bad(&text);
         assert!(errors.len() == 1 && errors[0].starts_with(expected), "{errors:#?}");
@@ -277,12 +280,12 @@ fn fields_that_do_not_go_together_are_refused() {
         (
             "proxy_protocol",
             r#""v3""#,
-            "/proxy_protocol must be \"off\" or \"v1\" or \"v2\" or \"simple\", not \"v3\"",
+            "/proxy_protocol 11000 must be \"off\" or \"v1\" or \"v2\" or \"simple\", not \"v3\"",
         ),
         ("traffic_type", r#""https""#, "/traffic_type 11000 https is refused"),
         ("protocol", r#""minecraft""#, "/protocol 13002"),
-        ("protocol", r#""tcp/+22""#, "/protocol must be"),
-        ("protocol", r#""sctp/22""#, "/protocol must be"),
+        ("protocol", r#""tcp/+22""#, "/protocol 13002 must be"),
+        ("protocol", r#""sctp/22""#, "/protocol 13002 must be"),
         ("id", r#""""#, "/id must be"),
         ("virtual_network_id", r#""x""#, "/virtual_network_id 11045"),
         (
@@ -405,6 +408,13 @@ fn virtual_networks_are_refused_with_the_code_of_the_rule_that_fails_first() {
     let network = r#""virtual_network_id":"f70ff985-a4ef-4643-bbbc-4a0ed4fc8415""#;
     let with_network = |app: &str| bad(&flat(&app.replacen('{', &format!("{{{network},"), 1)));
     for (app, code) in [
+        (
+            SSH.replace(
+                r#""origin_direct":["tcp://192.0.2.1:22"]"#,
+                r#""origin_dns":{"name":"o.example.com"},"origin_port":22"#,
+            ),
+            11041,
+        ),
         (SSH.to_string(), 11044),
         (SSH.replace(r#"["tcp://192.0.2.1:22"]"#, r#"["tcp://192.0.2.1:22","tcp://192.0.2.2:22"]"#), 11042),
         (SSH.replace("tcp/22", "tcp/22-23").replace(":22\"", ":22-23\""), 11043),
