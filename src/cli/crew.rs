@@ -3,6 +3,7 @@
 use super::lower::{page_size, worker_settings};
 use super::run::Prepared;
 use crate::base::{Clock, OsClock, Span, WorkerId};
+use crate::control::certificates;
 use crate::control::config::boot::BootSpec;
 use crate::control::health::Prober;
 use crate::control::ports::PortsView;
@@ -77,7 +78,9 @@ fn event_log(spec: &BootSpec) -> Result<EventLog, String> {
     let mut events = EventLog::open(spec.events.clone(), spec.events_rotation, &spec.site);
     if let Some(settings) = &spec.events_push {
         let folder = spec.state_dir.join("events-spool");
-        let push = EventPush::start(settings.clone(), folder.clone());
+        let trust = certificates::trust(spec.tls.ca_bundle.as_deref());
+        let trust = trust.map_err(|why| format!("tls.ca_bundle: {why}"))?;
+        let push = EventPush::start(settings.clone(), folder.clone(), trust.strict());
         let push = push.map_err(|error| format!("events_push: {}: {error}", folder.display()))?;
         events.send_to(push);
     }

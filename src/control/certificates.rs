@@ -108,7 +108,7 @@ impl CertificateStore {
     fn trust(&mut self, reading: &mut Reading) -> Option<Trust> {
         let place = "tls.ca_bundle".to_owned();
         let read = self.bundle.clone().map(|path| self.authorities(&path));
-        match read.unwrap_or_else(|| Trust::new(None).map_err(|fault| fault.to_string())) {
+        match read.unwrap_or_else(|| trust(None)) {
             Ok(trust) => Some(trust),
             Err(why) => reading.keep(self.trust.clone(), place, why),
         }
@@ -116,9 +116,7 @@ impl CertificateStore {
 
     fn authorities(&mut self, path: &Path) -> Result<Trust, String> {
         self.note(path);
-        let told = |why: &dyn Display| format!("{}: {why}", path.display());
-        let (text, _) = read_file(path, BUNDLE_BYTES_MAX).map_err(|error| told(&error))?;
-        Trust::new(Some(&text)).map_err(|fault| told(&fault))
+        trust(Some(path))
     }
 
     fn zone(&mut self, zone: &ZoneSpec, place: &str, reading: &mut Reading) -> Vec<Certificate> {
@@ -172,6 +170,17 @@ fn read_pair(paths: &[PathBuf; 2], reading: &mut Reading) -> Result<Certificate,
     }
     Certificate::from_pem(&chain, &secret)
         .map_err(|fault| format!("{}, {}: {fault}", cert.display(), key.display()))
+}
+
+/// Trust in the web's authorities and those of `bundle`.
+///
+/// # Errors
+/// What is wrong with the bundle, in one line.
+pub fn trust(bundle: Option<&Path>) -> Result<Trust, String> {
+    let Some(path) = bundle else { return Trust::new(None).map_err(|fault| fault.to_string()) };
+    let told = |why: &dyn Display| format!("{}: {why}", path.display());
+    let (text, _) = read_file(path, BUNDLE_BYTES_MAX).map_err(|error| told(&error))?;
+    Trust::new(Some(&text)).map_err(|fault| told(&fault))
 }
 
 #[derive(Default)]

@@ -8,19 +8,27 @@
 //! lost; each carries its name in `X-Byway-Batch`. A batch that is refused for good (4xx, but for 408 and 429) is dropped
 //! and counted.
 
+use super::event_tls::Wrap;
 use super::{log, privileges};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rustls::ClientConfig;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use ureq::unversioned::resolver::{DefaultResolver, Resolver};
+use ureq::unversioned::transport::{Connector, TcpConnector};
 
 /// What is configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PushSettings {
-    /// Where to POST, `http://collector:8080/path`.
+    /// Where to POST, `https://collector/path`.
     pub url: String,
+    /// Whether bodies are compressed.
+    pub gzip: bool,
     /// Lines of a batch.
     pub batch_lines: u64,
     /// A batch that is not full goes after this long.
@@ -57,6 +65,8 @@ pub struct EventPush {
     next: u64,
     /// Names and sizes of what waits, oldest first; what the thread has sent is still here until the next `spool`.
     lost: u64,
+    /// Whether the last batch found no room on disk.
+    failing: bool,
     shared: Arc<Shared>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -75,23 +85,29 @@ pub struct PushCounts {
 }
 
 impl EventPush {
-    /// Starts the thread. Batches of an earlier run that wait in `folder` go first.
+    /// Starts the thread. Batches of an earlier run that wait in `folder` go first; `trust` is for https.
     ///
     /// # Errors
     /// The folder cannot be made, or the thread not started.
-    pub fn start(settings: PushSettings, folder: PathBuf) -> io::Result<Self> {
+    pub fn start(settings: PushSettings, folder: PathBuf, trust: Arc<ClientConfig>) -> io::Result<Self> {
+        Self::start_with(settings, folder, agent(trust, DefaultResolver::default()))
+    }
+
+    fn start_with(settings: PushSettings, folder: PathBuf, agent: ureq::Agent) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let next = waiting(&folder).last().map_or(0, |(number, _)| number + 1);
         let shared = Arc::new(Shared::default());
-        let (url, theirs, place) = (settings.url.clone(), shared.clone(), folder.clone());
+        let to = To { agent, url: settings.url.clone(), gzip: settings.gzip };
+        let (theirs, place) = (shared.clone(), folder.clone());
         let thread = std::thread::Builder::new().name("events-push".into()).spawn(move || {
             // It speaks to a collector and reads its spool: that wants no rights.
             let _ = privileges::shed();
-            send_all(&url, &place, &theirs);
+            send_all(&to, &place, &theirs);
         })?;
         let batch = Vec::new();
         let (lines, begun_ms, lost, thread) = (0, 0, 0, Some(thread));
-        Ok(Self { settings, folder, batch, lines, begun_ms, next, lost, shared, thread })
+        let failing = false;
+        Ok(Self { settings, folder, batch, lines, begun_ms, next, lost, failing, shared, thread })
     }
 
     /// Takes one line with its end in.
@@ -142,12 +158,23 @@ impl EventPush {
         let put =
             fs::write(&beside, &batch).and_then(|()| fs::rename(&beside, name(&self.folder, self.next)));
         match put {
-            Ok(()) => self.next += 1,
-            Err(error) => {
-                self.lost += 1;
-                log::error(format_args!("events: {}: {error}; a batch is lost", self.folder.display()));
-            }
+            Ok(()) => (self.next, self.failing) = (self.next + 1, false),
+            Err(error) => self.lose(&beside, &error),
         }
+    }
+
+    /// Counts a batch that the disk did not take, and says so once until it takes one again. Half of it would only keep
+    /// the room that is wanted.
+    fn lose(&mut self, beside: &Path, error: &io::Error) {
+        let _ = fs::remove_file(beside);
+        self.lost += 1;
+        if !self.failing {
+            let folder = self.folder.display();
+            log::error(format_args!(
+                "events: {folder}: {error}; batches are lost and counted until it takes them"
+            ));
+        }
+        self.failing = true;
     }
 }
 
@@ -182,11 +209,23 @@ fn waiting(folder: &Path) -> Vec<(u64, u64)> {
     waiting
 }
 
+/// Where batches go, and how.
+struct To {
+    agent: ureq::Agent,
+    url: String,
+    gzip: bool,
+}
+
+/// Straight to the collector, whatever proxy the environment names.
+fn agent(trust: Arc<ClientConfig>, resolver: impl Resolver) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(POST)).http_status_as_error(false);
+    let connector = ().chain(TcpConnector::default()).chain(Wrap(trust));
+    ureq::Agent::with_parts(config.proxy(None).build(), connector, resolver)
+}
+
 /// The thread: the oldest batch first, until told to stop and nothing can be sent at once.
-fn send_all(url: &str, folder: &Path, shared: &Shared) {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(POST)).http_status_as_error(false).build().into();
-    let mut pause = BACK_OFF[0];
+fn send_all(to: &To, folder: &Path, shared: &Shared) {
+    let (mut pause, mut failing) = (BACK_OFF[0], false);
     loop {
         let oldest = waiting(folder).first().copied();
         let stop = shared.stop.load(Ordering::Relaxed);
@@ -198,22 +237,30 @@ fn send_all(url: &str, folder: &Path, shared: &Shared) {
             continue;
         };
         let path = name(folder, number);
-        match post(&agent, url, &path) {
+        match post(to, &path) {
             Sent::Taken => {
                 shared.sent.fetch_add(1, Ordering::Relaxed);
                 let _ = fs::remove_file(&path);
-                pause = BACK_OFF[0];
+                if failing {
+                    log::info("events: the collector takes batches again");
+                }
+                (pause, failing) = (BACK_OFF[0], false);
             }
             Sent::Refused(status) => {
                 log::error(format_args!("events: the collector refuses a batch with status {status}"));
                 shared.refused.fetch_add(1, Ordering::Relaxed);
                 let _ = fs::remove_file(&path);
             }
-            Sent::Later if stop => return,
-            Sent::Later => {
-                if shared.failures.fetch_add(1, Ordering::Relaxed) == 0 {
-                    log::warning("events: the collector does not take a batch; it is tried again");
+            Sent::Gone => {}
+            Sent::Later(_) if stop => return,
+            Sent::Later(why) => {
+                shared.failures.fetch_add(1, Ordering::Relaxed);
+                if !failing {
+                    log::warning(format_args!(
+                        "events: the collector takes no batch: {why}; they wait and are tried again"
+                    ));
                 }
+                failing = true;
                 rest(pause, shared);
                 pause = (pause * 2).min(BACK_OFF[1]);
             }
@@ -234,75 +281,202 @@ fn rest(pause: Duration, shared: &Shared) {
 enum Sent {
     Taken,
     Refused(u16),
-    Later,
+    /// Why not now.
+    Later(String),
+    /// It went in between, to make room.
+    Gone,
 }
 
-fn post(agent: &ureq::Agent, url: &str, path: &Path) -> Sent {
-    // It went to make room in between.
-    let Ok(batch) = fs::read(path) else { return Sent::Later };
+fn post(to: &To, path: &Path) -> Sent {
+    let batch = match fs::read(path) {
+        Ok(batch) => batch,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Sent::Gone,
+        Err(error) => return Sent::Later(error.to_string()),
+    };
     let label = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-    let request =
-        agent.post(url).header("Content-Type", "application/x-ndjson").header("X-Byway-Batch", label);
-    match request.send(&batch[..]).map(|answer| answer.status().as_u16()) {
+    let mut request = to.agent.post(&to.url).header("Content-Type", "application/x-ndjson");
+    request = request.header("X-Byway-Batch", label);
+    let sent = if to.gzip {
+        gzip(&batch)
+            .map_err(ureq::Error::Io)
+            .and_then(|small| request.header("Content-Encoding", "gzip").send(&small[..]))
+    } else {
+        request.send(&batch[..])
+    };
+    match sent.map(|answer| answer.status().as_u16()) {
         Ok(200..=299) => Sent::Taken,
-        Ok(408 | 429) => Sent::Later,
+        Ok(status @ (408 | 429)) => Sent::Later(format!("status {status}")),
         Ok(status @ 400..=499) => Sent::Refused(status),
-        Ok(_) | Err(_) => Sent::Later,
+        Ok(status) => Sent::Later(format!("status {status}")),
+        Err(error) => Sent::Later(error.to_string()),
     }
+}
+
+fn gzip(batch: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(batch)?;
+    encoder.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead, BufReader, Read, Write};
-    use std::net::TcpListener;
+    use crate::testkit::tls::{self, AUTHORITY, Pems};
+    use crate::tls::Trust;
+    use flate2::read::GzDecoder;
+    use rustls::{ServerConnection, StreamOwned};
+    use std::io::{BufRead, BufReader, Read};
+    use std::net::{SocketAddr, TcpListener};
     use std::sync::Mutex;
     use std::time::Instant;
+    use ureq::unversioned::resolver::ResolvedSocketAddrs;
+    use ureq::unversioned::transport::NextTimeout;
 
-    /// A collector that answers with each of `statuses` in turn, then 200; what it took.
-    fn collector(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<String>>>) {
+    /// A collector that answers with each of `statuses` in turn, then 200, inside TLS where it has a certificate; its
+    /// URL, its address, and what it took.
+    fn collector(statuses: &'static [u16], shows: Option<Pems>) -> (String, SocketAddr, Taken) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}/events", listener.local_addr().expect("bound"));
-        let taken = Arc::new(Mutex::new(Vec::new()));
-        let bodies = taken.clone();
-        let mut statuses = statuses.iter();
-        let mut answer = move |stream: std::net::TcpStream| -> io::Result<()> {
-            let mut reader = BufReader::new(stream.try_clone()?);
-            let mut stream = stream;
-            loop {
-                let (mut line, mut length) = (String::new(), 0);
-                while reader.read_line(&mut line)? > 0 && line != "\r\n" {
-                    let lower = line.to_lowercase();
-                    if let Some(value) = lower.strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap_or(0);
-                    }
-                    line.clear();
-                }
-                if line.is_empty() {
-                    return Ok(());
-                }
-                let mut body = vec![0; length];
-                reader.read_exact(&mut body)?;
-                let status = statuses.next().copied().unwrap_or(200);
-                if status == 200 {
-                    bodies.lock().expect("one thread").push(String::from_utf8_lossy(&body).into_owned());
-                }
-                write!(stream, "HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n")?;
-            }
+        let address = listener.local_addr().expect("bound");
+        let url = match shows {
+            None => format!("http://{address}/events"),
+            Some(_) => format!("https://lab.example.com:{}/events", address.port()),
         };
+        let taken = Taken::default();
+        let bodies = taken.clone();
         std::thread::spawn(move || {
+            let mut statuses = statuses.iter().copied();
             for stream in listener.incoming().flatten() {
-                let _ = answer(stream);
+                let _ = match shows {
+                    None => answer(stream, &mut statuses, &bodies),
+                    Some(pems) => {
+                        let config = tls::server(pems, rustls::ALL_VERSIONS, &[]);
+                        let server = ServerConnection::new(config).expect("a server");
+                        answer(StreamOwned::new(server, stream), &mut statuses, &bodies)
+                    }
+                };
             }
         });
-        (url, taken)
+        (url, address, taken)
+    }
+
+    type Taken = Arc<Mutex<Vec<String>>>;
+
+    /// Answers the requests of one connection.
+    fn answer(
+        stream: impl Read + Write,
+        statuses: &mut impl Iterator<Item = u16>,
+        bodies: &Taken,
+    ) -> io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        loop {
+            let (mut line, mut length, mut gzip) = (String::new(), 0, false);
+            while stream.read_line(&mut line)? > 0 && line != "\r\n" {
+                let lower = line.to_lowercase();
+                if let Some(value) = lower.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+                gzip |= lower.trim() == "content-encoding: gzip";
+                line.clear();
+            }
+            if line.is_empty() {
+                return Ok(());
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body)?;
+            let mut text = String::from_utf8_lossy(&body).into_owned();
+            if gzip {
+                text.clear();
+                GzDecoder::new(&body[..]).read_to_string(&mut text)?;
+            }
+            let status = statuses.next().unwrap_or(200);
+            if status == 200 {
+                bodies.lock().expect("one thread").push(text);
+            }
+            write!(stream.get_mut(), "HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n")?;
+            stream.get_mut().flush()?;
+        }
+    }
+
+    /// Names that all lead to one address.
+    #[derive(Debug)]
+    struct Fixed(SocketAddr);
+
+    impl Resolver for Fixed {
+        fn resolve(
+            &self,
+            _: &ureq::http::Uri,
+            _: &ureq::config::Config,
+            _: NextTimeout,
+        ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+            let mut all = self.empty();
+            all.push(self.0);
+            Ok(all)
+        }
+    }
+
+    fn trust() -> Arc<ClientConfig> {
+        Trust::new(Some(AUTHORITY)).expect("a good bundle").strict()
+    }
+
+    fn settings(url: &str, gzip: bool, spool_bytes: u64) -> PushSettings {
+        PushSettings { url: url.to_owned(), gzip, batch_lines: 3, batch_ms: 50, spool_bytes }
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("byway-push-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
     }
 
     fn push(name: &str, url: &str, spool_bytes: u64) -> (EventPush, PathBuf) {
-        let folder = std::env::temp_dir().join(format!("byway-push-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        let settings = PushSettings { url: url.to_owned(), batch_lines: 3, batch_ms: 50, spool_bytes };
-        (EventPush::start(settings, folder.clone()).expect("started"), folder)
+        let folder = folder(name);
+        (
+            EventPush::start(settings(url, false, spool_bytes), folder.clone(), trust()).expect("started"),
+            folder,
+        )
+    }
+
+    /// A collector behind https that shows `pems`, and a push to it.
+    fn secure(pems: Pems, gzip: bool, folder: &Path) -> (EventPush, Taken) {
+        let (url, address, taken) = collector(&[], Some(pems));
+        let agent = agent(trust(), Fixed(address));
+        let push = EventPush::start_with(settings(&url, gzip, 1 << 20), folder.to_owned(), agent);
+        (push.expect("started"), taken)
+    }
+
+    #[test]
+    fn over_https_batches_arrive_compressed_or_not() {
+        for gzip in [false, true] {
+            let folder = folder(&format!("tls-{gzip}"));
+            let (mut push, taken) = secure(tls::EDGE, gzip, &folder);
+            (0..6).for_each(|n| push.push(format!("{n}\n").as_bytes(), 0));
+            wait("two batches", || push.counts().sent == 2);
+            assert_eq!(*taken.lock().expect("whole"), ["0\n1\n2\n", "3\n4\n5\n"], "gzip {gzip}");
+            drop(push);
+            fs::remove_dir_all(folder).expect("removed");
+        }
+    }
+
+    #[test]
+    fn a_collector_with_a_wrong_certificate_gets_nothing_and_its_batches_wait_for_a_right_one() {
+        for (name, pems) in [("self", tls::SELF), ("expired", tls::EXPIRED), ("other", tls::OTHER)] {
+            let folder = folder(&format!("tls-{name}"));
+            let (mut push, taken) = secure(pems, false, &folder);
+            (0..3).for_each(|n| push.push(format!("{n}\n").as_bytes(), 0));
+            wait("an attempt", || push.counts().failures > 0);
+            let (url, address, _) = collector(&[], Some(pems));
+            let to = To { agent: agent(trust(), Fixed(address)), url, gzip: false };
+            let Sent::Later(why) = post(&to, &super::name(&folder, 0)) else { panic!("{name} is taken") };
+            assert!(why.contains("certificate"), "{name}: {why}");
+            assert_eq!((push.counts().sent, push.counts().lost, waiting(&folder).len()), (0, 0, 1), "{name}");
+            assert!(taken.lock().expect("whole").is_empty());
+            drop(push);
+            let (push, taken) = secure(tls::EDGE, false, &folder);
+            wait("the batch that waited", || push.counts().sent == 1);
+            assert_eq!(*taken.lock().expect("whole"), ["0\n1\n2\n"], "{name}");
+            drop(push);
+            fs::remove_dir_all(folder).expect("removed");
+        }
     }
 
     fn wait(what: &str, holds: impl Fn() -> bool) {
@@ -315,7 +489,7 @@ mod tests {
 
     #[test]
     fn batches_go_by_count_and_by_time_in_order() {
-        let (url, taken) = collector(&[]);
+        let (url, _, taken) = collector(&[], None);
         let (mut push, folder) = push("order", &url, 1 << 20);
         for n in 0..7 {
             push.push(format!("{n}\n").as_bytes(), 1_000);
@@ -331,7 +505,7 @@ mod tests {
 
     #[test]
     fn failures_are_tried_again_and_a_refusal_for_good_is_counted() {
-        let (url, taken) = collector(&[503, 429, 400]);
+        let (url, _, taken) = collector(&[503, 429, 400], None);
         let (mut push, folder) = push("again", &url, 1 << 20);
         (0..6).for_each(|n| push.push(format!("{n}\n").as_bytes(), 0));
         wait("the second batch", || push.counts().sent == 1);
@@ -348,9 +522,8 @@ mod tests {
         let kept: u64 = waiting(&folder).iter().map(|(_, bytes)| bytes).sum();
         assert!(kept <= 40 && first.counts().lost == 97, "{kept} bytes, {:?}", first.counts());
         drop(first);
-        let (url, taken) = collector(&[]);
-        let settings = PushSettings { url, batch_lines: 3, batch_ms: 50, spool_bytes: 40 };
-        let second = EventPush::start(settings, folder.clone()).expect("started");
+        let (url, _, taken) = collector(&[], None);
+        let second = EventPush::start(settings(&url, false, 40), folder.clone(), trust()).expect("started");
         wait("what was left", || second.counts().sent == 3);
         assert_eq!(taken.lock().expect("whole").concat().lines().last(), Some("299"));
         drop(second);

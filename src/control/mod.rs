@@ -11,6 +11,7 @@ mod edge_pool;
 mod event_file;
 mod event_log;
 mod event_push;
+mod event_tls;
 mod fleet;
 pub mod geo;
 pub mod health;

@@ -52,6 +52,11 @@ impl Trust {
         let full = builder()?.dangerous().with_custom_certificate_verifier(unchecked).with_no_client_auth();
         Ok(Self { full: Arc::new(plain(full)), strict: Arc::new(plain(strict)) })
     }
+
+    /// What a client of our own uses that checks chain and name.
+    pub fn strict(&self) -> Arc<ClientConfig> {
+        self.strict.clone()
+    }
 }
 
 /// No resumption: the store of tickets is behind a lock, and established records are a worker's.

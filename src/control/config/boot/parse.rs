@@ -297,7 +297,8 @@ fn events_push(top: &mut Section, notes: &mut Notes) -> Option<PushSettings> {
     let batch_lines = top.value(notes, "events_batch", 1_000, whole("events", 1..=100_000));
     let batch_ms = top.value(notes, "events_batch_ms", 1_000, whole("milliseconds", 1..=600_000));
     let mib: u64 = top.value(notes, "events_spool_mib", 64, whole("MiB", 1..=1 << 20));
-    Some(PushSettings { url: url?, batch_lines, batch_ms, spool_bytes: mib << 20 })
+    let gzip = top.value(notes, "events_gzip", false, flag);
+    Some(PushSettings { url: url?, gzip, batch_lines, batch_ms, spool_bytes: mib << 20 })
 }
 
 fn limits(top: &mut Section, notes: &mut Notes) -> LimitsSpec {

@@ -31,15 +31,12 @@ pub fn events(value: &DeValue, folder: &Path) -> Read<EventsTarget> {
 /// The URL of a collector.
 pub fn push_url(value: &DeValue) -> Read<String> {
     let url = text(value)?;
-    let rest = url.strip_prefix("http://").unwrap_or("");
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or("");
     let printable = url.len() <= 1_024 && url.bytes().all(|byte| byte.is_ascii_graphic());
     if printable && !rest.is_empty() && !rest.starts_with('/') {
         return Ok(url);
     }
-    Err(format!(
-        "{} is not a URL like \"http://127.0.0.1:8080/events\"; https is not spoken yet: put a forwarder on this machine",
-        shown(value)
-    ))
+    Err(format!("{} is not a URL like \"https://collector.example.com/events\"", shown(value)))
 }
 
 fn plain(name: &str) -> bool {
