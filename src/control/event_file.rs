@@ -57,14 +57,15 @@ impl EventFile {
     /// Writes whole lines, turning the file over before where they would make it too large.
     ///
     /// # Errors
-    /// Whatever the system says; a part of the lines may be written.
+    /// Whatever the system says; then none of the lines is there.
     pub fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let full = self.bytes.saturating_add(lines.len() as u64) > self.rotation.bytes_max;
         if self.rotation.bytes_max != 0 && self.bytes != 0 && full {
             self.turn_over()?;
         }
         let file = self.file.as_mut().ok_or_else(|| io::Error::other("the file is not open"))?;
-        file.write_all(lines)?;
+        // A disk that is full may have taken half a line.
+        file.write_all(lines).inspect_err(|_| drop(file.set_len(self.bytes)))?;
         self.bytes += lines.len() as u64;
         Ok(())
     }

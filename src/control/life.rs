@@ -163,8 +163,7 @@ impl Control {
         let loaded = reloads.loaded();
         resolver.want(&loaded.spec, &loaded.compiled.apps, now);
         let watch = reloads.workshop().map_or_else(|| FileWatch::new(Path::new("")), Workshop::watch);
-        let geo_paths = reloads.workshop().into_iter().flat_map(|workshop| workshop.geo_paths());
-        let geo_watch = geo_paths.map(FileWatch::new).collect();
+        let geo_watch = reloads.workshop().map(Workshop::geo_watches).unwrap_or_default();
         let certificate_watch = reloads.watch_certificates().unwrap_or_default();
         Self {
             wall: WallClock::at(now),

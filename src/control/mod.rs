@@ -7,6 +7,8 @@ mod bounded;
 pub mod certificates;
 pub mod config;
 pub mod desk;
+#[cfg(test)]
+mod disk_full;
 mod edge_pool;
 mod event_file;
 mod event_log;

@@ -77,10 +77,15 @@ impl Store {
 /// The system's; the old file is then untouched.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
+    let write = || -> io::Result<()> {
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    // On a full disk half a file would only keep the room that is wanted.
+    write().inspect_err(|_| drop(fs::remove_file(&beside)))?;
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 

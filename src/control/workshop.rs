@@ -132,9 +132,9 @@ impl Workshop {
         self.geo = GeoFiles::new(geo);
     }
 
-    /// The files of those databases.
-    pub fn geo_paths(&self) -> impl Iterator<Item = &Path> {
-        self.geo.paths()
+    /// Watches the files of those databases from what was read of them on.
+    pub fn geo_watches(&self) -> Vec<FileWatch> {
+        self.geo.watches()
     }
 
     /// Certificates are where `certificates` says, and not beside the table file.

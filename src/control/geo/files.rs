@@ -4,7 +4,7 @@
 use super::{read_asns, read_countries, read_tor};
 use crate::control::config::boot::GeoSpec;
 use crate::control::store::read_text;
-use crate::control::watch::{Look, look};
+use crate::control::watch::{FileWatch, Look, look};
 use crate::firewall::{Layers, Sources, WhenceMap};
 use std::fmt::Display;
 use std::fs::File;
@@ -30,9 +30,16 @@ impl GeoFiles {
         Self { spec, ..Self::default() }
     }
 
-    /// The files.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.spec.paths().into_iter().flatten()
+    /// Watches the files from what was read of them on: a change since then is told, too.
+    pub fn watches(&self) -> Vec<FileWatch> {
+        let watch = |(path, at): (Option<&Path>, usize)| {
+            let path = path?;
+            Some(match self.looks {
+                Some(looks) => FileWatch::since(path, looks[at]),
+                None => FileWatch::new(path),
+            })
+        };
+        self.spec.paths().into_iter().zip(0..).filter_map(watch).collect()
     }
 
     /// The map of what was read last.
@@ -102,4 +109,33 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
         return Err(format!("is larger than {MMDB_BYTES_MAX} bytes"));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Instant, Span};
+
+    #[test]
+    fn a_list_that_changed_between_its_reading_and_the_watch_is_told() {
+        let folder = std::env::temp_dir().join(format!("byway-geo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let tor = folder.join("tor.txt");
+        std::fs::write(&tor, "192.0.2.1\n").expect("written");
+        let mut files = GeoFiles::new(GeoSpec { tor: Some(tor.clone()), ..GeoSpec::default() });
+        files.refresh();
+        let told = |files: &GeoFiles| {
+            let mut watches = files.watches();
+            assert_eq!(watches.len(), 1);
+            let at = |ms| Instant::ZERO + Span::from_millis(ms);
+            watches[0].changed(at(0));
+            watches[0].changed(at(1_000))
+        };
+        assert!(!told(&files));
+        std::fs::write(&tor, "192.0.2.1\n192.0.2.22\n").expect("written");
+        assert!(told(&files));
+        files.refresh();
+        assert!(!told(&files) && files.problems().is_empty());
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
 }
