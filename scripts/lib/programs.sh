@@ -3,7 +3,7 @@
 
 # Words of the scripts that are no calls, though a program of that name exists in a package that is not ours; systemctl is
 # called only where it is.
-WORDS_NOT_CALLS=" as bridge file init route size systemctl "
+WORDS_NOT_CALLS=" as bridge file idle init route size strings systemctl time write "
 # What the README presumes.
 PRESUMED=" git cargo rustc rustup "
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # End to end: real clients (curl, ssh, iperf3, nc) and real origins over scripts/lab.sh.
 #   run.sh              every suite
-#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams
+#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names
 # Each suite has a laboratory of its own, taken away at its end, also on failure or interrupt. The binary is that of
 # lab.sh. The last line is `N passed, N failed`.
 set -uo pipefail
@@ -22,8 +22,9 @@ set -uo pipefail
 . "$ROOT/tests/e2e/proxy.sh"
 . "$ROOT/tests/e2e/udp.sh"
 . "$ROOT/tests/e2e/streams.sh"
+. "$ROOT/tests/e2e/names.sh"
 
-SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams)
+SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names)
 
 suite_af_packet() { open_lab --port af_packet && traffic && firewall_and_no_app; }
 suite_workers2() { open_lab --port af_packet --workers 2 && traffic && handover_between_workers; }
@@ -54,7 +55,10 @@ suite_udp() {
         open_lab_with udp_apps --port af_packet --workers 2 --edge "$SCRATCH/edge.toml" && start_udp_origins && udp
 }
 suite_streams() {
-    open_lab_with streams_apps --port af_packet && start_streams && passive_ftp && data_with_fin
+    open_lab_with streams_apps --port af_packet && start_streams && passive_ftp && data_with_fin && tenth_of_the_rate
+}
+suite_names() {
+    names_edge >"$SCRATCH/edge.toml" && open_lab_with names_apps --port af_packet --edge "$SCRATCH/edge.toml" && start_names && names
 }
 
 main() {

@@ -1,5 +1,5 @@
-# What clients and origins of other makers do with whole connections: passive FTP over a range of ports, and an origin whose
-# FIN comes with its last bytes.
+# What clients and origins of other makers do with whole connections: passive FTP over a range of ports, an origin whose
+# FIN comes with its last bytes, and a tenth of the port's rate as UDP without loss.
 # Sourced by run.sh.
 
 # vsftpd at each of the origin's addresses: its control port, and the range of its data ports.
@@ -17,6 +17,11 @@ streams_apps() {
         app "tcp/$((port + 1))" "tcp://[$ORIGIN6]:$((port + 1))" "corked6-$size.example.com"
         port=$((port + 2))
     done
+    app tcp/5201 "tcp://$ORIGIN4:5201" iperf4.example.com
+    app tcp/5202 "tcp://[$ORIGIN6]:5202" iperf6.example.com
+    # The server's stream comes to a client that has sent one datagram: no guard.
+    app udp/5201 "udp://$ORIGIN4:5201" iperf4.example.com | with '{amplification_limit: 0}'
+    app udp/5202 "udp://[$ORIGIN6]:5202" iperf6.example.com | with '{amplification_limit: 0}'
 }
 
 start_streams() {
@@ -30,7 +35,9 @@ start_streams() {
         done
         port=$((port + 2))
     done
-    wait_for 10 in_ns "$ORIGIN_NS" nc -z "$ORIGIN6" $((port - 1))
+    start_daemon iperf4 "$STATE/iperf4.log" ip netns exec "$ORIGIN_NS" iperf3 -s -B "$ORIGIN4" -p 5201
+    start_daemon iperf6 "$STATE/iperf6.log" ip netns exec "$ORIGIN_NS" iperf3 -s -B "$ORIGIN6" -p 5202
+    wait_for 10 in_ns "$ORIGIN_NS" nc -z "$ORIGIN6" 5202
 }
 
 # start_ftp NAME ADDRESS RANGE: anonymous, with a folder that may be written to; the root itself must not be.
@@ -103,3 +110,51 @@ one_corked() {
 }
 # last_segment FILE: the segment with FIN and bytes, as tcpdump writes it.
 last_segment() { tcpdump -nr "$1" 2>/dev/null | sed -nE 's/.*(Flags \[F[P.]*\], seq [0-9:]+).*(length [1-9][0-9]*).*/\1, \2/p' | head -n 1 | grep .; }
+
+# How much a veth of this machine carries from one host to the other with nobody between: the most of two short runs flat out
+# over a link beside the edge. A tenth of it goes through byway for two seconds each way.
+tenth_of_the_rate() {
+    local rate tenth
+    make_wire "$CLIENT_NS" bare0 "$ORIGIN_NS" bare0 1500 && ip -n "$CLIENT_NS" addr add 198.18.2.1/30 dev bare0 &&
+        ip -n "$ORIGIN_NS" addr add 198.18.2.2/30 dev bare0 || { fail "$SUITE: a bare link"; return 0; }
+    start_daemon iperf_bare "$STATE/iperf_bare.log" ip netns exec "$ORIGIN_NS" iperf3 -s -B 198.18.2.2
+    wait_for 5 in_ns "$ORIGIN_NS" nc -z 198.18.2.2 5201
+    rate=$( (bare_rate; bare_rate) | sort -n | tail -n 1)
+    ip -n "$CLIENT_NS" link del bare0
+    holds "the port's rate, flat out with nobody between" "${rate:-no answer} Mbit/s" test "${rate:-0}" -gt 100 || return 0
+    tenth=$((rate / 10))
+    no_loss "$tenth" "$EDGE_IP4" 5201 ""
+    no_loss "$tenth" "$EDGE_IP4" 5201 -R
+    no_loss "$tenth" "$EDGE_IP6" 5202 ""
+    no_loss "$tenth" "$EDGE_IP6" 5202 -R
+}
+# 1400 bytes, as below. What arrived counts, in Mbit/s.
+bare_rate() {
+    client timeout 10 iperf3 -J -u -b 0 -l 1400 -t 1 -c 198.18.2.2 2>/dev/null |
+        jq -r '.end.sum | .bits_per_second * (100 - .lost_percent) / 1e8 | floor'
+}
+
+# no_loss MBIT ADDRESS PORT WAY: an iperf3 run. What its receiver's own socket had no room for had come through: on a busy
+# machine that process waits for its CPU longer than its buffer lasts. Nothing else may be missing; the run is made up to three
+# times for one without either.
+no_loss() {
+    local receiver=$ORIGIN_NS words packets rate attempt before overrun lost=none
+    [ -z "$4" ] || receiver=$CLIENT_NS
+    for attempt in 1 2 3; do
+        before=$(overruns "$receiver")
+        # shellcheck disable=SC2086  # no word at all for the forward direction
+        words=$(client timeout 15 iperf3 -J -u -b "$1M" -l 1400 -w 208K -t 2 -c "$2" -p "$3" $4 2>/dev/null |
+            jq -r '.end.sum | select(.packets > 100) | "\(.lost_packets) \(.packets) \(.bits_per_second / 1e6 | floor)"' 2>/dev/null)
+        overrun=$(($(overruns "$receiver") - before))
+        [ -z "$words" ] || lost=$((${words%% *} - overrun))
+        [ "$lost $overrun" != "0 0" ] || break
+    done
+    read -r _ packets rate <<<"$words"
+    is "a tenth of it by iperf3 to $2${4:+, reverse}: lost on the way" 0 "$lost" \
+        "$lost of $packets at $rate Mbit/s; $overrun in the receiver's socket, run $attempt"
+}
+# overruns NS: datagrams that its kernel could not give to a full socket.
+overruns() {
+    in_ns "$1" awk '/^Udp:/ { if (seen) sum += $at; else for (i = 1; i <= NF; i++) if ($i == "RcvbufErrors") at = i; seen = 1 }
+        /^Udp6RcvbufErrors/ { sum += $2 } END { print sum + 0 }' /proc/net/snmp /proc/net/snmp6
+}
