@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Shows byway at work on one machine: the first of the README's two commands.
 # Installs what is missing, builds the release binary, makes three hosts (client, edge, origin), and lets a real curl and
-# a real ssh reach a real nginx and a real sshd through an edge address of an onboarded prefix. One line each with its
-# proof. Cleans up after itself, also when it fails or is interrupted; the last line is `N passed, N failed`.
+# a real ssh reach a real nginx and a real sshd through an edge address of an onboarded prefix; then dig, datagrams and curl
+# reach unbound, an origin behind Simple Proxy Protocol and HAProxy behind PROXY v2, which say whom they saw. One line each
+# with its proof. Cleans up after itself, also when it fails or is interrupted; the last line is `N passed, N failed`.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
 . "$ROOT/scripts/lib/hosts.sh"
 . "$ROOT/scripts/lib/daemons.sh"
 . "$ROOT/scripts/lib/origin.sh"
+. "$ROOT/scripts/lib/peers.sh"
 . "$ROOT/scripts/lib/talk.sh"
 
 export LAB_NAME=byway-demo-$$
@@ -37,6 +39,10 @@ main() {
     show_blocked_client
     show_reload_under_load
     show_no_app
+    # Each of these brings its app and its origin with it.
+    show_udp
+    show_simple_proxy
+    show_proxy_v2
     say "== done in $SECONDS s"
     tally
 }
@@ -146,6 +152,51 @@ show_no_app() {
     else
         fail "an address with no app" "curl's code $code, no_app drops $before -> $after"
     fi
+}
+
+# dig asks unbound through udp/53; unbound's log says who asked.
+show_udp() {
+    local address answer heard
+    start_dns "$ORIGIN_NS" "$ORIGIN4" || { fail "DNS over udp/53" "unbound did not come up"; return; }
+    app udp/53 "udp://$ORIGIN4:$DNS_PORT" dns.example.com | add_apps
+    wait_for 15 dig_says "$EDGE_IP4" 192.0.2.80
+    for address in "$EDGE_IP4" "$EDGE_IP6"; do
+        answer=$(client dig +short +time=2 "@$address" www.lab.test A 2>&1)
+        heard=$(tail -n 1 "$STATE/unbound/unbound.log" | sed 's/.*info: //')
+        is "dig through udp/53 over $(family "$address")" "192.0.2.80, $EGRESS4 www.lab.test. A IN" "$answer, $heard" \
+            "dig @$address www.lab.test says $answer; unbound heard: $heard"
+    done
+}
+dig_says() { [ "$(client dig +short +time=1 +tries=1 "@$1" www.lab.test A)" = "$2" ]; }
+
+# The origin reads the 38 bytes and answers behind the same; what it says is compared with the client's own socket.
+show_simple_proxy() {
+    local address told own
+    start_datagram_origin "$ORIGIN_NS" || { fail "Simple Proxy Protocol" "no origin"; return; }
+    app udp/7777 "udp://$ORIGIN4:$SPP_TELL_PORT" spp.example.com | with '{proxy_protocol: "simple", amplification_limit: 10}' | add_apps
+    wait_for 15 answered "$EDGE_IP4" 7777
+    for address in "$EDGE_IP4" "$EDGE_IP6"; do
+        told=$(datagrams "$address" 7777 hello)
+        own=$(jq -r '"\(.address) \(.port)"' <<<"$told")
+        told=$(jq -r '.sent[0].answer' <<<"$told")
+        is "Simple Proxy Protocol over $(family "$address")" "SPP $own $address 7777, 5 bytes" "${told%, sha256*}" \
+            "the client is $own; the origin says: ${told%, sha256*}"
+    done
+}
+answered() { datagrams "$1" "$2" --wait 0.3 hello | jq -e '.sent[0].answer' >/dev/null; }
+
+show_proxy_v2() {
+    local address url seen own
+    start_haproxy "$ORIGIN_NS" || { fail "PROXY v2" "HAProxy did not come up"; return; }
+    app tcp/8102 "tcp://$ORIGIN4:$HAPROXY_PORT" v2.example.com | with '{proxy_protocol: "v2"}' | add_apps
+    wait_for 15 fetch -f -o /dev/null "http://$EDGE_IP4:8102/"
+    for address in "$EDGE_IP4" "$EDGE_IP6"; do
+        case $address in *:*) url="http://[$address]:8102/" ;; *) url="http://$address:8102/" ;; esac
+        seen=$(fetch -w '%{local_ip} %{local_port}' "$url" 2>&1)
+        own=${seen##*$'\n'}
+        is "PROXY v2 over $(family "$address")" "haproxy saw $own $address 8102" "${seen%$'\n'*}" \
+            "curl's end is $own; HAProxy says: ${seen%$'\n'*}"
+    done
 }
 
 main "$@"
