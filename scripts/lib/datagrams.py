@@ -1,6 +1,6 @@
 """A UDP client for the laboratory: sends datagrams one after the other from one socket, waits for each one's answer.
 
-    datagrams.py HOST PORT [--df] [--wait SECONDS] [--linger SECONDS] DATAGRAM...
+    datagrams.py HOST PORT [--from ADDRESS] [--df] [--wait SECONDS] [--linger SECONDS] DATAGRAM...
 
 A DATAGRAM is a text, or `size:N` for N bytes of a fixed pattern. --df forbids routers and the own kernel to fragment (by default
 both may); --wait is how long an answer may take (1); --linger is how long the socket stays open after the last answer (0).
@@ -25,6 +25,7 @@ def parse_words():
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("datagrams", nargs="+")
+    parser.add_argument("--from", dest="source", default="")
     parser.add_argument("--df", action="store_true")
     parser.add_argument("--wait", type=float, default=1)
     parser.add_argument("--linger", type=float, default=0)
@@ -57,6 +58,7 @@ def main():
     level, discover, mtu = (socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_MTU) if six else (socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_MTU)
     client.setsockopt(level, discover, PMTUDISC_DO if words.df else PMTUDISC_DONT)
     client.settimeout(words.wait)
+    client.bind((words.source, 0))
     client.connect((words.host, words.port))
     sent = [exchange(client, bytes_of(word)) for word in words.datagrams]
     time.sleep(words.linger)

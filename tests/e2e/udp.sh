@@ -27,6 +27,7 @@ udp_apps() {
     udp_app 6080 "$TWICE_PORT" twice
     udp_app 6090 "$MUTE_PORT" mute
     udp_app 6100 "$CLOSED_PORT" closed
+    udp_app 6110 "$ECHO_PORT" guarded '{ip_firewall: true}'
 }
 
 start_udp_origins() { start_dns "$ORIGIN_NS" "$ORIGIN4" "$ORIGIN6" && start_datagram_origin "$ORIGIN_NS"; }
@@ -50,6 +51,8 @@ udp() {
     spp_fragments
     for_both spp_too_big
     across spp_too_big
+    for_both fragments_and_strangers
+    blocked_client
     for_both ends_by_the_origin
     for_both ends_by_time
 }
@@ -165,6 +168,31 @@ spp_too_big() {
 forget_mtus() {
     ip -n "$CLIENT_NS" route flush cache
     ip -n "$CLIENT_NS" -6 route flush cache
+}
+
+# vanishes WHAT REASON MIN DATAGRAMS-WORDS...: no answer, no ICMP error to the client, and at least MIN frames more of that name.
+vanishes() {
+    local what=$1 reason=$2 least=$3 before
+    shift 3
+    before=$(metric "reason=\"$reason\"")
+    TOLD=$(datagrams "$@")
+    is "$what" "null null yes" "$(told 0 answer) $(told 0 error) $([ "$(metric "reason=\"$reason\"")" -ge $((before + least)) ] && echo yes)" \
+        "$reason $before -> $(metric "reason=\"$reason\"")"
+}
+
+# 2000 bytes leave the client in two fragments. Those of IPv4 the kernel puts together before AF_PACKET's fanout hands them
+# over (DPDK asks for that), and the whole is longer than a frame there.
+fragments_and_strangers() {
+    local reason=frame_truncated least=1
+    [ "$2" = 0 ] || reason=ipv6_fragment least=2
+    vanishes "a fragmented datagram vanishes over $3" "$reason" "$least" "$1" $((6000 + $2)) --wait 0.5 size:2000
+    vanishes "a port without an app says nothing over $3" no_app_port 1 "$1" 9999 --wait 0.5 knock
+}
+
+blocked_client() {
+    vanishes "a blocked client gets no answer" firewall_blocked 1 "$EDGE_IP4" 6110 --from "$BLOCKED4" --wait 0.5 knock
+    TOLD=$(datagrams "$EDGE_IP4" 6110 knock)
+    is "another one does" knock "$(told 0 answer)"
 }
 
 # ends_as APP WORDS: the events of the session in TOLD, once it is over.
