@@ -15,8 +15,8 @@ mkdir -p "$LOGS"
 format() { cargo fmt --all --check; }
 shell() {
     shellcheck --shell=bash --severity=warning --exclude=SC2034,SC2154,SC1090,SC1091 \
-        scripts/*.sh scripts/lib/[!g]*.sh scripts/lib/guest.sh tests/e2e/*.sh .ci/run
-    shellcheck --shell=dash --severity=warning scripts/lib/guest-init.sh
+        scripts/*.sh scripts/lib/[!g]*.sh scripts/lib/guest.sh tests/e2e/*.sh .ci/run &&
+        shellcheck --shell=dash --severity=warning scripts/lib/guest-init.sh
 }
 clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 clippy_without_dpdk() { cargo clippy --no-default-features --all-targets --locked -- -D warnings; }
@@ -24,8 +24,12 @@ programs() { check_programs; }
 unit() { cargo test --workspace --locked --no-fail-fast; }
 # With DPDK and real hosts; those after it use the release binary, which is what operators run.
 release() { cargo build --release --locked; }
-# Instructions under callgrind, against tests/bench/budget.toml.
-bench() { "$(target_dir)/release/byway" bench session --budget-only; }
+# Instructions under callgrind, against tests/bench/budget.toml; nothing that is timed.
+bench() {
+    local byway
+    byway=$(target_dir)/release/byway
+    "$byway" bench session --budget-only && "$byway" bench session --tls --quick --budget-only
+}
 end_to_end() { ./tests/e2e/run.sh; }
 demo() { ./scripts/demo.sh; }
 rehearsal() { ./scripts/rehearsal.sh; }

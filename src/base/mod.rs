@@ -21,6 +21,6 @@ pub use id::{AccountSlot, AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneS
 pub use probe::{ProbeOrder, ProbeOutcome};
 pub use rng::Rng;
 pub use slab::{Key, Slab};
-pub use time::{Clock, Instant, OsClock, Span};
+pub use time::{Clock, Instant, OsClock, Span, ThreadClock};
 pub use wheel::Wheel;
 pub use whence::{AsNumber, Country, Whence};

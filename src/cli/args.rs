@@ -1,6 +1,6 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
-use super::bench::{Probe, Telling, UdpProbe};
+use super::bench::{Probe, Telling, TlsProbe, UdpProbe};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,6 +54,15 @@ pub enum BenchCommand {
         /// Datagrams and UDP sessions instead of TCP's.
         #[arg(long)]
         udp: bool,
+        /// Records, handshakes and sessions of TLS instead of plain TCP's.
+        #[arg(long, conflicts_with = "udp")]
+        tls: bool,
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// TLS handshakes a second beside `openssl speed`, and plain flows beside a flood of handshakes.
+    Handshakes {
         /// What is printed, and what fails.
         #[command(flatten)]
         telling: Telling,
@@ -64,6 +73,9 @@ pub enum BenchCommand {
     /// The same for `--udp`.
     #[command(hide = true)]
     UdpProbe(UdpProbe),
+    /// The same for `--tls`.
+    #[command(hide = true)]
+    TlsProbe(TlsProbe),
 }
 
 /// Arguments of `run`.

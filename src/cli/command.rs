@@ -12,12 +12,13 @@ use std::process::ExitCode;
 /// Runs the command line; the exit code is the process's.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Bench(BenchCommand::Session { quick, udp: false, telling }) => {
-            bench::bench_session(quick, telling)
-        }
-        Command::Bench(BenchCommand::Session { quick, udp: true, telling }) => {
-            bench::bench_udp(quick, telling)
-        }
+        Command::Bench(BenchCommand::Session { quick, udp, tls, telling }) => match (udp, tls) {
+            (true, _) => bench::bench_udp(quick, telling),
+            (_, true) => bench::bench_tls(quick, telling),
+            (false, false) => bench::bench_session(quick, telling),
+        },
+        Command::Bench(BenchCommand::Handshakes { telling }) => bench::bench_handshakes(telling),
+        Command::Bench(BenchCommand::TlsProbe(probe)) => bench::run_tls_probe(&probe),
         Command::Bench(BenchCommand::UdpProbe(probe)) => bench::run_udp_probe(&probe),
         Command::Bench(BenchCommand::SessionProbe(probe)) => bench::run_probe(&probe),
         Command::Check(args) => check::run(&args),

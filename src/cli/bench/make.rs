@@ -11,6 +11,7 @@ use crate::session;
 use crate::snapshot::{Compiler, Snapshot, cell, mail};
 use crate::table::ConnectionLimits;
 use crate::telemetry::{PageSize, page};
+use crate::tls::Material;
 use crate::wire::ChecksumState;
 use crate::worker::{self, Equipment, Worker, handover_rings};
 use std::any::Any;
@@ -41,18 +42,44 @@ pub fn world(sessions: usize, offload: bool, timestamps: bool) -> World {
     World::new(worker, wire, MAC, timestamps, held)
 }
 
+/// What a bench's worker is made for.
+pub struct Shape {
+    /// TCP sessions.
+    pub tcp_sessions: usize,
+    /// UDP sessions.
+    pub udp_sessions: usize,
+    /// Whether the device does all checksums.
+    pub offload: bool,
+    /// Bytes of each of a session's four buffers.
+    pub buffer_bytes: usize,
+    /// The table in force.
+    pub snapshot: Snapshot,
+    /// Changes other settings.
+    pub tune: fn(&mut worker::Settings),
+}
+
 /// A worker for so many TCP and UDP sessions, the other end of its port, and what it must not outlive.
 pub fn equipped(
     sessions: usize,
     udp_sessions: usize,
     offload: bool,
 ) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
-    let checksum = if offload { OFFLOAD } else { ChecksumOffload::default() };
+    let snapshot = snapshot(TABLES, None);
+    let (tcp_sessions, buffer_bytes) = (sessions, BUFFER_BYTES);
+    equip(Shape { tcp_sessions, udp_sessions, offload, buffer_bytes, snapshot, tune: |_| {} })
+}
+
+/// The same for any shape.
+pub fn equip(shape: Shape) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
+    let checksum = if shape.offload { OFFLOAD } else { ChecksumOffload::default() };
     let options = MemOptions { mac: MAC, checksum, ..MemOptions::default() };
     let (wire, mut ports) = mem::link(options);
-    let mut settings = settings(sessions);
-    settings.udp = udp_settings(udp_sessions);
-    let (publisher, mut readers) = cell(snapshot(), 1);
+    let mut settings = settings(shape.tcp_sessions);
+    (settings.session.rx_buffer_bytes, settings.session.tx_buffer_bytes) =
+        (shape.buffer_bytes, shape.buffer_bytes);
+    settings.udp = udp_settings(shape.udp_sessions);
+    (shape.tune)(&mut settings);
+    let (publisher, mut readers) = cell(shape.snapshot, 1);
     let (control_mail, worker_mail) = mail();
     let size = PageSize { apps: 16, rules: 16 };
     let (page, _) = page(WorkerId(0), size);
@@ -79,12 +106,12 @@ pub const fn rx_meta() -> RxMeta {
     }
 }
 
-/// The compiled table.
-fn snapshot() -> Snapshot {
+/// A compiled table.
+pub fn snapshot(tables: &str, material: Option<&Material>) -> Snapshot {
     let reserved = super::super::whereabouts::lab();
-    let read = tables::read(TABLES.as_bytes(), &reserved).expect("the bench's table is valid");
-    let compiled = Compiler::new([1, 2], 16, 16).compile(&read.spec).expect("the bench's table compiles");
-    Arc::unwrap_or_clone(compiled.snapshot)
+    let read = tables::read(tables.as_bytes(), &reserved).expect("the bench's table is valid");
+    let compiled = Compiler::new([1, 2], 16, 16).compile_with(&read.spec, material);
+    Arc::unwrap_or_clone(compiled.expect("the bench's table compiles").snapshot)
 }
 
 /// The worker's settings: the defaults of the boot config, but for the number of sessions and their buffers.

@@ -1,4 +1,4 @@
-//! `byway bench`: instructions and bytes, counted under callgrind on in-memory ports.
+//! `byway bench`: instructions and bytes, counted under callgrind on in-memory ports; and what is timed beside a peer.
 
 mod callgrind;
 mod datagrams;
@@ -6,8 +6,10 @@ mod make;
 mod peer;
 mod report;
 mod session;
+mod tls;
 mod world;
 
 pub use datagrams::{UdpProbe, bench_udp, run_udp_probe};
 pub use report::Telling;
 pub use session::{Probe, bench_session, run_probe};
+pub use tls::{TlsProbe, bench_handshakes, bench_tls, run_tls_probe};

@@ -24,7 +24,11 @@ pub struct Row {
     pub value: f64,
     /// Its unit.
     pub unit: &'static str,
-    /// The most it may be by design; absent where the design sets no bound.
+    /// What it is held against in the same run; absent for what stands alone.
+    #[serde(flatten)]
+    pub peer: Option<Peer>,
+    /// The most it may be by design, of a row with a peer the least that its ratio may be; absent where the design
+    /// sets no bound.
     pub bound: Option<f64>,
     /// The most it may be by the budget file, band included; absent for a row that is not in it.
     pub budget: Option<f64>,
@@ -32,12 +36,29 @@ pub struct Row {
     pub ok: bool,
 }
 
+/// What a number is held against.
+#[derive(Clone, Debug, Serialize)]
+pub struct Peer {
+    /// Who, or what.
+    pub peer: &'static str,
+    /// The peer's number, in the same unit.
+    pub peer_value: f64,
+    /// The number over the peer's; where both were taken several times in turn, the median of the ratios.
+    pub ratio: f64,
+}
+
 impl Row {
     /// A row with the design's `bound`, if there is one, and its line of the budget file.
     pub fn new(name: String, value: f64, unit: &'static str, bound: Option<f64>) -> Self {
         let budget = budgeted(&name);
         let ok = [bound, budget].into_iter().flatten().all(|most| value <= most);
-        Self { name, value, unit, bound, budget, ok }
+        Self { name, value, unit, peer: None, bound, budget, ok }
+    }
+
+    /// A row whose ratio to its peer is to be `least` at least, if the design says so.
+    pub fn beside(name: String, value: f64, unit: &'static str, peer: Peer, least: Option<f64>) -> Self {
+        let ok = least.is_none_or(|least| peer.ratio >= least);
+        Self { name, value, unit, peer: Some(peer), bound: least, budget: None, ok }
     }
 
     /// Whether the value is within its budget, whatever the design asks for.
@@ -65,12 +86,8 @@ pub struct Telling {
 
 /// Prints the rows for people, and as one JSON object on the last line if asked; `true` when the bench passes.
 pub fn print(bench: &str, rows: &[Row], telling: Telling) -> bool {
-    let most = |most: Option<f64>| most.map_or_else(|| "-".to_owned(), |most| format!("{most:.0}"));
     for row in rows {
-        let verdict = if row.ok { "ok" } else { "OVER" };
-        let (bound, budget) = (most(row.bound), most(row.budget));
-        let (name, value, unit) = (&row.name, row.value, row.unit);
-        eprintln!("{name:<34} {value:>10.1} {unit:<13} bound {bound:>7}  budget {budget:>7}  {verdict}");
+        eprintln!("{}", line(row));
     }
     let ok = rows.iter().all(|row| row.ok);
     if telling.json {
@@ -79,6 +96,9 @@ pub fn print(bench: &str, rows: &[Row], telling: Telling) -> bool {
             "name": bench,
             "value": first.map(|row| row.value),
             "unit": first.map(|row| row.unit),
+            "peer": first.and_then(|row| row.peer.as_ref()).map(|peer| peer.peer),
+            "peer_value": first.and_then(|row| row.peer.as_ref()).map(|peer| peer.peer_value),
+            "ratio": first.and_then(|row| row.peer.as_ref()).map(|peer| peer.ratio),
             "bound": first.and_then(|row| row.bound),
             "ok": ok,
             "rows": rows,
@@ -86,4 +106,28 @@ pub fn print(bench: &str, rows: &[Row], telling: Telling) -> bool {
         println!("{object}");
     }
     ok || telling.budget_only && rows.iter().all(Row::is_in_budget)
+}
+
+fn line(row: &Row) -> String {
+    let verdict = if row.ok {
+        "ok"
+    } else if row.peer.is_some() {
+        "SHORT"
+    } else {
+        "OVER"
+    };
+    let head = format!("{:<34} {:>10.1} {:<13}", row.name, row.value, row.unit);
+    let limit = |limit: Option<f64>, digits| {
+        limit.map_or_else(|| "-".to_owned(), |limit| format!("{limit:.digits$}"))
+    };
+    match &row.peer {
+        Some(Peer { peer, peer_value, ratio }) => {
+            let least = limit(row.bound, 2);
+            format!("{head} {ratio:.3} of {peer_value:.1} ({peer})  at least {least:>5}  {verdict}")
+        }
+        None => {
+            let (bound, budget) = (limit(row.bound, 0), limit(row.budget, 0));
+            format!("{head} bound {bound:>7}  budget {budget:>7}  {verdict}")
+        }
+    }
 }

@@ -130,7 +130,7 @@ fn growth(payload: u16, values: &[f64]) -> Row {
 }
 
 /// Bytes that a session takes beside its buffers: what a large worker's data segment has over a small one's, a session.
-fn idle_bytes() -> f64 {
+pub(super) fn idle_bytes() -> f64 {
     const MANY: usize = 100_000;
     let before = data_bytes();
     let _small = make::world(0, true, false);

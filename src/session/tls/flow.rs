@@ -12,7 +12,8 @@
 //! How a stream ends: close_notify becomes close_notify (where the other leg is TLS) and FIN. FIN without close_notify
 //! is passed on as it is, FIN without close_notify, so that a TLS peer can tell a stream that was cut.
 //!
-//! Cost: not measured yet. rustls allocates here, about twice a record; nothing else does.
+//! Cost: `byway bench session --tls` has a record's instructions in the whole turn, and those outside the cipher. rustls
+//! allocates here, about twice a record; nothing else does.
 
 use super::failure::Failure;
 use crate::flow::Side;
