@@ -21,6 +21,7 @@ use crate::table::{
     OriginTlsName, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
 };
 use crate::telemetry::{PageReader, PageSize, page};
+use crate::tls::Material;
 use crate::wire::Protocol;
 use crate::worker::{
     Equipment, PortSettings, Rates, Refusal, RouteSettings, Settings, Worker, handover_rings,
@@ -253,6 +254,8 @@ pub struct Control {
     pub mails: Vec<ControlMail>,
     /// The workers' pages.
     pub pages: Vec<PageReader>,
+    /// Certificates and trust, where apps ask for TLS.
+    pub material: Option<Material>,
 }
 
 impl Control {
@@ -261,7 +264,7 @@ impl Control {
     /// # Panics
     /// When a limit is in the way.
     pub fn publish(&mut self, spec: &LiveSpec) -> Arc<Snapshot> {
-        let compiled = self.compiler.compile(spec).expect("within the limits");
+        let compiled = self.compiler.compile_with(spec, self.material.as_ref()).expect("within the limits");
         self.publisher.publish(compiled.snapshot.clone());
         self.compiler.commit(&compiled);
         compiled.snapshot
@@ -272,7 +275,8 @@ impl Control {
 pub fn edge<P: Port>(settings: &Settings, ports: Vec<Vec<P>>, spec: &LiveSpec) -> (Vec<Worker<P>>, Control) {
     let (publisher, readers) = cell(Snapshot::empty(), ports.len());
     let compiler = Compiler::new([1, 2], 4_096, 4_096);
-    let mut control = Control { compiler, publisher, mails: Vec::new(), pages: Vec::new() };
+    let (mails, pages) = (Vec::new(), Vec::new());
+    let mut control = Control { compiler, publisher, mails, pages, material: None };
     let rings = handover_rings(settings.workers);
     let mut workers = Vec::new();
     for (id, ((ports, reader), handover)) in

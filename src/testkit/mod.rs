@@ -1,5 +1,6 @@
 //! What only tests import: frames by hand, naive models, a simulated network, laws.
 
+pub mod apps;
 pub mod edge;
 pub mod foreign;
 pub mod frames;

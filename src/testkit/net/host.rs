@@ -4,19 +4,31 @@
 //! link layer shares no code with `wire`: a mistake there does not hide here.
 
 use super::peer::{Outcome, Peer};
+use super::seal::Seal;
 use super::talk::Talk;
 use crate::base::{Addr, Endpoint, Instant};
+use rustls::{ServerConfig, ServerConnection};
 use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant as SmolInstant;
 use smoltcp::wire::HardwareAddress;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 const ETHERNET_LEN: usize = 14;
 const BROADCAST: [u8; 6] = [0xff; 6];
 
 /// The near and the far end of a connection, as the host sees them.
 type Tuple = (Endpoint, Endpoint);
+
+/// How an origin is gone that does not take connections any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absence {
+    /// It answers with RST.
+    Refuses,
+    /// It says nothing.
+    Silent,
+}
 
 /// One machine.
 pub struct Host {
@@ -26,6 +38,10 @@ pub struct Host {
     owns: fn(Addr) -> bool,
     /// Whether it accepts connections.
     listens: bool,
+    /// An address of its own that takes no new connections for now; those that live go on.
+    pub absent: Option<(Addr, Absence)>,
+    /// Ports on which it accepts TLS alone.
+    pub sealed_ports: HashMap<u16, Arc<ServerConfig>>,
     /// The hardware address that frames go to.
     gateway: [u8; 6],
     iface: Interface,
@@ -38,6 +54,8 @@ pub struct Host {
     out: Vec<Vec<u8>>,
     /// Peers that are over, with how they ended.
     pub ended: Vec<(Option<Talk>, Outcome)>,
+    /// Records of TLS that peers which are over heard and said.
+    pub records: u64,
 }
 
 impl Host {
@@ -52,6 +70,8 @@ impl Host {
             mac,
             owns,
             listens,
+            absent: None,
+            sealed_ports: HashMap::new(),
             gateway,
             iface,
             pipe,
@@ -60,12 +80,20 @@ impl Host {
             due: HashMap::new(),
             out: Vec::new(),
             ended: Vec::new(),
+            records: 0,
         }
     }
 
     /// Opens a connection from `near` to `far`.
     pub fn connect(&mut self, near: Endpoint, far: Endpoint, talk: Talk, now: Instant) {
         let peer = Peer::client(&mut self.iface, near, far, talk);
+        self.peers.insert((near, far), peer);
+        self.poll((near, far), now);
+    }
+
+    /// The same through TLS.
+    pub fn connect_sealed(&mut self, (near, far): Tuple, talk: Talk, seal: Seal, now: Instant) {
+        let peer = Peer::client(&mut self.iface, near, far, talk).sealed(seal);
         self.peers.insert((near, far), peer);
         self.poll((near, far), now);
     }
@@ -129,14 +157,30 @@ impl Host {
         if !(self.owns)(tcp.dst.addr) {
             return;
         }
-        if self.listens && tcp.is_first_syn && !self.peers.contains_key(&tuple) {
-            self.peers.insert(tuple, Peer::origin(tcp.dst, tcp.src));
+        let is_new = !self.peers.contains_key(&tuple);
+        let absence = self.absent.filter(|(addr, _)| is_new && *addr == tcp.dst.addr);
+        match absence.map(|(_, absence)| absence) {
+            Some(Absence::Silent) => return,
+            Some(Absence::Refuses) => {}
+            None if self.listens && tcp.is_first_syn && is_new => {
+                self.peers.insert(tuple, self.accept(tcp.dst, tcp.src));
+            }
+            None => {}
         }
         self.pipe.rx = Some(packet[..tcp.total_len].to_vec());
         if self.peers.contains_key(&tuple) {
             self.poll(tuple, now);
         } else {
             self.refuse(now);
+        }
+    }
+
+    fn accept(&self, near: Endpoint, far: Endpoint) -> Peer {
+        let peer = Peer::origin(near, far);
+        let config = self.sealed_ports.get(&near.port).cloned();
+        match config.and_then(|config| ServerConnection::new(config).ok()) {
+            Some(tls) => peer.sealed(Seal::origin(tls)),
+            None => peer,
         }
     }
 
@@ -166,6 +210,7 @@ impl Host {
             && let Some(peer) = self.peers.remove(&tuple)
             && !peer.is_listening()
         {
+            self.records += peer.records();
             self.ended.push((peer.talk(), peer.outcome()));
         }
     }

@@ -1,12 +1,19 @@
 //! A network on a virtual clock: machines with scripted clients and origins, links with faults, real workers.
 
+mod chat;
+mod datagrams;
 mod host;
+mod packet;
 mod peer;
+mod seal;
 mod talk;
 mod world;
 
-pub use host::Host;
+pub use chat::{Answer, Chat, Form, Service};
+pub use datagrams::{Datagrams, Tally};
+pub use host::{Absence, Host};
 pub use peer::{Outcome, Peer};
+pub use seal::Seal;
 pub use talk::{Ending, HEADER_LEN, Talk};
 pub use world::{SimPort, Towards, Watch, World};
 

@@ -1,5 +1,7 @@
-//! One end of one simulated connection: a smoltcp socket in a set of its own, and the talk that it has.
+//! One end of one simulated connection: a smoltcp socket in a set of its own, and the talk that it has, in clear or
+//! through TLS.
 
+use super::seal::Seal;
 use super::talk::{Ending, HEADER_LEN, Talk};
 use crate::base::Endpoint;
 use smoltcp::iface::{Interface, SocketSet};
@@ -18,7 +20,7 @@ pub enum Outcome {
     HungUp,
     /// The other end, or the edge, reset the connection.
     WasReset,
-    /// A byte was wrong: at this offset of what it heard.
+    /// A byte was wrong, or TLS was broken: at this offset of what it heard.
     Wrong(u64),
 }
 
@@ -38,6 +40,7 @@ pub struct Peer {
     pub far: Endpoint,
     pub(super) set: SocketSet<'static>,
     talk: Option<Talk>,
+    seal: Option<Box<Seal>>,
     first: Vec<u8>,
     said: u64,
     heard: u64,
@@ -48,6 +51,8 @@ pub struct Peer {
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Bytes of each socket buffer.
 const BUFFER_BYTES: usize = 8 * 1024;
+/// Bytes that TLS is given at a time.
+const PLAIN_BYTES: usize = 4 * 1024;
 
 impl Peer {
     /// A client that connects now.
@@ -64,6 +69,17 @@ impl Peer {
         let set = peer.set.get_mut::<tcp::Socket>(Default::default());
         set.listen(ip(near)).expect("a fresh socket listens");
         peer
+    }
+
+    /// The same end, talking through TLS.
+    #[must_use]
+    pub fn sealed(self, seal: Seal) -> Self {
+        Self { seal: Some(seal.into()), ..self }
+    }
+
+    /// Records of application data that passed; none in clear.
+    pub fn records(&self) -> u64 {
+        self.seal.as_ref().map_or(0, |seal| seal.records())
     }
 
     /// How far it has come.
@@ -88,6 +104,7 @@ impl Peer {
         }
         self.hear();
         self.say();
+        self.write_sealed();
         self.finish();
     }
 
@@ -113,7 +130,8 @@ impl Peer {
         socket.set_keep_alive(Some(KEEPALIVE));
         let mut set = SocketSet::new(Vec::with_capacity(1));
         set.add(socket);
-        Self { part, near, far, set, talk, first: Vec::new(), said: 0, heard: 0, outcome: Outcome::Talking }
+        let (seal, first) = (None, Vec::new());
+        Self { part, near, far, set, talk, seal, first, said: 0, heard: 0, outcome: Outcome::Talking }
     }
 
     fn socket(&mut self) -> &mut tcp::Socket<'static> {
@@ -124,14 +142,27 @@ impl Peer {
         let mut bytes = [0; 4096];
         while self.socket().can_recv() {
             let Ok(len) = self.socket().recv_slice(&mut bytes) else { return };
-            for byte in &bytes[..len] {
-                if !self.check(*byte) {
-                    self.outcome = Outcome::Wrong(self.heard);
-                    return;
+            let mut plain = Vec::new();
+            let sound = match &mut self.seal {
+                Some(seal) => seal.hear(&bytes[..len], &mut plain),
+                None => {
+                    plain.extend_from_slice(&bytes[..len]);
+                    true
                 }
-                self.heard += 1;
+            };
+            if !self.check_all(&plain) || !sound {
+                self.outcome = Outcome::Wrong(self.heard);
+                return;
             }
         }
+    }
+
+    fn check_all(&mut self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| {
+            let right = self.check(*byte);
+            self.heard += u64::from(right);
+            right
+        })
     }
 
     fn check(&mut self, byte: u8) -> bool {
@@ -157,18 +188,60 @@ impl Peer {
         if part == Part::Origin && talk.ending == Ending::ClientFirst && self.socket().may_recv() {
             return;
         }
+        let fill = |said: u64, room: &mut [u8]| {
+            let count = room.len().min((len - said) as usize);
+            for (at, byte) in room[..count].iter_mut().enumerate() {
+                let offset = said + at as u64;
+                *byte = if part == Part::Client { talk.up_byte(offset) } else { talk.down_byte(offset) };
+            }
+            count
+        };
+        if let Some(seal) = &mut self.seal {
+            let mut plain = [0; PLAIN_BYTES];
+            while self.said < len {
+                let count = fill(self.said, &mut plain);
+                let taken = seal.say(&plain[..count]);
+                self.said += taken as u64;
+                if taken == 0 {
+                    return;
+                }
+            }
+            return;
+        }
         while self.said < len && self.socket().can_send() {
             let said = self.said;
             let sent = self.socket().send(|room| {
-                let count = room.len().min((len - said) as usize);
-                for (at, byte) in room[..count].iter_mut().enumerate() {
-                    let offset = said + at as u64;
-                    *byte = if part == Part::Client { talk.up_byte(offset) } else { talk.down_byte(offset) };
-                }
+                let count = fill(said, room);
                 (count, count)
             });
             self.said += sent.unwrap_or(0) as u64;
         }
+    }
+
+    /// Writes what TLS has for the socket, as far as that takes it.
+    fn write_sealed(&mut self) {
+        let Some(seal) = &mut self.seal else { return };
+        let socket = self.set.get_mut::<tcp::Socket>(Default::default());
+        while seal.wants_write() && socket.can_send() {
+            let written = socket.send(|room| {
+                let written = seal.write(room);
+                (written, written)
+            });
+            if !matches!(written, Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    /// Whether everything said is in the socket; TLS says goodbye first, once its handshake is over.
+    fn is_written(&mut self) -> bool {
+        if let Some(seal) = &mut self.seal
+            && !seal.say_goodbye()
+        {
+            return false;
+        }
+        self.write_sealed();
+        self.seal.as_ref().is_none_or(|seal| !seal.wants_write())
     }
 
     fn finish(&mut self) {
@@ -190,11 +263,14 @@ impl Peer {
             (Part::Origin, Some(Ending::OriginFirst)) => all_said && all_heard,
             (..) => all_said && !self.socket().may_recv() && state == tcp::State::CloseWait,
         };
-        if closes && matches!(state, tcp::State::Established | tcp::State::CloseWait) {
+        let may_close = matches!(state, tcp::State::Established | tcp::State::CloseWait);
+        if closes && may_close && self.is_written() {
             self.socket().close();
         }
         let over = matches!(state, tcp::State::TimeWait | tcp::State::Closed);
-        if over && all_said && all_heard {
+        // A stream that ends without close_notify may have been cut.
+        let whole = self.seal.as_ref().is_none_or(|seal| seal.is_closed());
+        if over && all_said && all_heard && whole {
             self.outcome = Outcome::Complete;
         } else if state == tcp::State::Closed {
             self.outcome = Outcome::WasReset;

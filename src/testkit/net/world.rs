@@ -7,10 +7,11 @@
 //! A step goes to the next thing that happens: a frame arrives, a host or a worker has a timer due. Nothing else
 //! moves the clock, so a run is the same for the same seed, on any machine.
 
-use super::Host;
+use super::{Datagrams, Host};
 use crate::base::{Instant, PortId, Span};
 use crate::port::fault::FaultPort;
 use crate::port::mem::{MemPort, MemWire};
+use crate::session::tls::Crypto;
 use crate::testkit::laws;
 use crate::worker::Worker;
 use std::cmp::Reverse;
@@ -56,6 +57,10 @@ pub struct World {
     pub wires: Vec<MemWire>,
     /// The machines, each with the port whose link it is on.
     pub hosts: Vec<(PortId, Host)>,
+    /// Who talks by UDP, on the link of port 0.
+    pub datagrams: Option<Datagrams>,
+    /// Makes handshakes in the place of crypto threads: between two turns, all that there are.
+    pub crypto: Option<Crypto>,
     /// The bound that `laws` holds every worker to.
     pub sessions_max: usize,
     /// How long a frame takes over a link.
@@ -77,6 +82,8 @@ pub struct World {
 const STEPS_STANDING_MAX: u32 = 100_000;
 /// Turns that a worker gets each time something happens: a fault port counts its delays in turns.
 const TURNS_PER_STEP: usize = 2;
+/// Handshakes made between two turns at most.
+const HANDSHAKES_PER_TURN: usize = 1_024;
 /// When nothing else is due, time moves on by this much as long as a fault port may hold frames.
 const IDLE_STEP: Span = Span::from_millis(1);
 
@@ -88,6 +95,8 @@ impl World {
             workers,
             wires,
             hosts: Vec::new(),
+            datagrams: None,
+            crypto: None,
             sessions_max: usize::MAX,
             latency: Span::from_micros(500),
             watch: None,
@@ -121,16 +130,29 @@ impl World {
         for (_, host) in &mut self.hosts {
             host.tick(self.now);
         }
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.tick(self.now);
+        }
         self.collect_from_hosts();
-        for _ in 0..TURNS_PER_STEP {
+        self.turn_workers();
+        self.collect_from_wires();
+        let fault = self.datagrams.as_mut().and_then(Datagrams::fault);
+        fault.map_or(Ok(()), Err)?;
+        self.workers.iter().try_for_each(|worker| laws::check(worker, self.sessions_max))
+    }
+
+    /// Turns until the handshakes that these turns brought about are made, and back with their workers.
+    fn turn_workers(&mut self) {
+        let mut turns = TURNS_PER_STEP;
+        while turns > 0 {
             for worker in &mut self.workers {
                 let before = self.meter.map_or(0, |meter| meter());
                 worker.turn(self.now);
                 self.metered += self.meter.map_or(0, |meter| meter()) - before;
             }
+            let made = self.crypto.as_ref().map_or(0, |crypto| crypto.turn(self.now, HANDSHAKES_PER_TURN));
+            turns = if made > 0 { TURNS_PER_STEP } else { turns - 1 };
         }
-        self.collect_from_wires();
-        self.workers.iter().try_for_each(|worker| laws::check(worker, self.sessions_max))
     }
 
     /// Steps until `done` or until the clock has run for `span`; whether it was done.
@@ -152,7 +174,8 @@ impl World {
         let flight = self.flights.peek().map(|Reverse(flight)| flight.at);
         let hosts = self.hosts.iter().filter_map(|(_, host)| host.deadline());
         let workers = self.workers.iter().filter_map(|worker| worker.next_deadline());
-        flight.into_iter().chain(hosts).chain(workers).min()
+        let datagrams = self.datagrams.as_ref().and_then(Datagrams::deadline);
+        flight.into_iter().chain(hosts).chain(datagrams).chain(workers).min()
     }
 
     fn deliver(&mut self) {
@@ -172,6 +195,9 @@ impl World {
                 Destination::Hosts(port) => {
                     let on_link = self.hosts.iter_mut().filter(|(at, _)| at.index() == port);
                     on_link.for_each(|(_, host)| host.receive(&flight.frame, self.now));
+                    if let Some(datagrams) = &mut self.datagrams {
+                        datagrams.receive(&flight.frame);
+                    }
                 }
             }
         }
@@ -181,6 +207,9 @@ impl World {
         let mut sent = Vec::new();
         for (port, host) in &mut self.hosts {
             sent.extend(host.sent().map(|frame| (*port, frame)));
+        }
+        if let Some(datagrams) = &mut self.datagrams {
+            sent.extend(datagrams.sent().map(|frame| (PortId(0), frame)));
         }
         for (port, frame) in sent {
             self.fly(Destination::Edge(port.index()), frame);
