@@ -1,12 +1,12 @@
 //! Shares and limits: who is kept out, by which name, and that what is given back can be had again.
 
 use crate::bench::Bench;
-use byway::base::{AppSlot, DropReason, Instant};
+use byway::base::{AppSlot, DropClass, DropReason, Instant};
 use byway::flow::SharePercents;
 use byway::port::RxMeta;
 use byway::table::ConnectionLimits;
 use byway::telemetry::{AppCounter, Counter, Gauge};
-use byway::testkit::edge::{EDGE_IPS, LAB_APPS, live_spec};
+use byway::testkit::edge::{EDGE_IPS, LAB_APPS, LabApp, live_spec};
 use byway::testkit::frames::eth;
 use byway::worker::Settings;
 use std::ops::Range;
@@ -100,4 +100,74 @@ fn new_connections_a_second_hold_per_app_and_client_and_an_apps_own_limits_win()
     knock(&mut bench, "10.0.0.9", 80, 1..20);
     assert_eq!(told(&bench, DropReason::AppRateLimited), (1, 24, 3));
     assert_eq!(bench.control.pages[0].counter(Counter::UncountedClients), 0);
+}
+
+/// Each refusal for want of room, by a share, a limit or a rate has a name of its own, in Spectrum's class of its kind.
+#[test]
+fn every_refusal_by_a_limit_has_spectrums_class_of_its_kind() {
+    use DropReason::*;
+    let full = [
+        SessionsFull,
+        UdpSessionsFull,
+        HalfOpenFull,
+        FlowsFull,
+        AppShare,
+        AccountShare,
+        AppConnections,
+        ClientConnections,
+        EgressExhausted,
+        CryptoFull,
+        Draining,
+    ];
+    let fast = [
+        AppRateLimited,
+        ClientRateLimited,
+        SynRateLimited,
+        IcmpRateLimited,
+        NeighborRateLimited,
+        AmplificationLimited,
+        HandoverFull,
+        TxFull,
+        NoFrame,
+    ];
+    let not_there =
+        [ProtocolUnknown, NoPrefix, NoApp, NoAppPort, WrongProtocol, NoCertificate, OriginUnresolved];
+    let of = |class: DropClass| -> Vec<DropReason> {
+        let all = DropReason::ALL.iter().copied();
+        all.filter(|reason| reason.class() == class).collect()
+    };
+    let same = |class: DropClass, list: &[DropReason]| {
+        let (told, listed) = (of(class), list.to_vec());
+        assert!(
+            told.iter().all(|reason| listed.contains(reason)) && told.len() == listed.len(),
+            "{class:?}: {told:?}"
+        );
+    };
+    same(DropClass::ConnectionLimited, &full);
+    same(DropClass::RateLimited, &fast);
+    same(DropClass::NotFound, &not_there);
+}
+
+#[test]
+fn udp_sessions_keep_to_shares_and_a_flood_gives_way_within_its_own() {
+    let config = |settings: &mut Settings| {
+        settings.udp.sessions_max = 20;
+        settings.udp.shares = SharePercents { app: 25, account: 100 };
+    };
+    let other = LabApp { port: 54, origin_port: 54, ..LabApp::DNS };
+    let mut bench = Bench::new(config, &[LabApp::DNS, other], &[]);
+    let send = |bench: &mut Bench, port: u16, from: Range<u16>| {
+        for from in from {
+            let datagram = eth().ip4("10.0.0.7", EDGE_IPS[0]).udp(from, port).payload(b"?").bytes();
+            bench.inject(&datagram, RxMeta::default());
+        }
+        bench.turns();
+        let page = &bench.control.pages[0];
+        (page.gauge(Gauge::UdpSessions), page.counter(Counter::UdpClosedByEviction))
+    };
+    assert_eq!(send(&mut bench, 53, 1..17), (16, 0), "four fifths are anybody's");
+    assert_eq!(send(&mut bench, 53, 17..20), (16, 3), "more of them push out their own");
+    assert_eq!(send(&mut bench, 54, 1..5), (20, 3), "the fifth that is kept is for others");
+    let page = &bench.control.pages[0];
+    assert_eq!((page.dropped(DropReason::AppShare), page.dropped(DropReason::UdpSessionsFull)), (0, 0));
 }

@@ -4,12 +4,14 @@ mod bench;
 mod commands;
 mod drops;
 mod firewall;
+mod headers;
 mod lifetime;
 mod limits;
 mod link;
 mod origins;
 mod probes;
 mod refusals;
+mod room;
 mod udp;
 
 use bench::Row;
@@ -26,8 +28,8 @@ fn every_row_comes_out_as_it_says() {
     assert!(faults.is_empty(), "{} rows fail:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// What dies inside a session is held by the TCP scripts, what needs a full table or ring by `lifetime`, what needs a
-/// UDP session by `udp`.
+/// What dies inside a session is held by the TCP scripts, what needs a full table or ring by `lifetime` and `room`, what
+/// needs a UDP session by `udp`.
 #[test]
 fn every_reason_of_the_worker_has_a_row() {
     use DropReason::*;
