@@ -5,4 +5,5 @@ mod live;
 mod origins;
 mod promises;
 mod size;
+mod tenants;
 mod whence;
