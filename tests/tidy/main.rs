@@ -4,6 +4,7 @@
 mod rooms;
 mod shape;
 mod source;
+mod statuses;
 mod texts;
 mod usage;
 
@@ -108,4 +109,14 @@ fn readme_explains_every_config_key() {
 #[test]
 fn documents_name_only_metrics_that_exist() {
     hold(texts::metric_names);
+}
+
+#[test]
+fn readme_and_code_name_the_same_statuses() {
+    hold(statuses::agreement);
+}
+
+#[test]
+fn every_status_is_brought_about_in_a_test() {
+    hold(statuses::tested);
 }
