@@ -38,6 +38,7 @@ impl Sessions {
             return Some(Fate::Absorbed);
         }
         if flags.has(TcpFlags::RST) && segment.seq == leg.rcv_nxt {
+            net.page().count(Counter::ClosedByClientReset);
             self.forget(at.session(), now);
             return Some(Fate::Absorbed);
         }
@@ -69,6 +70,7 @@ impl Sessions {
         let window = u32::from(segment.window) << leg.peer_shift;
         guard::accept(leg, segment, options, None, now);
         if !self.make_socket(at, window, now, net) {
+            net.page().count(Counter::ClosedByLackOfRoom);
             self.forget(at.session(), now);
             return Some(Fate::Dropped(DropReason::SequenceUnacceptable));
         }

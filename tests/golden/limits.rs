@@ -78,6 +78,8 @@ fn limits_of_connections_hold_per_app_and_client_and_are_let_go_of() {
     knock(&mut bench, "10.0.0.8", 80, 1..5);
     assert_eq!(told(&bench, DropReason::AppConnections), (2, 5, 4));
     leave(&mut bench, "10.0.0.7", 80, 1..4);
+    let counted = bench.control.pages[0].counter(Counter::ClosedByClientReset);
+    assert_eq!(counted, 3, "who leaves before the handshake is over is counted, too");
     knock(&mut bench, "10.0.0.7", 80, 10..12);
     assert_eq!(told(&bench, DropReason::ClientConnections), (2, 4, 4));
 }
