@@ -111,16 +111,16 @@ secure() {
     fetch --cacert "$CERTS/ca.pem" --connect-to "::$at:" "$@" "https://$TLS_NAME:$port$path"
 }
 
-# ends_as WHAT EXPECTED PORT COMMAND...: the event that follows the command: `Event Status client's-TLS origin's-TLS`.
-ends_as() {
+# tls_ends_as WHAT EXPECTED PORT COMMAND...: the event that follows the command: `Event Status client's-TLS origin's-TLS`.
+tls_ends_as() {
     local what=$1 expected=$2 port=$3 words
     MARK=$(wc -l <"$STATE/run/events.jsonl")
     shift 3
     words=$("$@" 2>&1 </dev/null | tr '\n' ' ')
-    wait_for 8 told "$port"
-    is "$what" "$expected" "$(told "$port")" "$expected; the client: ${words:0:80}"
+    wait_for 8 tls_told "$port"
+    is "$what" "$expected" "$(tls_told "$port")" "$expected; the client: ${words:0:80}"
 }
-told() {
+tls_told() {
     tail -n "+$((MARK + 1))" "$STATE/run/events.jsonl" | jq -r --argjson port "$1" \
         'select(.edge_port == $port and .Event != "connect") | "\(.Event) \(.Status) \(.ClientTlsStatus) \(.OriginTlsStatus)"' |
         tail -n 1 | grep .
@@ -138,19 +138,19 @@ tls_modes() {
         is "full takes a certificate by nobody" "$EGRESS4 TLSv1.3" "$(secure "$at" "$FULL_SELF" /whoami 2>&1)"
         is "PROXY v2 goes ahead of TLS to the origin" "$(client_of "$at") $at $PROXIED" "$(secure "$at" "$PROXIED" /whoami 2>&1)"
     done
-    ends_as "a connection that ends in order" "disconnect 200 OK OK" "$STRICT" secure "$EDGE_IP6" "$STRICT" /whoami
+    tls_ends_as "a connection that ends in order" "disconnect 200 OK OK" "$STRICT" secure "$EDGE_IP6" "$STRICT" /whoami
 }
 client_of() { case $1 in *:*) echo "$CLIENT6" ;; *) echo "$CLIENT4" ;; esac; }
 
 tls_bad_origins() {
     local bad="originError 521 UNKNOWN HANDSHAKE_FAILED"
-    ends_as "strict refuses an expired certificate" "$bad" "$EXPIRED" secure "$EDGE_IP4" "$EXPIRED" /
-    ends_as "strict refuses another name" "$bad" "$WRONG" secure "$EDGE_IP6" "$WRONG" /
-    ends_as "strict refuses a self-signed one" "$bad" "$SELF" secure "$EDGE_IP4" "$SELF" /
-    ends_as "an origin that speaks no TLS" "$bad" "$NO_TLS" secure "$EDGE_IP6" "$NO_TLS" /
-    ends_as "an origin of TLS 1.1" "$bad" "$OLD" secure "$EDGE_IP4" "$OLD" /
-    ends_as "an origin that says nothing" "originError 522 UNKNOWN HANDSHAKE_FAILED" "$SILENT" secure "$EDGE_IP4" "$SILENT" /
-    ends_as "an origin that breaks TLS after the handshake" "disconnect 447 OK OK" "$BREAKS" slow_shake "$EDGE_IP4" "$BREAKS"
+    tls_ends_as "strict refuses an expired certificate" "$bad" "$EXPIRED" secure "$EDGE_IP4" "$EXPIRED" /
+    tls_ends_as "strict refuses another name" "$bad" "$WRONG" secure "$EDGE_IP6" "$WRONG" /
+    tls_ends_as "strict refuses a self-signed one" "$bad" "$SELF" secure "$EDGE_IP4" "$SELF" /
+    tls_ends_as "an origin that speaks no TLS" "$bad" "$NO_TLS" secure "$EDGE_IP6" "$NO_TLS" /
+    tls_ends_as "an origin of TLS 1.1" "$bad" "$OLD" secure "$EDGE_IP4" "$OLD" /
+    tls_ends_as "an origin that says nothing" "originError 522 UNKNOWN HANDSHAKE_FAILED" "$SILENT" secure "$EDGE_IP4" "$SILENT" /
+    tls_ends_as "an origin that breaks TLS after the handshake" "disconnect 447 OK OK" "$BREAKS" slow_shake "$EDGE_IP4" "$BREAKS"
     holds "and the client reads an alert before the reset" "tlsv1 alert internal error" \
         grep -q 'alert internal error' <(secure "$EDGE_IP6" "$SELF" / 2>&1)
     is "each is counted by its reason" "4 1 1" \
@@ -171,22 +171,22 @@ tls_clients() {
         is "a wildcard" "Verify return code: 0 (ok)" "$(shake "$at" "$FULL" -servername a.wild.example.com \
             -verify_hostname a.wild.example.com </dev/null | grep -o 'Verify return code.*' | head -n 1)"
     done
-    ends_as "a wrong SNI" "tlsError 400 INVALID_SNI UNKNOWN" "$FULL" shake "$EDGE_IP4" "$FULL" -servername nobody.example.com
+    tls_ends_as "a wrong SNI" "tlsError 400 INVALID_SNI UNKNOWN" "$FULL" shake "$EDGE_IP4" "$FULL" -servername nobody.example.com
     holds "and openssl reads why" "unrecognized name" \
         grep -q 'unrecognized name' <(shake "$EDGE_IP6" "$FULL" -servername nobody.example.com </dev/null)
-    ends_as "a client of TLS 1.1" "tlsError 443 HANDSHAKE_FAILED UNKNOWN" "$FULL" old_client "$EDGE_IP4" "$FULL" -tls1_1
-    ends_as "min_tls 1.3 refuses TLS 1.2" "tlsError 443 HANDSHAKE_FAILED UNKNOWN" "$NEW_ONLY" named "$EDGE_IP6" "$NEW_ONLY" -tls1_2
+    tls_ends_as "a client of TLS 1.1" "tlsError 443 HANDSHAKE_FAILED UNKNOWN" "$FULL" old_client "$EDGE_IP4" "$FULL" -tls1_1
+    tls_ends_as "min_tls 1.3 refuses TLS 1.2" "tlsError 443 HANDSHAKE_FAILED UNKNOWN" "$NEW_ONLY" named "$EDGE_IP6" "$NEW_ONLY" -tls1_2
     is "both are counted as too old" 2 "$(metric 'tls_failures.*client_old_version')"
     is "min_tls 1.3 takes TLS 1.3" "New, TLSv1.3" "$(named "$EDGE_IP4" "$NEW_ONLY" -tls1_3 | grep -o '^New, TLSv1..')"
-    ends_as "a client that speaks HTTP" "tlsError 443 HANDSHAKE_FAILED UNKNOWN" "$FULL" fetch "http://$EDGE_IP4:$FULL/"
-    ends_as "a client that breaks TLS after the handshake" "disconnect 490 OK UNKNOWN" "$FLEXIBLE" bad_client
+    tls_ends_as "a client that speaks HTTP" "tlsError 443 HANDSHAKE_FAILED UNKNOWN" "$FULL" fetch "http://$EDGE_IP4:$FULL/"
+    tls_ends_as "a client that breaks TLS after the handshake" "disconnect 490 OK UNKNOWN" "$FLEXIBLE" bad_client
 }
 old_client() { shake "$@" -cipher DEFAULT@SECLEVEL=0; }
 bad_client() { slow_shake 127.0.0.1 9000; }
 
 # What openssl does on its lines R and K: renegotiation, which byway refuses, and new keys, which go on with the data.
 tls_new_keys() {
-    ends_as "renegotiation is refused" "disconnect 490 OK OK" "$FULL12" renegotiate
+    tls_ends_as "renegotiation is refused" "disconnect 490 OK OK" "$FULL12" renegotiate
     is "new keys in TLS 1.3, then a request" "$EGRESS4 TLSv1.3" "$(new_keys | grep -a -o "^$EGRESS4 TLSv1.3")"
 }
 renegotiate() { { sleep 0.5; echo R; sleep 1; } | shake "$EDGE_IP4" "$FULL12" -servername "$TLS_NAME" -tls1_2; }
