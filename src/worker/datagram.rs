@@ -7,7 +7,7 @@ use super::core::Worker;
 use crate::base::{Addr, DropReason, Fate};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
-use crate::session::udp::{Datagram, Outgoing, Prefix, Verdict, Wanted};
+use crate::session::udp::{Arrived, Datagram, Outgoing, Prefix, Verdict, Wanted};
 use crate::session::{Admission, Net};
 use crate::table::{App, ProxyProtocol, special_purpose};
 use crate::telemetry::{AppCounter, Counter};
@@ -18,17 +18,33 @@ impl<P: Port> Worker<P> {
     #[inline]
     pub(super) fn serve_udp(
         &mut self,
-        frame: P::Frame,
+        mut frame: P::Frame,
         key: &FlowKey,
         datagram: Datagram,
         hash: u64,
     ) -> Fate {
-        let leg = match self.udp.find(key, hash) {
-            Some(leg) => leg,
-            None => match self.admit_datagram(key) {
-                Ok(leg) => leg,
-                Err(reason) => return self.drop_datagram(frame, reason),
-            },
+        let found = self.udp.find(key, hash);
+        if let Some(leg) = found {
+            let arrived = Arrived { datagram, epoch: self.epoch(), now: self.exit.now };
+            if let Some(way) = self.udp.pass(leg, frame.bytes_mut(), &arrived, &self.exit.page) {
+                return self.exit.forward(way.hop, way.to, trim(frame, datagram));
+            }
+        }
+        self.look_at_datagram(frame, key, datagram, found)
+    }
+
+    /// A datagram that is not plain: of a new session, one not proven, with a header, between families, too long.
+    #[inline(never)]
+    fn look_at_datagram(
+        &mut self,
+        frame: P::Frame,
+        key: &FlowKey,
+        datagram: Datagram,
+        found: Option<LegRef>,
+    ) -> Fate {
+        let leg = match found.map_or_else(|| self.admit_datagram(key), Ok) {
+            Ok(leg) => leg,
+            Err(reason) => return self.drop_datagram(frame, reason),
         };
         if self.udp.judged_epoch(leg) != self.epoch() && !self.rejudge_udp(leg) {
             return self.drop_datagram(frame, DropReason::FirewallBlocked);
@@ -51,7 +67,7 @@ impl<P: Port> Worker<P> {
     #[inline]
     fn send_on(&mut self, mut frame: P::Frame, out: &Outgoing) -> Fate {
         match rewrite(&mut frame, out) {
-            Ok(()) => self.exit.forward(out.hop, frame),
+            Ok(()) => self.exit.forward(out.hop, out.key.dst, frame),
             Err(reason) => Fate::Dropped(reason),
         }
     }
@@ -121,6 +137,16 @@ impl<P: Port> Worker<P> {
         let special = !self.udp.special_sources() && special_purpose(src.to_ip().into()).is_some();
         if special { Err(DropReason::SpoofedSource) } else { Ok(()) }
     }
+}
+
+/// The frame without what a link padded it with.
+#[inline]
+fn trim<F: Frame>(mut frame: F, datagram: Datagram) -> F {
+    let end = usize::from(datagram.end);
+    if frame.bytes().len() != end {
+        frame.set_len(end);
+    }
+    frame
 }
 
 /// Writes what leaves into the frame that came in.

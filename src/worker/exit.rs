@@ -124,10 +124,21 @@ impl<P: Port> Exit<P> {
         self.push(port, frame);
     }
 
-    /// Sends a received frame on whose packet is written anew, its checksums complete.
+    /// Sends a received frame on whose packet, to `to`, is written anew, its checksums complete.
     #[inline]
-    pub fn forward(&mut self, hop: Hop, frame: P::Frame) -> Fate {
-        let Some(hop) = self.lead(hop, &frame.bytes()[ethernet::HEADER_LEN..]) else {
+    pub fn forward(&mut self, hop: Hop, to: Addr, mut frame: P::Frame) -> Fate {
+        if let Some((port, mac)) = self.neighbors.ready(hop, to, self.now) {
+            address(frame.bytes_mut(), mac, self.faces[port.index()].mac);
+            self.push(port, frame);
+            return Fate::Sent;
+        }
+        self.forward_slowly(hop, to, frame)
+    }
+
+    /// The same where the hop has to be asked for or is another's by now.
+    #[inline(never)]
+    fn forward_slowly(&mut self, hop: Hop, to: Addr, frame: P::Frame) -> Fate {
+        let Some(hop) = self.lead(hop, to) else {
             return Fate::Dropped(DropReason::NoRoute);
         };
         self.dispatch(hop, frame);
@@ -145,7 +156,7 @@ impl<P: Port> Exit<P> {
         };
         fill(&mut frame.bytes_mut()[ethernet::HEADER_LEN..]);
         self.ledger.made += 1;
-        match self.lead(hop, &frame.bytes()[ethernet::HEADER_LEN..]) {
+        match destination(&frame.bytes()[ethernet::HEADER_LEN..]).and_then(|dst| self.lead(hop, dst)) {
             Some(hop) => self.dispatch(hop, frame),
             None => self.lose(DropReason::NoRoute),
         }
@@ -244,8 +255,7 @@ impl<P: Port> Exit<P> {
 
     /// A hop that still leads to the packet's destination.
     #[inline]
-    fn lead(&mut self, hop: Hop, packet: &[u8]) -> Option<Hop> {
-        let dst = destination(packet)?;
+    fn lead(&mut self, hop: Hop, dst: Addr) -> Option<Hop> {
         if self.neighbors.leads_to(hop, dst) { Some(hop) } else { self.route(dst) }
     }
 
@@ -308,7 +318,8 @@ impl<P: Port> Net for Exit<P> {
         };
         let filled = fill(&mut frame.bytes_mut()[ethernet::HEADER_LEN..]);
         self.ledger.made += 1;
-        let Some(hop) = self.lead(hop, &frame.bytes()[ethernet::HEADER_LEN..]) else {
+        let to = destination(&frame.bytes()[ethernet::HEADER_LEN..]);
+        let Some(hop) = to.and_then(|dst| self.lead(hop, dst)) else {
             self.lose(DropReason::NoRoute);
             return filled;
         };

@@ -12,6 +12,7 @@ use crate::base::Hop;
 use crate::wire::checksum::{self, Change};
 use crate::wire::proxy::{HeaderBytes, ProxyHeader};
 use crate::wire::{Family, FlowKey, Protocol, ethernet, ipv4, ipv6, spp, udp};
+use crate::wire::{congestion_marks, mark_congestion};
 
 /// What goes ahead of the payload towards the origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,6 +118,7 @@ impl Outgoing {
         if self.prefix != Prefix::None || self.strip != 0 {
             change = self.change_of_payload(&frame[at..at + self.strip]);
         }
+        let marks = congestion_marks(&frame[ethernet::HEADER_LEN..]);
         let udp_at = ethernet::HEADER_LEN + ip_header_len(&self.key);
         self.place_payload(frame, udp_at + udp::HEADER_LEN);
         let checksum = if old_sum == 0 { 0 } else { never_none(change.apply(old_sum)) };
@@ -125,7 +127,7 @@ impl Outgoing {
         if let Some(room) = frame[udp_at..].first_chunk_mut() {
             header.emit(room);
         }
-        self.write_ip(&mut frame[ethernet::HEADER_LEN..], len);
+        self.write_ip(&mut frame[ethernet::HEADER_LEN..], len, marks);
         if old_sum == 0 && Family::of(self.key.dst) == Family::V6 {
             checksum::fill_l4(&mut frame[ethernet::HEADER_LEN..]);
         }
@@ -154,18 +156,20 @@ impl Outgoing {
     }
 
     #[inline]
-    fn write_ip(&self, packet: &mut [u8], udp_len: u16) {
+    fn write_ip(&self, packet: &mut [u8], udp_len: u16, marks: u8) {
         let (src, dst) = (self.key.src, self.key.dst);
         if Family::of(dst) == Family::V6 {
             if let Some(header) = packet.first_chunk_mut() {
                 let (next, hop_limit) = (udp::PROTOCOL, ipv6::HOP_LIMIT);
                 ipv6::Header { src, dst, next, hop_limit, payload_len: udp_len }.emit(header);
             }
+            mark_congestion(packet, marks);
             return;
         }
         let Some(header) = packet.first_chunk_mut::<{ ipv4::HEADER_LEN }>() else { return };
         let total_len = ipv4::HEADER_LEN as u16 + udp_len;
         ipv4::Header { src, dst, protocol: udp::PROTOCOL, total_len }.emit(header);
+        mark_congestion(header, marks);
         if let Some(id) = self.fragment_id {
             header[4..6].copy_from_slice(&id.to_be_bytes());
             header[6] = 0;
@@ -182,7 +186,7 @@ pub const fn ip_header_len(key: &FlowKey) -> usize {
 
 /// RFC 768: zero says that there is no checksum; its other spelling is all ones.
 #[inline]
-const fn never_none(checksum: u16) -> u16 {
+pub(super) const fn never_none(checksum: u16) -> u16 {
     if checksum == 0 { 0xffff } else { checksum }
 }
 

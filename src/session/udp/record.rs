@@ -30,6 +30,8 @@ pub struct Session {
     pub round_trip: bool,
     /// Whether a reply was passed to the client.
     pub replied: bool,
+    /// Whether a datagram from client and origin needs nothing but another tuple.
+    pub plain: [bool; 2],
     /// What goes ahead of the payload towards the origin.
     pub prefix: Prefix,
     /// Whether that goes for the next datagram alone.
@@ -80,6 +82,7 @@ impl Session {
             trust: Trust::Proven,
             round_trip: false,
             replied: false,
+            plain: [false; 2],
             prefix: Prefix::None,
             prefix_once: false,
             ip_firewall: false,

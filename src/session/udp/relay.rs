@@ -58,6 +58,7 @@ impl Sessions {
         session.bytes[Side::Client.index()] += datagram.payload_len() as u64;
         if session.hear_client(datagram.ip_len()) {
             let was = std::mem::replace(&mut session.trust, Trust::Proven);
+            session.settle_plain();
             self.elders.shift(id, was, Trust::Proven);
             net.page().count(Counter::UdpProven);
         }
@@ -68,6 +69,7 @@ impl Sessions {
         let verdict = fit(session, Side::Origin, out, &mut self.fragment_id);
         if session.prefix_once && matches!(verdict, Verdict::Send(_) | Verdict::Fragment(..)) {
             session.prefix = Prefix::None;
+            session.settle_plain();
         }
         verdict
     }

@@ -226,6 +226,22 @@ impl Neighbors {
         entry.pinned || entry.addr == dst
     }
 
+    /// The port and hardware address of a hop that is known, needs no asking and still leads to `dst`: the whole of
+    /// `leads_to`, `path` and `port` for the common case.
+    #[inline]
+    pub fn ready(&mut self, hop: Hop, dst: Addr, now: Instant) -> Option<(PortId, [u8; 6])> {
+        let entry = &mut self.entries[hop.index()];
+        let known = match entry.state {
+            HopState::Fixed | HopState::Probe => true,
+            HopState::Reachable => now < entry.due,
+            HopState::Incomplete | HopState::Failed => false,
+        };
+        (known && (entry.pinned || entry.addr == dst)).then(|| {
+            entry.used = now;
+            (entry.port, entry.mac)
+        })
+    }
+
     /// How to get a frame to `hop` now; asks for it where that is due.
     #[inline]
     pub fn path(&mut self, hop: Hop, now: Instant) -> Path {
