@@ -98,6 +98,8 @@ drop_reasons! {
     SpoofedSource, "spoofed_source", Blocked;
     /// Source and destination are the same (land attack).
     Land, "land", Blocked;
+    /// To be sent on, and its time to live (hop limit) is over.
+    TtlExpired, "ttl_expired", Unexpected;
     /// Neither TCP, UDP nor ICMP.
     ProtocolUnknown, "protocol_unknown", NotFound;
     /// The TCP header is broken: data offset, length, options, or a port of zero.

@@ -71,6 +71,7 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
     session::Settings {
         sessions_max: tcp.sessions as u32,
         half_open_max: tcp.half_open as u32,
+        spliced_max: if tcp.splice { tcp.spliced_sessions as u32 } else { 0 },
         time_wait_max: resting as u32,
         rx_buffer_bytes: tcp.rx_buffer_bytes,
         tx_buffer_bytes: tcp.tx_buffer_bytes,

@@ -121,6 +121,23 @@ impl<S: Slot> FlowMap<S> {
         None
     }
 
+    /// The first slot whose tag fits `hash`: the one in nearly all cases, which its owner's key tells. Nothing but the two
+    /// buckets is read.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<S> {
+        let tag = tag_of(hash);
+        for place in self.places(hash) {
+            let bucket = &self.buckets[place];
+            for (word, lanes) in bucket.lanes_of(tag).into_iter().enumerate() {
+                if lanes != 0 {
+                    let way = word * 4 + lanes.trailing_zeros() as usize / 16;
+                    return Some(S::from_bits(bucket.slots[way % WAYS]));
+                }
+            }
+        }
+        None
+    }
+
     /// Adds an entry; `false`, and nothing changed, when both buckets are full. The caller knows it is not in yet.
     pub fn insert(&mut self, hash: u64, slot: S) -> bool {
         let [first, second] = self.places(hash);
@@ -143,6 +160,21 @@ impl<S: Slot> FlowMap<S> {
                 if bucket.tag(way) == tag && bucket.slots[way] == slot.to_bits() {
                     bucket.set_tag(way, 0);
                     self.len -= 1;
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Lets the entry of `old` under `hash` lead to `new`; `false` when it is not in.
+    pub fn replace(&mut self, hash: u64, old: S, new: S) -> bool {
+        let tag = tag_of(hash);
+        for place in self.places(hash) {
+            let bucket = &mut self.buckets[place];
+            for way in 0..WAYS {
+                if bucket.tag(way) == tag && bucket.slots[way] == old.to_bits() {
+                    bucket.slots[way] = new.to_bits();
                     return true;
                 }
             }

@@ -6,6 +6,7 @@ use super::leg::flag;
 use super::packet;
 use super::pair::Session;
 use super::receive::set_index;
+use super::sessions::holds;
 use super::stack;
 use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Endpoint, Instant};
@@ -69,6 +70,7 @@ impl Sessions {
         let at = LegRef::new(id, Side::Origin);
         let mut leg = self.new_leg(key, net.mtu(hop), now);
         leg.hop = hop;
+        leg.set(flag::CALLED);
         leg.state = State::SynSent;
         if !self.flows.insert(self.hasher.hash(&key), at) {
             return Err((DropReason::FlowsFull, End::LackOfRoom));
@@ -78,9 +80,9 @@ impl Sessions {
     }
 
     pub(super) fn choose_egress(&mut self, origin: Endpoint, now: Instant) -> Option<Endpoint> {
-        let Self { ports, flows, hasher, sessions, settings, probes, .. } = self;
+        let Self { ports, flows, hasher, sessions, splices, settings, probes, .. } = self;
         let in_use = |key: &FlowKey| {
-            let held = |leg: LegRef| sessions[leg.session() as usize].legs[leg.side().index()].key == *key;
+            let held = |leg: LegRef| holds(sessions, splices, leg, key);
             flows.find(hasher.hash(key), held).is_some() || probes.hold(key)
         };
         let comes_home =

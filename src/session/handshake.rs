@@ -185,13 +185,12 @@ impl Sessions {
 impl Leg {
     /// Our SYN, or SYN-ACK, over a path of `mtu` bytes.
     fn syn(&self, mtu: u16, window: u16, timestamps: bool, now: Instant) -> TcpEmit {
-        let headers = if self.key.src.is_v4() { 40 } else { 60 };
         let answers = self.state == State::SynReceived;
         let (flags, ack) =
             if answers { (TcpFlags::SYN | TcpFlags::ACK, self.rcv_nxt) } else { (TcpFlags::SYN, 0) };
         let mut syn = packet::to_peer(&self.key, flags, (self.iss, ack));
         syn.window = window;
-        syn.options.mss = Some((mtu - headers).min(self.mss_max));
+        syn.options.mss = Some(self.told_mss(mtu));
         syn.options.window_shift = (!answers || self.is(flag::SCALES)).then_some(self.shift);
         syn.options.sack_permitted = !answers || self.is(flag::SACK);
         let stamped = if answers { self.is(flag::TIMESTAMPS) } else { timestamps };

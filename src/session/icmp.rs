@@ -29,6 +29,9 @@ impl Sessions {
                 PathError::Unreachable => self.probe_error(&key, seq, now),
             };
         };
+        if self.is_spliced(at) {
+            return Fate::Dropped(DropReason::IcmpIgnored);
+        }
         let leg = self.leg(at);
         if before(seq, leg.snd_una) || !before(seq, leg.snd_max) {
             return unsolicited;

@@ -128,6 +128,8 @@ pub mod flag {
     pub const FIN_OURS: u32 = 1 << 15;
     /// smoltcp has sent nothing yet, and so thinks that it announced no window.
     pub const ASLEEP: u32 = 1 << 16;
+    /// We opened it: the peer's handshake ended with its SYN-ACK.
+    pub const CALLED: u32 = 1 << 18;
     /// The peer scales windows.
     pub const SCALES: u32 = 1 << 17;
 }
@@ -198,6 +200,12 @@ impl Leg {
         let headers = if self.key.src.is_v4() { 40 } else { 60 };
         let options = if self.is(flag::TIMESTAMPS) { 12 } else { 0 };
         self.mss = (mtu - headers).min(self.peer_mss).saturating_sub(options);
+    }
+
+    /// The MSS that our SYN or SYN-ACK announces over a path of `mtu` bytes (RFC 6691).
+    pub fn told_mss(&self, mtu: u16) -> u16 {
+        let headers = if self.key.src.is_v4() { 40 } else { 60 };
+        (mtu - headers).min(self.mss_max)
     }
 
     /// Whether any of `mask` is set.

@@ -66,12 +66,23 @@ pub struct Session {
     pub rtts: [Option<Span>; 2],
     /// Bytes read from client and origin.
     pub bytes: [u64; 2],
+    /// Whether it becomes a mere translation of headers as soon as it can.
+    pub splice: SpliceWish,
     /// What TLS its app asks for.
     pub plan: Option<Arc<AppTls>>,
     /// Its TLS, from its client's arrival on.
     pub tls: Option<Box<SessionTls>>,
     /// When the handshake under way must be done.
     pub secure_by: Instant,
+}
+
+/// Whether a session is to become a mere translation of headers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SpliceWish {
+    /// It stays as it is: it was not asked for, or cannot be.
+    Unwanted,
+    /// As soon as nothing is under way.
+    Wanted,
 }
 
 /// What a session's next deadline is about.
@@ -126,6 +137,7 @@ impl Session {
             doom: None,
             rtts: [None; 2],
             bytes: [0; 2],
+            splice: SpliceWish::Unwanted,
             plan: None,
             tls: None,
             secure_by: Instant::ZERO,
@@ -145,6 +157,8 @@ impl Session {
         self.epoch = admission.epoch;
         self.proxy_protocol = admission.proxy_protocol;
         self.plan.clone_from(&admission.tls);
+        let wanted = admission.splice && admission.tls.is_none();
+        self.splice = if wanted { SpliceWish::Wanted } else { SpliceWish::Unwanted };
         (self.opened_at, self.called_at, self.moved_at) = (now, now, now);
     }
 
@@ -199,6 +213,7 @@ impl Session {
             protocol: Protocol::Tcp,
             slot,
             phase: self.phase?,
+            spliced: false,
             app: self.app,
             client: client.src_endpoint(),
             edge: client.dst_endpoint(),

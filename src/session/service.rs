@@ -54,6 +54,7 @@ impl Sessions {
         }
         if self.sessions[id as usize].phase.is_some() {
             self.arm_for_smoltcp(id, now);
+            self.splice_if_quiet(id, now, net);
         }
         done
     }

@@ -14,10 +14,11 @@ use super::isn::{self, IsnSource};
 use super::leg::{Leg, before, flag};
 use super::pair::Session;
 use super::probe::Probes;
+use super::splice::Splices;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
 use super::{Admission, CryptoLane, Net, Settings};
-use crate::base::{Addr, AppSlot, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
+use crate::base::{Addr, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts, Tenant};
 use crate::table::ConnectionLimits;
 use crate::telemetry::{AppCounter, Counter};
@@ -44,6 +45,8 @@ pub struct Sessions {
     pub(super) dirty: Vec<u32>,
     /// The list that `service` walks while `dirty` takes newcomers.
     pub(super) tending: Vec<u32>,
+    /// Sessions that are mere translations; their legs are numbered behind the managed ones.
+    pub(super) splices: Splices,
     pub(super) stack: Stack,
     pub(super) isns: IsnSource,
     pub(super) ports: SourcePorts,
@@ -71,12 +74,14 @@ impl Sessions {
         let count = settings.sessions_max.clamp(1, LegRef::SESSIONS_MAX - 1) as usize;
         let set = |_| stack::socket_set(settings.rx_buffer_bytes, settings.tx_buffer_bytes);
         let hasher = FlowHasher::new(secret);
-        let slots = (settings.sessions_max, settings.half_open_max);
+        let spliced = settings.spliced_max.min(LegRef::SESSIONS_MAX - 1 - count as u32);
+        let slots = (settings.sessions_max.saturating_add(spliced), settings.half_open_max);
         let mut ports = SourcePorts::new(settings.egress.clone(), worker, workers, secret);
         ports.set_shares(settings.shares);
         Self {
             worker,
-            flows: FlowMap::new(count * 2),
+            flows: FlowMap::new((count + spliced as usize) * 2),
+            splices: Splices::new(spliced, now),
             sessions: (0..count).map(|_| Session::vacant()).collect(),
             sets: (0..count * 2).map(set).collect(),
             free: (0..count as u32).rev().collect(),
@@ -115,43 +120,64 @@ impl Sessions {
     /// Asks the cache for a session that `find` is about to look at or has found.
     #[inline]
     pub fn prefetch_leg(&self, leg: LegRef) {
+        if self.is_spliced(leg) {
+            return self.splices.prefetch(self.own(leg).session());
+        }
         let index = leg.session() as usize;
         cpu::prefetch(&self.sessions[index].legs[leg.side().index()]);
         let socket = self.sets[index * 2 + leg.side().index()].get::<Socket>(stack::only());
         cpu::prefetch(socket);
     }
 
+    /// The leg that the flow table names first for `hash`.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<LegRef> {
+        self.flows.candidate(hash)
+    }
+
+    /// The leg that a frame with this key belongs to, with what `candidate` said a moment ago: other frames may have come
+    /// in between.
+    #[inline]
+    pub fn confirm(&self, candidate: Option<LegRef>, key: &FlowKey, hash: u64) -> Option<LegRef> {
+        match candidate.filter(|leg| holds(&self.sessions, &self.splices, *leg, key)) {
+            Some(leg) => Some(leg),
+            None => self.find(key, hash),
+        }
+    }
+
     /// The leg that a frame with this key belongs to.
     #[inline]
     pub fn find(&self, key: &FlowKey, hash: u64) -> Option<LegRef> {
-        let sessions = &self.sessions;
-        self.flows.find(hash, |leg| sessions[leg.session() as usize].legs[leg.side().index()].key == *key)
-    }
-
-    /// The app that a leg's session belongs to.
-    pub fn app(&self, leg: LegRef) -> AppSlot {
-        self.sessions[leg.session() as usize].app
+        self.flows.find(hash, |leg| holds(&self.sessions, &self.splices, leg, key))
     }
 
     /// The snapshot that judged a leg's session last.
     #[inline]
     pub fn judged_epoch(&self, leg: LegRef) -> Epoch {
-        self.sessions[leg.session() as usize].epoch
-    }
-
-    /// Notes that a leg's session stands under `epoch`.
-    pub fn set_judged_epoch(&mut self, leg: LegRef, epoch: Epoch) {
-        self.sessions[leg.session() as usize].epoch = epoch;
+        match self.sessions.get(leg.session() as usize) {
+            Some(session) => session.epoch,
+            None => self.splices.records[self.own(leg).session() as usize].epoch,
+        }
     }
 
     /// Sessions alive, half-open ones included.
     pub fn len(&self) -> usize {
+        self.managed() + self.splices.len()
+    }
+
+    /// Sessions alive that are not mere translations.
+    pub fn managed(&self) -> usize {
         self.sessions.len() - self.free.len()
+    }
+
+    /// Sessions that are.
+    pub fn spliced(&self) -> usize {
+        self.splices.len()
     }
 
     /// Slots, taken or not.
     pub fn slots(&self) -> u32 {
-        self.sessions.len() as u32
+        self.sessions.len() as u32 + self.splices.slots()
     }
 
     /// Whether there is none.
@@ -174,7 +200,7 @@ impl Sessions {
         if !self.dirty.is_empty() {
             return Some(Instant::ZERO);
         }
-        [self.wheel.next(), self.probes.deadline()].into_iter().flatten().min()
+        [self.wheel.next(), self.splices.wheel.next(), self.probes.deadline()].into_iter().flatten().min()
     }
 
     /// Refuses new sessions from now on; those alive go on.
@@ -330,6 +356,18 @@ impl Sessions {
             session.timer_at = Some(at);
             self.wheel.arm(id, at);
         }
+    }
+}
+
+/// Whether this leg's frames bear this key.
+#[inline]
+pub(super) fn holds(sessions: &[Session], splices: &Splices, leg: LegRef, key: &FlowKey) -> bool {
+    match sessions.get(leg.session() as usize) {
+        Some(session) => {
+            let leg = &session.legs[leg.side().index()];
+            leg.is(flag::LIVE) && leg.key == *key
+        }
+        None => splices.hold(LegRef::new(leg.session() - sessions.len() as u32, leg.side()), key),
     }
 }
 

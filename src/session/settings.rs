@@ -26,6 +26,8 @@ pub struct Settings {
     pub sessions_max: u32,
     /// Sessions whose client has not finished its handshake.
     pub half_open_max: u32,
+    /// Spliced sessions beside those; zero: none is spliced.
+    pub spliced_max: u32,
     /// Flows remembered in TIME-WAIT.
     pub time_wait_max: u32,
     /// Receive buffer of a leg, in bytes.

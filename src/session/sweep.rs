@@ -11,6 +11,7 @@ impl Sessions {
     /// Starts the sweep anew, for a snapshot that came while one was under way.
     pub fn restart_sweep(&mut self) {
         self.sweep_cursor = 0;
+        self.splices.sweep_cursor = 0;
     }
 
     /// Judges the next few sessions under `epoch`; `true` when all have been judged since the sweep began.
@@ -24,8 +25,7 @@ impl Sessions {
         for _ in 0..SWEEP_PER_TURN_MAX {
             let id = self.sweep_cursor;
             let Some(session) = self.sessions.get(id as usize) else {
-                self.sweep_cursor = 0;
-                return true;
+                return self.sweep_splices(epoch, now, &mut judge, net);
             };
             self.sweep_cursor += 1;
             if let Some(view) = session.view(id).filter(|view| view.epoch != epoch) {
@@ -37,7 +37,10 @@ impl Sessions {
 
     /// The session of a leg, for a judge who meets it on the road before the sweep does.
     pub fn view(&self, at: LegRef) -> Option<SessionView> {
-        self.sessions[at.session() as usize].view(at.session())
+        match self.sessions.get(at.session() as usize) {
+            Some(session) => session.view(at.session()),
+            None => self.splices.records[self.own(at).session() as usize].view(at.session()),
+        }
     }
 
     /// Carries out a judgement on the session of a leg; `true` while the session lives.
@@ -49,6 +52,11 @@ impl Sessions {
         now: Instant,
         net: &mut N,
     ) -> bool {
+        if self.is_spliced(at) {
+            let id = self.own(at).session();
+            self.stand_splice(id, standing, epoch, now, net);
+            return self.splices.records[id as usize].live;
+        }
         self.stand(at.session(), standing, epoch, now, net);
         self.sessions[at.session() as usize].phase.is_some()
     }
@@ -56,18 +64,23 @@ impl Sessions {
     /// Shows the sessions among the `slots` slots from `cursor` on; where to go on, `None` at the end. What a call
     /// costs is bounded by the slots it looks at, vacant ones too.
     pub fn rows(&self, cursor: u32, slots: usize, show: &mut impl FnMut(SessionView)) -> Option<u32> {
+        let base = self.sessions.len() as u32;
+        if cursor >= base {
+            let shift = &mut |view: SessionView| show(SessionView { slot: base + view.slot, ..view });
+            return self.splice_rows(cursor - base, slots, shift).map(|next| base + next);
+        }
         let rest = self.sessions.get(cursor as usize..).unwrap_or_default();
         for (id, session) in (cursor..).zip(rest.iter().take(slots)) {
             session.view(id).into_iter().for_each(&mut *show);
         }
-        (rest.len() > slots).then(|| cursor + slots as u32)
+        Some(base.min(cursor + slots as u32))
     }
 
     /// Resets the next few sessions, for a process that must go; `true` when none is left.
     pub fn end_all<N: Net>(&mut self, now: Instant, net: &mut N) -> bool {
         for _ in 0..SWEEP_PER_TURN_MAX {
-            if self.is_empty() {
-                return true;
+            if self.managed() == 0 {
+                return self.end_all_splices(now, net);
             }
             let id = self.sweep_cursor % self.sessions.len() as u32;
             self.sweep_cursor = id + 1;
@@ -75,7 +88,7 @@ impl Sessions {
                 self.end(id, End::Drain, None, now, net);
             }
         }
-        self.is_empty()
+        false
     }
 
     fn stand<N: Net>(&mut self, id: u32, standing: Standing, epoch: Epoch, now: Instant, net: &mut N) {

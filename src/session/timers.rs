@@ -27,6 +27,7 @@ impl Sessions {
             self.sessions[id as usize].timer_at = None;
             self.tick(id, now, net);
         }
+        self.expire_splices(now, net);
         self.tend_probes(now, net);
     }
 

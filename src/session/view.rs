@@ -1,6 +1,6 @@
 //! What passes over the border of the room beside frames: admissions in, views and verdicts out.
 
-use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
+use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
 use crate::table::{ConnectionLimits, ProxyProtocol};
 use crate::telemetry::{FirewallMatch, Status};
 use crate::tls::AppTls;
@@ -30,6 +30,8 @@ pub struct Admission {
     pub client_hop: Hop,
     /// What meets clients of an app with TLS; `None` where bytes pass as they are.
     pub tls: Option<Arc<AppTls>>,
+    /// Whether the session may become a mere translation of headers.
+    pub splice: bool,
 }
 
 /// How far a session is.
@@ -69,6 +71,8 @@ pub struct SessionView {
     pub slot: u32,
     /// How far it is.
     pub phase: Phase,
+    /// Whether byway does no more for it than translate headers.
+    pub spliced: bool,
     /// The app.
     pub app: AppSlot,
     /// The client.
@@ -93,6 +97,15 @@ pub struct SessionView {
     pub client_bytes: u64,
     /// Bytes read from the origin.
     pub origin_bytes: u64,
+}
+
+/// Where a frame goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// The next hop.
+    pub hop: Hop,
+    /// The destination.
+    pub to: Addr,
 }
 
 /// What a new snapshot means for a live session.

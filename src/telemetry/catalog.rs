@@ -94,6 +94,15 @@ catalog! {
         "byway_time_wait_acks_total" "Late segments answered out of TIME-WAIT." { TimeWaitAcks }
         "byway_time_wait_reuses_total" "Tuples opened anew out of TIME-WAIT." { TimeWaitReuses }
         "byway_opened_sessions_total" "First SYNs that got a session." { OpenedSessions }
+        "byway_spliced_sessions_total" "Sessions that became mere translations of headers." { SessionsSpliced }
+        "byway_spliced_frames_total" "Frames of spliced sessions that went on." { SplicedFrames }
+        "byway_spliced_resets_total" "Resets that ended spliced sessions, passed to the other side." { ResetsPassed }
+        "byway_unspliced_sessions_total" "Sessions that could not be spliced, by what is in the way." {
+            UnsplicedForFamily("reason" = "family"),
+            UnsplicedForTimestamps("reason" = "timestamps"),
+            UnsplicedForMss("reason" = "mss"),
+            UnsplicedForRoom("reason" = "full"),
+        }
         "byway_established_sessions_total" "Sessions of which both legs came up." { EstablishedSessions }
         "byway_closed_sessions_total" "Sessions that ended, by what ended them." {
             ClosedInOrder("end" = "in_order"),
@@ -189,6 +198,7 @@ catalog! {
     Gauge {
         "byway_epoch" "Number of the snapshot in force." { Epoch }
         "byway_sessions" "Sessions held." { Sessions }
+        "byway_spliced_sessions" "Sessions held that are mere translations of headers." { SplicedSessions }
         "byway_udp_sessions" "UDP sessions held." { UdpSessions }
         "byway_half_open_sessions" "Sessions whose client handshake is not complete." { HalfOpen }
         "byway_time_waits" "Tuples in TIME-WAIT." { TimeWaits }

@@ -187,6 +187,18 @@ impl Change {
         Self(Sum(add(self.0.0, !old)))
     }
 
+    /// In 16 bits, to be kept; `folded` takes it back in.
+    #[inline]
+    pub const fn fold(self) -> u16 {
+        self.0.fold()
+    }
+
+    /// With a change that `fold` made small.
+    #[inline]
+    pub const fn folded(self, change: u16) -> Self {
+        Self(self.0.word(change))
+    }
+
     /// Both changes together.
     #[inline]
     pub const fn and(self, other: Self) -> Self {

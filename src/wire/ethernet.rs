@@ -8,6 +8,7 @@
 //! ```
 
 use super::field::{be16, octets};
+use super::headers::Family;
 use crate::base::{Addr, DropReason};
 use std::fmt;
 
@@ -35,6 +36,15 @@ pub enum EtherType {
 }
 
 impl EtherType {
+    /// That of packets of a family.
+    #[inline]
+    pub const fn of(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::Ipv4,
+            Family::V6 => Self::Ipv6,
+        }
+    }
+
     /// From the number on the wire; tags and everything else by the name of their drop.
     #[inline(always)]
     pub const fn parse(number: u16) -> Result<Self, DropReason> {
@@ -75,6 +85,14 @@ impl Header {
         frame[..6].copy_from_slice(&self.dst);
         frame[6..12].copy_from_slice(&self.src);
         frame[12..].copy_from_slice(&(self.ether_type as u16).to_be_bytes());
+    }
+}
+
+/// Writes what an Ethernet frame carries, where it has a header.
+#[inline]
+pub fn set_ether_type(frame: &mut [u8], ether_type: EtherType) {
+    if let Some(field) = frame.get_mut(12..HEADER_LEN) {
+        field.copy_from_slice(&(ether_type as u16).to_be_bytes());
     }
 }
 

@@ -37,7 +37,9 @@ struct Packet<'a> {
 }
 
 /// Parses a frame as it came from a port; the first check that it fails names its drop. Accepts any bytes.
-#[inline]
+///
+/// Always inlined, for what it gives is large: a call would have it copied from place to place.
+#[inline(always)]
 pub fn parse(frame: &[u8], rx: &RxHints) -> Result<Parsed, DropReason> {
     match parse_flow(frame, rx) {
         Some(parsed) => Ok(parsed),

@@ -6,12 +6,13 @@
 
 use super::field::{put, put16};
 use super::{FlowKey, Protocol, ipv4, ipv6, tcp, udp};
+use crate::base::DropReason;
 
-/// What is written: a header as byway writes them (its own time to live, no DSCP), but for congestion marks, which the two
-/// ends of the flow exchange (RFC 3168 5, RFC 9000 13.4).
+/// What is written: a header as a router leaves it, one hop fewer to live, traffic class kept, but never to be fragmented
+/// where nothing else is said.
 #[derive(Clone, Copy, Debug)]
 pub struct Readdress<'a> {
-    /// The tuple to write; `src` is ours.
+    /// The other leg's key, as its frames arrive: what is written is its reverse.
     pub to: &'a FlowKey,
     /// Bytes of the packet, IP header included; the frame may be longer.
     pub len: u16,
@@ -20,24 +21,25 @@ pub struct Readdress<'a> {
 }
 
 impl Readdress<'_> {
-    /// Writes it over the headers at the front of `packet`, which is sound and of the tuple's family; `None`, and nothing
-    /// written, where it is too short to be.
+    /// Writes it over the headers at the front of `packet`, which is sound and of the tuple's family.
+    ///
+    /// # Errors
+    /// The packet has no hop left to live, or is too short to be one; nothing is written then.
     #[inline]
-    pub fn write(&self, packet: &mut [u8]) -> Option<()> {
-        match self.to.dst.is_v4() {
-            true => self.write_v4(packet.first_chunk_mut()?),
-            false => self.write_v6(packet.first_chunk_mut()?),
+    pub fn write(&self, packet: &mut [u8]) -> Result<(), DropReason> {
+        match self.to.src.is_v4() {
+            true => self.write_v4(packet.first_chunk_mut().ok_or(DropReason::FrameTruncated)?),
+            false => self.write_v6(packet.first_chunk_mut().ok_or(DropReason::FrameTruncated)?),
         }
-        Some(())
     }
 
     #[inline]
-    fn write_v4(&self, head: &mut [u8; ipv4::HEADER_LEN + PORTS_LEN]) {
-        let (src, dst, protocol) = (self.to.src, self.to.dst, number(self.to.protocol));
-        let marks = head[1] & ECN;
-        let Some((header, ports)) = head.split_first_chunk_mut() else { return };
+    fn write_v4(&self, head: &mut [u8; ipv4::HEADER_LEN + PORTS_LEN]) -> Result<(), DropReason> {
+        let (src, dst, protocol) = (self.to.dst, self.to.src, number(self.to.protocol));
+        let (class, lives) = (head[1], one_hop_fewer(head[8])?);
+        let Some((header, ports)) = head.split_first_chunk_mut() else { return Ok(()) };
         ipv4::Header { src, dst, protocol, total_len: self.len }.emit(header);
-        header[1] = marks;
+        (header[1], header[8]) = (class, lives);
         if let Some(id) = self.fragment_id {
             put16(header, 4, id);
             header[6] = 0;
@@ -46,24 +48,27 @@ impl Readdress<'_> {
         if let Some(ports) = ports.first_chunk_mut() {
             self.write_ports(ports);
         }
+        Ok(())
     }
 
+    /// The flow label is the client's own and stays behind (RFC 6437 3).
     #[inline]
-    fn write_v6(&self, head: &mut [u8; ipv6::HEADER_LEN + PORTS_LEN]) {
-        let marks = head[1] & ECN << 4;
-        put(head, 0, [0x60, marks, 0, 0]);
-        head[7] = ipv6::HOP_LIMIT;
-        put(head, 8, self.to.src.bits().to_be_bytes());
-        put(head, 24, self.to.dst.bits().to_be_bytes());
+    fn write_v6(&self, head: &mut [u8; ipv6::HEADER_LEN + PORTS_LEN]) -> Result<(), DropReason> {
+        head[7] = one_hop_fewer(head[7])?;
+        let class = [head[0], head[1] & 0xf0, 0, 0];
+        put(head, 0, class);
+        put(head, 8, self.to.dst.bits().to_be_bytes());
+        put(head, 24, self.to.src.bits().to_be_bytes());
         if let Some(ports) = head.last_chunk_mut() {
             self.write_ports(ports);
         }
+        Ok(())
     }
 
     #[inline]
     fn write_ports(&self, ports: &mut [u8; PORTS_LEN]) {
-        put16(ports, 0, self.to.src_port);
-        put16(ports, 2, self.to.dst_port);
+        put16(ports, 0, self.to.dst_port);
+        put16(ports, 2, self.to.src_port);
     }
 }
 
@@ -71,6 +76,12 @@ impl Readdress<'_> {
 const PORTS_LEN: usize = 4;
 /// The congestion marks in IPv4's second byte (RFC 3168 5); in IPv6's they stand four bits higher.
 const ECN: u8 = 3;
+
+/// RFC 1812 5.3.1: a packet whose time to live would become zero goes no further.
+#[inline]
+const fn one_hop_fewer(lives: u8) -> Result<u8, DropReason> {
+    if lives > 1 { Ok(lives - 1) } else { Err(DropReason::TtlExpired) }
+}
 
 const fn number(protocol: Protocol) -> u8 {
     match protocol {
@@ -112,7 +123,13 @@ mod tests {
             true => Addr::v4((0x0a00_0000 | bits as u32 & 0xff_ffff).to_be_bytes()),
             false => Addr::from_bits(0x2001_0db8 << 96 | u128::from(bits)),
         };
-        FlowKey { src: addr(src), dst: addr(dst), src_port: ports.0, dst_port: ports.1, protocol: Protocol::Udp }
+        FlowKey {
+            src: addr(src),
+            dst: addr(dst),
+            src_port: ports.0,
+            dst_port: ports.1,
+            protocol: Protocol::Udp,
+        }
     }
 
     proptest! {
@@ -128,8 +145,9 @@ mod tests {
             let packet = &mut frame[ethernet::HEADER_LEN..];
             mark_congestion(packet, marks);
             let (len, ip_len) = (packet.len() as u16, if v4 { 20 } else { 40 });
-            prop_assert_eq!(Readdress { to: &to, len, fragment_id }.write(packet), Some(()));
+            prop_assert_eq!(Readdress { to: &to.reversed(), len, fragment_id }.write(packet), Ok(()));
             prop_assert_eq!(congestion_marks(packet), marks);
+            prop_assert_eq!(packet[if v4 { 8 } else { 7 }], 63);
             let sum = u16::from_be_bytes([packet[ip_len + 6], packet[ip_len + 7]]);
             let change = Change::NONE.addr(from.src, to.src).addr(from.dst, to.dst);
             let sum = change.word(from.src_port, to.src_port).word(from.dst_port, to.dst_port).apply(sum);
@@ -148,7 +166,21 @@ mod tests {
     fn a_packet_too_short_for_its_headers_is_left_alone() {
         let to = key(false, (1, 2), (3, 4));
         let mut packet = [0x60; 43];
-        assert_eq!(Readdress { to: &to, len: 43, fragment_id: None }.write(&mut packet), None);
+        let write = Readdress { to: &to, len: 43, fragment_id: None };
+        assert_eq!(write.write(&mut packet), Err(DropReason::FrameTruncated));
         assert_eq!(packet, [0x60; 43]);
+    }
+
+    #[test]
+    fn a_packet_with_no_hop_left_goes_no_further() {
+        for v4 in [true, false] {
+            let (from, to) = (key(v4, (1, 2), (3, 4)), key(v4, (5, 6), (7, 8)));
+            let mut frame = eth().ip(from.src, from.dst).udp(3, 4).payload(b"x").bytes();
+            frame[14 + if v4 { 8 } else { 7 }] = 1;
+            let before = frame.clone();
+            let write = Readdress { to: &to, len: 0, fragment_id: None };
+            assert_eq!(write.write(&mut frame[14..]), Err(DropReason::TtlExpired));
+            assert_eq!(frame, before);
+        }
     }
 }

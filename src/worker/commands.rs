@@ -5,7 +5,7 @@ use super::core::Worker;
 use crate::base::limits::{COMMANDS_PER_TURN_MAX, SWEEP_PER_TURN_MAX};
 use crate::base::{PortId, ProbeOrder, ProbeOutcome};
 use crate::port::Port;
-use crate::session::SessionView;
+use crate::session::{Phase, SessionView};
 use crate::snapshot::{Command, NeighborRow, Reply, SessionRow};
 use crate::telemetry::Counter;
 
@@ -155,11 +155,19 @@ impl<P: Port> Worker<P> {
     }
 }
 
+/// A spliced session's phase, as listings have it.
+const fn spliced_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Closing => "spliced_closing",
+        Phase::HalfOpen | Phase::Securing | Phase::Connecting | Phase::Open => "spliced",
+    }
+}
+
 fn row(view: &SessionView) -> SessionRow {
     SessionRow {
         protocol: view.protocol,
         slot: view.slot,
-        phase: view.phase.name(),
+        phase: if view.spliced { spliced_name(view.phase) } else { view.phase.name() },
         app: view.app,
         client: view.client,
         edge: view.edge,

@@ -4,6 +4,7 @@
 
 use super::admit::pass_firewall;
 use super::core::Worker;
+use super::intake::Found;
 use crate::base::{Addr, DropReason, Fate};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
@@ -11,7 +12,7 @@ use crate::session::udp::{Arrived, Datagram, Outgoing, Prefix, Verdict, Wanted};
 use crate::session::{Admission, Net};
 use crate::table::{App, ProxyProtocol, special_purpose};
 use crate::telemetry::{AppCounter, Counter};
-use crate::wire::{FlowKey, IcmpErrorKind, Protocol, ethernet, fragments};
+use crate::wire::{EtherType, Family, FlowKey, IcmpErrorKind, Protocol, ethernet, fragments};
 
 impl<P: Port> Worker<P> {
     /// The fate of a datagram whose flow is this worker's.
@@ -21,16 +22,18 @@ impl<P: Port> Worker<P> {
         mut frame: P::Frame,
         key: &FlowKey,
         datagram: Datagram,
-        hash: u64,
+        found: &Found,
     ) -> Fate {
-        let found = self.udp.find(key, hash);
-        if let Some(leg) = found {
+        let leg = self.udp.confirm(found.leg, key, found.hash);
+        if let Some(leg) = leg {
             let arrived = Arrived { datagram, epoch: self.epoch(), now: self.exit.now };
-            if let Some(way) = self.udp.pass(leg, frame.bytes_mut(), &arrived, &self.exit.page) {
-                return self.exit.forward(way.hop, way.to, trim(frame, datagram));
+            match self.udp.pass(leg, frame.bytes_mut(), &arrived, &self.exit.page) {
+                Some(Ok(way)) => return self.exit.forward(way.hop, way.to, trim(frame, datagram)),
+                Some(Err(reason)) => return self.drop_frame(frame, reason),
+                None => {}
             }
         }
-        self.look_at_datagram(frame, key, datagram, found)
+        self.look_at_datagram(frame, key, datagram, leg)
     }
 
     /// A datagram that is not plain: of a new session, one not proven, with a header, between families, too long.
@@ -44,10 +47,10 @@ impl<P: Port> Worker<P> {
     ) -> Fate {
         let leg = match found.map_or_else(|| self.admit_datagram(key), Ok) {
             Ok(leg) => leg,
-            Err(reason) => return self.drop_datagram(frame, reason),
+            Err(reason) => return self.drop_frame(frame, reason),
         };
         if self.udp.judged_epoch(leg) != self.epoch() && !self.rejudge_udp(leg) {
-            return self.drop_datagram(frame, DropReason::FirewallBlocked);
+            return self.drop_frame(frame, DropReason::FirewallBlocked);
         }
         match self.udp.relay(leg, frame.bytes(), datagram, self.exit.now, &mut self.exit) {
             Verdict::Send(out) => self.send_on(frame, &out),
@@ -57,9 +60,9 @@ impl<P: Port> Worker<P> {
                     let packet = &frame.bytes()[ethernet::HEADER_LEN..usize::from(datagram.end)];
                     self.send_icmp_error(key, IcmpErrorKind::TooBig { mtu }, packet);
                 }
-                self.drop_datagram(frame, DropReason::DatagramTooLong)
+                self.drop_frame(frame, DropReason::DatagramTooLong)
             }
-            Verdict::Drop(reason) => self.drop_datagram(frame, reason),
+            Verdict::Drop(reason) => self.drop_frame(frame, reason),
         }
     }
 
@@ -92,11 +95,6 @@ impl<P: Port> Worker<P> {
         Fate::Absorbed
     }
 
-    fn drop_datagram(&mut self, frame: P::Frame, reason: DropReason) -> Fate {
-        self.exit.outbox.recycle(frame);
-        Fate::Dropped(reason)
-    }
-
     /// What table, firewall and routes say of a datagram without a session; the session that it opens.
     #[inline(never)]
     fn admit_datagram(&mut self, key: &FlowKey) -> Result<LegRef, DropReason> {
@@ -125,6 +123,7 @@ impl<P: Port> Worker<P> {
                 epoch,
                 client_hop,
                 tls: None,
+                splice: false,
             };
             self.udp.open(&admission, &wanted(app), key, exit.now, exit)
         });
@@ -157,6 +156,7 @@ fn rewrite<F: Frame>(frame: &mut F, out: &Outgoing) -> Result<(), DropReason> {
         return Err(DropReason::NoFrame);
     }
     out.write(frame.bytes_mut());
+    ethernet::set_ether_type(frame.bytes_mut(), EtherType::of(Family::of(out.key.dst)));
     if new < old {
         frame.set_len(new);
     }

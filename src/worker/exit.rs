@@ -124,11 +124,15 @@ impl<P: Port> Exit<P> {
         self.push(port, frame);
     }
 
-    /// Sends a received frame on whose packet, to `to`, is written anew, its checksums complete.
+    /// Sends a received frame on whose packet, to `to`, is written anew, its checksums complete and its EtherType right.
     #[inline]
     pub fn forward(&mut self, hop: Hop, to: Addr, mut frame: P::Frame) -> Fate {
         if let Some((port, mac)) = self.neighbors.ready(hop, to, self.now) {
-            address(frame.bytes_mut(), mac, self.faces[port.index()].mac);
+            let own = self.faces[port.index()].mac;
+            if let Some(stations) = frame.bytes_mut().first_chunk_mut::<12>() {
+                stations[..6].copy_from_slice(&mac);
+                stations[6..].copy_from_slice(&own);
+            }
             self.push(port, frame);
             return Fate::Sent;
         }

@@ -1,36 +1,56 @@
-//! Frames in: three passes over each burst, so that the memory of one frame is fetched while another is worked on.
+//! Frames in: four passes over each burst, so that the memory of one frame is fetched while another is worked on.
 //!
 //! ```text
 //!  parse  headers of the next frame prefetched; what is wrong ends here, what another worker owns is handed over
-//!  find   the flow table's bucket prefetched by hash
-//!  serve  find the flow, judge, session; every frame ends in one Fate
+//!  hash   the flow table's buckets prefetched
+//!  find   the leg that the table names prefetched
+//!  serve  is it the one? judge, session; every frame ends in one Fate
 //! ```
 
 use super::core::Worker;
 use super::{Arrival, Handover};
 use crate::base::limits::BURST_FRAMES_MAX;
 use crate::base::{DropReason, Fate, PortId, WorkerId};
-use crate::flow::owner_of_port;
+use crate::flow::{LegRef, owner_of_port};
 use crate::port::{Frame, FrameBatch, Port};
 use crate::telemetry::Counter;
 use crate::wire::ethernet::{self, Mac};
 use crate::wire::{self, Family, FlowKey, IcmpMessage, Parsed, RxHints, TcpSegment};
 use dpdk_sys::cpu::prefetch;
 
-/// The burst at hand.
+/// The burst at hand: frames, and what was found of each.
 pub(super) struct Intake<F> {
     batch: FrameBatch<F>,
-    arrivals: Vec<Arrival<F>>,
-    hashes: Vec<u64>,
+    frames: FrameBatch<F>,
+    found: Vec<Found>,
+}
+
+/// What is known of a frame before it is served.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    /// Where it came in.
+    pub port: PortId,
+    /// What it carries.
+    pub parsed: Parsed,
+    /// The hash of its flow; zero where it has none.
+    pub hash: u64,
+    /// The leg that the flow table names first; whether it is the one, and still is, the leg's key tells.
+    pub leg: Option<LegRef>,
 }
 
 impl<F: Frame> Intake<F> {
     pub fn new() -> Self {
         Self {
             batch: FrameBatch::new(),
-            arrivals: Vec::with_capacity(BURST_FRAMES_MAX),
-            hashes: Vec::with_capacity(BURST_FRAMES_MAX),
+            frames: FrameBatch::new(),
+            found: Vec::with_capacity(BURST_FRAMES_MAX),
         }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, frame: F, port: PortId, parsed: Parsed) {
+        self.frames.push(frame);
+        self.found.push(Found { port, parsed, hash: 0, leg: None });
     }
 }
 
@@ -42,19 +62,19 @@ impl<P: Port> Worker<P> {
         if !batch.is_empty() {
             self.exit.ledger.received += batch.len() as u64;
             self.parse_burst(port, &mut batch);
-            self.serve_arrivals();
+            self.serve_burst();
         }
         self.intake.batch = batch;
     }
 
     /// One burst from the hand-over ring. What wire found in these frames came with them.
     pub(super) fn take_over(&mut self) {
-        while self.intake.arrivals.len() < BURST_FRAMES_MAX {
-            let Some(arrival) = self.handover.next_frame() else { break };
-            self.intake.arrivals.push(arrival);
+        while !self.intake.frames.is_full() {
+            let Some(Arrival { frame, port, parsed }) = self.handover.next_frame() else { break };
+            self.intake.push(frame, port, parsed);
         }
-        self.exit.ledger.taken += self.intake.arrivals.len() as u64;
-        self.serve_arrivals();
+        self.exit.ledger.taken += self.intake.frames.len() as u64;
+        self.serve_burst();
     }
 
     fn parse_burst(&mut self, port: PortId, batch: &mut FrameBatch<P::Frame>) {
@@ -66,8 +86,16 @@ impl<P: Port> Worker<P> {
                 prefetch(first);
             }
             bytes += frame.bytes().len() as u64;
-            match parse(&frame, mac) {
-                Ok(parsed) => self.steer(Arrival { frame, port, parsed }),
+            let receiver = match receiver(&frame, mac) {
+                Ok(receiver) => receiver,
+                Err(reason) => {
+                    self.book(Fate::Dropped(reason));
+                    continue;
+                }
+            };
+            match wire::parse(frame.bytes(), &hints(&frame)) {
+                Ok(parsed) if takes(receiver, &parsed) => self.steer(frame, port, parsed),
+                Ok(_) => self.book(Fate::Dropped(DropReason::NotOurMac)),
                 Err(reason) => self.book(Fate::Dropped(reason)),
             }
         }
@@ -75,13 +103,14 @@ impl<P: Port> Worker<P> {
     }
 
     /// Keeps the frame, or gives it to the worker that owns its flow.
-    fn steer(&mut self, arrival: Arrival<P::Frame>) {
-        let owner = self.owner(&arrival);
+    #[inline(always)]
+    fn steer(&mut self, frame: P::Frame, port: PortId, parsed: Parsed) {
+        let owner = self.owner(&frame, &parsed);
         if owner == self.id {
-            self.intake.arrivals.push(arrival);
+            self.intake.push(frame, port, parsed);
             return;
         }
-        match self.handover.send(owner, Handover::Frame(arrival)) {
+        match self.handover.send(owner, Handover::Frame(Arrival { frame, port, parsed })) {
             Ok(()) => self.book(Fate::HandedOver(owner)),
             Err(_) => self.book(Fate::Dropped(DropReason::HandoverFull)),
         }
@@ -90,15 +119,15 @@ impl<P: Port> Worker<P> {
     /// Which worker a frame belongs to: its flow's owner, by the port of ours or by the hash of the tuple; worker 0
     /// for what concerns neighbours; for an ICMP error the owner of the flow that it quotes.
     #[inline]
-    fn owner(&self, arrival: &Arrival<P::Frame>) -> WorkerId {
+    fn owner(&self, frame: &P::Frame, parsed: &Parsed) -> WorkerId {
         if self.workers == 1 {
             return self.id;
         }
-        match &arrival.parsed {
+        match parsed {
             Parsed::Tcp(segment) => self.owner_of_flow(&segment.key),
             Parsed::Udp { key, .. } => self.owner_of_flow(key),
             Parsed::Icmp { icmp_offset, ip_end, dst, .. } => {
-                let message = &arrival.frame.bytes()[usize::from(*icmp_offset)..usize::from(*ip_end)];
+                let message = &frame.bytes()[usize::from(*icmp_offset)..usize::from(*ip_end)];
                 match IcmpMessage::parse(message, Family::of(*dst)) {
                     Ok(IcmpMessage::Error { quoted, .. }) => self.owner_of_flow(&quoted.key.reversed()),
                     Ok(IcmpMessage::EchoRequest | IcmpMessage::Other) | Err(_) => self.id,
@@ -116,36 +145,58 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Second and third pass.
-    fn serve_arrivals(&mut self) {
-        if self.intake.arrivals.is_empty() {
+    /// The passes after the first.
+    fn serve_burst(&mut self) {
+        if self.intake.frames.is_empty() {
             return;
         }
-        let mut arrivals = std::mem::take(&mut self.intake.arrivals);
-        let mut hashes = std::mem::take(&mut self.intake.hashes);
-        hashes.clear();
-        for arrival in &arrivals {
-            let hash = match &arrival.parsed {
-                Parsed::Tcp(TcpSegment { key, .. }) => {
-                    let hash = self.sessions.hash(key);
-                    self.sessions.prefetch(hash);
-                    hash
-                }
-                Parsed::Udp { key, .. } => {
-                    let hash = self.udp.hash(key);
-                    self.udp.prefetch(hash);
-                    hash
-                }
-                Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. } => 0,
-            };
-            hashes.push(hash);
-        }
-        for (arrival, hash) in arrivals.drain(..).zip(&hashes) {
-            let fate = self.serve(arrival, *hash);
+        let mut frames = std::mem::take(&mut self.intake.frames);
+        let mut found = std::mem::take(&mut self.intake.found);
+        self.hash_burst(&mut found);
+        self.find_burst(&mut found);
+        for (frame, found) in frames.drain(..).zip(&found) {
+            let fate = self.serve(frame, found);
             self.book(fate);
         }
-        self.intake.arrivals = arrivals;
-        self.intake.hashes = hashes;
+        found.clear();
+        self.intake.frames = frames;
+        self.intake.found = found;
+    }
+
+    /// The flow of each frame, hashed; the cache is asked for the table's lines.
+    #[inline]
+    fn hash_burst(&self, found: &mut [Found]) {
+        for found in found {
+            match &found.parsed {
+                Parsed::Tcp(TcpSegment { key, .. }) => {
+                    found.hash = self.sessions.hash(key);
+                    self.sessions.prefetch(found.hash);
+                }
+                Parsed::Udp { key, .. } => {
+                    found.hash = self.udp.hash(key);
+                    self.udp.prefetch(found.hash);
+                }
+                Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. } => {}
+            }
+        }
+    }
+
+    /// The leg that the table names for each; the cache is asked for its lines.
+    #[inline]
+    fn find_burst(&self, found: &mut [Found]) {
+        for found in found {
+            match &found.parsed {
+                Parsed::Tcp(_) => {
+                    found.leg = self.sessions.candidate(found.hash);
+                    found.leg.into_iter().for_each(|leg| self.sessions.prefetch_leg(leg));
+                }
+                Parsed::Udp { .. } => {
+                    found.leg = self.udp.candidate(found.hash);
+                    found.leg.into_iter().for_each(|leg| self.udp.prefetch_leg(leg));
+                }
+                Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. } => {}
+            }
+        }
     }
 
     #[inline]
@@ -157,9 +208,19 @@ impl<P: Port> Worker<P> {
     }
 }
 
-/// What `wire` and the hardware address say of a frame.
+/// Whom a frame is for.
+#[derive(Clone, Copy)]
+enum Receiver {
+    Us,
+    Everybody,
+    /// A group of IPv6's (RFC 2464 7).
+    GroupOfV6,
+    OtherGroup,
+}
+
+/// Whom the hardware address names; what the device has to say against the frame comes first.
 #[inline]
-fn parse<F: Frame>(frame: &F, own: Mac) -> Result<Parsed, DropReason> {
+fn receiver<F: Frame>(frame: &F, own: Mac) -> Result<Receiver, DropReason> {
     let meta = frame.rx_meta();
     if meta.multi_segment {
         return Err(DropReason::FrameMultiSegment);
@@ -167,19 +228,32 @@ fn parse<F: Frame>(frame: &F, own: Mac) -> Result<Parsed, DropReason> {
     if meta.vlan_stripped {
         return Err(DropReason::VlanTagged);
     }
-    let bytes = frame.bytes();
-    let to = bytes.first_chunk::<6>().ok_or(DropReason::FrameTruncated)?;
-    let to_us = *to == own;
-    if !to_us && !ethernet::is_group(*to) {
-        return Err(DropReason::NotOurMac);
+    let to = *frame.bytes().first_chunk::<6>().ok_or(DropReason::FrameTruncated)?;
+    if to == own {
+        return Ok(Receiver::Us);
     }
-    let hints = RxHints { ip: meta.ip_checksum, l4: meta.l4_checksum };
-    let parsed = wire::parse(bytes, &hints)?;
-    let group_is_ours = match &parsed {
-        Parsed::Arp { .. } => *to == ethernet::BROADCAST,
-        Parsed::Ndp { .. } => to[..2] == [0x33, 0x33],
+    match to {
+        ethernet::BROADCAST => Ok(Receiver::Everybody),
+        [0x33, 0x33, ..] => Ok(Receiver::GroupOfV6),
+        to if ethernet::is_group(to) => Ok(Receiver::OtherGroup),
+        _ => Err(DropReason::NotOurMac),
+    }
+}
+
+#[inline]
+fn hints<F: Frame>(frame: &F) -> RxHints {
+    let meta = frame.rx_meta();
+    RxHints { ip: meta.ip_checksum, l4: meta.l4_checksum }
+}
+
+/// Whether what came to this receiver is taken.
+#[inline]
+fn takes(receiver: Receiver, parsed: &Parsed) -> bool {
+    match (receiver, parsed) {
+        (Receiver::Us, _)
+        | (Receiver::Everybody, Parsed::Arp { .. })
+        | (Receiver::GroupOfV6, Parsed::Ndp { .. }) => true,
         // RFC 1122 3.3.6: a unicast packet in a link-layer group frame is dropped in silence.
-        Parsed::Tcp(_) | Parsed::Udp { .. } | Parsed::Icmp { .. } => false,
-    };
-    if to_us || group_is_ours { Ok(parsed) } else { Err(DropReason::NotOurMac) }
+        (Receiver::Everybody | Receiver::GroupOfV6 | Receiver::OtherGroup, _) => false,
+    }
 }

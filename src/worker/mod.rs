@@ -25,6 +25,7 @@ mod routes;
 mod run;
 mod serve;
 mod settings;
+mod splice;
 mod waiting;
 
 pub use core::{Equipment, Turn, Worker};

@@ -1,9 +1,9 @@
 //! One frame to its fate: by what it carries, then flow, table, firewall, session.
 
-use super::Arrival;
 use super::admit::{pass_firewall, tls_of};
 use super::core::Worker;
 use super::icmp::IcmpPlace;
+use super::intake::Found;
 use super::locals::Local;
 use crate::base::{Addr, DropReason, Fate};
 use crate::flow::LegRef;
@@ -17,34 +17,44 @@ use crate::wire::{Parsed, Protocol, TcpSegment};
 impl<P: Port> Worker<P> {
     /// The fate of one frame whose flow is this worker's.
     #[inline]
-    pub(super) fn serve(&mut self, arrival: Arrival<P::Frame>, hash: u64) -> Fate {
-        let Arrival { mut frame, port, parsed } = arrival;
-        match parsed {
-            Parsed::Tcp(segment) => {
-                let fate = self.serve_tcp(&segment, frame.bytes_mut(), hash);
-                self.exit.outbox.recycle(frame);
-                fate
-            }
+    pub(super) fn serve(&mut self, frame: P::Frame, found: &Found) -> Fate {
+        let port = found.port;
+        match &found.parsed {
+            Parsed::Tcp(segment) => self.serve_tcp(frame, segment, found),
             Parsed::Udp { key, payload_offset, ip_end } => {
-                self.serve_udp(frame, &key, Datagram { payload_offset, end: ip_end }, hash)
+                let datagram = Datagram { payload_offset: *payload_offset, end: *ip_end };
+                self.serve_udp(frame, key, datagram, found)
             }
-            Parsed::Icmp { src, dst, ip_offset, icmp_offset, ip_end } => {
+            &Parsed::Icmp { src, dst, ip_offset, icmp_offset, ip_end } => {
                 let [ip_offset, icmp_offset, ip_end] = [ip_offset, icmp_offset, ip_end].map(usize::from);
                 self.serve_icmp(frame, IcmpPlace { port, src, dst, ip_offset, icmp_offset, ip_end })
             }
-            Parsed::Arp { offset } => self.serve_arp(frame, port, usize::from(offset)),
-            Parsed::Ndp { src, dst, icmp_offset, ip_end } => {
+            &Parsed::Arp { offset } => self.serve_arp(frame, port, usize::from(offset)),
+            &Parsed::Ndp { src, dst, icmp_offset, ip_end } => {
                 self.serve_ndp(frame, port, (src, dst), (icmp_offset, ip_end))
             }
         }
     }
 
     #[inline]
-    fn serve_tcp(&mut self, segment: &TcpSegment, frame: &mut [u8], hash: u64) -> Fate {
-        match self.sessions.find(&segment.key, hash) {
-            Some(leg) => self.serve_session(leg, segment, frame),
-            None => self.serve_unknown(segment, frame),
-        }
+    fn serve_tcp(&mut self, mut frame: P::Frame, segment: &TcpSegment, found: &Found) -> Fate {
+        let fate = match self.sessions.confirm(found.leg, &segment.key, found.hash) {
+            Some(leg) if self.sessions.is_spliced(leg) => return self.serve_splice(leg, segment, frame),
+            Some(leg) => match self.splice_before(leg, segment) {
+                Some(leg) => return self.serve_splice(leg, segment, frame),
+                None => self.serve_session(leg, segment, frame.bytes_mut()),
+            },
+            None => self.serve_unknown(segment, frame.bytes()),
+        };
+        self.exit.outbox.recycle(frame);
+        fate
+    }
+
+    /// The leg of a session that becomes a spliced one in front of this segment.
+    #[inline]
+    fn splice_before(&mut self, leg: LegRef, segment: &TcpSegment) -> Option<LegRef> {
+        let wanted = self.sessions.wants_splice(leg) && self.sessions.judged_epoch(leg) == self.epoch();
+        wanted.then(|| self.sessions.splice_before(leg, segment, self.exit.now, &mut self.exit)).flatten()
     }
 
     /// A segment of a live session. One that was judged under an older snapshot is judged again first.
@@ -104,6 +114,7 @@ impl<P: Port> Worker<P> {
             epoch,
             client_hop,
             tls,
+            splice: true,
         })
     }
 

@@ -59,6 +59,7 @@ fn every_reason_of_the_worker_has_a_row() {
         AmplificationLimited,
         ProxyHeaderBad,
         DatagramTooLong,
+        TtlExpired,
         // `tests/tls` has the crypto threads that it wants.
         CryptoFull,
         NoCertificate,

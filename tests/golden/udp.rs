@@ -513,3 +513,55 @@ fn a_draining_edge_opens_no_session_and_ends_all_at_last() {
     scene.pass(10);
     assert_eq!((scene.sessions(), scene.counted(Counter::UdpClosedByDrain)), (0, 1));
 }
+
+#[test]
+fn a_proven_client_s_datagram_goes_on_as_from_a_router_but_for_its_tuple() {
+    for family in [0, 1] {
+        let mut scene = Scene::of(LabApp { origin: ORIGINS[family], ..LabApp::DNS });
+        let sent = scene.proven(family, 4_000);
+        let (at, marks) = if family == 0 { (22, 0xb9) } else { (21, 0xb0) };
+        let marked = |hops: u8| {
+            let mut frame = from_client(family).hops(hops).udp(4_000, 53).payload(b"q").bytes();
+            if family == 0 {
+                frame[15] = marks;
+                frame[24..26].fill(0);
+                let sum = !byway::testkit::frames::naive_sum(&frame[14..34]);
+                frame[24..26].copy_from_slice(&sum.to_be_bytes());
+            } else {
+                frame[14..16].copy_from_slice(&[0x6b, marks]);
+            }
+            // Padded by a link.
+            frame.resize(frame.len() + 17, 0xee);
+            frame
+        };
+        let out = scene.frames(&marked(9));
+        assert_eq!(out.len(), 1);
+        let ip = if family == 0 { 20 } else { 40 };
+        assert_eq!(out[0].len(), 14 + ip + 8 + 1, "the padding stays behind");
+        assert_eq!(out[0][at], 8, "one hop fewer to live");
+        match family {
+            0 => assert_eq!((out[0][15], &out[0][18..22]), (marks, &[0, 0, 0x40, 0][..])),
+            _ => assert_eq!(out[0][14..18], [0x6b, marks, 0, 0], "class kept, flow label not"),
+        }
+        match parse(&out[0], &RxHints::default()) {
+            Ok(Parsed::Udp { key, .. }) => assert_eq!(key, sent.key),
+            other => panic!("{other:?}"),
+        }
+        assert!(scene.frames(&marked(1)).is_empty());
+        assert_eq!(scene.drops(DropReason::TtlExpired), 1);
+    }
+}
+
+#[test]
+fn a_datagram_that_routers_may_fragment_goes_on_with_a_number_of_byway_s_own() {
+    let mut scene = Scene::of(LabApp::DNS);
+    scene.proven(0, 4_000);
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        let out = scene.frames(&from_client(0).fragment_field(0).udp(4_000, 53).payload(b"q").bytes());
+        assert_eq!(out[0][20..22], [0, 0]);
+        numbers.push(u16::from_be_bytes([out[0][18], out[0][19]]));
+        assert!(matches!(parse(&out[0], &RxHints::default()), Ok(Parsed::Udp { .. })));
+    }
+    assert_eq!(numbers, [numbers[0], numbers[0].wrapping_add(1), numbers[0].wrapping_add(2)]);
+}

@@ -52,7 +52,7 @@ pub fn step(line: &str) -> Result<Option<Step>, String> {
         ["connect", rest @ ..] => Step::Connect { client: after(rest, "c"), origin: after(rest, "o") },
         ["event", kind, status] => Step::Event { kind: (*kind).into(), status: number(status)? as u16 },
         ["room", frames] => Step::Room(number(frames)? as usize),
-        [what @ ("sessions" | "half_open" | "time_wait" | "quarantine"), count] => {
+        [what @ ("sessions" | "half_open" | "time_wait" | "quarantine" | "spliced"), count] => {
             Step::Count { what: (*what).into(), number: number(count)? as usize }
         }
         [time] if time.starts_with('+') => Step::Wait(millis(time)?),

@@ -52,6 +52,7 @@ pub fn build(talk: &Talk, written: &Written) -> Vec<u8> {
         }
     }
     frame.extend(tcp);
+    byway::wire::checksum::finish_ip_tcp(&mut frame[14..]);
     frame
 }
 
@@ -66,7 +67,7 @@ fn option_bytes(talk: &Talk, list: &[Opt]) -> Vec<u8> {
             Opt::Stamp(value, echo) => {
                 bytes.extend([1, 1, 8, 10]);
                 bytes.extend(value.unwrap_or(0).to_be_bytes());
-                bytes.extend(echo.unwrap_or(0).to_be_bytes());
+                bytes.extend(echo.unwrap_or(talk.stamp).to_be_bytes());
             }
             Opt::Sack(left, right) => {
                 bytes.extend([1, 1, 5, 10]);
@@ -111,6 +112,11 @@ pub fn read(talk: &mut Talk, packet: &[u8]) -> Result<Written, String> {
     let ours = talk.byway_isn.unwrap_or(0);
     let seq = i64::from(seq.wrapping_sub(ours) as i32);
     let options = read_options(talk, &tcp[20..header])?;
+    for option in &options {
+        if let Opt::Stamp(Some(value), _) = option {
+            talk.stamp = *value;
+        }
+    }
     for (n, &byte) in tcp[header..].iter().enumerate() {
         if byte != talk.byte_at((seq as u32).wrapping_add(n as u32)) {
             return Err(format!("byte {} of the stream is wrong", seq + n as i64));

@@ -5,11 +5,12 @@ use crate::wire::{build, read, same_options};
 use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, Whence, WorkerId};
 use byway::flow::{EgressPool, SharePercents};
 use byway::session::{
-    Admission, Choice, Congestion, Net, NoChoice, OriginNews, OriginPlace, PathError, Sessions, Settings,
+    Admission, Choice, Congestion, Net, NoChoice, OriginNews, OriginPlace, Passed, PathError, Sessions,
+    Settings,
 };
 use byway::table::{ConnectionLimits, ProxyProtocol};
 use byway::telemetry::{Event, FirewallMatch, PageSize, PageWriter, page};
-use byway::wire::{FlowKey, Protocol, ProxyHeader, TcpFlags, TcpSegment};
+use byway::wire::{FlowKey, Protocol, ProxyHeader, RxHints, TcpFlags, TcpSegment};
 use std::collections::VecDeque;
 
 /// How much earlier than its line a frame may go out.
@@ -117,6 +118,8 @@ pub struct Talk {
     pub byway_isn: Option<u32>,
     /// The letter of what this peer sends, and of what it gets.
     pub pattern: (u8, u8),
+    /// The last timestamp that it got: what `*` echoes.
+    pub stamp: u32,
     /// What byway itself says to this peer first.
     pub front: Vec<u8>,
 }
@@ -145,6 +148,7 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
     Settings {
         sessions_max: number("sessions_max", 4) as u32,
         half_open_max: number("half_open_max", 4) as u32,
+        spliced_max: number("spliced", 0) as u32,
         time_wait_max: 16,
         rx_buffer_bytes: number("rx_buffer", 65_536) as usize,
         tx_buffer_bytes: number("tx_buffer", 65_536) as usize,
@@ -204,6 +208,7 @@ fn admission(pairs: &[(String, String)]) -> Admission {
         whence: Whence::UNKNOWN,
         epoch: Epoch(1),
         tls: None,
+        splice: true,
         client_hop: Hop(0),
     }
 }
@@ -269,6 +274,7 @@ impl World {
                     key: key(client, 40_000, edge, 22),
                     isn: number("client_isn", 5_000) as u32,
                     byway_isn: None,
+                    stamp: 0,
                     pattern: (b'c', b'o'),
                     front: Vec::new(),
                 },
@@ -276,6 +282,7 @@ impl World {
                     key: key(origin, 22, egress, 0),
                     isn: number("origin_isn", 900_000) as u32,
                     byway_isn: None,
+                    stamp: 0,
                     pattern: (b'o', b'c'),
                     front: front(proxy_protocol(pairs), &header),
                 },
@@ -351,6 +358,7 @@ impl World {
                 let count = match what.as_str() {
                     "sessions" => self.sessions.len(),
                     "half_open" => self.sessions.half_open(),
+                    "spliced" => self.sessions.spliced(),
                     "time_wait" => self.sessions.resting().0 - self.rested.0,
                     _ => self.sessions.resting().1 - self.rested.1,
                 };
@@ -434,7 +442,35 @@ impl World {
             rss_hash: None,
         };
         let (sessions, net, now) = (&mut self.sessions, &mut self.net, self.now);
-        let fate = match sessions.find(&segment.key, sessions.hash(&segment.key)) {
+        let leg = sessions.find(&segment.key, sessions.hash(&segment.key));
+        let spliced = leg.and_then(|leg| match sessions.is_spliced(leg) {
+            true => Some(leg),
+            false if sessions.wants_splice(leg) => sessions.splice_before(leg, &segment, now, net),
+            false => None,
+        });
+        let fate = match leg {
+            Some(_) if spliced.is_some() => {
+                let leg = spliced.expect("it is");
+                let passed = sessions.pass(leg, &segment, &mut frame, (Epoch(1), now), net);
+                if let Passed::On(_) | Passed::Last(_) = passed {
+                    byway::wire::parse(&frame, &RxHints::default())
+                        .map_err(|reason| format!("what went on is {reason:?}"))?;
+                    let sent = Sent { at: now, packet: frame[14..].to_vec() };
+                    match peer {
+                        Peer::Client => net.to_origin.push_back(sent),
+                        Peer::Origin => net.to_client.push_back(sent),
+                    }
+                }
+                match passed {
+                    Passed::On(_) => Fate::Sent,
+                    Passed::Last(_) => {
+                        sessions.splice_over(leg, now, net);
+                        Fate::Sent
+                    }
+                    Passed::Dropped(reason) => Fate::Dropped(reason),
+                    Passed::Odd => panic!("nobody looked at it"),
+                }
+            }
             Some(leg) => sessions.segment(leg, &segment, &mut frame, now, net),
             None => match sessions.unmatched(&segment, &frame, now, net) {
                 Some(fate) => fate,

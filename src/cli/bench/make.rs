@@ -161,6 +161,7 @@ fn session_settings(sessions: usize) -> session::Settings {
     session::Settings {
         sessions_max: sessions as u32 + 64,
         half_open_max: 4_096,
+        spliced_max: 0,
         time_wait_max: 4_096,
         rx_buffer_bytes: BUFFER_BYTES,
         tx_buffer_bytes: BUFFER_BYTES,

@@ -16,7 +16,7 @@ mod walk;
 pub use icmp::IcmpError;
 pub use open::Wanted;
 pub use outgoing::{Datagram, Outgoing, Prefix};
-pub use pass::{Arrived, Way};
+pub use pass::Arrived;
 pub use relay::Verdict;
 pub use sessions::Sessions;
 pub use settings::Settings;

@@ -7,8 +7,9 @@ use super::elders::Trust;
 use super::outgoing::{Datagram, Prefix, never_none};
 use super::record::Session;
 use super::sessions::Sessions;
-use crate::base::{Addr, Epoch, Hop, Instant};
+use crate::base::{DropReason, Epoch, Instant};
 use crate::flow::{LegRef, Side};
+use crate::session::Way;
 use crate::telemetry::{AppCounter, Counter, PageWriter};
 use crate::wire::checksum::Change;
 use crate::wire::{Readdress, ethernet, may_be_fragmented};
@@ -20,15 +21,6 @@ impl Session {
         let plain = same_family && self.trust == Trust::Proven;
         self.plain = [plain && self.prefix == Prefix::None, plain && self.prefix != Prefix::Simple];
     }
-}
-
-/// Where a datagram goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Way {
-    /// The next hop.
-    pub hop: Hop,
-    /// The destination.
-    pub to: Addr,
 }
 
 /// A datagram that came in, under which snapshot, when.
@@ -43,10 +35,16 @@ pub struct Arrived {
 }
 
 impl Sessions {
-    /// Rewrites a datagram of a live session that was judged under the newest snapshot, and says where it goes; `None`,
-    /// and nothing changed, for one that `relay` has to look at.
+    /// Rewrites a datagram of a live session that was judged under the newest snapshot, and says where it goes, or why it
+    /// dies; `None`, and nothing changed, for one that `relay` has to look at.
     #[inline]
-    pub fn pass(&mut self, at: LegRef, frame: &mut [u8], arrived: &Arrived, page: &PageWriter) -> Option<Way> {
+    pub fn pass(
+        &mut self,
+        at: LegRef,
+        frame: &mut [u8],
+        arrived: &Arrived,
+        page: &PageWriter,
+    ) -> Option<Result<Way, DropReason>> {
         let (side, datagram) = (at.side(), arrived.datagram);
         let (here, there) = (side.index(), side.other().index());
         let session = &mut self.sessions[at.session() as usize];
@@ -54,14 +52,16 @@ impl Sessions {
         if !(session.plain[here] && session.epoch == arrived.epoch && fits) {
             return None;
         }
-        let to = session.keys[there].reversed();
-        let fragment_id = (to.dst.is_v4() && may_be_fragmented(frame.get(ethernet::HEADER_LEN..)?)).then(|| {
+        let (to, packet) = (&session.keys[there], frame.get_mut(ethernet::HEADER_LEN..)?);
+        let fragment_id = (to.src.is_v4() && may_be_fragmented(packet)).then(|| {
             self.fragment_id = self.fragment_id.wrapping_add(1);
             self.fragment_id
         });
-        bring_up_to_date(frame, datagram, session.changes[here])?;
         let len = datagram.ip_len() as u16;
-        Readdress { to: &to, len, fragment_id }.write(frame.get_mut(ethernet::HEADER_LEN..)?)?;
+        if let Err(reason) = (Readdress { to, len, fragment_id }).write(packet) {
+            return Some(Err(reason));
+        }
+        bring_up_to_date(frame, datagram, session.changes[here]);
         session.moved_at = arrived.now;
         session.bytes[here] += datagram.payload_len() as u64;
         let (all, of_app) = match side {
@@ -70,18 +70,17 @@ impl Sessions {
         };
         page.count(all);
         page.add_app(session.app, of_app, datagram.payload_len() as u64);
-        Some(Way { hop: session.hops[there], to: to.dst })
+        Some(Ok(Way { hop: session.hops[there], to: session.keys[there].src }))
     }
 }
 
 /// The checksum under another tuple; one that the sender left out stays out.
 #[inline]
-fn bring_up_to_date(frame: &mut [u8], datagram: Datagram, change: Change) -> Option<()> {
-    let end = usize::from(datagram.payload_offset);
-    let field: &mut [u8; 2] = frame.get_mut(end.checked_sub(2)?..end)?.first_chunk_mut()?;
+fn bring_up_to_date(frame: &mut [u8], datagram: Datagram, change: Change) {
+    let head = frame.get_mut(..usize::from(datagram.payload_offset));
+    let Some(field) = head.and_then(|head| head.last_chunk_mut::<2>()) else { return };
     let old = u16::from_be_bytes(*field);
     if old != 0 {
         *field = never_none(change.apply(old)).to_be_bytes();
     }
-    Some(())
 }

@@ -145,6 +145,7 @@ impl Session {
         self.live.then(|| SessionView {
             slot,
             protocol: Protocol::Udp,
+            spliced: false,
             phase: if self.connected_at.is_some() { Phase::Open } else { Phase::Connecting },
             app: self.app,
             client: self.keys[0].src_endpoint(),

@@ -74,11 +74,31 @@ impl Sessions {
         cpu::prefetch(&self.sessions[leg.session() as usize]);
     }
 
+    /// The leg that the flow table names first for `hash`.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<LegRef> {
+        self.flows.candidate(hash)
+    }
+
     /// The leg that a frame with this key belongs to.
     #[inline]
     pub fn find(&self, key: &FlowKey, hash: u64) -> Option<LegRef> {
-        let sessions = &self.sessions;
-        self.flows.find(hash, |leg| sessions[leg.session() as usize].keys[leg.side().index()] == *key)
+        self.flows.find(hash, |leg| self.is_of(leg, key))
+    }
+
+    /// The same, with what `candidate` said a moment ago: other frames may have come in between.
+    #[inline]
+    pub fn confirm(&self, candidate: Option<LegRef>, key: &FlowKey, hash: u64) -> Option<LegRef> {
+        match candidate.filter(|leg| self.is_of(*leg, key)) {
+            Some(leg) => Some(leg),
+            None => self.find(key, hash),
+        }
+    }
+
+    #[inline]
+    fn is_of(&self, leg: LegRef, key: &FlowKey) -> bool {
+        let session = &self.sessions[leg.session() as usize];
+        session.live && session.keys[leg.side().index()] == *key
     }
 
     /// The app that a leg's session belongs to.

@@ -115,6 +115,7 @@ const HUGEPAGES: &[(&str, Hugepages)] =
     &[("auto", Hugepages::Auto), ("off", Hugepages::Off), ("require", Hugepages::Require)];
 const PROBING: &[(&str, Probing)] =
     &[("off", Probing::Off), ("several", Probing::Several), ("all", Probing::All)];
+const SPLICE: &[(&str, bool)] = &[("auto", true), ("off", false)];
 const UNANSWERED: &[(&str, Unanswered)] = &[("drop", Unanswered::Drop), ("rst", Unanswered::Rst)];
 const MIN_TLS: &[(&str, MinTls)] = &[("1.2", MinTls::Tls12), ("1.3", MinTls::Tls13)];
 const SOCKET_ADDR: &str = "an address and port like \"127.0.0.1:9180\" or \"[::1]:9180\"";
@@ -248,6 +249,8 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> TcpSpec {
         blocked_tcp: s.value(notes, "blocked_tcp", Unanswered::Drop, choice(UNANSWERED)),
         sessions: s.value(notes, "sessions", 16_384, whole("sessions", 16..=1 << 22)),
         half_open: s.value(notes, "half_open", 4_096, whole("sessions", 1..=1 << 22)),
+        splice: s.value(notes, "splice", true, choice(SPLICE)),
+        spliced_sessions: s.value(notes, "spliced_sessions", 65_536, whole("sessions", 16..=1 << 22)),
         rx_buffer_bytes: s.value(notes, "rx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         tx_buffer_bytes: s.value(notes, "tx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         window_shift: s.value(notes, "window_shift", 7, whole("bits", 0..=14)),

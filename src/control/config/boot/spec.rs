@@ -275,6 +275,10 @@ pub struct TcpSpec {
     pub sessions: usize,
     /// Those of them whose client has not yet proven its handshake.
     pub half_open: usize,
+    /// Whether sessions that need no look at their bytes become mere translations of headers.
+    pub splice: bool,
+    /// Those that one worker holds, beside `sessions`.
+    pub spliced_sessions: usize,
     /// Receive buffer of one leg, in bytes.
     pub rx_buffer_bytes: usize,
     /// Transmit buffer of one leg, in bytes.

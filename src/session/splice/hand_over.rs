@@ -1,0 +1,234 @@
+//! From a managed session to a spliced one.
+//!
+//! A session may be spliced between two moments at which nothing is under way: no byte waits in byway or is unacknowledged on
+//! either leg. Both legs speak one family, use timestamps or both do not, and neither side sends larger segments than the
+//! other takes. That moment is looked for when the session was tended, and in front of each segment that acknowledges the
+//! last bytes of the one side and bears the first new ones of the other: an answer to a request.
+
+use super::record::{Lane, NEVER, Record, heard};
+use crate::base::Instant;
+use crate::flow::{LegRef, Side};
+use crate::session::leg::{Leg, flag};
+use crate::session::pair::{Session, SpliceWish};
+use crate::session::receive::set_index;
+use crate::session::stack;
+use crate::session::{Net, Phase, Sessions};
+use crate::telemetry::Counter;
+use crate::wire::checksum::Change;
+use crate::wire::{FlowKey, TcpSegment};
+use smoltcp::socket::tcp::{Socket, State};
+
+/// A window that is at least this is worth having even where byway has promised more before.
+const WINDOW_MIN: u32 = 16_384;
+
+impl Sessions {
+    /// Whether a leg's session is nothing but a translation.
+    #[inline]
+    pub fn is_spliced(&self, at: LegRef) -> bool {
+        at.session() >= self.sessions.len() as u32
+    }
+
+    /// Whether a managed leg's session would be spliced as soon as nothing is under way.
+    #[inline]
+    pub fn wants_splice(&self, at: LegRef) -> bool {
+        self.sessions[at.session() as usize].splice == SpliceWish::Wanted
+    }
+
+    /// Splices the session of a leg in front of a segment of it, if all that was under way is acknowledged by it; the leg
+    /// to give the segment to.
+    #[inline(never)]
+    pub fn splice_before<N: Net>(
+        &mut self,
+        at: LegRef,
+        segment: &TcpSegment,
+        now: Instant,
+        net: &mut N,
+    ) -> Option<LegRef> {
+        let session = &self.sessions[at.session() as usize];
+        let (leg, other) = (session.leg(at.side()), session.leg(at.side().other()));
+        let in_order = segment.seq == leg.rcv_nxt && segment.ack == leg.snd_max;
+        let drained = in_order && leg.unsent() == 0 && is_quiet(other) && has_nothing_in(leg);
+        (drained && is_plain(session))
+            .then(|| self.splice(at.session(), now, net))
+            .flatten()
+            .map(|id| LegRef::new(self.sessions.len() as u32 + id, at.side()))
+    }
+
+    /// Splices a session that was just tended, if nothing is under way.
+    #[inline]
+    pub(in crate::session) fn splice_if_quiet<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        let session = &self.sessions[id as usize];
+        let wanted = session.splice == SpliceWish::Wanted && session.phase == Some(Phase::Open);
+        if wanted && session.legs.iter().all(is_quiet) && is_plain(session) {
+            self.splice(id, now, net);
+        }
+    }
+
+    /// Makes a managed session a spliced one; its record. `None`, and the session stays as it is, where it cannot be.
+    fn splice<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Option<u32> {
+        let session = &self.sessions[id as usize];
+        if let Err(reason) = fits(session, |leg| self.stack.mtu(leg.class)) {
+            self.sessions[id as usize].splice = SpliceWish::Unwanted;
+            net.page().count(reason);
+            return None;
+        }
+        if !windows_fit(session) {
+            return None;
+        }
+        let Some(&free) = self.splices.free.last() else {
+            self.sessions[id as usize].splice = SpliceWish::Unwanted;
+            net.page().count(Counter::UnsplicedForRoom);
+            return None;
+        };
+        for side in [Side::Client, Side::Origin] {
+            let at = LegRef::new(id, side);
+            if self.leg(at).unacked() != 0 && !self.acknowledge(at, now, net) {
+                return None;
+            }
+        }
+        self.splices.free.pop();
+        let record = record(&self.sessions[id as usize], now);
+        let due = record.deadline(&self.settings).0;
+        self.splices.records[free as usize] = record;
+        self.splices.arm(free, due);
+        self.move_flows(id, free);
+        self.free_slot(id);
+        net.page().count(Counter::SessionsSpliced);
+        Some(free)
+    }
+
+    /// Lets both flow entries lead to the record.
+    fn move_flows(&mut self, id: u32, to: u32) {
+        let base = self.sessions.len() as u32;
+        for side in [Side::Client, Side::Origin] {
+            let hash = self.hasher.hash(&self.sessions[id as usize].leg(side).key);
+            let moved = self.flows.replace(hash, LegRef::new(id, side), LegRef::new(base + to, side));
+            debug_assert!(moved, "a live leg has its flow entry");
+        }
+    }
+
+    /// Gives the managed slot back; what the session counts for stays counted.
+    fn free_slot(&mut self, id: u32) {
+        for side in [Side::Client, Side::Origin] {
+            let at = LegRef::new(id, side);
+            self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
+            let leg = self.leg_mut(at);
+            leg.clear(flag::LIVE);
+            leg.state = State::Closed;
+        }
+        let session = &mut self.sessions[id as usize];
+        session.phase = None;
+        session.timer_at = None;
+        self.wheel.disarm(id);
+        self.free.push(id);
+    }
+}
+
+/// Whether a leg waits for nothing: all that was sent is acknowledged, all that came was passed on.
+#[inline]
+fn is_quiet(leg: &Leg) -> bool {
+    leg.in_flight() == 0 && leg.unsent() == 0 && has_nothing_in(leg)
+}
+
+#[inline]
+fn has_nothing_in(leg: &Leg) -> bool {
+    const UNDER_WAY: u32 =
+        flag::HOLES | flag::FIN_EARLY | flag::RESENDING | flag::PATH_SHRANK | flag::FIN_OURS;
+    leg.queued() == 0 && !leg.is(UNDER_WAY)
+}
+
+/// Whether both legs are open and neither end has closed.
+#[inline]
+fn is_plain(session: &Session) -> bool {
+    let open = |leg: &Leg| {
+        leg.state == State::Established && leg.is(flag::PLAIN) && !leg.is(flag::FIN_OUT | flag::FIN_IN)
+    };
+    session.phase == Some(Phase::Open) && session.tls.is_none() && session.legs.iter().all(open)
+}
+
+/// Whether the two legs speak the same TCP.
+fn fits(session: &Session, mtu: impl Fn(&Leg) -> u16) -> Result<(), Counter> {
+    let [client, origin] = &session.legs;
+    if client.key.src.is_v4() != origin.key.src.is_v4() {
+        return Err(Counter::UnsplicedForFamily);
+    }
+    if client.is(flag::TIMESTAMPS) != origin.is(flag::TIMESTAMPS) {
+        return Err(Counter::UnsplicedForTimestamps);
+    }
+    // What either side was told that it may send has to fit the other one.
+    let told = |leg: &Leg| leg.told_mss(mtu(leg));
+    if told(client) > origin.peer_mss || told(origin) > client.peer_mss {
+        return Err(Counter::UnsplicedForMss);
+    }
+    Ok(())
+}
+
+/// The window that a peer last gave, in bytes. That of a SYN-ACK is never scaled (RFC 7323 2.2), and is the last one while
+/// nothing was acknowledged or received since; only origins send one.
+fn peer_window(leg: &Leg) -> u32 {
+    let scaled = leg.snd_una != leg.iss.wrapping_add(1) || leg.rcv_nxt != leg.irs.wrapping_add(1);
+    let shift = if scaled || !leg.is(flag::CALLED) { leg.peer_shift } else { 0 };
+    u32::from(leg.peer_window) << shift
+}
+
+/// Whether each side's window is about as large as what the other was promised by byway, so that nobody has sent more than
+/// fits.
+fn windows_fit(session: &Session) -> bool {
+    let [client, origin] = &session.legs;
+    let fit = |from: &Leg, to: &Leg| peer_window(to) >= from.window_left().min(WINDOW_MIN);
+    fit(client, origin) && fit(origin, client)
+}
+
+fn record(session: &Session, now: Instant) -> Record {
+    let [client, origin] = &session.legs;
+    let mut record = Record::vacant();
+    record.set_keys(&client.key, &origin.key);
+    record.lanes = [lane(client, origin, now), lane(origin, client, now)];
+    for side in [Side::Client, Side::Origin] {
+        record.lanes[side.index()].bytes = session.bytes[side.index()];
+    }
+    record.epoch = session.epoch;
+    (record.opened_at, record.moved_at) = (session.opened_at, session.moved_at);
+    record.connected_at = session.connected_at.unwrap_or(now);
+    record.doom = session.doom.unwrap_or(NEVER);
+    (record.app, record.account) = (session.app, session.account);
+    (record.client, record.place, record.whence) = (session.client, session.place, session.whence);
+    (record.firewall, record.ip_firewall) = (session.firewall, session.ip_firewall);
+    record.rtts_us = session.rtts.map(|rtt| rtt.map_or(u32::MAX, |rtt| rtt.micros().min(1 << 31) as u32));
+    record.stamped = client.is(flag::TIMESTAMPS);
+    record.last_from = session.last_from;
+    record.live = true;
+    record
+}
+
+/// What the peer of `from` sends, on its way to the peer of `to`. The clocks are set so that the next timestamp of the
+/// one is at least the last that the other saw.
+fn lane(from: &Leg, to: &Leg, now: Instant) -> Lane {
+    let seq_add = to.snd_max.wrapping_sub(from.rcv_nxt);
+    let window = to.snd_max.wrapping_add(peer_window(to)).wrapping_sub(seq_add);
+    let promised = from.rcv_nxt.wrapping_add(from.window_left());
+    let further = (promised.wrapping_sub(window) as i32) > 0;
+    Lane {
+        una: from.rcv_nxt,
+        nxt: from.rcv_nxt,
+        right: if further { promised } else { window },
+        seq_add,
+        stamp: from.ts_recent,
+        stamp_add: to.timestamp_value(now).wrapping_sub(from.ts_recent),
+        change: change(&from.key, &to.key.reversed()).fold(),
+        hop: to.hop,
+        shift: from.peer_shift,
+        told_shift: to.shift,
+        probes: 0,
+        fin: false,
+        heard: heard(from.heard),
+        frames: 0,
+        bytes: 0,
+    }
+}
+
+/// What it does to a checksum when a segment of one tuple leaves with another.
+fn change(from: &FlowKey, to: &FlowKey) -> Change {
+    let addrs = Change::NONE.addr(from.src, to.src).addr(from.dst, to.dst);
+    addrs.word(from.src_port, to.src_port).word(from.dst_port, to.dst_port)
+}

@@ -1,0 +1,112 @@
+//! Segments of a spliced session that are not the usual ones: the guard's rules (RFC 9293 3.10.7.4, RFC 5961) hold here, too,
+//! and what passes them goes on translated.
+
+use super::pass::Passed;
+use crate::base::{DropReason, Epoch, Instant};
+use crate::flow::LegRef;
+use crate::session::end::End;
+use crate::session::{Net, Sessions, packet};
+use crate::telemetry::Counter;
+use crate::wire::{TcpFlags, TcpSegment};
+
+impl Sessions {
+    /// Gives a segment to a spliced leg.
+    #[inline]
+    pub fn pass<N: Net>(
+        &mut self,
+        at: LegRef,
+        segment: &TcpSegment,
+        frame: &mut [u8],
+        (epoch, now): (Epoch, Instant),
+        net: &mut N,
+    ) -> Passed {
+        let at = self.own(at);
+        match self.splices.pass(at, segment, frame, (epoch, now), net.page()) {
+            Passed::Odd => self.pass_oddly(at, segment, frame, now, net),
+            passed @ (Passed::On(_) | Passed::Last(_) | Passed::Dropped(_)) => passed,
+        }
+    }
+
+    /// A leg's place among the records.
+    #[inline]
+    pub(in crate::session) fn own(&self, at: LegRef) -> LegRef {
+        LegRef::new(at.session().wrapping_sub(self.sessions.len() as u32), at.side())
+    }
+
+    #[inline(never)]
+    fn pass_oddly<N: Net>(
+        &mut self,
+        at: LegRef,
+        segment: &TcpSegment,
+        frame: &mut [u8],
+        now: Instant,
+        net: &mut N,
+    ) -> Passed {
+        let record = &mut self.splices.records[at.session() as usize];
+        if segment.flags.has(TcpFlags::SYN) {
+            return self.refuse(at, DropReason::SynInSession, now, net);
+        }
+        if segment.flags.has(TcpFlags::RST) {
+            return self.pass_reset(at, segment, frame, now, net);
+        }
+        if !segment.flags.has(TcpFlags::ACK) {
+            return Passed::Dropped(DropReason::OutOfState);
+        }
+        if !record.accepts(at.side(), segment) {
+            // RFC 9293 3.10.7.4: what is unacceptable earns an ACK; a window probe waits for it.
+            return self.refuse(at, DropReason::SequenceUnacceptable, now, net);
+        }
+        let closes = segment.flags.has(TcpFlags::FIN);
+        if closes && record.has_closed_elsewhere(at.side(), segment) {
+            return self.refuse(at, DropReason::SequenceUnacceptable, now, net);
+        }
+        let way = match record.forward(at.side(), segment, frame, None, now, net.page()) {
+            Ok(way) => way,
+            Err(reason) => return Passed::Dropped(reason),
+        };
+        if closes && !record.lanes[at.side().index()].fin {
+            record.lanes[at.side().index()].fin = true;
+            record.moved_at = now;
+            let due = record.deadline(&self.settings).0;
+            self.splices.arm(at.session(), due);
+        }
+        self.splices.records[at.session() as usize].passed(way)
+    }
+
+    /// A reset goes on, and ends the session, where its number is exactly what the other side waits for as far as it passed
+    /// here (RFC 5961 3.2): the last that it acknowledged, or the next that it has not had.
+    fn pass_reset<N: Net>(
+        &mut self,
+        at: LegRef,
+        segment: &TcpSegment,
+        frame: &mut [u8],
+        now: Instant,
+        net: &mut N,
+    ) -> Passed {
+        let record = &mut self.splices.records[at.session() as usize];
+        let lane = &record.lanes[at.side().index()];
+        if segment.seq != lane.nxt && segment.seq != lane.una {
+            return self.refuse(at, DropReason::RstUnacceptable, now, net);
+        }
+        let way = match record.forward(at.side(), segment, frame, None, now, net.page()) {
+            Ok(way) => way,
+            Err(reason) => return Passed::Dropped(reason),
+        };
+        net.page().count(Counter::ResetsPassed);
+        self.end_splice(at.session(), End::Reset(at.side()), false, now, net);
+        Passed::On(way)
+    }
+
+    /// Drops a segment by name, and answers its sender where the limits allow.
+    fn refuse<N: Net>(&mut self, at: LegRef, reason: DropReason, now: Instant, net: &mut N) -> Passed {
+        let record = &self.splices.records[at.session() as usize];
+        let leg = record.leg(at.side(), now);
+        if self.allowance.take(now) {
+            let ack = packet::of_leg(&leg, TcpFlags::ACK, leg.snd_max, now);
+            if packet::send(&ack, leg.hop, net) {
+                net.page().count(Counter::ChallengeAcks);
+            }
+        }
+        Passed::Dropped(reason)
+    }
+}

@@ -1,0 +1,65 @@
+//! A segment of a spliced session to its fate: it goes on in the frame that it came in.
+
+use super::core::Worker;
+use crate::base::{DropReason, Fate};
+use crate::flow::LegRef;
+use crate::port::{Frame, Port};
+use crate::session::{Passed, Way};
+use crate::telemetry::Counter;
+use crate::wire::{IcmpErrorKind, Quoted, TcpSegment};
+
+/// Bytes of the longest quoted header: IPv6 and TCP without options.
+const QUOTE_BYTES_MAX: usize = 60;
+
+impl<P: Port> Worker<P> {
+    /// The fate of a segment whose session is spliced.
+    #[inline]
+    pub(super) fn serve_splice(&mut self, leg: LegRef, segment: &TcpSegment, mut frame: P::Frame) -> Fate {
+        if self.sessions.judged_epoch(leg) != self.epoch() && !self.rejudge(leg) {
+            return self.drop_frame(frame, DropReason::FirewallBlocked);
+        }
+        let (epoch, now) = (self.epoch(), self.exit.now);
+        match self.sessions.pass(leg, segment, frame.bytes_mut(), (epoch, now), &mut self.exit) {
+            Passed::On(way) => self.send_on_spliced(way, segment, frame),
+            Passed::Last(way) => {
+                self.sessions.splice_over(leg, now, &mut self.exit);
+                self.send_on_spliced(way, segment, frame)
+            }
+            Passed::Dropped(reason) => self.drop_frame(frame, reason),
+            // `Sessions::pass` has looked at it.
+            Passed::Odd => self.drop_frame(frame, DropReason::OutOfState),
+        }
+    }
+
+    #[inline]
+    fn send_on_spliced(&mut self, way: Way, segment: &TcpSegment, mut frame: P::Frame) -> Fate {
+        let end = usize::from(segment.ip_end);
+        if frame.bytes().len() != end {
+            frame.set_len(end);
+        }
+        self.exit.forward(way.hop, way.to, frame)
+    }
+
+    pub(super) fn drop_frame(&mut self, frame: P::Frame, reason: DropReason) -> Fate {
+        self.exit.outbox.recycle(frame);
+        Fate::Dropped(reason)
+    }
+
+    /// An ICMP error about too long a segment of a spliced session, told on to the side that made the segment; `None` where
+    /// the session is none.
+    pub(super) fn tell_on_too_big(&mut self, mtu: u32, quoted: &Quoted) -> Option<Fate> {
+        let mtu = mtu.min(u32::from(u16::MAX)) as u16;
+        let told = self.sessions.too_big(&quoted.key, quoted.seq, mtu)?;
+        let too_big = match told {
+            Ok(too_big) => too_big,
+            Err(reason) => return Some(Fate::Dropped(reason)),
+        };
+        let mut quote = [0; QUOTE_BYTES_MAX];
+        let len = too_big.segment.packet_len().min(QUOTE_BYTES_MAX);
+        let _ = too_big.segment.emit(&mut quote[..len]);
+        let kind = IcmpErrorKind::TooBig { mtu: too_big.mtu.into() };
+        self.send_icmp_error(&too_big.key, kind, &quote[..len]);
+        self.exit.page.count(Counter::IcmpErrorsAccepted);
+        Some(Fate::Absorbed)
+    }
+}
