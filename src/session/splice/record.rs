@@ -302,6 +302,7 @@ impl Record {
             ip_firewall: self.ip_firewall,
             count: 1,
             reason: None,
+            proven: true,
             tls: None,
         }
     }
