@@ -30,7 +30,7 @@ pub use headers::{ChecksumState, Family, Parsed, RxHints, TcpFlags, TcpSegment};
 pub use icmp::{IcmpErrorKind, IcmpMessage, Unreachable};
 pub use icmp_error::IcmpErrorEmit;
 pub use ndp::{NaFlags, NdpMessage};
-pub use parse::parse;
+pub use parse::{parse, parse_into};
 pub use proxy::{ProxyFault, ProxyHeader, Told};
 pub use quoted::Quoted;
 pub use readdress::{Readdress, congestion_marks, mark_congestion};

@@ -37,20 +37,28 @@ struct Packet<'a> {
 }
 
 /// Parses a frame as it came from a port; the first check that it fails names its drop. Accepts any bytes.
-///
-/// Always inlined, for what it gives is large: a call would have it copied from place to place.
-#[inline(always)]
+#[inline]
 pub fn parse(frame: &[u8], rx: &RxHints) -> Result<Parsed, DropReason> {
-    match parse_flow(frame, rx) {
-        Some(parsed) => Ok(parsed),
-        None => parse_any(frame, rx),
+    let mut found = Parsed::Arp { offset: 0 };
+    parse_into(frame, rx, &mut found).map(|()| found)
+}
+
+/// The same, with what was found written where the caller wants it: it is large, and would be copied from place to place.
+///
+/// # Errors
+/// The first check that the frame fails; what was in `found` means nothing then.
+#[inline(always)]
+pub fn parse_into(frame: &[u8], rx: &RxHints, found: &mut Parsed) -> Result<(), DropReason> {
+    match parse_flow(frame, rx, found) {
+        Some(()) => Ok(()),
+        None => parse_any(frame, rx, found),
     }
 }
 
 /// A sound TCP segment or UDP datagram. The same checks as in `parse_any`, but little is called, which halves the cost of
 /// the common case; what fails one, and whatever is not that common, is left to `parse_any`.
 #[inline(always)]
-fn parse_flow(frame: &[u8], rx: &RxHints) -> Option<Parsed> {
+fn parse_flow(frame: &[u8], rx: &RxHints, found: &mut Parsed) -> Option<()> {
     let (ether_type, bytes) = parse_ethernet(frame).ok()?;
     let packet = match ether_type {
         EtherType::Ipv4 => parse_v4(bytes, rx.ip).ok()?,
@@ -58,39 +66,41 @@ fn parse_flow(frame: &[u8], rx: &RxHints) -> Option<Parsed> {
         EtherType::Arp => return None,
     };
     match packet.protocol {
-        tcp::PROTOCOL => parse_tcp(packet, rx.l4).ok(),
-        udp::PROTOCOL => parse_udp(&packet, rx.l4).ok(),
+        tcp::PROTOCOL => parse_tcp(&packet, rx.l4, found).ok(),
+        udp::PROTOCOL => parse_udp(&packet, rx.l4, found).ok(),
         _ => None,
     }
 }
 
 #[inline(never)]
-fn parse_any(frame: &[u8], rx: &RxHints) -> Result<Parsed, DropReason> {
+fn parse_any(frame: &[u8], rx: &RxHints, found: &mut Parsed) -> Result<(), DropReason> {
     let (ether_type, bytes) = parse_ethernet(frame)?;
     match ether_type {
-        EtherType::Arp => parse_arp(bytes),
+        EtherType::Arp => *found = parse_arp(bytes)?,
         EtherType::Ipv4 => {
             let packet = parse_v4(bytes, rx.ip)?;
             match packet.protocol {
-                tcp::PROTOCOL => parse_tcp(packet, rx.l4),
-                udp::PROTOCOL => parse_udp(&packet, rx.l4),
-                icmp::PROTOCOL_V4 => parse_icmp(&packet),
-                _ => Err(DropReason::ProtocolUnknown),
+                tcp::PROTOCOL => parse_tcp(&packet, rx.l4, found)?,
+                udp::PROTOCOL => parse_udp(&packet, rx.l4, found)?,
+                icmp::PROTOCOL_V4 => *found = parse_icmp(&packet)?,
+                _ => return Err(DropReason::ProtocolUnknown),
             }
         }
         EtherType::Ipv6 => {
             let (packet, hop_limit) = read_v6(bytes)?;
             if packet.protocol == icmp::PROTOCOL_V6 {
-                return parse_icmp_v6(&packet, hop_limit);
+                *found = parse_icmp_v6(&packet, hop_limit)?;
+                return Ok(());
             }
             let packet = check_hosts_v6(packet)?;
             match packet.protocol {
-                tcp::PROTOCOL => parse_tcp(packet, rx.l4),
-                udp::PROTOCOL => parse_udp(&packet, rx.l4),
-                next => Err(ipv6::refusal(next)),
+                tcp::PROTOCOL => parse_tcp(&packet, rx.l4, found)?,
+                udp::PROTOCOL => parse_udp(&packet, rx.l4, found)?,
+                next => return Err(ipv6::refusal(next)),
             }
         }
     }
+    Ok(())
 }
 
 #[inline(always)]
@@ -145,23 +155,17 @@ fn check_destination(src: Addr, dst: Addr, no_host: bool) -> Result<(), DropReas
 }
 
 #[inline(always)]
-fn parse_tcp(packet: Packet<'_>, checksum: ChecksumState) -> Result<Parsed, DropReason> {
+fn parse_tcp(packet: &Packet<'_>, checksum: ChecksumState, found: &mut Parsed) -> Result<(), DropReason> {
     let header = tcp::Header::parse(packet.l4())?;
     match checksum {
         ChecksumState::Good => {}
         ChecksumState::Unknown if packet.sum_is_valid() => {}
         ChecksumState::Unknown | ChecksumState::Bad => return Err(DropReason::TcpChecksumBad),
     }
-    segment(&packet, header)
-}
-
-/// The segment, whose length and checksum are right.
-#[inline(always)]
-fn segment(packet: &Packet<'_>, header: tcp::Header) -> Result<Parsed, DropReason> {
     if !tcp::flags_allowed(header.flags) {
         return Err(DropReason::TcpFlagsBad);
     }
-    Ok(Parsed::Tcp(TcpSegment {
+    *found = Parsed::Tcp(TcpSegment {
         key: flow_key(packet, (header.src_port, header.dst_port), Protocol::Tcp),
         ip_offset: IP_OFFSET as u16,
         tcp_offset: packet.l4_offset,
@@ -172,7 +176,8 @@ fn segment(packet: &Packet<'_>, header: tcp::Header) -> Result<Parsed, DropReaso
         window: header.window,
         flags: header.flags,
         rss_hash: None,
-    }))
+    });
+    Ok(())
 }
 
 #[inline(always)]
@@ -202,16 +207,17 @@ impl<'a> Packet<'a> {
 }
 
 #[inline(always)]
-fn parse_udp(packet: &Packet<'_>, checksum: ChecksumState) -> Result<Parsed, DropReason> {
+fn parse_udp(packet: &Packet<'_>, checksum: ChecksumState, found: &mut Parsed) -> Result<(), DropReason> {
     let l4 = packet.l4();
     let header = udp::Header::parse(l4)?;
     header.verify(l4, (packet.src, packet.dst), checksum)?;
-    Ok(Parsed::Udp {
+    *found = Parsed::Udp {
         key: flow_key(packet, (header.src_port, header.dst_port), Protocol::Udp),
         payload_offset: packet.l4_offset + udp::HEADER_LEN as u16,
         // What lies between the datagram's end and the packet's is no payload.
         ip_end: packet.l4_offset + header.len,
-    })
+    };
+    Ok(())
 }
 
 /// Devices look at TCP and UDP only, so the checksum is always verified here.

@@ -22,6 +22,7 @@ use dpdk_sys::cpu::prefetch;
 pub(super) struct Intake<F> {
     batch: FrameBatch<F>,
     frames: FrameBatch<F>,
+    /// A place for each frame of the largest burst; those behind the frames at hand are written over.
     found: Vec<Found>,
 }
 
@@ -38,19 +39,25 @@ pub(super) struct Found {
     pub leg: Option<LegRef>,
 }
 
+impl Found {
+    const NOTHING: Self = Self { port: PortId(0), parsed: Parsed::Arp { offset: 0 }, hash: 0, leg: None };
+}
+
 impl<F: Frame> Intake<F> {
     pub fn new() -> Self {
         Self {
             batch: FrameBatch::new(),
             frames: FrameBatch::new(),
-            found: Vec::with_capacity(BURST_FRAMES_MAX),
+            found: vec![Found::NOTHING; BURST_FRAMES_MAX],
         }
     }
 
-    #[inline(always)]
+    /// Keeps a frame of which everything was found already.
     fn push(&mut self, frame: F, port: PortId, parsed: Parsed) {
-        self.frames.push(frame);
-        self.found.push(Found { port, parsed, hash: 0, leg: None });
+        if let Some(found) = self.found.get_mut(self.frames.len()) {
+            *found = Found { port, parsed, hash: 0, leg: None };
+            self.frames.push(frame);
+        }
     }
 }
 
@@ -93,21 +100,35 @@ impl<P: Port> Worker<P> {
                     continue;
                 }
             };
-            match wire::parse(frame.bytes(), &hints(&frame)) {
-                Ok(parsed) if takes(receiver, &parsed) => self.steer(frame, port, parsed),
-                Ok(_) => self.book(Fate::Dropped(DropReason::NotOurMac)),
+            // As many places as frames in a burst.
+            let Some(found) = self.intake.found.get_mut(self.intake.frames.len()) else { break };
+            let parsed = wire::parse_into(frame.bytes(), &hints(&frame), &mut found.parsed);
+            found.port = port;
+            match parsed {
+                Ok(()) if takes(receiver, &found.parsed) => self.steer(frame),
+                Ok(()) => self.book(Fate::Dropped(DropReason::NotOurMac)),
                 Err(reason) => self.book(Fate::Dropped(reason)),
             }
         }
         self.exit.page.add(Counter::ReceivedBytes, bytes);
     }
 
-    /// Keeps the frame, or gives it to the worker that owns its flow.
-    #[inline(always)]
-    fn steer(&mut self, frame: P::Frame, port: PortId, parsed: Parsed) {
+    /// Keeps the frame of which the next place tells, or gives it to the worker that owns its flow.
+    #[inline]
+    fn steer(&mut self, frame: P::Frame) {
+        if self.workers == 1 {
+            self.intake.frames.push(frame);
+        } else {
+            self.steer_among_many(frame);
+        }
+    }
+
+    #[inline(never)]
+    fn steer_among_many(&mut self, frame: P::Frame) {
+        let Found { port, parsed, .. } = self.intake.found[self.intake.frames.len()];
         let owner = self.owner(&frame, &parsed);
         if owner == self.id {
-            self.intake.push(frame, port, parsed);
+            self.intake.frames.push(frame);
             return;
         }
         match self.handover.send(owner, Handover::Frame(Arrival { frame, port, parsed })) {
@@ -120,9 +141,6 @@ impl<P: Port> Worker<P> {
     /// for what concerns neighbours; for an ICMP error the owner of the flow that it quotes.
     #[inline]
     fn owner(&self, frame: &P::Frame, parsed: &Parsed) -> WorkerId {
-        if self.workers == 1 {
-            return self.id;
-        }
         match parsed {
             Parsed::Tcp(segment) => self.owner_of_flow(&segment.key),
             Parsed::Udp { key, .. } => self.owner_of_flow(key),
@@ -152,13 +170,13 @@ impl<P: Port> Worker<P> {
         }
         let mut frames = std::mem::take(&mut self.intake.frames);
         let mut found = std::mem::take(&mut self.intake.found);
-        self.hash_burst(&mut found);
-        self.find_burst(&mut found);
+        let count = frames.len().min(found.len());
+        self.hash_burst(&mut found[..count]);
+        self.find_burst(&mut found[..count]);
         for (frame, found) in frames.drain(..).zip(&found) {
             let fate = self.serve(frame, found);
             self.book(fate);
         }
-        found.clear();
         self.intake.frames = frames;
         self.intake.found = found;
     }
