@@ -99,9 +99,9 @@ impl Sessions {
 
     /// Drops a segment by name, and answers its sender where the limits allow.
     fn refuse<N: Net>(&mut self, at: LegRef, reason: DropReason, now: Instant, net: &mut N) -> Passed {
-        let record = &self.splices.records[at.session() as usize];
+        let record = &mut self.splices.records[at.session() as usize];
         let leg = record.leg(at.side(), now);
-        if self.allowance.take(now) {
+        if record.may_challenge(now) && self.allowance.take(now) {
             let ack = packet::of_leg(&leg, TcpFlags::ACK, leg.snd_max, now);
             if packet::send(&ack, leg.hop, net) {
                 net.page().count(Counter::ChallengeAcks);

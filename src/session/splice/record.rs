@@ -93,6 +93,8 @@ pub struct Record {
     pub firewall: FirewallMatch,
     /// Round-trip times of the handshakes in microseconds; `u32::MAX`: unknown.
     pub rtts_us: [u32; 2],
+    /// When one of the sides was last sent a challenge ACK, as `Lane::heard`.
+    pub challenged: u32,
     /// Whether somebody lives here.
     pub live: bool,
     /// Whether timestamps are in use, on both sides.
@@ -107,6 +109,9 @@ pub struct Record {
 pub const NEVER: Instant = Instant::from_nanos(u64::MAX);
 /// 2^26 ns, a little over 67 ms: 32 bits of it are nine years.
 const HEARD_SHIFT: u32 = 26;
+
+/// Between two challenge ACKs of a session, in units of `Lane::heard`: half a second, as for managed legs.
+const CHALLENGE_PACE: u32 = 8;
 
 /// A time for `Lane::heard`.
 #[inline]
@@ -180,6 +185,7 @@ impl Record {
             whence: Whence::UNKNOWN,
             firewall: FirewallMatch::Unknown,
             rtts_us: [u32::MAX; 2],
+            challenged: 0,
             live: false,
             stamped: false,
             ip_firewall: false,
@@ -214,6 +220,16 @@ impl Record {
             Side::Client => (client, origin),
             Side::Origin => (origin, client),
         }
+    }
+
+    /// Whether a challenge ACK may go out now; it is noted that one did. A limit that all sessions share tells about other
+    /// people's, so each has a pace of its own first (see `Allowance`).
+    pub fn may_challenge(&mut self, now: Instant) -> bool {
+        let due = self.challenged == 0 || heard(now).wrapping_sub(self.challenged) >= CHALLENGE_PACE;
+        if due {
+            self.challenged = heard(now).max(1);
+        }
+        due
     }
 
     /// On whose account it runs.
