@@ -124,7 +124,7 @@ impl Sim {
     fn flood(&mut self, id: u32) {
         for number in 0..FLOOD {
             let near = Endpoint {
-                addr: Addr::from_bits(addr("10.77.0.0").bits() | u128::from(id / 400 << 10 | number)),
+                addr: Addr::from_bits(addr("10.77.0.0").bits() | u128::from((id / 400) << 10 | number)),
                 port: 30_000 + self.rng.below(30_000) as u16,
             };
             let far = Endpoint { addr: addr(EDGE_IPS[0]), port: FLOODED };

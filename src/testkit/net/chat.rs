@@ -110,7 +110,7 @@ impl Mark {
         }
         let seed = self.id.wrapping_mul(0x9e37_79b1) ^ u32::from(self.seq) << 9 ^ u32::from(self.copy);
         let mut bytes: Vec<u8> =
-            (0..u32::from(len)).map(|at| (seed.wrapping_add(at / 5) >> (at % 3) * 8) as u8).collect();
+            (0..u32::from(len)).map(|at| (seed.wrapping_add(at / 5) >> ((at % 3) * 8)) as u8).collect();
         bytes[..4].copy_from_slice(&self.id.to_be_bytes());
         bytes[4..6].copy_from_slice(&self.seq.to_be_bytes());
         bytes[6..8].copy_from_slice(&[self.copy, u8::from(self.is_reply)]);
