@@ -25,7 +25,7 @@ impl Readdress<'_> {
     ///
     /// # Errors
     /// The packet has no hop left to live, or is too short to be one; nothing is written then.
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, packet: &mut [u8]) -> Result<(), DropReason> {
         match self.to.src.is_v4() {
             true => self.write_v4(packet.first_chunk_mut().ok_or(DropReason::FrameTruncated)?),
@@ -33,7 +33,7 @@ impl Readdress<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_v4(&self, head: &mut [u8; ipv4::HEADER_LEN + PORTS_LEN]) -> Result<(), DropReason> {
         let (src, dst, protocol) = (self.to.dst, self.to.src, number(self.to.protocol));
         let (class, lives) = (head[1], one_hop_fewer(head[8])?);

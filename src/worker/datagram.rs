@@ -8,7 +8,7 @@ use super::intake::Found;
 use crate::base::{Addr, DropReason, Fate};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
-use crate::session::udp::{Arrived, Datagram, Outgoing, Prefix, Verdict, Wanted};
+use crate::session::udp::{Datagram, Outgoing, Prefix, Verdict, Wanted};
 use crate::session::{Admission, Net};
 use crate::table::{App, ProxyProtocol, special_purpose};
 use crate::telemetry::{AppCounter, Counter};
@@ -26,8 +26,8 @@ impl<P: Port> Worker<P> {
     ) -> Fate {
         let leg = self.udp.confirm(found.leg, key, found.hash);
         if let Some(leg) = leg {
-            let arrived = Arrived { datagram, epoch: self.epoch(), now: self.exit.now };
-            match self.udp.pass(leg, frame.bytes_mut(), &arrived, &self.exit.page) {
+            let when = (self.epoch(), self.exit.now);
+            match self.udp.pass(leg, frame.bytes_mut(), datagram, when, &self.exit.page) {
                 Some(Ok(way)) => return self.exit.forward(way.hop, way.to, trim(frame, datagram)),
                 Some(Err(reason)) => return self.drop_frame(frame, reason),
                 None => {}

@@ -1,7 +1,7 @@
 //! Frames in: four passes over each burst, so that the memory of one frame is fetched while another is worked on.
 //!
 //! ```text
-//!  parse  headers of the next frame prefetched; what is wrong ends here, what another worker owns is handed over
+//!  parse  all headers prefetched first; what is wrong ends here, what another worker owns is handed over
 //!  hash   the flow table's buckets prefetched
 //!  find   the leg that the table names prefetched
 //!  serve  is it the one? judge, session; every frame ends in one Fate
@@ -87,12 +87,11 @@ impl<P: Port> Worker<P> {
     fn parse_burst(&mut self, port: PortId, batch: &mut FrameBatch<P::Frame>) {
         let mac = self.exit.faces[port.index()].mac;
         let mut bytes = 0;
-        let mut frames = batch.drain(..).peekable();
-        while let Some(frame) = frames.next() {
-            if let Some(first) = frames.peek().and_then(|next| next.bytes().first()) {
-                prefetch(first);
-            }
+        for frame in batch.iter() {
             bytes += frame.bytes().len() as u64;
+            frame.bytes().first().into_iter().for_each(prefetch);
+        }
+        for frame in batch.drain(..) {
             let receiver = match receiver(&frame, mac) {
                 Ok(receiver) => receiver,
                 Err(reason) => {

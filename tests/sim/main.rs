@@ -70,6 +70,8 @@ type Seen = BTreeMap<String, u64>;
 const SEEN: &[&str] = &[
     "ClosedByFirewall",
     "SecondOrigins",
+    "SessionsSpliced",
+    "UnsplicedForRoom",
     "TlsHandshakes",
     "TlsResumptions",
     "UdpAnswered",

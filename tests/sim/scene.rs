@@ -21,12 +21,23 @@ pub const fn is_limited(seed: u64) -> bool {
     seed % 4 == 2
 }
 
+/// Spliced sessions of a worker, in runs that have some.
+pub const SPLICED: u32 = 64;
+
+/// One run in three splices what it can.
+pub const fn is_spliced(seed: u64) -> bool {
+    seed % 3 == 1
+}
+
 /// Blocked connections are refused in so many words, so that their clients come to an end.
 pub fn edge_settings(workers: u8, seed: u64) -> Settings {
     let mut settings = settings(workers);
     if is_limited(seed) {
         settings.session.limits =
             ConnectionLimits { connections: CONNECTIONS_MAX, new_per_s: 120, ..ConnectionLimits::OFF };
+    }
+    if is_spliced(seed) {
+        settings.session.spliced_max = SPLICED;
     }
     settings.blocked_tcp = Refusal::Rst;
     settings.udp.sessions_max = UDP_SESSIONS;

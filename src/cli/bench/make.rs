@@ -42,10 +42,26 @@ pub fn world(sessions: usize, offload: bool, timestamps: bool) -> World {
     World::new(worker, wire, MAC, timestamps, held)
 }
 
+/// The same with sessions that are all spliced; one leaves its managed slot before the next burst opens.
+pub fn spliced_world(sessions: usize, offload: bool, timestamps: bool) -> World {
+    let (worker, wire, held) = equip(Shape {
+        tcp_sessions: 0,
+        spliced_sessions: sessions + 64,
+        udp_sessions: 0,
+        offload,
+        buffer_bytes: BUFFER_BYTES,
+        snapshot: snapshot(TABLES, None),
+        tune: |_| {},
+    });
+    World::new(worker, wire, MAC, timestamps, held)
+}
+
 /// What a bench's worker is made for.
 pub struct Shape {
     /// TCP sessions.
     pub tcp_sessions: usize,
+    /// Spliced ones.
+    pub spliced_sessions: usize,
     /// UDP sessions.
     pub udp_sessions: usize,
     /// Whether the device does all checksums.
@@ -66,7 +82,8 @@ pub fn equipped(
 ) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
     let snapshot = snapshot(TABLES, None);
     let (tcp_sessions, buffer_bytes) = (sessions, BUFFER_BYTES);
-    equip(Shape { tcp_sessions, udp_sessions, offload, buffer_bytes, snapshot, tune: |_| {} })
+    let (spliced_sessions, tune) = (0, |_: &mut worker::Settings| {});
+    equip(Shape { tcp_sessions, spliced_sessions, udp_sessions, offload, buffer_bytes, snapshot, tune })
 }
 
 /// The same for any shape.
@@ -77,6 +94,7 @@ pub fn equip(shape: Shape) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
     let mut settings = settings(shape.tcp_sessions);
     (settings.session.rx_buffer_bytes, settings.session.tx_buffer_bytes) =
         (shape.buffer_bytes, shape.buffer_bytes);
+    settings.session.spliced_max = shape.spliced_sessions as u32;
     settings.udp = udp_settings(shape.udp_sessions);
     (shape.tune)(&mut settings);
     let (publisher, mut readers) = cell(shape.snapshot, 1);

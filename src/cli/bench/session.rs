@@ -45,6 +45,9 @@ pub struct Probe {
     /// The peers use timestamps, as Linux does.
     #[arg(long)]
     pub timestamps: bool,
+    /// Sessions are spliced.
+    #[arg(long)]
+    pub splice: bool,
 }
 
 impl Probe {
@@ -54,6 +57,7 @@ impl Probe {
         args.extend([self.sessions.to_string(), "--payload".into(), self.payload.to_string()]);
         args.extend(self.offload.then(|| "--offload".to_owned()));
         args.extend(self.timestamps.then(|| "--timestamps".to_owned()));
+        args.extend(self.splice.then(|| "--splice".to_owned()));
         args
     }
 
@@ -63,6 +67,7 @@ impl Probe {
             0 => "connection".to_owned(),
             bytes => format!("segment_{bytes}"),
         };
+        let what = if self.splice { format!("spliced_{what}") } else { what };
         let how = if self.offload { "" } else { "_softsum" };
         let options = if self.timestamps { "_timestamps" } else { "" };
         format!("{what}{how}{options}_{}", self.sessions)
@@ -71,6 +76,7 @@ impl Probe {
     /// The design's bound on it.
     fn limit(&self) -> Option<f64> {
         match (self.payload, self.offload, self.timestamps) {
+            _ if self.splice => None,
             (0, true, false) => Some(CONNECTION_MAX),
             (64, true, false) => Some(SEGMENT_64_MAX),
             _ => None,
@@ -97,7 +103,7 @@ fn rows(quick: bool) -> Result<Vec<Row>, callgrind::CallgrindError> {
     for payload in [64, 1460, 0] {
         let mut values = Vec::new();
         for &sessions in counts {
-            let probe = Probe { sessions, payload, offload: true, timestamps: false };
+            let probe = Probe { sessions, payload, offload: true, timestamps: false, splice: false };
             let value = take(probe)?;
             values.push(value);
             rows.push(Row::new(probe.name(), value, "instructions", probe.limit()));
@@ -107,7 +113,14 @@ fn rows(quick: bool) -> Result<Vec<Row>, callgrind::CallgrindError> {
     for (payload, offload, timestamps) in
         [(64, false, false), (1460, false, false), (64, true, true), (1448, true, true)]
     {
-        let probe = Probe { sessions: 32, payload, offload, timestamps };
+        let probe = Probe { sessions: 32, payload, offload, timestamps, splice: false };
+        rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
+    }
+    // A segment and its ACK, as above: two frames translated.
+    for (sessions, payload, timestamps) in
+        [(32, 64, false), (10_000, 64, false), (32, 1460, false), (32, 1448, true), (32, 0, false)]
+    {
+        let probe = Probe { sessions, payload, offload: true, timestamps, splice: true };
         rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
     }
     rows.push(Row::new("idle_session_memory".into(), idle_bytes(), "bytes", Some(IDLE_BYTES_MAX)));
@@ -153,7 +166,8 @@ pub(super) fn data_bytes() -> f64 {
 /// The child's side: drives the worker, then prints how many units were counted.
 pub fn run_probe(probe: &Probe) -> ExitCode {
     let connections = if probe.payload == 0 { CONNECTIONS } else { 0 };
-    let mut world = make::world(probe.sessions + connections, probe.offload, probe.timestamps);
+    let make = if probe.splice { make::spliced_world } else { make::world };
+    let mut world = make(probe.sessions + connections, probe.offload, probe.timestamps);
     world.open(probe.sessions);
     world.settle();
     let units = if probe.payload == 0 { connect(&mut world) } else { relay(&mut world, probe) };

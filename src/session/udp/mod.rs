@@ -16,7 +16,6 @@ mod walk;
 pub use icmp::IcmpError;
 pub use open::Wanted;
 pub use outgoing::{Datagram, Outgoing, Prefix};
-pub use pass::Arrived;
 pub use relay::Verdict;
 pub use sessions::Sessions;
 pub use settings::Settings;

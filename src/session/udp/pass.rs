@@ -23,33 +23,23 @@ impl Session {
     }
 }
 
-/// A datagram that came in, under which snapshot, when.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrived {
-    /// Where it lies in its frame.
-    pub datagram: Datagram,
-    /// The newest snapshot.
-    pub epoch: Epoch,
-    /// The turn's time.
-    pub now: Instant,
-}
-
 impl Sessions {
     /// Rewrites a datagram of a live session that was judged under the newest snapshot, and says where it goes, or why it
     /// dies; `None`, and nothing changed, for one that `relay` has to look at.
-    #[inline]
+    #[inline(always)]
     pub fn pass(
         &mut self,
         at: LegRef,
         frame: &mut [u8],
-        arrived: &Arrived,
+        datagram: Datagram,
+        (epoch, now): (Epoch, Instant),
         page: &PageWriter,
     ) -> Option<Result<Way, DropReason>> {
-        let (side, datagram) = (at.side(), arrived.datagram);
+        let side = at.side();
         let (here, there) = (side.index(), side.other().index());
         let session = &mut self.sessions[at.session() as usize];
         let fits = datagram.ip_len() <= usize::from(session.mtus[there]);
-        if !(session.plain[here] && session.epoch == arrived.epoch && fits) {
+        if !(session.plain[here] && session.epoch == epoch && fits) {
             return None;
         }
         let (to, packet) = (&session.keys[there], frame.get_mut(ethernet::HEADER_LEN..)?);
@@ -62,7 +52,7 @@ impl Sessions {
             return Some(Err(reason));
         }
         bring_up_to_date(frame, datagram, session.changes[here]);
-        session.moved_at = arrived.now;
+        session.moved_at = now;
         session.bytes[here] += datagram.payload_len() as u64;
         let (all, of_app) = match side {
             Side::Client => (Counter::UdpFromClients, AppCounter::BytesIn),

@@ -125,6 +125,7 @@ impl Edge {
         let snapshot = make::snapshot(TABLES, Some(&material(key)));
         let shape = make::Shape {
             tcp_sessions: sessions,
+            spliced_sessions: 0,
             udp_sessions: 0,
             offload: true,
             buffer_bytes,
