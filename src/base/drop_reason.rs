@@ -172,6 +172,8 @@ drop_reasons! {
     ClientRateLimited, "client_rate_limited", RateLimited;
     /// First SYNs over the rate limit.
     SynRateLimited, "syn_rate_limited", RateLimited;
+    /// A first SYN to an app with TLS, over the worker's rate of handshakes.
+    HandshakeRateLimited, "handshake_rate_limited", RateLimited;
     /// No egress address and port is free towards this origin.
     EgressExhausted, "egress_exhausted", ConnectionLimited;
     /// The crypto threads have all the handshakes that they may have.

@@ -36,6 +36,7 @@ pub fn worker_settings(spec: &BootSpec, mtus: Vec<u16>) -> worker::Settings {
             icmp_error_per_s: spec.icmp.errors_per_s,
             icmp_in_per_s: spec.icmp.errors_in_per_s,
             syn_per_s: spec.tcp.syn_per_s,
+            handshake_per_s: spec.tls.handshakes_per_s,
             rst_per_s: spec.tcp.rst_per_s,
             neighbor_per_s: spec.neighbors.per_s,
         },

@@ -10,6 +10,7 @@ pub(super) struct Limits {
     pub icmp_error: RateLimit,
     pub icmp_in: RateLimit,
     pub syn: RateLimit,
+    pub handshake: RateLimit,
     pub rst: RateLimit,
     pub neighbor: RateLimit,
     /// Defences of an address that another host uses, all together (RFC 5227 1.1: DEFEND_INTERVAL 10 s).
@@ -23,6 +24,7 @@ impl Limits {
             icmp_error: limit(rates.icmp_error_per_s),
             icmp_in: limit(rates.icmp_in_per_s),
             syn: limit(rates.syn_per_s),
+            handshake: limit(rates.handshake_per_s),
             rst: limit(rates.rst_per_s),
             neighbor: limit(rates.neighbor_per_s),
             defence: RateLimit::new(1, 1),

@@ -100,6 +100,12 @@ impl<P: Port> Worker<P> {
         };
         let admitted = opens.and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute));
         let admitted = admitted.and_then(|hop| Ok((hop, tls_of(snapshot, app)?)));
+        // So that those who ask for signatures leave a worker's time to the flows that it carries.
+        let admitted =
+            admitted.and_then(|(hop, tls)| match tls.is_none() || self.limits.handshake.allow(exit.now) {
+                true => Ok((hop, tls)),
+                false => Err(DropReason::HandshakeRateLimited),
+            });
         let (client_hop, tls) = admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
         let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
         let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));

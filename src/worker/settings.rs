@@ -73,6 +73,8 @@ pub struct Rates {
     pub icmp_in_per_s: u32,
     /// First SYNs that may open a session.
     pub syn_per_s: u32,
+    /// First SYNs to apps with TLS among them: each costs a handshake.
+    pub handshake_per_s: u32,
     /// RSTs sent without a session.
     pub rst_per_s: u32,
     /// ARP requests and neighbour solicitations answered.
@@ -86,6 +88,7 @@ impl Default for Rates {
             icmp_error_per_s: 100,
             icmp_in_per_s: 10_000,
             syn_per_s: 50_000,
+            handshake_per_s: 1_500,
             rst_per_s: 1_000,
             neighbor_per_s: 10_000,
         }

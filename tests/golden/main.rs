@@ -60,8 +60,9 @@ fn every_reason_of_the_worker_has_a_row() {
         ProxyHeaderBad,
         DatagramTooLong,
         TtlExpired,
-        // `tests/tls` has the crypto threads that it wants.
+        // `tests/tls` has the crypto threads that these want.
         CryptoFull,
+        HandshakeRateLimited,
         NoCertificate,
     ];
     let rows = rows();

@@ -211,6 +211,21 @@ fn a_handshake_without_room_at_the_crypto_threads_is_500_and_named() {
 }
 
 #[test]
+fn more_handshakes_than_their_rate_are_dropped_by_name() {
+    // The first of a second come as a burst of eight; the scene's own client is one of them.
+    let mut scene = Scene::with(Flexible, EDGE, BOTH, CRYPTO, |settings| settings.rates.handshake_per_s = 1);
+    let mut others: Vec<_> =
+        (0..11).map(|_| crate::scene::caller(&mut scene.line, &tls::client(BOTH, &[]))).collect();
+    for _ in 0..STEPS {
+        others.iter_mut().for_each(|other| other.talk(&mut scene.line));
+        scene.run(1);
+    }
+    assert_eq!(scene.line.control.pages[0].dropped(DropReason::HandshakeRateLimited), 4);
+    let done = others.iter().chain([&scene.client]).filter(|stack| !stack.tls.is_handshaking());
+    assert_eq!(done.count(), 8);
+}
+
+#[test]
 fn a_handshake_without_time_at_the_crypto_threads_is_500() {
     let mut scene = Scene::new(Full, EDGE);
     scene.line.crypto_works = false;

@@ -120,8 +120,18 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// A worker for `sessions` sessions with buffers of so many bytes, whose apps sign with `key`.
+    /// A worker for `sessions` sessions with buffers of so many bytes, whose apps sign with `key`, and that takes as many
+    /// handshakes as come.
     pub fn new(sessions: usize, buffer_bytes: usize, key: Key) -> Self {
+        Self::tuned(sessions, buffer_bytes, key, take_all)
+    }
+
+    /// The same with the rate of handshakes that the boot config gives by itself.
+    pub fn limited(sessions: usize, buffer_bytes: usize, key: Key) -> Self {
+        Self::tuned(sessions, buffer_bytes, key, rest_shortly)
+    }
+
+    fn tuned(sessions: usize, buffer_bytes: usize, key: Key, tune: fn(&mut Settings)) -> Self {
         let snapshot = make::snapshot(TABLES, Some(&material(key)));
         let shape = make::Shape {
             tcp_sessions: sessions,
@@ -130,7 +140,7 @@ impl Edge {
             offload: true,
             buffer_bytes,
             snapshot,
-            tune: rest_shortly,
+            tune,
         };
         let (worker, wire, held) = make::equip(shape);
         let settings = CryptoSettings { jobs_max: JOBS_MAX, handshake_timeout: Span::from_secs(10) };
@@ -138,6 +148,11 @@ impl Edge {
         let worker = worker.with_crypto(lanes.remove(WorkerId(0).index()));
         Self { worker, wire, crypto, _held: held }
     }
+}
+
+fn take_all(settings: &mut Settings) {
+    rest_shortly(settings);
+    settings.rates.handshake_per_s = 1 << 30;
 }
 
 /// Many thousands of connections come and go here within seconds.

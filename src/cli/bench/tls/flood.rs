@@ -3,8 +3,8 @@
 //! One worker relays 64-byte segments of plain sessions, a burst a turn, while clients open connections to a TLS app,
 //! say hello, take the edge's flight (and so its signature) and leave. A crypto thread on another CPU, as the edge runs
 //! it, makes the handshakes: as many in a second of the worker as the thread can make in a second, so that the flood
-//! is what a worker on a CPU of its own would see with that thread busy throughout. The flood's frames have turns of
-//! their own. Time is the worker thread's CPU time in its turns; quiet and flooded slices take turns.
+//! is what a worker on a CPU of its own would see with that thread busy throughout; those above `handshakes_per_s` are
+//! dropped by name. The flood's frames have turns of their own. Time is the worker thread's CPU time in its turns; quiet and flooded slices take turns.
 
 use super::super::peer::{self, flag};
 use super::super::report::{Peer, Row};
@@ -80,7 +80,7 @@ struct Slice {
 impl Flood {
     fn new(key: Key, crypto_cpu: Cpu) -> Result<Self, LaunchError> {
         let pace = rate(key);
-        let edge = Edge::new(SESSIONS, 4_096, key);
+        let edge = Edge::limited(SESSIONS, 4_096, key);
         let (clock, crypto) = (OsClock::new(), edge.crypto.clone());
         let mut lines = Lines::new(edge, Some(clock));
         lines.open(PLAIN, Mode::Off);
@@ -112,11 +112,13 @@ impl Flood {
             let due = if flooded { begun + (worked * self.pace) as usize } else { 0 };
             self.begin_until(due);
             flood = self.timed(flood, Self::send_waiting);
+            self.give_up_refused();
         }
         // Those under way are seen to their end, out of the account.
         while !self.clients.is_empty() || !self.waiting.is_empty() {
             self.timed(Spent::default(), Self::send_waiting);
             self.timed(Spent::default(), |flood| flood.lines.turn());
+            self.give_up_refused();
         }
         Slice { plain, flood, signed: self.signed - signed }
     }
@@ -142,6 +144,13 @@ impl Flood {
             self.send(&mut host, 0);
             self.clients.insert(end, host);
             self.begun += 1;
+        }
+    }
+
+    /// Clients whose SYN the edge dropped, for want of room within its rate of handshakes, come no more.
+    fn give_up_refused(&mut self) {
+        if self.waiting.is_empty() {
+            self.clients.retain(|_, host| !host.is_unheard());
         }
     }
 

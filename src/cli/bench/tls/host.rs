@@ -48,6 +48,11 @@ impl Host {
         }
     }
 
+    /// Whether the edge was silent about its SYN, once a turn has passed since: here every answer comes in that turn.
+    pub const fn is_unheard(&self) -> bool {
+        self.opened && !self.heard
+    }
+
     /// What the host says goes here.
     pub const fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out

@@ -330,6 +330,12 @@ fn tls(top: &mut Section, notes: &mut Notes, folder: &Path) -> TlsSpec {
     let spec = TlsSpec {
         crypto_threads: section.value(notes, "crypto_threads", 1, whole("threads", 1..=CRYPTO_THREADS_MAX)),
         crypto_jobs: section.value(notes, "crypto_jobs", 1_024, whole("handshakes", 16..=CRYPTO_JOBS_MAX)),
+        handshakes_per_s: section.value(
+            notes,
+            "handshakes_per_s",
+            1_500,
+            whole("handshakes a second", 1..=1 << 30),
+        ),
         handshake_timeout: seconds(&mut section, notes, "handshake_timeout_s", 10, 1..=600),
         min_tls: section.value(notes, "min_tls", MinTls::Tls12, choice(MIN_TLS)),
         certificates: folder.join(certificates),

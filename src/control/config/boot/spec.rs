@@ -396,6 +396,8 @@ pub struct TlsSpec {
     pub crypto_threads: usize,
     /// Handshakes of one worker that may be with them at once.
     pub crypto_jobs: usize,
+    /// New sessions of apps with TLS, a second and worker.
+    pub handshakes_per_s: u32,
     /// How long each part of a handshake may take.
     pub handshake_timeout: Span,
     /// The oldest version of clients, for apps that do not say.
