@@ -154,6 +154,8 @@ drop_reasons! {
     ProxyHeaderBad, "proxy_header_bad", Blocked;
     /// A datagram that does not fit through the path beyond byway, and that its sender forbids to fragment.
     DatagramTooLong, "datagram_too_long", Unexpected;
+    /// A segment of a spliced session that does not fit through the path beyond byway; its sender is told.
+    SegmentTooLong, "segment_too_long", Unexpected;
     /// All half-open slots are taken.
     HalfOpenFull, "half_open_full", ConnectionLimited;
     /// The flow table has no free slot near this tuple's place.

@@ -25,7 +25,14 @@ impl<P: Port> Worker<P> {
                 self.sessions.splice_over(leg, now, &mut self.exit);
                 self.send_on_spliced(way, segment, frame)
             }
-            Passed::Dropped(reason) => self.drop_frame(frame, reason),
+            Passed::Dropped(reason) => {
+                if reason == DropReason::SegmentTooLong {
+                    let kind = IcmpErrorKind::TooBig { mtu: self.sessions.splice_mtu(leg).into() };
+                    let (start, end) = (usize::from(segment.ip_offset), usize::from(segment.ip_end));
+                    self.send_icmp_error(&segment.key, kind, &frame.bytes()[start..end]);
+                }
+                self.drop_frame(frame, reason)
+            }
             // `Sessions::pass` has looked at it.
             Passed::Odd => self.drop_frame(frame, DropReason::OutOfState),
         }

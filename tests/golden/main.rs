@@ -60,6 +60,7 @@ fn every_reason_of_the_worker_has_a_row() {
         ProxyHeaderBad,
         DatagramTooLong,
         TtlExpired,
+        SegmentTooLong,
         // `tests/tls` has the crypto threads that these want.
         CryptoFull,
         HandshakeRateLimited,

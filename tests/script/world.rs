@@ -344,6 +344,10 @@ impl World {
                 let error = mtu.map_or(PathError::Unreachable, |mtu| PathError::TooBig { mtu });
                 let talk = &self.talks[peer as usize];
                 let seq = talk.byway_isn.unwrap_or(0).wrapping_add(seq as u32);
+                if let Some(told) = mtu.and_then(|mtu| self.sessions.too_big(&talk.key.reversed(), seq, mtu))
+                {
+                    return self.told_on(peer, told, drop.as_deref());
+                }
                 let fate =
                     self.sessions.icmp_error(&talk.key.reversed(), seq, error, self.now, &mut self.net);
                 self.sessions.service(self.now, &mut self.net);
@@ -368,6 +372,27 @@ impl World {
                 self.net.room = frames;
                 Ok(())
             }
+        }
+    }
+
+    /// What the other side of a spliced session is told of a path: its own segment, by its own number.
+    fn told_on(
+        &self,
+        peer: Peer,
+        told: Result<byway::session::TooBig, DropReason>,
+        drop: Option<&str>,
+    ) -> Result<(), String> {
+        let other = &self.talks[1 - peer as usize];
+        match told {
+            Err(reason) => check_fate(Fate::Dropped(reason), drop),
+            Ok(told) if drop.is_some() => Err(format!("{told:?} was told")),
+            Ok(told) if told.key != other.key || told.segment.src != other.key.src_endpoint() => {
+                Err(format!("{told:?} was told"))
+            }
+            Ok(told) if told.segment.seq.wrapping_sub(other.isn) > 1 << 20 => {
+                Err(format!("{told:?} was told"))
+            }
+            Ok(_) => Ok(()),
         }
     }
 

@@ -67,7 +67,8 @@ impl Sessions {
     /// Makes a managed session a spliced one; its record. `None`, and the session stays as it is, where it cannot be.
     fn splice<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Option<u32> {
         let session = &self.sessions[id as usize];
-        if let Err(reason) = fits(session, |leg| self.stack.mtu(leg.class)) {
+        let mtus = session.legs.each_ref().map(|leg| self.stack.mtu(leg.class));
+        if let Err(reason) = fits(session, mtus) {
             self.sessions[id as usize].splice = SpliceWish::Unwanted;
             net.page().count(reason);
             return None;
@@ -87,7 +88,7 @@ impl Sessions {
             }
         }
         self.splices.free.pop();
-        let record = record(&self.sessions[id as usize], now);
+        let record = record(&self.sessions[id as usize], mtus, now);
         let due = record.deadline(&self.settings).0;
         self.splices.records[free as usize] = record;
         self.splices.arm(free, due);
@@ -147,7 +148,7 @@ fn is_plain(session: &Session) -> bool {
 }
 
 /// Whether the two legs speak the same TCP.
-fn fits(session: &Session, mtu: impl Fn(&Leg) -> u16) -> Result<(), Counter> {
+fn fits(session: &Session, mtus: [u16; 2]) -> Result<(), Counter> {
     let [client, origin] = &session.legs;
     if client.key.src.is_v4() != origin.key.src.is_v4() {
         return Err(Counter::UnsplicedForFamily);
@@ -155,9 +156,9 @@ fn fits(session: &Session, mtu: impl Fn(&Leg) -> u16) -> Result<(), Counter> {
     if client.is(flag::TIMESTAMPS) != origin.is(flag::TIMESTAMPS) {
         return Err(Counter::UnsplicedForTimestamps);
     }
-    // What either side was told that it may send has to fit the other one.
-    let told = |leg: &Leg| leg.told_mss(mtu(leg));
-    if told(client) > origin.peer_mss || told(origin) > client.peer_mss {
+    // What either side was told that it may send has to fit the other one, and the way there.
+    let told = [client.told_mss(mtus[0]), origin.told_mss(mtus[1])];
+    if told[0] > told[1].min(origin.peer_mss) || told[1] > told[0].min(client.peer_mss) {
         return Err(Counter::UnsplicedForMss);
     }
     Ok(())
@@ -179,11 +180,11 @@ fn windows_fit(session: &Session) -> bool {
     fit(client, origin) && fit(origin, client)
 }
 
-fn record(session: &Session, now: Instant) -> Record {
+fn record(session: &Session, mtus: [u16; 2], now: Instant) -> Record {
     let [client, origin] = &session.legs;
     let mut record = Record::vacant();
     record.set_keys(&client.key, &origin.key);
-    record.lanes = [lane(client, origin, now), lane(origin, client, now)];
+    record.lanes = [lane(client, origin, mtus[1], now), lane(origin, client, mtus[0], now)];
     for side in [Side::Client, Side::Origin] {
         record.lanes[side.index()].bytes = session.bytes[side.index()];
     }
@@ -203,7 +204,7 @@ fn record(session: &Session, now: Instant) -> Record {
 
 /// What the peer of `from` sends, on its way to the peer of `to`. The clocks are set so that the next timestamp of the
 /// one is at least the last that the other saw.
-fn lane(from: &Leg, to: &Leg, now: Instant) -> Lane {
+fn lane(from: &Leg, to: &Leg, mtu: u16, now: Instant) -> Lane {
     let seq_add = to.snd_max.wrapping_sub(from.rcv_nxt);
     let window = to.snd_max.wrapping_add(peer_window(to)).wrapping_sub(seq_add);
     let promised = from.rcv_nxt.wrapping_add(from.window_left());
@@ -222,7 +223,7 @@ fn lane(from: &Leg, to: &Leg, now: Instant) -> Lane {
         probes: 0,
         fin: false,
         heard: heard(from.heard),
-        frames: 0,
+        mtu,
         bytes: 0,
     }
 }

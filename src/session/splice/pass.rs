@@ -109,6 +109,9 @@ impl Record {
     ) -> Result<Way, DropReason> {
         let to = self.key(side.other());
         let way = Way { hop: self.lanes[side.index()].hop, to: to.src };
+        if segment.ip_end - segment.ip_offset > self.lanes[side.index()].mtu {
+            return Err(DropReason::SegmentTooLong);
+        }
         readdress(&to, segment, frame)?;
         let advance = self.note(side, segment, now);
         let of_app = match side {
@@ -139,7 +142,6 @@ impl Record {
         let advance = if (ahead as i32) > 0 { ahead } else { 0 };
         lane.nxt = lane.nxt.wrapping_add(advance);
         (lane.heard, lane.probes) = (heard(now), 0);
-        lane.frames = lane.frames.wrapping_add(1);
         let ack = segment.ack.wrapping_sub(back.seq_add);
         if (ack.wrapping_sub(back.una) as i32) > 0 {
             back.una = ack;

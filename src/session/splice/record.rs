@@ -54,8 +54,8 @@ pub struct Lane {
     pub fin: bool,
     /// When this side was last heard, in units of `HEARD_UNIT`.
     pub heard: u32,
-    /// Frames that passed.
-    pub frames: u32,
+    /// The longest packet on the way of its frames.
+    pub mtu: u16,
     /// Payload bytes, each once, those before the splice counted.
     pub bytes: u64,
 }
@@ -151,7 +151,7 @@ impl Lane {
         probes: 0,
         fin: false,
         heard: 0,
-        frames: 0,
+        mtu: 0,
         bytes: 0,
     };
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// Memory of one session beside its buffers, in bytes: the bound that the bench holds.
 const SESSION_BYTES: usize = 2_560;
+/// Memory of one spliced session, in bytes: the bound that a test holds.
+const SPLICED_SESSION_BYTES: usize = 320;
 /// Memory of one UDP session, in bytes: the bound that the bench holds.
 const UDP_SESSION_BYTES: usize = 512;
 /// A frame buffer's own header and headroom in DPDK's pool, in bytes.
@@ -27,9 +29,13 @@ impl MemoryEstimate {
         let workers = spec.workers.count();
         let sessions = workers * spec.tcp.sessions;
         let frame = |mtu: u16| usize::from(mtu) + 14 + FRAME_OVERHEAD_BYTES;
+        let spliced = if spec.tcp.splice { workers * spec.tcp.spliced_sessions } else { 0 };
+        let udp = workers * spec.udp.sessions;
         Self {
             frames_bytes: spec.ports.iter().map(|port| workers * spec.memory.frames * frame(port.mtu)).sum(),
-            sessions_bytes: sessions * SESSION_BYTES + workers * spec.udp.sessions * UDP_SESSION_BYTES,
+            sessions_bytes: sessions * SESSION_BYTES
+                + spliced * SPLICED_SESSION_BYTES
+                + udp * UDP_SESSION_BYTES,
             buffers_bytes: sessions * 2 * (spec.tcp.rx_buffer_bytes + spec.tcp.tx_buffer_bytes),
         }
     }
