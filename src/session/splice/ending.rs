@@ -17,11 +17,19 @@ impl Sessions {
         while let Some(id) = self.splices.wheel.pop(now, &mut visits) {
             let (at, due) = self.splices.records[id as usize].deadline(&self.settings);
             if at > now {
-                self.splices.arm(id, at);
+                self.arm_splice(id, now);
             } else {
                 self.act_on_splice(id, due, now, net);
             }
         }
+    }
+
+    /// Arms a session's timer for its next deadline. No frame arms one, so that it is looked at now and then for what became
+    /// due sooner: bytes that nobody acknowledges.
+    pub(super) fn arm_splice(&mut self, id: u32, now: Instant) {
+        let due = self.splices.records[id as usize].deadline(&self.settings).0;
+        let look = now + self.settings.user_timeout;
+        self.splices.wheel.arm(id, due.min(look).max(now + Span::from_millis(1)));
     }
 
     fn act_on_splice<N: Net>(&mut self, id: u32, due: Due, now: Instant, net: &mut N) {
@@ -45,11 +53,10 @@ impl Sessions {
         lane.probes = lane.probes.saturating_add(1);
         let leg = record.leg(side, now);
         let probe = packet::of_leg(&leg, TcpFlags::ACK, leg.snd_max.wrapping_sub(1), now);
-        let due = record.deadline(&self.settings).0;
         if packet::send(&probe, leg.hop, net) {
             net.page().count(Counter::KeepalivesSent);
         }
-        self.splices.arm(id, due.max(now + Span::from_millis(1)));
+        self.arm_splice(id, now);
     }
 
     /// The last segment of a session that closed in order has passed: the flows rest in TIME-WAIT for what comes late.

@@ -89,9 +89,8 @@ impl Sessions {
         }
         self.splices.free.pop();
         let record = record(&self.sessions[id as usize], mtus, now);
-        let due = record.deadline(&self.settings).0;
         self.splices.records[free as usize] = record;
-        self.splices.arm(free, due);
+        self.arm_splice(free, now);
         self.move_flows(id, free);
         self.free_slot(id);
         net.page().count(Counter::SessionsSpliced);

@@ -67,8 +67,7 @@ impl Sessions {
         if closes && !record.lanes[at.side().index()].fin {
             record.lanes[at.side().index()].fin = true;
             record.moved_at = now;
-            let due = record.deadline(&self.settings).0;
-            self.splices.arm(at.session(), due);
+            self.arm_splice(at.session(), now);
         }
         self.splices.records[at.session() as usize].passed(way)
     }

@@ -51,9 +51,4 @@ impl Splices {
     pub fn len(&self) -> usize {
         self.records.len() - self.free.len()
     }
-
-    /// Makes sure that the session's timer fires at `at`.
-    pub fn arm(&mut self, id: u32, at: Instant) {
-        self.wheel.arm(id, at);
-    }
 }

@@ -49,8 +49,7 @@ impl Sessions {
             Standing::Keep => record.doom = super::record::NEVER,
             Standing::Drain => {
                 record.doom = record.doom.min(grace);
-                let due = record.deadline(&self.settings).0;
-                self.splices.arm(id, due);
+                self.arm_splice(id, now);
             }
             Standing::Filtered(said) => {
                 record.firewall = said;
