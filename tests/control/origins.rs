@@ -59,17 +59,27 @@ fn terminate(house: House, keep: bool) {
     assert_eq!(outcome, Outcome::Ended);
 }
 
+/// The snapshot that the worker has taken; what is stored is published a moment later.
+fn epoch(house: &House) -> u64 {
+    let metrics = house.get("/metrics");
+    let line = metrics.lines().find(|line| line.starts_with("byway_epoch{"));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
 #[test]
 fn an_origin_by_name_is_found_followed_and_remembered_over_a_restart_without_name_servers() {
     let server = NameServer::open(says(&[1]));
     let config = dns(&server);
     let mut house = House::open_with("names", &table(), None, &config);
     house.wait("it is resolved", |house| house.file("state/origins.json").contains("192.0.2.1"));
+    house.wait("the worker has it", |house| epoch(house) > 1);
     assert_eq!(visit(&mut house, 4_000), "192.0.2.1:80");
+    let before = epoch(&house);
     server.say(Says { cut: true, ..says(&[2]) });
     house.wait("the new answer comes, over TCP", |house| {
         house.file("state/origins.json").contains("192.0.2.2")
     });
+    house.wait("the worker has it, too", |house| epoch(house) > before);
     assert_eq!(visit(&mut house, 4_001), "192.0.2.2:80");
     assert!(house.get("/metrics").contains("byway_origin_names_stale 0"));
     server.close();
