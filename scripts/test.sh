@@ -28,7 +28,8 @@ release() { cargo build --release --locked; }
 bench() {
     local byway
     byway=$(target_dir)/release/byway
-    "$byway" bench session --budget-only && "$byway" bench session --tls --quick --budget-only
+    "$byway" bench session --budget-only && "$byway" bench session --udp --quick --budget-only &&
+        "$byway" bench session --tls --quick --budget-only
 }
 end_to_end() { ./tests/e2e/run.sh; }
 demo() { ./scripts/demo.sh; }
