@@ -143,7 +143,7 @@ impl Edge {
             tune,
         };
         let (worker, wire, held) = make::equip(shape);
-        let settings = CryptoSettings { jobs_max: JOBS_MAX, handshake_timeout: Span::from_secs(10) };
+        let settings = CryptoSettings { jobs_max: JOBS_MAX, handshake_timeout: Span::from_secs(3_600) };
         let (crypto, mut lanes) = crypto(1, settings);
         let worker = worker.with_crypto(lanes.remove(WorkerId(0).index()));
         Self { worker, wire, crypto, _held: held }

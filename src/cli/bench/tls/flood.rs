@@ -82,7 +82,7 @@ impl Flood {
         let pace = rate(key);
         let edge = Edge::limited(SESSIONS, 4_096, key);
         let (clock, crypto) = (OsClock::new(), edge.crypto.clone());
-        let mut lines = Lines::new(edge, Some(clock));
+        let mut lines = Lines::new(edge, true);
         lines.open(PLAIN, Mode::Off);
         lines.counting = Counting::Time;
         let hello = lines.hello();

@@ -84,7 +84,7 @@ struct World {
 
 impl World {
     fn new(key: Key, mode: Mode) -> Self {
-        let mut lines = Lines::new(Edge::new(BATCH, 4_096, key), None);
+        let mut lines = Lines::new(Edge::new(BATCH, 4_096, key), false);
         lines.open(BATCH, mode);
         lines.reset();
         Self { lines, mode }

@@ -6,7 +6,7 @@ use super::edge::{Edge, Mode, Peers, client_end, client_index, edge_end};
 use super::host::{Host, payload};
 use super::line::Line;
 use crate::base::limits::BURST_FRAMES_MAX;
-use crate::base::{Clock, Instant, OsClock, Span, ThreadClock};
+use crate::base::{Clock, Instant, Span, ThreadClock};
 use crate::flow::Side;
 use crate::port::Frame;
 use crate::port::mem::MemFrame;
@@ -22,8 +22,10 @@ pub struct Lines {
     edge: Edge,
     peers: Peers,
     now: Instant,
-    /// Real time, where a thread of its own makes handshakes.
-    clock: Option<OsClock>,
+    /// Whether time passes as the worker works, as for one on a CPU of its own.
+    paced: bool,
+    /// The worker's turns so far.
+    worked: Span,
     lines: Vec<Line>,
     by_egress: HashMap<(u32, u16), usize>,
     /// What is counted of turns.
@@ -57,13 +59,14 @@ pub struct Spent {
 }
 
 impl Lines {
-    /// Around this edge; with `clock` time passes by itself.
-    pub fn new(edge: Edge, clock: Option<OsClock>) -> Self {
+    /// Around this edge; `paced`: time passes as the worker works, as for one on a CPU of its own.
+    pub fn new(edge: Edge, paced: bool) -> Self {
         Self {
             edge,
             peers: Peers::new(),
             now: Instant::ZERO + START,
-            clock,
+            paced,
+            worked: Span::ZERO,
             lines: Vec::new(),
             by_egress: HashMap::new(),
             counting: Counting::Nothing,
@@ -223,19 +226,20 @@ impl Lines {
     }
 
     fn run(&mut self) {
-        if let Some(clock) = self.clock {
-            self.now = clock.now() + START;
+        if self.paced {
+            self.now = Instant::ZERO + START + self.worked;
         }
+        let began = ThreadClock.now();
         match self.counting {
-            Counting::Nothing => {
+            Counting::Nothing | Counting::Time => {
                 self.edge.worker.turn(self.now);
             }
             Counting::Instructions => measured_turn(&mut self.edge.worker, self.now),
-            Counting::Time => {
-                let began = ThreadClock.now();
-                self.edge.worker.turn(self.now);
-                self.turned.add(ThreadClock.now().since(began));
-            }
+        }
+        let took = ThreadClock.now().since(began);
+        self.worked = Span::from_nanos(self.worked.nanos() + took.nanos());
+        if self.counting == Counting::Time {
+            self.turned.add(took);
         }
     }
 

@@ -140,7 +140,7 @@ fn idle_row(mode: Mode, slot: f64) -> Result<Row, CallgrindError> {
 /// What a session's TLS holds. Hosts are forgotten at once, so that their memory serves the next ones and what grows is
 /// the edge's.
 fn held_bytes(probe: &TlsProbe) -> f64 {
-    let mut lines = Lines::new(Edge::new(2 * probe.sessions, 4_096, Key::P256), None);
+    let mut lines = Lines::new(Edge::new(2 * probe.sessions, 4_096, Key::P256), false);
     let mut open_and_forget = || {
         for _ in 0..probe.sessions {
             lines.open(1, probe.mode);
@@ -154,7 +154,7 @@ fn held_bytes(probe: &TlsProbe) -> f64 {
 
 /// Measures what the worker does for connections that come and go; the crypto thread's part is not counted.
 fn connect(probe: &TlsProbe) -> usize {
-    let mut lines = Lines::new(Edge::new(probe.sessions, 4_096, Key::P256), None);
+    let mut lines = Lines::new(Edge::new(probe.sessions, 4_096, Key::P256), false);
     for counting in [Counting::Nothing, Counting::Instructions] {
         lines.counting = counting;
         lines.open(probe.sessions, probe.mode);
@@ -173,7 +173,7 @@ pub fn run_tls_probe(probe: &TlsProbe) -> ExitCode {
         println!("units {}", held_bytes(probe));
         return ExitCode::SUCCESS;
     }
-    let mut lines = Lines::new(Edge::new(probe.sessions, BUFFER_BYTES, Key::P256), None);
+    let mut lines = Lines::new(Edge::new(probe.sessions, BUFFER_BYTES, Key::P256), false);
     lines.open(probe.sessions, probe.mode);
     lines.settle();
     let from = if probe.way == Way::Up { Side::Client } else { Side::Origin };
