@@ -8,6 +8,7 @@
 //! checksums of a packet in software 140 without payload and 360 with 1,460 bytes; `pseudo_l4` 100; a `Change` of an
 //! address and a number 65. `scripts/icount.sh` counts them.
 
+use super::FlowKey;
 use super::field::be16;
 use super::{icmp, ipv4, ipv6, tcp, udp};
 use crate::base::Addr;
@@ -172,6 +173,12 @@ impl Change {
         // ~m of a whole address is all ones minus m; all ones are worth zero.
         let Sum(old) = Sum::ZERO.addr(old);
         Self(Sum(add(self.0.addr(new).0, !old)))
+    }
+
+    /// What it does when a packet of one tuple leaves with another: addresses (those of the pseudo-header) and ports.
+    pub const fn tuple(from: &FlowKey, to: &FlowKey) -> Self {
+        let addrs = Self::NONE.addr(from.src, to.src).addr(from.dst, to.dst);
+        addrs.word(from.src_port, to.src_port).word(from.dst_port, to.dst_port)
     }
 
     /// With bytes put in; of even length, at an even offset.

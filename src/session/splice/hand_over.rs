@@ -14,8 +14,8 @@ use crate::session::receive::set_index;
 use crate::session::stack;
 use crate::session::{Net, Phase, Sessions};
 use crate::telemetry::Counter;
+use crate::wire::TcpSegment;
 use crate::wire::checksum::Change;
-use crate::wire::{FlowKey, TcpSegment};
 use smoltcp::socket::tcp::{Socket, State};
 
 /// A window that is at least this is worth having even where byway has promised more before.
@@ -215,7 +215,7 @@ fn lane(from: &Leg, to: &Leg, mtu: u16, now: Instant) -> Lane {
         seq_add,
         stamp: from.ts_recent,
         stamp_add: to.timestamp_value(now).wrapping_sub(from.ts_recent),
-        change: change(&from.key, &to.key.reversed()).fold(),
+        change: Change::tuple(&from.key, &to.key.reversed()).fold(),
         hop: to.hop,
         shift: from.peer_shift,
         told_shift: to.shift,
@@ -225,10 +225,4 @@ fn lane(from: &Leg, to: &Leg, mtu: u16, now: Instant) -> Lane {
         mtu,
         bytes: 0,
     }
-}
-
-/// What it does to a checksum when a segment of one tuple leaves with another.
-fn change(from: &FlowKey, to: &FlowKey) -> Change {
-    let addrs = Change::NONE.addr(from.src, to.src).addr(from.dst, to.dst);
-    addrs.word(from.src_port, to.src_port).word(from.dst_port, to.dst_port)
 }

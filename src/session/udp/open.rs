@@ -141,7 +141,7 @@ fn record(admission: &Admission, wanted: &Wanted, keys: [FlowKey; 2], now: Insta
     let [client, origin] = keys;
     Session {
         keys,
-        changes: [change(&client, &origin.reversed()), change(&origin, &client.reversed())],
+        changes: [Change::tuple(&client, &origin.reversed()), Change::tuple(&origin, &client.reversed())],
         live: true,
         trust: Trust::Unanswered,
         prefix: wanted.prefix,
@@ -157,10 +157,4 @@ fn record(admission: &Admission, wanted: &Wanted, keys: [FlowKey; 2], now: Insta
         moved_at: now,
         ..Session::vacant()
     }
-}
-
-/// What it does to a checksum when a datagram of one tuple leaves with another.
-fn change(from: &FlowKey, to: &FlowKey) -> Change {
-    let addrs = Change::NONE.addr(from.src, to.src).addr(from.dst, to.dst);
-    addrs.word(from.src_port, to.src_port).word(from.dst_port, to.dst_port)
 }
