@@ -24,8 +24,10 @@ use std::collections::{HashMap, VecDeque};
 const PLAIN: usize = BURST_FRAMES_MAX;
 /// Plain bytes of a segment.
 const BYTES: [u8; 64] = [0x5a; 64];
-/// Rounds of a slice: each relays a segment of every plain session and its acknowledgement.
-const ROUNDS: usize = 400;
+/// Rounds of a slice: each relays a segment of every plain session and its acknowledgement. A fifth of a second in all.
+const ROUNDS: usize = 12_000;
+/// Rounds before them that do not count: a flood first uses up what the edge's limit lets in at once after a rest.
+const ROUNDS_BEFORE: usize = 6_000;
 /// Pairs of slices, one quiet, one flooded.
 const PAIRS: usize = 21;
 /// Sessions that the worker holds at most: plain ones and those of the flood.
@@ -104,20 +106,26 @@ impl Flood {
 
     /// Relays a number of plain frames, and the flood's beside them.
     fn slice(&mut self, flooded: bool) -> Slice {
+        self.rounds(ROUNDS_BEFORE, flooded);
+        let slice = self.rounds(ROUNDS, flooded);
+        // Those under way are seen to their end, out of the account.
+        while !self.clients.is_empty() || !self.waiting.is_empty() {
+            self.timed(Spent::default(), Self::send_waiting);
+            self.timed(Spent::default(), |flood| flood.lines.turn());
+            self.give_up_refused();
+        }
+        slice
+    }
+
+    fn rounds(&mut self, rounds: usize, flooded: bool) -> Slice {
         let (mut plain, mut flood) = (Spent::default(), Spent::default());
         let (signed, begun) = (self.signed, self.begun);
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             plain = self.timed(plain, |flood| flood.lines.relay(Side::Client, &BYTES, Span::ZERO));
             let worked = (plain.all.nanos() + flood.all.nanos()) as f64 / 1e9;
             let due = if flooded { begun + (worked * self.pace) as usize } else { 0 };
             self.begin_until(due);
             flood = self.timed(flood, Self::send_waiting);
-            self.give_up_refused();
-        }
-        // Those under way are seen to their end, out of the account.
-        while !self.clients.is_empty() || !self.waiting.is_empty() {
-            self.timed(Spent::default(), Self::send_waiting);
-            self.timed(Spent::default(), |flood| flood.lines.turn());
             self.give_up_refused();
         }
         Slice { plain, flood, signed: self.signed - signed }
