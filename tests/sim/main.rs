@@ -11,6 +11,7 @@ mod judge;
 mod rule;
 mod scene;
 mod talks;
+mod twice;
 
 use byway::base::{Addr, DropReason, Instant, PortId, Rng, Span, WorkerId};
 use byway::port::fault::FaultPort;

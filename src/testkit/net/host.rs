@@ -3,7 +3,7 @@
 //! It owns whole prefixes, so that one host plays thousands of clients or origins behind one hardware address. Its
 //! link layer shares no code with `wire`: a mistake there does not hide here.
 
-use super::peer::{Outcome, Peer};
+use super::peer::{self, Outcome, Peer};
 use super::seal::Seal;
 use super::talk::Talk;
 use crate::base::{Addr, Endpoint, Instant};
@@ -12,7 +12,7 @@ use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant as SmolInstant;
 use smoltcp::wire::HardwareAddress;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 const ETHERNET_LEN: usize = 14;
@@ -40,6 +40,10 @@ pub struct Host {
     listens: bool,
     /// An address of its own that takes no new connections for now; those that live go on.
     pub absent: Option<(Addr, Absence)>,
+    /// Addresses of its own that neither hear nor say anything any more, as if unplugged.
+    pub unplugged: HashSet<Addr>,
+    /// Which of its addresses use TCP timestamps.
+    pub stamped: fn(Addr) -> bool,
     /// Ports on which it accepts TLS alone.
     pub sealed_ports: HashMap<u16, Arc<ServerConfig>>,
     /// The hardware address that frames go to.
@@ -71,6 +75,8 @@ impl Host {
             owns,
             listens,
             absent: None,
+            unplugged: HashSet::new(),
+            stamped: |_| false,
             sealed_ports: HashMap::new(),
             gateway,
             iface,
@@ -86,14 +92,16 @@ impl Host {
 
     /// Opens a connection from `near` to `far`.
     pub fn connect(&mut self, near: Endpoint, far: Endpoint, talk: Talk, now: Instant) {
-        let peer = Peer::client(&mut self.iface, near, far, talk);
+        let stamped = (self.stamped)(near.addr);
+        let peer = Peer::client(&mut self.iface, (near, far), talk, stamped);
         self.peers.insert((near, far), peer);
         self.poll((near, far), now);
     }
 
     /// The same through TLS.
     pub fn connect_sealed(&mut self, (near, far): Tuple, talk: Talk, seal: Seal, now: Instant) {
-        let peer = Peer::client(&mut self.iface, near, far, talk).sealed(seal);
+        let stamped = (self.stamped)(near.addr);
+        let peer = Peer::client(&mut self.iface, (near, far), talk, stamped).sealed(seal);
         self.peers.insert((near, far), peer);
         self.poll((near, far), now);
     }
@@ -154,7 +162,7 @@ impl Host {
             return;
         };
         let tuple = (tcp.dst, tcp.src);
-        if !(self.owns)(tcp.dst.addr) {
+        if !(self.owns)(tcp.dst.addr) || self.unplugged.contains(&tcp.dst.addr) {
             return;
         }
         let is_new = !self.peers.contains_key(&tuple);
@@ -176,7 +184,7 @@ impl Host {
     }
 
     fn accept(&self, near: Endpoint, far: Endpoint) -> Peer {
-        let peer = Peer::origin(near, far);
+        let peer = Peer::origin(near, far, (self.stamped)(near.addr));
         let config = self.sealed_ports.get(&near.port).cloned();
         match config.and_then(|config| ServerConnection::new(config).ok()) {
             Some(tls) => peer.sealed(Seal::origin(tls)),
@@ -194,6 +202,7 @@ impl Host {
     /// Feeds what is in the pipe to the peer, lets it act, and sends what it says.
     fn poll(&mut self, tuple: Tuple, now: Instant) {
         let at = smol(now);
+        peer::set_clock(now.millis() as u32);
         let Some(peer) = self.peers.get_mut(&tuple) else {
             self.pipe.rx = None;
             return;
@@ -204,6 +213,9 @@ impl Host {
         let next = peer.poll_at(&mut self.iface, at);
         // A first SYN that the stack refused (its checksum was wrong) leaves nobody behind.
         let over = peer.is_over() || peer.is_listening();
+        if self.unplugged.contains(&tuple.0.addr) {
+            self.pipe.tx.clear();
+        }
         self.send_packets();
         self.arm(tuple, next.filter(|_| !over));
         if over

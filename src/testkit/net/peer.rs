@@ -8,6 +8,7 @@ use smoltcp::iface::{Interface, SocketSet};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint};
+use std::cell::Cell;
 
 /// How far a peer has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +30,20 @@ pub enum Outcome {
 enum Part {
     Client,
     Origin,
+}
+
+thread_local! {
+    /// Milliseconds of the virtual clock, as peers tell them in timestamps.
+    static CLOCK: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Says what time it is in timestamps.
+pub fn set_clock(millis: u32) {
+    CLOCK.set(millis);
+}
+
+fn clock() -> u32 {
+    CLOCK.get()
 }
 
 /// One end of one connection.
@@ -56,16 +71,17 @@ const PLAIN_BYTES: usize = 4 * 1024;
 
 impl Peer {
     /// A client that connects now.
-    pub fn client(iface: &mut Interface, near: Endpoint, far: Endpoint, talk: Talk) -> Self {
-        let mut peer = Self::new(Part::Client, near, far, Some(talk));
+    pub fn client(iface: &mut Interface, ends: (Endpoint, Endpoint), talk: Talk, stamped: bool) -> Self {
+        let (near, far) = ends;
+        let mut peer = Self::new(Part::Client, ends, Some(talk), stamped);
         let set = peer.set.get_mut::<tcp::Socket>(Default::default());
         set.connect(iface.context(), ip(far), ip(near)).expect("a fresh socket connects");
         peer
     }
 
     /// An origin's end for a connection that comes in now.
-    pub fn origin(near: Endpoint, far: Endpoint) -> Self {
-        let mut peer = Self::new(Part::Origin, near, far, None);
+    pub fn origin(near: Endpoint, far: Endpoint, stamped: bool) -> Self {
+        let mut peer = Self::new(Part::Origin, (near, far), None, stamped);
         let set = peer.set.get_mut::<tcp::Socket>(Default::default());
         set.listen(ip(near)).expect("a fresh socket listens");
         peer
@@ -123,11 +139,12 @@ impl Peer {
         iface.poll_at(now, &self.set)
     }
 
-    fn new(part: Part, near: Endpoint, far: Endpoint, talk: Option<Talk>) -> Self {
+    fn new(part: Part, (near, far): (Endpoint, Endpoint), talk: Option<Talk>, stamped: bool) -> Self {
         let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
         socket.set_keep_alive(Some(KEEPALIVE));
+        socket.set_tsval_generator(stamped.then_some(clock as fn() -> u32));
         let mut set = SocketSet::new(Vec::with_capacity(1));
         set.add(socket);
         let (seal, first) = (None, Vec::new());
