@@ -44,6 +44,10 @@ pub const JOURNAL_RULES_MAX: usize = 262_144;
 pub const ORIGINS_PER_APP_MAX: usize = 64;
 /// Origins that a worker counts connections of and looks after, of apps with several.
 pub const ORIGINS_TRACKED_MAX: usize = 4096;
+/// Origins whose TCP options a worker remembers.
+pub const ORIGIN_OPTIONS_MAX: usize = 4096;
+/// Origins of one app of which it asks what they take when a client of that app connects.
+pub const ORIGINS_FORESEEN_MAX: usize = 8;
 /// Targets of one SRV answer whose addresses are asked for.
 pub const SRV_TARGETS_MAX: usize = 16;
 /// Origin names being asked for at once.
@@ -103,5 +107,7 @@ const _: () = assert!(PROBES_IN_FLIGHT_MAX <= PROBES_MAX);
 const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);
 const _: () = assert!(NEIGHBORS_MAX <= u16::MAX as usize);
 const _: () = assert!(ORIGINS_TRACKED_MAX.is_power_of_two());
+const _: () = assert!(ORIGIN_OPTIONS_MAX.is_power_of_two());
+const _: () = assert!(ORIGINS_FORESEEN_MAX <= ORIGINS_PER_APP_MAX);
 const _: () = assert!(PORTS_MAX <= WORKERS_MAX && WORKERS_MAX <= 1 << 7);
 const _: () = assert!(RULE_EDITS_MERGE < RULE_EDITS_MAX);

@@ -4,7 +4,7 @@ use super::balance::OriginNews;
 use super::end::End;
 use super::leg::flag;
 use super::packet;
-use super::pair::Session;
+use super::pair::{Session, SpliceWish};
 use super::receive::set_index;
 use super::sessions::holds;
 use super::stack;
@@ -71,6 +71,11 @@ impl Sessions {
         let mut leg = self.new_leg(key, net.mtu(hop), now);
         leg.hop = hop;
         leg.set(flag::CALLED);
+        let session = &self.sessions[id as usize];
+        let client = session.leg(Side::Client);
+        if session.splice == SpliceWish::Wanted && client.key.src.is_v4() == origin.addr.is_v4() {
+            leg.offer(client.pass_on_offer(self.full_offer(), self.shift_max()));
+        }
         leg.state = State::SynSent;
         if !self.flows.insert(self.hasher.hash(&key), at) {
             return Err((DropReason::FlowsFull, End::LackOfRoom));

@@ -83,9 +83,8 @@ impl Sessions {
     pub(super) fn send_syn<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
         let mtu = self.stack.mtu(self.leg(at).class);
         let window = self.settings.rx_buffer_bytes.min(65_535) as u16;
-        let stamps = self.settings.timestamps;
         let leg = self.leg_mut(at);
-        let syn = leg.syn(mtu, window, stamps, now);
+        let syn = leg.syn(mtu, window, now);
         if !packet::send(&syn, leg.hop, net) {
             return false;
         }
@@ -169,7 +168,9 @@ impl Sessions {
         leg.start_receiving_at(segment.seq);
         // What our SYN announced, unscaled.
         leg.rcv_right = leg.rcv_nxt.wrapping_add(self.settings.rx_buffer_bytes.min(65_535) as u32);
+        let offered = leg.clone();
         self.agree(&mut leg, segment, options);
+        self.origin_options.learn(&offered, options, leg.peer_mss, now);
         (leg.heard, leg.snd_una) = (now, segment.ack);
         leg.set(flag::ACK_NOW);
         *self.leg_mut(at) = leg;
@@ -184,17 +185,17 @@ impl Sessions {
 
 impl Leg {
     /// Our SYN, or SYN-ACK, over a path of `mtu` bytes.
-    fn syn(&self, mtu: u16, window: u16, timestamps: bool, now: Instant) -> TcpEmit {
+    fn syn(&self, mtu: u16, window: u16, now: Instant) -> TcpEmit {
         let answers = self.state == State::SynReceived;
         let (flags, ack) =
             if answers { (TcpFlags::SYN | TcpFlags::ACK, self.rcv_nxt) } else { (TcpFlags::SYN, 0) };
         let mut syn = packet::to_peer(&self.key, flags, (self.iss, ack));
         syn.window = window;
         syn.options.mss = Some(self.told_mss(mtu));
-        syn.options.window_shift = (!answers || self.is(flag::SCALES)).then_some(self.shift);
-        syn.options.sack_permitted = !answers || self.is(flag::SACK);
-        let stamped = if answers { self.is(flag::TIMESTAMPS) } else { timestamps };
-        syn.options.timestamp = stamped.then(|| (self.timestamp_value(now), self.ts_recent));
+        syn.options.window_shift = self.is(flag::SCALES).then_some(self.shift);
+        syn.options.sack_permitted = self.is(flag::SACK);
+        syn.options.timestamp =
+            self.is(flag::TIMESTAMPS).then(|| (self.timestamp_value(now), self.ts_recent));
         syn
     }
 

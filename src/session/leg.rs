@@ -94,7 +94,7 @@ pub struct Leg {
 
 /// Facts of a leg, one bit each.
 pub mod flag {
-    /// Timestamps are in use.
+    /// Timestamps are in use; before the peer has answered: offered, as with the other options.
     pub const TIMESTAMPS: u32 = 1;
     /// The peer permits selective acknowledgements.
     pub const SACK: u32 = 1 << 1;
@@ -197,15 +197,18 @@ impl Leg {
 
     /// The payload that fits the path and the peer, options subtracted (RFC 6691).
     pub fn fit_mss(&mut self, mtu: u16) {
-        let headers = if self.key.src.is_v4() { 40 } else { 60 };
         let options = if self.is(flag::TIMESTAMPS) { 12 } else { 0 };
-        self.mss = (mtu - headers).min(self.peer_mss).saturating_sub(options);
+        self.mss = self.path_mss(mtu).min(self.peer_mss).saturating_sub(options);
+    }
+
+    /// The largest payload over a path of `mtu` bytes, options not counted.
+    pub const fn path_mss(&self, mtu: u16) -> u16 {
+        mtu - if self.key.src.is_v4() { 40 } else { 60 }
     }
 
     /// The MSS that our SYN or SYN-ACK announces over a path of `mtu` bytes (RFC 6691).
     pub fn told_mss(&self, mtu: u16) -> u16 {
-        let headers = if self.key.src.is_v4() { 40 } else { 60 };
-        (mtu - headers).min(self.mss_max)
+        self.path_mss(mtu).min(self.mss_max)
     }
 
     /// Whether any of `mask` is set.

@@ -12,13 +12,14 @@ use super::allowance::Allowance;
 use super::gate::{Entry, Gate};
 use super::isn::{self, IsnSource};
 use super::leg::{Leg, before, flag};
+use super::offer::{Offer, OriginOptions};
 use super::pair::Session;
 use super::probe::Probes;
 use super::splice::Splices;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
 use super::{Admission, CryptoLane, Net, Settings};
-use crate::base::{Addr, DropReason, Epoch, Fate, Instant, Wheel, WorkerId};
+use crate::base::{Addr, DropReason, Endpoint, Epoch, Fate, Instant, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts, Tenant};
 use crate::table::ConnectionLimits;
 use crate::telemetry::{AppCounter, Counter};
@@ -31,6 +32,8 @@ const MSS_DEFAULT_V4: u16 = 536;
 const MSS_DEFAULT_V6: u16 = 1220;
 /// The smallest MSS worth obeying; smoltcp and Linux have the same floor.
 const MSS_MIN: u16 = 48;
+/// Into how many steps at least our receive buffer is divided by the shift that a peer is told.
+const WINDOW_STEPS: usize = 64;
 
 /// The sessions of one worker.
 pub struct Sessions {
@@ -50,6 +53,8 @@ pub struct Sessions {
     pub(super) stack: Stack,
     pub(super) isns: IsnSource,
     pub(super) ports: SourcePorts,
+    /// What origins were seen to take.
+    pub(super) origin_options: OriginOptions,
     pub(super) probes: Probes,
     pub(super) graveyard: Graveyard,
     pub(super) allowance: Allowance,
@@ -91,6 +96,7 @@ impl Sessions {
             stack: Stack::new(&settings.port_mtus),
             isns: IsnSource::new(secret),
             ports,
+            origin_options: OriginOptions::default(),
             probes: Probes::default(),
             gate: Gate::new(slots, settings.shares, settings.limits, hasher.clone()),
             graveyard: Graveyard::new(settings.time_wait_max as usize, settings.time_wait, hasher.clone()),
@@ -294,6 +300,9 @@ impl Sessions {
     ) -> Leg {
         let mut leg = self.new_leg(segment.key, mtu, now);
         leg.hop = admission.client_hop;
+        if let Some(offer) = admission.offer {
+            leg.offer(offer);
+        }
         leg.start_receiving_at(segment.seq);
         self.agree(&mut leg, segment, options);
         leg
@@ -305,33 +314,64 @@ impl Sessions {
         leg.key = key;
         (leg.heard, leg.flight_since) = (now, now);
         leg.class = self.stack.class_for(mtu);
-        leg.shift = self.settings.window_shift.min(14);
         leg.inner_shift = inner_shift(self.settings.rx_buffer_bytes);
         let (isn, ts_offset) = self.isns.numbers(&key, now);
         leg.ts_offset = ts_offset;
         leg.start_sending_at(isn);
-        leg.mss_max = self.settings.mss_max.unwrap_or(u16::MAX).max(MSS_MIN);
+        leg.offer(self.full_offer());
         leg.set(flag::LIVE | flag::POLL);
         leg
+    }
+
+    /// What a peer is offered of whom nothing is known, or whose session is never spliced.
+    pub(super) fn full_offer(&self) -> Offer {
+        let Settings { timestamps, window_shift, mss_max, .. } = self.settings;
+        let mss_max = mss_max.unwrap_or(u16::MAX).max(MSS_MIN);
+        Offer { timestamps, sack: true, shift: Some(window_shift.min(14)), mss_max }
+    }
+
+    /// Whether sessions are spliced where they can be.
+    #[inline]
+    pub fn splices_some(&self) -> bool {
+        self.splices.slots() != 0
+    }
+
+    /// What a client is offered whose connection goes to one of these origins: of everything, what they were seen to take.
+    #[inline]
+    pub fn offer(
+        &self,
+        origins: impl Iterator<Item = Endpoint>,
+        client: Addr,
+        now: Instant,
+    ) -> Option<Offer> {
+        let narrow = || self.origin_options.narrow(self.full_offer(), origins, client, self.shift_max(), now);
+        self.splices_some().then(narrow)
+    }
+
+    /// The largest shift with which the windows of our own buffers are still told finely enough.
+    pub(super) fn shift_max(&self) -> u8 {
+        let fine = self.settings.rx_buffer_bytes.max(WINDOW_STEPS).ilog2() - WINDOW_STEPS.ilog2();
+        self.settings.window_shift.max(fine as u8).min(14)
     }
 
     /// Settles what both ends can do, from the peer's SYN or SYN-ACK.
     pub(super) fn agree(&self, leg: &mut Leg, segment: &TcpSegment, options: &TcpOptions) {
         let default = if leg.key.src.is_v4() { MSS_DEFAULT_V4 } else { MSS_DEFAULT_V6 };
-        leg.peer_mss = options.mss.filter(|&mss| mss != 0).unwrap_or(default).clamp(MSS_MIN, leg.mss_max);
-        match options.window_shift {
-            Some(shift) => {
-                leg.peer_shift = shift;
-                leg.set(flag::SCALES);
+        let told = options.mss.filter(|&mss| mss != 0).unwrap_or(default);
+        leg.peer_mss = told.clamp(MSS_MIN, self.full_offer().mss_max);
+        match options.window_shift.filter(|_| leg.is(flag::SCALES)) {
+            Some(shift) => leg.peer_shift = shift,
+            None => {
+                leg.clear(flag::SCALES);
+                (leg.shift, leg.inner_shift, leg.peer_shift) = (0, 0, 0);
             }
-            None => (leg.shift, leg.inner_shift, leg.peer_shift) = (0, 0, 0),
         }
-        if options.sack_permitted {
-            leg.set(flag::SACK);
+        if !options.sack_permitted {
+            leg.clear(flag::SACK);
         }
-        if let Some((value, _)) = options.timestamp.filter(|_| self.settings.timestamps) {
-            leg.set(flag::TIMESTAMPS);
-            leg.ts_recent = value;
+        match options.timestamp.filter(|_| leg.is(flag::TIMESTAMPS)) {
+            Some((value, _)) => leg.ts_recent = value,
+            None => leg.clear(flag::TIMESTAMPS),
         }
         leg.peer_window = segment.window;
         leg.peer_window_max = u32::from(segment.window).max(1);

@@ -1,5 +1,6 @@
 //! What passes over the border of the room beside frames: admissions in, views and verdicts out.
 
+use super::Offer;
 use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
 use crate::table::{ConnectionLimits, ProxyProtocol};
 use crate::telemetry::{FirewallMatch, Status};
@@ -30,6 +31,8 @@ pub struct Admission {
     pub client_hop: Hop,
     /// What meets clients of an app with TLS; `None` where bytes pass as they are.
     pub tls: Option<Arc<AppTls>>,
+    /// What the client is offered; `None`: everything.
+    pub offer: Option<Offer>,
     /// Whether the session may become a mere translation of headers.
     pub splice: bool,
 }

@@ -123,6 +123,7 @@ impl<P: Port> Worker<P> {
                 epoch,
                 client_hop,
                 tls: None,
+                offer: None,
                 splice: false,
             };
             self.udp.open(&admission, &wanted(app), key, exit.now, exit)

@@ -5,7 +5,7 @@ use super::core::Worker;
 use super::icmp::IcmpPlace;
 use super::intake::Found;
 use super::locals::Local;
-use crate::base::{Addr, DropReason, Fate};
+use crate::base::{Addr, DropReason, Endpoint, Fate};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
 use crate::session::udp::Datagram;
@@ -108,6 +108,13 @@ impl<P: Port> Worker<P> {
             });
         let (client_hop, tls) = admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
         let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
+        let offset = key.dst_port.wrapping_sub(app.ports.first());
+        let origins =
+            app.origins.iter().map(|origin| Endpoint { port: origin.port.wrapping_add(offset), ..*origin });
+        let offer = match tls {
+            Some(_) => None,
+            None => self.sessions.offer(origins, key.src, exit.now),
+        };
         let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
         Ok(Admission {
             app: slot,
@@ -120,7 +127,8 @@ impl<P: Port> Worker<P> {
             epoch,
             client_hop,
             tls,
-            splice: true,
+            offer,
+            splice: self.sessions.splices_some(),
         })
     }
 

@@ -10,6 +10,8 @@
 //!  +0 c! toobig mtu=1280 seq=1            an ICMP error that quotes what we sent the client
 //!  event disconnect 200                   the next event
 //!  sessions 1                             sessions alive          (half_open, time_wait alike)
+//!  counter SessionsSpliced 1              what a counter says
+//!  again                                  the client calls once more, from its next port
 //!  room 0                                 frames to be had from now on
 //!  status closed by settings ...          see `world`
 //! ```

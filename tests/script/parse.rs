@@ -33,12 +33,42 @@ pub enum Opt {
 #[derive(Clone, Debug)]
 pub enum Step {
     Set(Vec<(String, String)>),
-    Connect { client: String, origin: String },
-    Send { after_ms: u64, peer: Peer, segment: Written, drop: Option<String> },
-    Expect { after_ms: u64, peer: Peer, segment: Written },
-    Icmp { after_ms: u64, peer: Peer, mtu: Option<u16>, seq: i64, drop: Option<String> },
-    Event { kind: String, status: u16 },
-    Count { what: String, number: usize },
+    Connect {
+        client: String,
+        origin: String,
+    },
+    Send {
+        after_ms: u64,
+        peer: Peer,
+        segment: Written,
+        drop: Option<String>,
+    },
+    Expect {
+        after_ms: u64,
+        peer: Peer,
+        segment: Written,
+    },
+    Icmp {
+        after_ms: u64,
+        peer: Peer,
+        mtu: Option<u16>,
+        seq: i64,
+        drop: Option<String>,
+    },
+    Event {
+        kind: String,
+        status: u16,
+    },
+    Count {
+        what: String,
+        number: usize,
+    },
+    Counter {
+        name: String,
+        value: u64,
+    },
+    /// The client calls once more, from its next port.
+    Again,
     Room(usize),
     Wait(u64),
 }
@@ -51,6 +81,8 @@ pub fn step(line: &str) -> Result<Option<Step>, String> {
         ["set", pairs @ ..] => Step::Set(pairs.iter().map(|pair| key_value(pair)).collect::<Result<_, _>>()?),
         ["connect", rest @ ..] => Step::Connect { client: after(rest, "c"), origin: after(rest, "o") },
         ["event", kind, status] => Step::Event { kind: (*kind).into(), status: number(status)? as u16 },
+        ["counter", name, value] => Step::Counter { name: (*name).into(), value: number(value)? as u64 },
+        ["again"] => Step::Again,
         ["room", frames] => Step::Room(number(frames)? as usize),
         [what @ ("sessions" | "half_open" | "time_wait" | "quarantine" | "spliced"), count] => {
             Step::Count { what: (*what).into(), number: number(count)? as usize }

@@ -9,7 +9,7 @@ use byway::session::{
     Settings,
 };
 use byway::table::{ConnectionLimits, ProxyProtocol};
-use byway::telemetry::{Event, FirewallMatch, PageSize, PageWriter, page};
+use byway::telemetry::{Counter, Event, FirewallMatch, PageReader, PageSize, PageWriter, page};
 use byway::wire::{FlowKey, Protocol, ProxyHeader, RxHints, TcpFlags, TcpSegment};
 use std::collections::VecDeque;
 
@@ -130,6 +130,8 @@ pub struct World {
     now: Instant,
     talks: [Talk; 2],
     admission: Admission,
+    /// What its counters say.
+    told: PageReader,
     v6: bool,
     /// Flows at rest before the script began.
     rested: (usize, usize),
@@ -208,7 +210,8 @@ fn admission(pairs: &[(String, String)]) -> Admission {
         whence: Whence::UNKNOWN,
         epoch: Epoch(1),
         tls: None,
-        splice: true,
+        offer: None,
+        splice: value(pairs, "spliced").is_some(),
         client_hop: Hop(0),
     }
 }
@@ -247,6 +250,7 @@ impl World {
         let (origin, egress) = (addr([192, 0, 2, 1], 1), addr([198, 18, 0, 10], 99));
         let (mtu, settings) = (number("mtu", 1500) as u16, settings(pairs, egress));
         let start = Instant::ZERO + Span::from_secs(number("start_s", 1_000));
+        let (counted, told) = page(WorkerId(0), PageSize { apps: 4, rules: 0 });
         let key =
             |src, src_port, dst, dst_port| FlowKey { src, dst, src_port, dst_port, protocol: Protocol::Tcp };
         let (src, dst) = (Endpoint { addr: client, port: 40_000 }, Endpoint { addr: edge, port: 22 });
@@ -266,7 +270,7 @@ impl World {
                     .collect(),
                 forbidden: number("forbidden", 0) == 1,
                 no_route: number("no_route", 0) == 1,
-                page: page(WorkerId(0), PageSize { apps: 4, rules: 0 }).0,
+                page: counted,
             },
             now: start,
             talks: [
@@ -288,6 +292,7 @@ impl World {
                 },
             ],
             admission: admission(pairs),
+            told,
             v6,
             rested: (0, 0),
         }
@@ -297,8 +302,10 @@ impl World {
     /// that was never sent, closed windows, options on both legs, and an abrupt end.
     fn used(pairs: &[(String, String)], v6: bool) -> Self {
         let mut world = Self::new(pairs, v6);
-        let fresh = world.talks.clone();
+        let fresh = (world.talks.clone(), world.net.origins.clone());
         world.talks[0].key.src_port = 39_999;
+        // At another origin, of whose options nothing is remembered.
+        world.net.origins.iter_mut().for_each(|origin| origin.port += 1_000);
         for line in WILD.lines() {
             if let Ok(Some(Step::Send { after_ms, peer, segment, .. })) = step(line) {
                 world.advance(after_ms).expect("time passes");
@@ -306,7 +313,7 @@ impl World {
                 world.learn();
             }
         }
-        world.talks = fresh;
+        (world.talks, world.net.origins) = fresh;
         world.net.events.clear();
         world.rested = world.sessions.resting();
         assert!(world.sessions.is_empty());
@@ -367,6 +374,17 @@ impl World {
                     _ => self.sessions.resting().1 - self.rested.1,
                 };
                 if count == number { Ok(()) } else { Err(format!("there are {count}")) }
+            }
+            Step::Counter { name, value } => {
+                let counter = Counter::ALL.iter().find(|counter| format!("{counter:?}") == name);
+                let count = self.told.counter(*counter.ok_or("no such counter")?);
+                if count == value { Ok(()) } else { Err(format!("it is {count}")) }
+            }
+            Step::Again => {
+                self.talks[0].key.src_port += 1;
+                self.talks[1].key.dst_port = 0;
+                self.talks.iter_mut().for_each(|talk| (talk.byway_isn, talk.stamp) = (None, 0));
+                Ok(())
             }
             Step::Room(frames) => {
                 self.net.room = frames;
@@ -500,6 +518,8 @@ impl World {
             None => match sessions.unmatched(&segment, &frame, now, net) {
                 Some(fate) => fate,
                 None if segment.flags.is_first_syn() => {
+                    let origins = net.origins.iter().copied();
+                    self.admission.offer = sessions.offer(origins, segment.key.src, now);
                     sessions.open(&self.admission, &segment, &frame, now, net)
                 }
                 None => Fate::Dropped(DropReason::OutOfState),

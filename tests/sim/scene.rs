@@ -22,7 +22,7 @@ pub const fn is_limited(seed: u64) -> bool {
 }
 
 /// Spliced sessions of a worker, in runs that have some.
-pub const SPLICED: u32 = 64;
+pub const SPLICED: u32 = 12;
 
 /// One run in three splices what it can.
 pub const fn is_spliced(seed: u64) -> bool {

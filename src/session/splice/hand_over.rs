@@ -157,7 +157,8 @@ fn fits(session: &Session, mtus: [u16; 2]) -> Result<(), Counter> {
     }
     // What either side was told that it may send has to fit the other one, and the way there.
     let told = [client.told_mss(mtus[0]), origin.told_mss(mtus[1])];
-    if told[0] > told[1].min(origin.peer_mss) || told[1] > told[0].min(client.peer_mss) {
+    let fits = [client.peer_mss.min(client.path_mss(mtus[0])), origin.peer_mss.min(origin.path_mss(mtus[1]))];
+    if told[0] > fits[1] || told[1] > fits[0] {
         return Err(Counter::UnsplicedForMss);
     }
     Ok(())
