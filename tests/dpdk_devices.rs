@@ -5,6 +5,7 @@
 mod dpdk_common;
 
 use byway::port::Port;
+use byway::port::dpdk::Opened;
 use dpdk_common::*;
 
 /// A path below the temporary folder, of this process alone.
@@ -12,8 +13,8 @@ fn socket(name: &str) -> String {
     std::env::temp_dir().join(format!("bw-h1-{name}-{}.sock", std::process::id())).display().to_string()
 }
 
-/// Frames cross from the first port to the second and back.
-fn cross(near: &str, far: &str) {
+/// Both ports, with their links up.
+fn linked(near: &str, far: &str) -> [Opened; 2] {
     let mut opened = [open(&[spec(near, 1500)], 1), open(&[spec(far, 1500)], 1)];
     for control in opened.iter_mut().flat_map(|opened| &mut opened.controls) {
         let until = std::time::Instant::now() + WAIT;
@@ -23,6 +24,12 @@ fn cross(near: &str, far: &str) {
         }
         assert!(control.sample().link_up, "{}: link up", control.info().name);
     }
+    opened
+}
+
+/// Frames cross from the first port to the second and back.
+fn cross(near: &str, far: &str) {
+    let mut opened = linked(near, far);
     let [mut near, mut far] = opened.each_mut().map(|opened| opened.workers.remove(0).remove(0));
     // A memif client offers its buffers when it first looks for frames.
     for port in [&mut near, &mut far] {
@@ -87,6 +94,32 @@ fn virtio_user_carries_frames_to_vhost() {
     own_namespace();
     let path = socket("vhost");
     cross(&format!("net_vhost,iface={path}"), &format!("net_virtio_user,path={path}"));
+}
+
+#[test]
+fn virtio_user_wakes_its_worker_and_af_packet_says_that_it_cannot() {
+    own_namespace();
+    let path = socket("wake");
+    let mut opened = linked(&format!("net_vhost,iface={path}"), &format!("net_virtio_user,path={path}"));
+    let [mut host, mut guest] = opened.each_mut().map(|opened| opened.workers.remove(0).remove(0));
+    send(&mut host, 0..8, 60);
+    assert_eq!(receive(&mut guest, 8).len(), 8);
+    assert!(guest.arm(), "virtio has receive interrupts");
+    let waker = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        send(&mut host, 0..8, 60);
+        host
+    });
+    // Without an interrupt this would wait a minute, the longest that fits.
+    let (began, whole) = (std::time::Instant::now(), byway::base::Span::from_secs(60));
+    guest.wait(whole);
+    assert!(began.elapsed() < WAIT, "the frames ended the wait");
+    guest.disarm();
+    assert_eq!(receive(&mut guest, 8).len(), 8);
+    drop(waker.join());
+    veth("near", "far");
+    let mut packet = open(&[spec("net_af_packet,iface=near", 1500)], 1);
+    assert!(!packet.workers[0][0].arm(), "AF_PACKET has none");
 }
 
 #[test]

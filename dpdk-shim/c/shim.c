@@ -23,6 +23,7 @@
 #include <rte_fib.h>
 #include <rte_fib6.h>
 #include <rte_hash.h>
+#include <rte_interrupts.h>
 #include <rte_jhash.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
@@ -230,6 +231,7 @@ int bw_port_configure(uint16_t port, const struct bw_port_config *config)
 
 	memset(&conf, 0, sizeof(conf));
 	conf.rxmode.mtu = config->mtu;
+	conf.intr_conf.rxq = config->rx_interrupts;
 	for (size_t i = 0; i < RTE_DIM(offloads); i++) {
 		if (config->offloads & offloads[i].ours) {
 			conf.rxmode.offloads |= offloads[i].rx;
@@ -372,6 +374,28 @@ int bw_port_xstats(uint16_t port, struct bw_xstat *out, uint16_t count)
 		out[i].value = values[i].value;
 	}
 	return have;
+}
+
+int bw_rx_interrupt_register(uint16_t port, uint16_t queue)
+{
+	return rte_eth_dev_rx_intr_ctl_q(port, queue, RTE_EPOLL_PER_THREAD, RTE_INTR_EVENT_ADD, NULL);
+}
+
+int bw_rx_interrupt_enable(uint16_t port, uint16_t queue)
+{
+	return rte_eth_dev_rx_intr_enable(port, queue);
+}
+
+int bw_rx_interrupt_disable(uint16_t port, uint16_t queue)
+{
+	return rte_eth_dev_rx_intr_disable(port, queue);
+}
+
+int bw_rx_interrupt_wait(int timeout_ms)
+{
+	struct rte_epoll_event events[16];
+
+	return rte_epoll_wait(RTE_EPOLL_PER_THREAD, events, RTE_DIM(events), timeout_ms);
 }
 
 /* ---- kernel interfaces ---- */

@@ -77,6 +77,7 @@ struct bw_port_config {
 	uint32_t rss_kinds;
 	const uint8_t *rss_key;
 	uint8_t rss_key_len;
+	uint8_t rx_interrupts;
 };
 
 struct bw_stats {
@@ -135,6 +136,12 @@ int bw_port_rss_key(uint16_t port, uint8_t *key, uint8_t len);
 int bw_port_link_up(uint16_t port);
 int bw_port_stats(uint16_t port, struct bw_stats *out);
 int bw_port_xstats(uint16_t port, struct bw_xstat *out, uint16_t count);
+
+/* Receive interrupts: registered with, and waited for by, the calling thread. */
+int bw_rx_interrupt_register(uint16_t port, uint16_t queue);
+int bw_rx_interrupt_enable(uint16_t port, uint16_t queue);
+int bw_rx_interrupt_disable(uint16_t port, uint16_t queue);
+int bw_rx_interrupt_wait(int timeout_ms);
 
 /* Kernel interfaces that software devices stand on, in the caller's network namespace. */
 int bw_interface_mtu(const char *name);

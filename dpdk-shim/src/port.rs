@@ -90,6 +90,8 @@ pub struct Setup<'a> {
     pub offloads: Offloads,
     /// The RSS key; `None`: no spreading by the device.
     pub rss_key: Option<&'a [u8]>,
+    /// Whether receive queues shall be able to interrupt; a driver without such interrupts does not mind.
+    pub rx_interrupts: bool,
 }
 
 /// Counts of a port since it was started.
@@ -392,6 +394,7 @@ impl Device {
             rss_kinds: if key.is_empty() { 0 } else { sys::BW_RSS_TCP4 | sys::BW_RSS_TCP6 },
             rss_key: key.as_ptr(),
             rss_key_len: key.len().min(KEY_MAX) as u8,
+            rx_interrupts: setup.rx_interrupts.into(),
         };
         // SAFETY: `config` and the key it points at live through the call, and DPDK copies both.
         check("rte_eth_dev_configure", unsafe { sys::bw_port_configure(self.port, &raw const config) })

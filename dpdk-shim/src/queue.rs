@@ -37,7 +37,26 @@ pub struct QueuePair {
     rx: Option<u16>,
     tx: u16,
     shared_tx: bool,
+    interrupts: Interrupts,
     _not_sync: PhantomData<Cell<()>>,
+}
+
+/// Whether the receive queue interrupts its worker's thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Interrupts {
+    /// Registered with the thread under this generation of the gate.
+    Registered(u32),
+    /// Refused; asked again after so many more wishes, since a vhost has them only once its peer is there.
+    Refused(u16),
+}
+
+/// Wishes for interrupts between two attempts to register.
+const WISHES_PER_ATTEMPT: u16 = 1_024;
+
+/// Waits until a queue that was armed by this thread has frames, for `ms` milliseconds at most.
+pub fn wait_for_interrupt(ms: u16) {
+    // SAFETY: has no preconditions; without a registered queue it is a sleep.
+    let _ = unsafe { sys::bw_rx_interrupt_wait(ms.into()) };
 }
 
 impl QueuePair {
@@ -91,6 +110,41 @@ impl QueuePair {
     /// Whether this worker has a receive queue of the port.
     pub fn receives(&self) -> bool {
         self.rx.is_some()
+    }
+
+    /// Lets the receive queue interrupt the calling thread, always the same one; `false` where the driver cannot. A
+    /// worker without a receive queue has nothing to wait for. Frames that came before are not told: look again.
+    pub fn arm(&mut self) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        let Some(queue) = self.rx else { return true };
+        // SAFETY: the gate is open, so the port is started and this queue exists; nobody else holds its number.
+        self.is_registered(queue) && unsafe { sys::bw_rx_interrupt_enable(self.port, queue) } >= 0
+    }
+
+    /// Takes `arm` back.
+    pub fn disarm(&mut self) {
+        if let (true, Some(queue)) = (self.is_open(), self.rx) {
+            // SAFETY: as for `arm`.
+            let _ = unsafe { sys::bw_rx_interrupt_disable(self.port, queue) };
+        }
+    }
+
+    fn is_registered(&mut self, queue: u16) -> bool {
+        match self.interrupts {
+            Interrupts::Registered(generation) if generation == self.seen => return true,
+            Interrupts::Refused(wishes) if wishes > 0 => {
+                self.interrupts = Interrupts::Refused(wishes - 1);
+                return false;
+            }
+            Interrupts::Registered(_) | Interrupts::Refused(_) => {}
+        }
+        // SAFETY: as for `arm`.
+        let done = unsafe { sys::bw_rx_interrupt_register(self.port, queue) } >= 0;
+        self.interrupts =
+            if done { Interrupts::Registered(self.seen) } else { Interrupts::Refused(WISHES_PER_ATTEMPT) };
+        done
     }
 
     fn send_chunk(&mut self, chunk: &mut [Frame]) -> usize {
@@ -188,6 +242,7 @@ impl Gate {
             rx: (worker < rx_queues).then_some(worker),
             tx: worker % tx_queues,
             shared_tx: workers > tx_queues,
+            interrupts: Interrupts::Refused(0),
             _not_sync: PhantomData,
         });
         let pairs = pairs.collect();

@@ -70,7 +70,14 @@ fn an_empty_pool_gives_nothing_and_loses_nothing() {
 /// `net_ring` without arguments loops its transmit ring back to its receive ring.
 fn loopback(name: &str, pool: Pool) -> Device {
     let mut device = Device::plug(up(), Bus::Virtual, name, "").expect("the ring driver is there");
-    let setup = Setup { rx_queues: 1, tx_queues: 1, mtu: 1500, offloads: Offloads::default(), rss_key: None };
+    let setup = Setup {
+        rx_queues: 1,
+        tx_queues: 1,
+        mtu: 1500,
+        offloads: Offloads::default(),
+        rss_key: None,
+        rx_interrupts: false,
+    };
     device.start(&setup, pool, None).expect("a ring starts");
     device
 }
@@ -127,8 +134,14 @@ fn a_port_leaves_and_comes_back_while_a_worker_polls_it() {
         device.unplug().expect("the worker leaves");
         assert!(!device.is_plugged());
         device.plug_again("").expect("plugs again");
-        let two =
-            Setup { rx_queues: 2, tx_queues: 1, mtu: 1500, offloads: Offloads::default(), rss_key: None };
+        let two = Setup {
+            rx_queues: 2,
+            tx_queues: 1,
+            mtu: 1500,
+            offloads: Offloads::default(),
+            rss_key: None,
+            rx_interrupts: false,
+        };
         assert!(device.start(&two, pool, None).is_err(), "other numbers of queues are refused");
         device.start(&Setup { rx_queues: 1, ..two }, pool, None).expect("starts again");
         device.back_in_service();

@@ -8,6 +8,10 @@ pub const TX_FRAMES_MAX: usize = 256;
 pub const FRAME_BYTES_MAX: usize = 9_216;
 /// Empty frame buffers that a worker keeps at hand.
 pub const SPARE_FRAMES_MAX: usize = 64;
+/// The longest nap of an idle worker, in microseconds.
+pub const NAP_US_MAX: u64 = 100;
+/// The longest wait of an idle worker for an interrupt, in milliseconds: commands and snapshots come without one.
+pub const INTERRUPT_WAIT_MS_MAX: u64 = 10;
 /// Workers in one process.
 pub const WORKERS_MAX: usize = 64;
 /// Ports in one process.
@@ -60,6 +64,10 @@ pub const PROBES_MAX: usize = 64;
 pub const PROBES_IN_FLIGHT_MAX: usize = 64;
 /// Active probes that control puts at one look.
 pub const PROBES_PER_TICK_MAX: usize = 8;
+/// The fewest sessions of a kind that a worker is made for.
+pub const SESSIONS_MIN: usize = 16;
+/// The most sessions of a kind that a worker is made for.
+pub const SESSIONS_MAX: usize = 1 << 22;
 /// Addresses of egress legs, a family.
 pub const EGRESS_ADDRS_MAX: usize = 256;
 /// Snapshots on their way to or from one worker.

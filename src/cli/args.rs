@@ -160,7 +160,9 @@ pub enum ShowWhat {
     Ports,
     /// The neighbour table.
     Neighbors,
-    /// Epoch, config state, workers.
+    /// Workers: how busy each is, what it holds, how it rests.
+    Workers,
+    /// Epoch, config state, readiness.
     Status,
 }
 

@@ -113,12 +113,16 @@ fn check_table(args: &CheckArgs) -> Result<Report, Vec<String>> {
 fn check_boot(args: &CheckArgs, text: &str) -> Result<Report, Vec<String>> {
     let spec = boot::parse(text, folder_of(&args.file)).map_err(|problems| named(&args.file, &problems))?;
     let warnings = spec.warnings();
+    let estimate = MemoryEstimate::of(&spec);
     let json = json!({
         "ok": true,
         "tables": spec.tables,
         "ports": spec.ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>(),
         "workers": spec.workers.count(),
-        "memory_bytes_max": MemoryEstimate::of(&spec).total_bytes(),
+        "memory_bytes_max": estimate.total_bytes(),
+        "sessions": estimate.kinds.map(|kind| json!({
+            "kind": kind.kind.name(), "sessions": kind.sessions, "bytes_each": kind.bytes_each,
+        })),
         "warnings": warnings,
     });
     Ok(Report { text: boot_text(&spec, &warnings), json })

@@ -1,8 +1,8 @@
 //! Workers on their threads, and the fleet that control steers them by.
 
-use super::lower::{page_size, worker_settings};
+use super::lower::{page_size, rest_terms, worker_settings};
 use super::run::Prepared;
-use crate::base::{Clock, OsClock, Span, WorkerId};
+use crate::base::{Clock, OsClock, WorkerId};
 use crate::control::certificates;
 use crate::control::config::boot::BootSpec;
 use crate::control::health::Prober;
@@ -13,7 +13,7 @@ use crate::port::Port;
 use crate::session::tls::{CryptoLane, CryptoSettings, crypto};
 use crate::snapshot::{cell, mail};
 use crate::telemetry::page;
-use crate::worker::{Ended, Equipment, Settings, Worker, handover_rings};
+use crate::worker::{Ended, Equipment, RestTerms, Settings, Worker, handover_rings};
 use crate::worker::{LaunchError, Registrar, spawn, spawn_crypto};
 use std::thread::JoinHandle;
 
@@ -111,8 +111,8 @@ where
         let (writer, page_reader) = page(id, page_size(spec));
         let secret = prepared.secret.workers();
         let equipment = Equipment { ports, reader, mail: worker_mail, handover, page: writer, secret };
-        let work =
-            Work { id, settings: settings.clone(), equipment, lane, clock, nap: spec.workers.idle_sleep };
+        let rest = rest_terms(spec);
+        let work = Work { id, settings: settings.clone(), equipment, lane, clock, rest };
         let cpu = prepared.layout.workers[id.index()];
         threads.push(Some(spawn(id, cpu, registrar, move || work.run())?));
         pages.push(page_reader);
@@ -139,13 +139,13 @@ struct Work<P: Port> {
     equipment: Equipment<P>,
     lane: CryptoLane,
     clock: OsClock,
-    nap: Span,
+    rest: RestTerms,
 }
 
 impl<P: Port> Work<P> {
     fn run(self) -> Ended {
         let mut worker = Worker::new(self.id, &self.settings, self.equipment, self.clock.now());
         worker = worker.with_crypto(self.lane);
-        crate::worker::run(&mut worker, &self.clock, self.nap)
+        crate::worker::run(&mut worker, &self.clock, self.rest)
     }
 }

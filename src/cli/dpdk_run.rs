@@ -3,7 +3,7 @@
 use super::crew::{self, Ports};
 use super::run::Prepared;
 use crate::base::PortId;
-use crate::control::config::boot::{BootSpec, Hugepages};
+use crate::control::config::boot::{BootSpec, Hugepages, Idle};
 use crate::control::ports::{PortNews, PortState, PortsView};
 use crate::control::privileges::{RECOVERY, become_user};
 use crate::control::{Outcome, log};
@@ -51,6 +51,7 @@ fn open(prepared: &Prepared) -> Result<(Dpdk, Opened), PortError> {
         control_cpus: &layout.control,
         rss_key: &RSS_KEY,
         rss_table: &table,
+        rx_interrupts: spec.workers.idle == Idle::Interrupt,
     };
     let dpdk = Dpdk::start(&plan)?;
     let opened = dpdk.open(&plan)?;

@@ -1,7 +1,7 @@
 //! From the boot config to what workers and sessions are told: the one place where both are known.
 
 use crate::base::{Addr, Span};
-use crate::control::config::boot::{BootSpec, EgressSpec, PortSpec, Unanswered};
+use crate::control::config::boot::{BootSpec, EgressSpec, Idle, PortSpec, Unanswered};
 use crate::flow::{EgressPool, SharePercents};
 use crate::session;
 use crate::telemetry::PageSize;
@@ -43,6 +43,16 @@ pub fn worker_settings(spec: &BootSpec, mtus: Vec<u16>) -> worker::Settings {
         session: session_settings(spec, mtus),
         udp: udp_settings(spec),
     }
+}
+
+/// How a worker rests.
+pub fn rest_terms(spec: &BootSpec) -> worker::RestTerms {
+    let idle = match spec.workers.idle {
+        Idle::Poll => worker::Idle::Poll,
+        Idle::Interrupt => worker::Idle::Interrupt,
+        Idle::Nap => worker::Idle::Nap,
+    };
+    worker::RestTerms { idle, polls: spec.workers.idle_polls, nap: spec.workers.idle_sleep }
 }
 
 /// Room for counters on a worker's page.

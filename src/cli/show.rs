@@ -65,6 +65,19 @@ const PORTS: &[Column] = &[
     ("rx errors", "/stats/rx_errors"),
     ("tx errors", "/stats/tx_errors"),
 ];
+const WORKERS: &[Column] = &[
+    ("worker", "/worker"),
+    ("busy %", "/busy_percent"),
+    ("hot", "/hot"),
+    ("sessions", "/sessions"),
+    ("spliced", "/spliced"),
+    ("udp", "/udp_sessions"),
+    ("received", "/received"),
+    ("handed over", "/handed_over"),
+    ("naps", "/naps"),
+    ("interrupt waits", "/interrupt_waits"),
+    ("epoch", "/epoch"),
+];
 const NEIGHBORS: &[Column] =
     &[("address", "/address"), ("mac", "/mac"), ("port", "/port"), ("state", "/state")];
 
@@ -102,6 +115,7 @@ fn ask(client: &mut Client, what: ShowWhat) -> Result<Value, String> {
         ShowWhat::Counters => client.ask(&Ask::Counters),
         ShowWhat::Ports => client.ask(&Ask::Ports),
         ShowWhat::Neighbors => client.ask(&Ask::Neighbors),
+        ShowWhat::Workers => client.ask(&Ask::Workers),
         ShowWhat::Status => client.ask(&Ask::Status),
     }
 }
@@ -131,6 +145,7 @@ fn shown(what: ShowWhat, value: &Value) -> String {
         ShowWhat::Counters => rows(COUNTERS, &value["counters"]),
         ShowWhat::Ports => rows(PORTS, &value["ports"]),
         ShowWhat::Neighbors => rows(NEIGHBORS, &value["neighbors"]),
+        ShowWhat::Workers => rows(WORKERS, &value["workers"]),
         ShowWhat::Status => fields(value),
     }
 }

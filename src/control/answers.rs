@@ -9,6 +9,7 @@ use super::workshop::Source;
 use super::{app_rows, numbers, ports, rfc3339, rule_rows, whereabouts};
 use crate::base::{Clock, OsClock};
 use crate::telemetry::expose::{JsonRows, PrometheusText};
+use crate::telemetry::{Counter, Gauge, PageReader};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -44,6 +45,7 @@ impl Control {
             Ask::Origins => self.origins(),
             Ask::Counters => self.counters(),
             Ask::Ports => self.port_rows(),
+            Ask::Workers => self.worker_rows(),
             Ask::Where(ask) => self.whereabouts(&ask),
             Ask::Status => self.status(),
         };
@@ -77,6 +79,26 @@ impl Control {
         let pairs = self.ports.infos().iter().zip(self.port_states());
         let rows: Vec<Value> = pairs.map(|(info, state)| ports::row(info, &state)).collect();
         json!({ "ok": true, "ports": rows })
+    }
+
+    fn worker_rows(&self) -> Value {
+        let row = |(at, page): (usize, &PageReader)| {
+            json!({
+                "worker": page.worker().0,
+                "busy_percent": (self.load.share(at) * 1_000.0).round() / 10.0,
+                "hot": self.load.is_hot(at),
+                "sessions": page.gauge(Gauge::Sessions),
+                "spliced": page.gauge(Gauge::SplicedSessions),
+                "udp_sessions": page.gauge(Gauge::UdpSessions),
+                "received": page.counter(Counter::ReceivedFrames),
+                "handed_over": page.counter(Counter::HandedOverFrames),
+                "naps": page.counter(Counter::Naps),
+                "interrupt_waits": page.counter(Counter::InterruptWaits),
+                "epoch": page.epoch().0,
+            })
+        };
+        let rows: Vec<Value> = self.fleet.pages.iter().enumerate().map(row).collect();
+        json!({ "ok": true, "workers": rows })
     }
 
     fn status(&self) -> Value {

@@ -28,6 +28,8 @@ pub enum Ask {
     Ports,
     /// The neighbour table.
     Neighbors,
+    /// How busy each worker is, and what it holds.
+    Workers,
     /// What a packet would get.
     Where(WhereAsk),
     /// A page of access rules.
@@ -36,7 +38,7 @@ pub enum Ask {
     ChangeRules(Vec<RuleChange>),
     /// Read the table file now.
     Reload,
-    /// Epoch, config, workers.
+    /// Epoch, config, readiness.
     Status,
 }
 
@@ -123,6 +125,7 @@ impl Ask {
             "counters" => rest(fields).map(|Nothing {}| Self::Counters),
             "ports" => rest(fields).map(|Nothing {}| Self::Ports),
             "neighbors" => rest(fields).map(|Nothing {}| Self::Neighbors),
+            "workers" => rest(fields).map(|Nothing {}| Self::Workers),
             "where" => rest(fields).and_then(whereabouts),
             "rules" => rest(fields).and_then(rules),
             "change_rules" => rest(fields).and_then(change_rules),
@@ -144,6 +147,7 @@ impl Ask {
             Self::Counters => bare("counters"),
             Self::Ports => bare("ports"),
             Self::Neighbors => bare("neighbors"),
+            Self::Workers => bare("workers"),
             Self::Where(WhereAsk { from, to, protocol }) => {
                 let (from, to) = (from.to_string(), to.to_string());
                 json!({ "ask": "where", "from": from, "to": to, "protocol": protocol_name(*protocol) })
@@ -235,6 +239,7 @@ mod tests {
             Ask::Counters,
             Ask::Ports,
             Ask::Neighbors,
+            Ask::Workers,
             Ask::Where(WhereAsk { from: end(1), to: end(2), protocol: Protocol::Udp }),
             Ask::Rules(RulesPage { cursor: 7, limit: 8 }),
             Ask::ChangeRules(vec![change(true), change(false)]),

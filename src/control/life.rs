@@ -8,6 +8,7 @@ use super::health::Prober;
 use super::heartbeat::Heartbeat;
 use super::http::MetricsListener;
 use super::listing::{Listings, Words};
+use super::load::{Load, LoadNews};
 use super::ports::{PortNews, PortState, PortsView};
 use super::reloads::{Reloads, say_loaded};
 use super::resolve::Resolver;
@@ -113,6 +114,7 @@ pub struct Control {
     pub(super) listings: Listings,
     pub(super) phase: Phase,
     pub(super) started: Instant,
+    pub(super) load: Load,
     heartbeat: Heartbeat,
     watch: FileWatch,
     geo_watch: Vec<FileWatch>,
@@ -160,6 +162,7 @@ impl Control {
         let Parts { clock, fleet, ports, mut reloads, events, mut resolver, prober, drain, hang } = parts;
         let now = clock.now();
         let heartbeat = Heartbeat::new(&fleet.pages, hang, now);
+        let load = Load::new(&fleet.pages);
         let loaded = reloads.loaded();
         resolver.want(&loaded.spec, &loaded.compiled.apps, now);
         let watch = reloads.workshop().map_or_else(|| FileWatch::new(Path::new("")), Workshop::watch);
@@ -179,6 +182,7 @@ impl Control {
             listings: Listings::default(),
             phase: Phase::Starting,
             started: now,
+            load,
             heartbeat,
             watch,
             geo_watch,
@@ -374,10 +378,27 @@ impl Control {
 
     fn look_at_slow_things(&mut self, now: Instant) {
         self.wall = WallClock::at(now);
+        self.look_at_load();
         self.events.mend(now);
         self.reloads.tidy(now);
         for (port, news) in self.ports.tend() {
             self.hear(port, &news);
+        }
+    }
+
+    fn look_at_load(&mut self) {
+        for news in self.load.look(&self.fleet.pages) {
+            match news {
+                LoadNews::Hot { worker, busy, others } => log::warning(format_args!(
+                    "worker {worker} is a hot core: busy {:.0} % of its time, the others {:.0} %; a few heavy flows, or \
+                     flows that are spread unevenly (see `byway show workers`)",
+                    busy * 100.0,
+                    others * 100.0
+                )),
+                LoadNews::Cooled { worker } => {
+                    log::info(format_args!("worker {worker} is no hot core any more"))
+                }
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod heartbeat;
 mod http;
 mod life;
 mod listing;
+mod load;
 pub mod log;
 mod notify;
 mod numbers;

@@ -14,6 +14,26 @@ pub(super) fn expose(control: &Control, sink: &mut impl Sink) {
     ports::expose(control.ports.infos(), &control.port_states(), sink);
     own(control, sink);
     origins(control, sink);
+    load(control, sink);
+}
+
+fn load(control: &Control, sink: &mut impl Sink) {
+    let each = || control.fleet.pages.iter().enumerate().map(|(at, page)| (at, page.worker().to_string()));
+    let help = "Share of a worker's time that turns with work took, over the last half second.";
+    sink.family("byway_busy_share", Kind::Gauge, help);
+    for (at, worker) in each() {
+        sink.sample("", &[("worker", &worker)], Number::Real(control.load.share(at)));
+    }
+    sink.family("byway_hot_worker", Kind::Gauge, "Whether a worker is far busier than the others.");
+    for (at, worker) in each() {
+        sink.sample("", &[("worker", &worker)], Number::Whole(u64::from(control.load.is_hot(at))));
+    }
+    sink.family(
+        "byway_hot_workers_total",
+        Kind::Counter,
+        "Times that a worker became far busier than the others.",
+    );
+    sink.sample("", &[], Number::Whole(control.load.times_hot()));
 }
 
 fn own(control: &Control, sink: &mut impl Sink) {

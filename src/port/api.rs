@@ -1,7 +1,7 @@
 //! The `Port` and `Frame` traits and what a port says of itself.
 
-use crate::base::PortId;
 use crate::base::limits::{BURST_FRAMES_MAX, TX_FRAMES_MAX};
+use crate::base::{PortId, Span};
 use crate::wire::ChecksumState;
 use arrayvec::ArrayVec;
 
@@ -143,4 +143,18 @@ pub trait Port: Send {
 
     /// A fresh buffer of length 0; `None` when the pool is empty (`mbuf` supply), which the caller counts.
     fn allocate(&mut self) -> Option<Self::Frame>;
+
+    /// Lets the device interrupt this thread when frames come; `false` where it cannot. Frames that came before are
+    /// not told: whoever arms looks once more.
+    fn arm(&mut self) -> bool {
+        false
+    }
+
+    /// Takes `arm` back.
+    fn disarm(&mut self) {}
+
+    /// Waits until frames come to any armed port of this thread, for `limit` at most (whole milliseconds).
+    fn wait(&mut self, limit: Span) {
+        let _ = limit;
+    }
 }

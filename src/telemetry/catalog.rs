@@ -52,6 +52,12 @@ catalog! {
     Counter {
         "byway_turns_total" "Turns of the worker's loop." { Turns }
         "byway_idle_turns_total" "Turns that found nothing to do." { IdleTurns }
+        "byway_cycles_total" "Cycles of the CPU's time stamp counter that went by, rests included." { Cycles }
+        "byway_busy_cycles_total" "Cycles of turns that found something to do." { BusyCycles }
+        "byway_rests_total" "Pauses of an idle worker, by how it rests." {
+            Naps("rest" = "nap"),
+            InterruptWaits("rest" = "interrupt"),
+        }
         "byway_received_frames_total" "Frames taken from the ports." { ReceivedFrames }
         "byway_received_bytes_total" "Bytes of frames taken from the ports." { ReceivedBytes }
         "byway_sent_frames_total" "Frames that the ports took for sending." { SentFrames }

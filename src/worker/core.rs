@@ -19,7 +19,7 @@ use super::intake::Intake;
 use super::limits::Limits;
 use super::locals::DenyList;
 use super::{HandoverEnds, Ledger, NeighborView, Refusal, Settings};
-use crate::base::{Epoch, Instant, PortId, WorkerId};
+use crate::base::{Epoch, Instant, PortId, Span, WorkerId};
 use crate::port::{Port, RssReport};
 use crate::session::tls::CryptoLane;
 use crate::session::{ComesHome, Sessions, udp};
@@ -157,6 +157,45 @@ impl<P: Port> Worker<P> {
             resolver,
         ];
         due.into_iter().flatten().min()
+    }
+
+    /// Whether only a frame on one of its ports, or time, brings it something to do soon. Not so while frames or TLS
+    /// handshakes are on their way to it, or may be, in a queue that interrupts nobody.
+    pub fn awaits_ports_only(&self) -> bool {
+        self.workers == 1 && self.sessions.crypto_away() == 0 && self.exit.outbox.waiting() == 0
+    }
+
+    /// Lets all ports interrupt this thread; `false`, and none does, where one cannot.
+    pub fn arm(&mut self) -> bool {
+        let armed = self.exit.outbox.ports_mut().iter_mut().all(Port::arm);
+        if !armed {
+            self.disarm();
+        }
+        armed
+    }
+
+    /// Takes `arm` back.
+    pub fn disarm(&mut self) {
+        self.exit.outbox.ports_mut().iter_mut().for_each(Port::disarm);
+    }
+
+    /// Waits for frames on any of its ports, all armed, for `limit` at most.
+    pub fn wait(&mut self, limit: Span) {
+        self.count_rest(Counter::InterruptWaits);
+        if let Some(any) = self.exit.outbox.ports_mut().first_mut() {
+            any.wait(limit);
+        }
+    }
+
+    /// Counts a rest.
+    pub fn count_rest(&self, rest: Counter) {
+        self.exit.page.count(rest);
+    }
+
+    /// Notes how many of the CPU's cycles went by since the last note, and how many of them a turn with work took.
+    pub fn note_cycles(&self, all: u64, busy: u64) {
+        self.exit.page.add(Counter::Cycles, all);
+        self.exit.page.add(Counter::BusyCycles, busy);
     }
 
     /// The balance of its frames.

@@ -21,6 +21,7 @@ mod origins;
 mod outbox;
 mod rate;
 mod refuse;
+mod rest;
 mod routes;
 mod run;
 mod serve;
@@ -37,5 +38,6 @@ pub use launch::{
 };
 pub use ledger::Ledger;
 pub use neighbor::{HopState, View as NeighborView};
+pub use rest::{Idle, RestTerms};
 pub use run::{Ended, run};
 pub use settings::{PortSettings, Rates, Refusal, RouteSettings, Settings};

@@ -1,12 +1,12 @@
-//! The loop around `Worker::turn`, with a clock: polls, naps when idle, and catches a panic at its root.
+//! The loop around `Worker::turn`, with a clock: polls, rests when idle, counts cycles, and catches a panic at its root.
 
 use super::Worker;
+use super::rest::{Outlook, Pause, Rest, RestTerms};
 use crate::base::{Clock, Span};
 use crate::port::Port;
+use crate::telemetry::Counter;
+use dpdk_sys::cpu;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// Idle turns before a nap: a frame that follows at once still meets a busy worker.
-const TURNS_BEFORE_NAP: u32 = 16;
 
 /// How a worker's loop ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,33 +17,67 @@ pub enum Ended {
     Panicked(String),
 }
 
-/// Turns until it is told to stop. `nap` is the longest pause of an idle worker; zero polls without pause.
+/// Turns until it is told to stop, and rests as `terms` say.
 ///
 /// A panic is caught here and reported, so that the process can say which worker died and why before it ends.
-pub fn run<P: Port>(worker: &mut Worker<P>, clock: &impl Clock, nap: Span) -> Ended {
-    match catch_unwind(AssertUnwindSafe(|| turn_until_stopped(worker, clock, nap))) {
+pub fn run<P: Port>(worker: &mut Worker<P>, clock: &impl Clock, terms: RestTerms) -> Ended {
+    match catch_unwind(AssertUnwindSafe(|| turn_until_stopped(worker, clock, terms))) {
         Ok(()) => Ended::Stopped,
         Err(panic) => Ended::Panicked(message(panic.as_ref())),
     }
 }
 
-fn turn_until_stopped<P: Port>(worker: &mut Worker<P>, clock: &impl Clock, nap: Span) {
-    let mut idle_turns = 0_u32;
+fn turn_until_stopped<P: Port>(worker: &mut Worker<P>, clock: &impl Clock, terms: RestTerms) {
+    let mut rest = Rest::new(terms);
+    let mut ended = cpu::cycles();
     loop {
+        let began = cpu::cycles();
         let turn = worker.turn(clock.now());
+        // Rests are what lies between the end of a turn and the next one's begin.
+        let before = std::mem::replace(&mut ended, cpu::cycles());
+        let busy = if turn.is_idle() { 0 } else { ended.wrapping_sub(began) };
+        worker.note_cycles(ended.wrapping_sub(before), busy);
         if turn.stop {
             return;
         }
-        idle_turns = if turn.is_idle() { idle_turns.saturating_add(1) } else { 0 };
-        if idle_turns <= TURNS_BEFORE_NAP || nap == Span::ZERO {
-            dpdk_sys::cpu::pause();
-            continue;
+        if rest.is_due(&turn) {
+            let now = clock.now();
+            let deadline = worker.next_deadline();
+            pause(worker, &mut rest, &Outlook { now, deadline, ports_only: worker.awaits_ports_only() });
+        } else {
+            disarm(worker, &mut rest);
+            cpu::pause();
         }
-        let until = worker.next_deadline().map_or(nap, |at| at.since(clock.now()));
-        let pause = nap.min(until);
-        if pause > Span::ZERO {
-            std::thread::sleep(std::time::Duration::from_nanos(pause.nanos()));
+    }
+}
+
+fn pause<P: Port>(worker: &mut Worker<P>, rest: &mut Rest, outlook: &Outlook) {
+    match rest.pause(outlook) {
+        Pause::None => cpu::pause(),
+        Pause::Arm if worker.arm() => rest.set_armed(true),
+        Pause::Arm => sleep(worker, rest.nap(Span::from_secs(1))),
+        Pause::Interrupt(limit) => {
+            worker.wait(limit);
+            disarm(worker, rest);
         }
+        nap @ Pause::Nap(_) => {
+            disarm(worker, rest);
+            sleep(worker, nap);
+        }
+    }
+}
+
+fn sleep<P: Port>(worker: &Worker<P>, pause: Pause) {
+    if let Pause::Nap(nap) = pause {
+        worker.count_rest(Counter::Naps);
+        std::thread::sleep(std::time::Duration::from_nanos(nap.nanos()));
+    }
+}
+
+fn disarm<P: Port>(worker: &mut Worker<P>, rest: &mut Rest) {
+    if rest.is_armed() {
+        worker.disarm();
+        rest.set_armed(false);
     }
 }
 

@@ -67,6 +67,7 @@ pub fn plan(ports: &[PortSpec], workers: u16) -> Plan<'_> {
         control_cpus: &[0],
         rss_key: &KEY,
         rss_table: &TABLE,
+        rx_interrupts: true,
     }
 }
 

@@ -1,12 +1,13 @@
 //! `Port` and `Frame` over DPDK: a worker's end. Cost: one C call a burst each way, one more for 32 fresh frames, and
 //! one for each frame that is dropped instead of sent.
 
+use crate::base::Span;
 use crate::port::{Frame, FrameBatch, Port, PortInfo, RxMeta, TxBatch, TxMeta};
 use crate::wire::ChecksumState;
 use arrayvec::ArrayVec;
 use dpdk_sys::frame::{TxWork, Verdict};
 use dpdk_sys::pool::{BULK_MAX, Pool};
-use dpdk_sys::queue::QueuePair;
+use dpdk_sys::queue::{self, QueuePair};
 use std::sync::Arc;
 
 /// A DPDK frame buffer (mbuf), owned.
@@ -57,6 +58,18 @@ impl Port for DpdkPort {
             self.refill();
         }
         self.fresh.pop()
+    }
+
+    fn arm(&mut self) -> bool {
+        self.queues.arm()
+    }
+
+    fn disarm(&mut self) {
+        self.queues.disarm();
+    }
+
+    fn wait(&mut self, limit: Span) {
+        queue::wait_for_interrupt(limit.millis().min(u16::MAX.into()) as u16);
     }
 }
 

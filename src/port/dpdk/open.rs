@@ -49,6 +49,8 @@ pub struct Plan<'a> {
     pub rss_key: &'a [u8],
     /// The queue of each entry of the redirection table; its length is a power of two.
     pub rss_table: &'a [u16],
+    /// Whether receive queues shall be able to interrupt their workers.
+    pub rx_interrupts: bool,
 }
 
 /// DPDK, running; at most one a process.

@@ -27,6 +27,7 @@ pub(super) struct Recipe {
     configured_mtu: u16,
     offloads: Offloads,
     rss_key: Option<Vec<u8>>,
+    rx_interrupts: bool,
 }
 
 impl Recipe {
@@ -54,6 +55,7 @@ impl Recipe {
             configured_mtu: spec.mtu.min(longest as u16),
             offloads,
             rss_key: key,
+            rx_interrupts: plan.rx_interrupts,
         }
     }
 
@@ -65,6 +67,7 @@ impl Recipe {
             mtu: self.configured_mtu,
             offloads: self.offloads,
             rss_key: self.rss_key.as_deref(),
+            rx_interrupts: self.rx_interrupts,
         };
         let failed = |failure| PortError::SetupFailed { port: self.port.clone(), failure, said: said() };
         device.start(&setup, self.pool, self.node).map_err(failed)?;

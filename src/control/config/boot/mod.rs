@@ -1,5 +1,6 @@
 //! The boot config: TOML text -> `BootSpec`, all errors at once.
 
+mod budget;
 mod check;
 mod memory;
 mod parse;
@@ -10,10 +11,10 @@ mod tests;
 mod values;
 mod warn;
 
-pub use memory::MemoryEstimate;
+pub use memory::{Kind, MemoryEstimate};
 pub use parse::{TEMPLATE, parse};
 pub use spec::{
-    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec,
+    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec, Idle,
     MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec, StaticNeighbor, TcpSpec,
     TlsSpec, UdpSpec, Unanswered, WorkersSpec,
 };

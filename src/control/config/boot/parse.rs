@@ -1,9 +1,10 @@
 //! TOML text -> `BootSpec`. Reads every key, then asks `check` for what keys must be to each other.
 
+use super::budget::{self, Given};
 use super::check::{self, Draft, PortPlaces, RoutePlaces};
 use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text, whole};
 use super::spec::{
-    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec,
+    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec, Idle,
     LimitsSpec, MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec,
     StaticNeighbor, TcpSpec, TlsSpec, UdpSpec, Unanswered, WorkersSpec,
 };
@@ -12,8 +13,8 @@ use super::values::{
     site, user,
 };
 use crate::base::limits::{
-    CRYPTO_JOBS_MAX, CRYPTO_THREADS_MAX, EGRESS_ADDRS_MAX, NAME_SERVERS_MAX, NEIGHBORS_MAX, PORT_ADDRS_MAX,
-    PORTS_MAX, ROUTES_MAX, WORKERS_MAX,
+    CRYPTO_JOBS_MAX, CRYPTO_THREADS_MAX, EGRESS_ADDRS_MAX, NAME_SERVERS_MAX, NAP_US_MAX, NEIGHBORS_MAX,
+    PORT_ADDRS_MAX, PORTS_MAX, ROUTES_MAX, SESSIONS_MAX, SESSIONS_MIN, WORKERS_MAX,
 };
 use crate::base::{PortId, Span};
 use crate::control::config::Problem;
@@ -58,10 +59,13 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
     let (egress, egress_places) = egress(&mut top, notes);
     let (neighbors, neighbor_places) = neighbors(&mut top, notes, &ports);
     let tcp_section = top.place_of("tcp");
+    let (tcp, tcp_given) = tcp(&mut top, notes);
+    let (udp, udp_given) = udp(&mut top, notes);
+    let top_budget = Place { path: "memory.budget_mib".into(), at: top.place_of("memory").at };
     let tables = top.required(notes, "tables", filled).unwrap_or_default();
     let state_dir = top.value(notes, "state_dir", "/var/lib/byway".to_owned(), filled);
     let socket = top.value(notes, "socket", "/run/byway/byway.sock".to_owned(), text);
-    let spec = BootSpec {
+    let mut spec = BootSpec {
         tables: folder.join(tables),
         state_dir: folder.join(state_dir),
         on_bad_config: top.value(notes, "on_bad_config", OnBadConfig::LastGood, choice(ON_BAD_CONFIG)),
@@ -87,8 +91,8 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         ports,
         routes,
         egress,
-        tcp: tcp(&mut top, notes),
-        udp: udp(&mut top, notes),
+        tcp,
+        udp,
         limits: limits(&mut top, notes),
         tls: tls(&mut top, notes, folder),
         icmp: icmp(&mut top, notes),
@@ -99,6 +103,9 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         health: health(&mut top, notes),
     };
     top.finish(notes);
+    if let Err(why) = budget::share(&mut spec, Given { udp_sessions: udp_given, ..tcp_given }) {
+        notes.push_at(&top_budget, why);
+    }
     Draft {
         spec,
         ports: port_places,
@@ -113,6 +120,7 @@ const ON_BAD_CONFIG: &[(&str, OnBadConfig)] =
     &[("last_good", OnBadConfig::LastGood), ("refuse", OnBadConfig::Refuse)];
 const HUGEPAGES: &[(&str, Hugepages)] =
     &[("auto", Hugepages::Auto), ("off", Hugepages::Off), ("require", Hugepages::Require)];
+const IDLE: &[(&str, Idle)] = &[("poll", Idle::Poll), ("interrupt", Idle::Interrupt), ("nap", Idle::Nap)];
 const PROBING: &[(&str, Probing)] =
     &[("off", Probing::Off), ("several", Probing::Several), ("all", Probing::All)];
 const SPLICE: &[(&str, bool)] = &[("auto", true), ("off", false)];
@@ -133,17 +141,21 @@ fn workers(top: &mut Section, notes: &mut Notes) -> WorkersSpec {
         }
     }
     let lcores: Vec<u16> = lcores.into_iter().map(|(_, cpu)| cpu).collect();
-    let idle_sleep = Span::from_micros(section.value(notes, "idle_sleep_us", 50, whole("µs", 0..=10_000)));
+    let idle = section.value(notes, "idle", Idle::Nap, choice(IDLE));
+    let idle_polls = section.value(notes, "idle_polls", 64, whole("turns", 1..=1 << 20));
+    let idle_sleep = section.value(notes, "idle_sleep_us", 50, whole("µs", 1..=NAP_US_MAX));
     let hang = Span::from_millis(section.value(notes, "hang_ms", 1_000, whole("ms", 100..=600_000)));
     section.finish(notes);
     let placement = if lcores.is_empty() { Placement::Count(count) } else { Placement::Lcores(lcores) };
-    WorkersSpec { placement, idle_sleep, hang }
+    WorkersSpec { placement, idle, idle_polls, idle_sleep: Span::from_micros(idle_sleep), hang }
 }
 
 fn memory(top: &mut Section, notes: &mut Notes) -> MemorySpec {
     let mut section = top.section(notes, "memory");
     let spec = MemorySpec {
         hugepages: section.value(notes, "hugepages", Hugepages::Auto, choice(HUGEPAGES)),
+        budget_mib: Some(section.value(notes, "budget_mib", 0, whole("MiB", 0..=1 << 24)))
+            .filter(|mib| *mib > 0),
         frames: section.value(notes, "frames", 16_384, whole("frames", 1_024..=1 << 22)),
         dpdk_mib: Some(section.value(notes, "dpdk_mib", 0, whole("MiB", 0..=1 << 20))).filter(|mib| *mib > 0),
         app_counters: section.value(notes, "app_counters", 4_096, whole("apps", 1..=1 << 20)),
@@ -241,16 +253,28 @@ fn egress(top: &mut Section, notes: &mut Notes) -> (EgressSpec, Vec<Place>) {
     (EgressSpec { ipv4, ipv6, ports, quarantine }, places)
 }
 
-fn tcp(top: &mut Section, notes: &mut Notes) -> TcpSpec {
+/// `[tcp]`, and which numbers of sessions it names.
+fn tcp(top: &mut Section, notes: &mut Notes) -> (TcpSpec, Given) {
     let mut section = top.section(notes, "tcp");
     let s = &mut section;
+    let given = Given {
+        sessions: s.has("sessions"),
+        half_open: s.has("half_open"),
+        spliced_sessions: s.has("spliced_sessions"),
+        udp_sessions: false,
+    };
     let spec = TcpSpec {
         unused_tcp: s.value(notes, "unused_tcp", Unanswered::Drop, choice(UNANSWERED)),
         blocked_tcp: s.value(notes, "blocked_tcp", Unanswered::Drop, choice(UNANSWERED)),
-        sessions: s.value(notes, "sessions", 16_384, whole("sessions", 16..=1 << 22)),
-        half_open: s.value(notes, "half_open", 4_096, whole("sessions", 1..=1 << 22)),
+        sessions: s.value(notes, "sessions", 16_384, whole("sessions", SESSIONS_MIN..=SESSIONS_MAX)),
+        half_open: s.value(notes, "half_open", 4_096, whole("sessions", 1..=SESSIONS_MAX)),
         splice: s.value(notes, "splice", true, choice(SPLICE)),
-        spliced_sessions: s.value(notes, "spliced_sessions", 65_536, whole("sessions", 16..=1 << 22)),
+        spliced_sessions: s.value(
+            notes,
+            "spliced_sessions",
+            65_536,
+            whole("sessions", SESSIONS_MIN..=SESSIONS_MAX),
+        ),
         rx_buffer_bytes: s.value(notes, "rx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         tx_buffer_bytes: s.value(notes, "tx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         window_shift: s.value(notes, "window_shift", 7, whole("bits", 0..=14)),
@@ -275,18 +299,20 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> TcpSpec {
         ),
     };
     section.finish(notes);
-    spec
+    (spec, given)
 }
 
-fn udp(top: &mut Section, notes: &mut Notes) -> UdpSpec {
+/// `[udp]`, and whether it names its number of sessions.
+fn udp(top: &mut Section, notes: &mut Notes) -> (UdpSpec, bool) {
     let mut section = top.section(notes, "udp");
+    let given = section.has("sessions");
     let spec = UdpSpec {
-        sessions: section.value(notes, "sessions", 65_536, whole("sessions", 16..=1 << 22)),
+        sessions: section.value(notes, "sessions", 65_536, whole("sessions", SESSIONS_MIN..=SESSIONS_MAX)),
         idle_timeout: seconds(&mut section, notes, "idle_timeout_s", 60, 1..=DAY_S),
         unanswered_timeout: seconds(&mut section, notes, "unanswered_timeout_s", 5, 1..=600),
     };
     section.finish(notes);
-    spec
+    (spec, given)
 }
 
 fn events_rotation(top: &mut Section, notes: &mut Notes) -> Rotation {

@@ -81,6 +81,11 @@ impl<'a, 'i> Section<'a, 'i> {
         Place { path: self.path_of(key), at }
     }
 
+    /// Whether `key` is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// The value of `key`; `default` where it is missing, and where it is wrong (which is then noted).
     pub fn value<T>(
         &mut self,

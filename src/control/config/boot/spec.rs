@@ -112,12 +112,27 @@ pub enum EventsTarget {
     File(PathBuf),
 }
 
+/// What an idle worker does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Idle {
+    /// It looks again at once, always.
+    Poll,
+    /// It waits for an interrupt of its ports where all have them, else it naps.
+    Interrupt,
+    /// It sleeps for some microseconds.
+    Nap,
+}
+
 /// The workers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WorkersSpec {
     /// Which CPUs they run on.
     pub placement: Placement,
-    /// How long an idle turn may nap; zero: always poll.
+    /// What an idle worker does.
+    pub idle: Idle,
+    /// Turns without work before a rest.
+    pub idle_polls: u32,
+    /// The longest nap.
     pub idle_sleep: Span,
     /// A worker that does not turn for this long ends the process.
     pub hang: Span,
@@ -160,6 +175,8 @@ pub struct MemorySpec {
     pub hugepages: Hugepages,
     /// Frame buffers of a port and worker.
     pub frames: usize,
+    /// What byway may take with every table full, in MiB; `None`: what the tables' own keys come to.
+    pub budget_mib: Option<usize>,
     /// Memory given to DPDK in MiB; `None`: as much as the frames need.
     pub dpdk_mib: Option<usize>,
     /// Apps with counters of their own; those beyond share one.

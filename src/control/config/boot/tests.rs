@@ -227,3 +227,50 @@ fn the_memory_estimate_counts_both_legs() {
     assert_eq!(estimate.buffers_bytes, 100 * 2 * 2 * 65_536);
     assert_eq!(spec.drain, Span::from_secs(300));
 }
+
+#[test]
+fn an_idle_worker_naps_unless_told_otherwise_and_never_long() {
+    let spec = read(SMALL).expect("right");
+    assert_eq!((spec.workers.idle, spec.workers.idle_sleep), (Idle::Nap, Span::from_micros(50)));
+    let found = complaints(&format!("{SMALL}[workers]\nidle = \"sleep\"\nidle_sleep_us = 0\n"));
+    assert!(found[0].contains("\"sleep\" is not one of \"poll\", \"interrupt\", \"nap\""), "{found:?}");
+    assert!(
+        found[1].contains("0 is out of range; should be a whole number of µs from 1 to 100"),
+        "{found:?}"
+    );
+    let spec = read(&format!("{SMALL}[workers]\nidle = \"interrupt\"\ncount = 2\n")).expect("right");
+    assert!(spec.warnings().iter().any(|warning| warning.contains("several workers nap")));
+}
+
+#[test]
+fn a_budget_is_shared_among_the_sessions_that_are_not_numbered() {
+    let spec = |more: &str| read(&format!("{SMALL}[memory]\nbudget_mib = 1024\n{more}")).expect("right");
+    let total = |spec: &BootSpec| MemoryEstimate::of(spec).total_bytes();
+    let free = spec("");
+    assert!((1_020 << 20..=1024 << 20).contains(&total(&free)), "{}", total(&free));
+    assert_eq!((free.tcp.sessions, free.tcp.half_open), (1_977, 1_977));
+    assert_eq!((free.tcp.spliced_sessions, free.udp.sessions), (1_216_887, 253_530));
+    let given = spec("[tcp]\nsessions = 1000\nspliced_sessions = 2000000\n");
+    assert_eq!((given.tcp.sessions, given.tcp.spliced_sessions), (1_000, 2_000_000));
+    assert!((1_020 << 20..=1024 << 20).contains(&total(&given)), "UDP has the rest");
+    let unspliced = spec("[tcp]\nsplice = \"off\"\n");
+    assert!(total(&unspliced) <= 1024 << 20 && unspliced.tcp.sessions > free.tcp.sessions);
+    let text = MemoryEstimate::of(&free).to_string();
+    assert!(text.ends_with("253530 UDP sessions of 512 bytes; the budget is 1024 MiB"), "{text}");
+}
+
+#[test]
+fn what_a_small_kind_may_not_take_goes_to_the_others() {
+    let spec = read(&format!("{SMALL}[memory]\nbudget_mib = 65536\n")).expect("right");
+    assert_eq!((spec.tcp.spliced_sessions, spec.udp.sessions), (1 << 22, 1 << 22));
+    let total = MemoryEstimate::of(&spec).total_bytes();
+    assert!((65_530 << 20..=65_536 << 20).contains(&total), "{total}");
+}
+
+#[test]
+fn a_budget_too_small_for_what_is_given_names_the_one_that_would_do() {
+    let found = complaints(&format!("{SMALL}[memory]\nbudget_mib = 1024\n[tcp]\nsessions = 16384\n"));
+    assert!(found[0].contains("memory.budget_mib: 1024 MiB do not hold what is given; "), "{found:?}");
+    let needed = found[0].split("given; ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a number");
+    assert!(read(&format!("{SMALL}[memory]\nbudget_mib = {needed}\n[tcp]\nsessions = 16384\n")).is_ok());
+}

@@ -1,6 +1,6 @@
 //! What is right, but likely not meant.
 
-use super::spec::{BootSpec, EventsTarget};
+use super::spec::{BootSpec, EventsTarget, Idle};
 
 impl BootSpec {
     /// One sentence for each thing that an operator should look at.
@@ -15,6 +15,9 @@ impl BootSpec {
         }
         if self.events == EventsTarget::Off && self.events_push.is_none() {
             list.push("`events` is empty: no connection is logged".into());
+        }
+        if self.workers.idle == Idle::Interrupt && self.workers.count() > 1 {
+            list.push("`workers.idle` is interrupt: several workers nap, since frames from each other come without one".into());
         }
         if self.lab {
             list.push("`lab` is on: documentation nets may be onboarded".into());

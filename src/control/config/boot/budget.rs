@@ -1,0 +1,74 @@
+//! A budget of memory shared out among the kinds of sessions: those that the config does not number get what is left.
+
+use super::memory::{Kind, MemoryEstimate};
+use super::spec::BootSpec;
+use crate::base::limits::{SESSIONS_MAX, SESSIONS_MIN};
+
+/// Which numbers of sessions the config names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Given {
+    /// `[tcp] sessions`.
+    pub sessions: bool,
+    /// `[tcp] half_open`.
+    pub half_open: bool,
+    /// `[tcp] spliced_sessions`.
+    pub spliced_sessions: bool,
+    /// `[udp] sessions`.
+    pub udp_sessions: bool,
+}
+
+/// Chooses the numbers that are not given so that all fits into the budget, where there is one.
+///
+/// # Errors
+/// Why it cannot be: what is given, and a least of the rest, take more.
+pub fn share(spec: &mut BootSpec, given: Given) -> Result<(), String> {
+    let Some(mib) = spec.memory.budget_mib else { return Ok(()) };
+    let open = Kind::ALL.into_iter().filter(|kind| !is_given(*kind, spec, given));
+    let open: Vec<Kind> = open.collect();
+    open.iter().for_each(|kind| set(*kind, spec, SESSIONS_MIN));
+    let least = MemoryEstimate::of(spec).total_bytes();
+    let budget = mib << 20;
+    if least > budget {
+        let needed = least.div_ceil(1 << 20);
+        return Err(format!("{mib} MiB do not hold what is given; {needed} MiB would"));
+    }
+    let mut left = (budget - least) / spec.workers.count();
+    let mut weights: usize = open.iter().map(|kind| weight(*kind)).sum();
+    // Small kinds first: what their bound leaves over goes to those after them.
+    for kind in open.iter().rev() {
+        let part = left / weights * weight(*kind);
+        let more = (part / kind.bytes_each(spec)).min(SESSIONS_MAX - SESSIONS_MIN);
+        set(*kind, spec, SESSIONS_MIN + more);
+        left -= more * kind.bytes_each(spec);
+        weights -= weight(*kind);
+    }
+    if !given.half_open {
+        spec.tcp.half_open = spec.tcp.half_open.min(spec.tcp.sessions);
+    }
+    Ok(())
+}
+
+/// Shares of what is left.
+const fn weight(kind: Kind) -> usize {
+    match kind {
+        Kind::Managed => 8,
+        Kind::Spliced => 6,
+        Kind::Udp => 2,
+    }
+}
+
+fn is_given(kind: Kind, spec: &BootSpec, given: Given) -> bool {
+    match kind {
+        Kind::Managed => given.sessions,
+        Kind::Spliced => given.spliced_sessions || !spec.tcp.splice,
+        Kind::Udp => given.udp_sessions,
+    }
+}
+
+fn set(kind: Kind, spec: &mut BootSpec, sessions: usize) {
+    match kind {
+        Kind::Managed => spec.tcp.sessions = sessions,
+        Kind::Spliced => spec.tcp.spliced_sessions = sessions,
+        Kind::Udp => spec.udp.sessions = sessions,
+    }
+}
