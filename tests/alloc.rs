@@ -7,6 +7,7 @@ use byway::base::{Addr, AsNumber, DropReason, Endpoint, Instant, PortId, Span};
 use byway::firewall::{Layers, Mode, NetOf, RuleNet, RuleSpec, Target, WhenceMap};
 use byway::port::fault::{FaultPort, FaultRates};
 use byway::port::mem::{MemOptions, link};
+use byway::session::SynCookies;
 use byway::session::tls::{CryptoSettings, crypto};
 use byway::snapshot::LiveSpec;
 use byway::table::ConnectionLimits;
@@ -49,7 +50,8 @@ fn a_worker_neither_allocates_nor_frees_after_launch_and_tls_as_much_as_is_said(
     let before = operations();
     drop(std::hint::black_box(Box::new(before)));
     assert_eq!(operations(), before + 2, "the meter counts");
-    everything_in_clear();
+    everything_in_clear(SynCookies::Off);
+    everything_in_clear(SynCookies::Always);
     records_of_tls();
 }
 
@@ -92,8 +94,9 @@ fn ruled(fleeting: bool) -> LiveSpec {
     spec
 }
 
-fn everything_in_clear() {
+fn everything_in_clear(syn_cookies: SynCookies) {
     let mut settings = settings(2);
+    settings.session.syn_cookies = syn_cookies;
     settings.udp.sessions_max = 256;
     settings.udp.shares = byway::flow::SharePercents { app: 25, account: 50 };
     settings.udp.removed_app_grace = Span::from_secs(1);
@@ -134,7 +137,7 @@ fn everything_in_clear() {
     };
     assert!(world.run(Span::from_secs(300), quiet).expect("the laws hold"), "talks are left over");
     assert_eq!(world.hosts[0].1.ended.len(), 2 * TALKS as usize);
-    hold_seen(&control);
+    hold_seen(&control, syn_cookies);
     assert_eq!(world.metered, 0, "allocations and frees in {} steps", world.steps());
 }
 
@@ -188,8 +191,10 @@ fn chat(id: u32) -> Chat {
 }
 
 /// Nothing is held to allocate nothing that did not happen.
-fn hold_seen(control: &Control) {
+fn hold_seen(control: &Control, syn_cookies: SynCookies) {
     use Counter::*;
+    let cookies = control.pages.iter().map(|page| page.counter(CookiesReceived)).sum::<u64>();
+    assert_eq!(cookies > 0, syn_cookies == SynCookies::Always);
     let counters = [
         EstablishedSessions,
         SecondOrigins,
@@ -219,7 +224,13 @@ fn hold_seen(control: &Control) {
         DropReason::DatagramTooLong,
     ];
     for reason in reasons {
-        assert!(control.pages.iter().any(|page| page.dropped(reason) > 0), "never {}", reason.name());
+        // A limit of clients is asked when they have proven themselves; those that it refuses here never do.
+        let unproven = reason == DropReason::ClientRateLimited && syn_cookies == SynCookies::Always;
+        assert!(
+            control.pages.iter().any(|page| page.dropped(reason) > 0) != unproven,
+            "never {}",
+            reason.name()
+        );
     }
 }
 

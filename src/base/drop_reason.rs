@@ -174,6 +174,11 @@ drop_reasons! {
     ClientRateLimited, "client_rate_limited", RateLimited;
     /// First SYNs over the rate limit.
     SynRateLimited, "syn_rate_limited", RateLimited;
+    /// An ACK whose number this client could have been given as a SYN cookie just now, but was not; or its first data, ahead
+    /// of the ACK that bears the cookie.
+    SynCookieBad, "syn_cookie_bad", Unexpected;
+    /// ACKs that may bear a SYN cookie, over the rate at which cookies are checked.
+    SynCookieRateLimited, "syn_cookie_rate_limited", RateLimited;
     /// A first SYN to an app with TLS, over the worker's rate of handshakes.
     HandshakeRateLimited, "handshake_rate_limited", RateLimited;
     /// No egress address and port is free towards this origin.

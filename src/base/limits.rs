@@ -36,6 +36,8 @@ pub const APPS_MAX: usize = 1 << 20;
 pub const ACCOUNTS_MAX: usize = 1 << 16;
 /// Clients of apps with limits for them that a worker counts at once.
 pub const CLIENTS_COUNTED_MAX: usize = 1 << 16;
+/// SYN cookies that have opened a session and that a worker knows again.
+pub const COOKIES_SPENT_MAX: usize = 1 << 16;
 /// Access rules over all zones.
 pub const RULES_MAX: usize = 4_000_000;
 /// Rules changed one by one since all were compiled; beyond, all are compiled anew.

@@ -1,7 +1,9 @@
 //! From the boot config to what workers and sessions are told: the one place where both are known.
 
 use crate::base::{Addr, Span};
-use crate::control::config::boot::{BootSpec, EgressSpec, Idle, PortSpec, Unanswered};
+use crate::control::config::boot::{
+    BootSpec, EgressSpec, Idle, PortSpec, SynCookiesSpec, TcpSpec, Unanswered,
+};
 use crate::flow::{EgressPool, SharePercents};
 use crate::session;
 use crate::telemetry::PageSize;
@@ -37,6 +39,7 @@ pub fn worker_settings(spec: &BootSpec, mtus: Vec<u16>) -> worker::Settings {
             icmp_in_per_s: spec.icmp.errors_in_per_s,
             syn_per_s: spec.tcp.syn_per_s,
             handshake_per_s: spec.tls.handshakes_per_s,
+            cookie_check_per_s: spec.tcp.syn_cookie_checks_per_s,
             rst_per_s: spec.tcp.rst_per_s,
             neighbor_per_s: spec.neighbors.per_s,
         },
@@ -82,6 +85,7 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
     session::Settings {
         sessions_max: tcp.sessions as u32,
         half_open_max: tcp.half_open as u32,
+        syn_cookies: syn_cookies(tcp),
         spliced_max: if tcp.splice { tcp.spliced_sessions as u32 } else { 0 },
         time_wait_max: resting as u32,
         rx_buffer_bytes: tcp.rx_buffer_bytes,
@@ -108,6 +112,17 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
         limits: spec.limits.connections,
         egress: egress(&spec.egress, resting),
         comes_home: None,
+    }
+}
+
+/// The threshold is a share of the half-open sessions that there may be.
+const fn syn_cookies(tcp: &TcpSpec) -> session::SynCookies {
+    match tcp.syn_cookies {
+        SynCookiesSpec::Off => session::SynCookies::Off,
+        SynCookiesSpec::Auto => session::SynCookies::Auto {
+            half_open: (tcp.half_open * tcp.syn_cookies_percent as usize / 100) as u32,
+        },
+        SynCookiesSpec::Always => session::SynCookies::Always,
     }
 }
 

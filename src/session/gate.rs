@@ -74,6 +74,12 @@ impl Gate {
         }
     }
 
+    /// What is in the way of one more half-open session of `tenant`: its share.
+    #[inline]
+    pub fn half_open_refusal(&self, tenant: Tenant) -> Option<DropReason> {
+        self.half_open.refusal(tenant)
+    }
+
     /// Whether `client` may open a session of `tenant`, whose app has `limits` of its own.
     ///
     /// # Errors
@@ -86,7 +92,7 @@ impl Gate {
         client: Addr,
         now: Instant,
     ) -> Result<Entry, DropReason> {
-        if let Some(reason) = self.sessions.refusal(tenant).or_else(|| self.half_open.refusal(tenant)) {
+        if let Some(reason) = self.sessions.refusal(tenant) {
             return Err(reason);
         }
         let limits = limits.unwrap_or(self.defaults);
@@ -94,6 +100,45 @@ impl Gate {
             return Ok(Entry { client: ClientPlace::NONE, uncounted: false });
         }
         self.ask_limits(tenant, limits, client, now)
+    }
+
+    /// What would be in the way of `client`, were it to come now: nothing is taken, and nobody is entered.
+    #[inline]
+    pub fn foresee(
+        &self,
+        tenant: Tenant,
+        limits: Option<ConnectionLimits>,
+        client: Addr,
+        now: Instant,
+    ) -> Option<DropReason> {
+        let limits = limits.unwrap_or(self.defaults);
+        match self.sessions.refusal(tenant) {
+            None if limits != ConnectionLimits::OFF => self.foresee_limits(tenant, limits, client, now),
+            refusal => refusal,
+        }
+    }
+
+    #[cold]
+    fn foresee_limits(
+        &self,
+        tenant: Tenant,
+        limits: ConnectionLimits,
+        client: Addr,
+        now: Instant,
+    ) -> Option<DropReason> {
+        if over(self.sessions.held_by(tenant.app), limits.connections) {
+            return Some(DropReason::AppConnections);
+        }
+        if let Some(entry) = self.known(tenant, client, now).map(|at| self.clients[at]) {
+            if over(entry.sessions, limits.client_connections) {
+                return Some(DropReason::ClientConnections);
+            }
+            if after_one(entry.paid, limits.client_new_per_s, now).is_none() {
+                return Some(DropReason::ClientRateLimited);
+            }
+        }
+        let paid = self.paid.get(tenant.app.index()).copied().unwrap_or_default();
+        after_one(paid, limits.new_per_s, now).is_none().then_some(DropReason::AppRateLimited)
     }
 
     #[cold]
@@ -104,7 +149,6 @@ impl Gate {
         client: Addr,
         now: Instant,
     ) -> Result<Entry, DropReason> {
-        let over = |held: u32, max: u32| max != 0 && held >= max;
         if over(self.sessions.held_by(tenant.app), limits.connections) {
             return Err(DropReason::AppConnections);
         }
@@ -154,19 +198,29 @@ impl Gate {
 
     /// Where the client is counted, made where it was not: near its own place, never far.
     fn place(&mut self, tenant: Tenant, client: Addr, now: Instant) -> Option<usize> {
-        let (net, app) = (net_of(client), tenant.app.0);
-        let marker = Addr::v6(u128::from(app).to_be_bytes());
-        let key = FlowKey { src: net, dst: marker, src_port: 0, dst_port: 0, protocol: Protocol::Tcp };
-        let first = self.hasher.hash(&key) as usize % self.clients.len();
-        let near = (0..PROBES).map(|step| (first + step) % self.clients.len());
-        let at = |at: usize| &self.clients[at];
-        let holds = |place: &usize| at(*place).net == net && at(*place).app == app;
-        if let Some(known) = near.clone().find(|place| holds(place) && at(*place).is_held(now)) {
+        if let Some(known) = self.known(tenant, client, now) {
             return Some(known);
         }
-        let free = near.clone().find(|place| !at(*place).is_held(now))?;
-        self.clients[free] = Client { net, app, sessions: 0, paid: 0 };
+        let free = self.near(tenant, client).find(|place| !self.clients[*place].is_held(now))?;
+        self.clients[free] = Client { net: net_of(client), app: tenant.app.0, sessions: 0, paid: 0 };
         Some(free)
+    }
+
+    /// Where the client is counted, if it is.
+    fn known(&self, tenant: Tenant, client: Addr, now: Instant) -> Option<usize> {
+        let (net, app) = (net_of(client), tenant.app.0);
+        let holds = |client: &Client| client.net == net && client.app == app && client.is_held(now);
+        self.near(tenant, client).find(|place| holds(&self.clients[*place]))
+    }
+
+    /// The places at which it may be counted.
+    fn near(&self, tenant: Tenant, client: Addr) -> impl Iterator<Item = usize> + use<> {
+        let marker = Addr::v6(u128::from(tenant.app.0).to_be_bytes());
+        let (src, dst) = (net_of(client), marker);
+        let key = FlowKey { src, dst, src_port: 0, dst_port: 0, protocol: Protocol::Tcp };
+        let count = self.clients.len();
+        let first = self.hasher.hash(&key) as usize % count;
+        (0..PROBES).map(move |step| (first + step) % count)
     }
 }
 
@@ -181,17 +235,28 @@ fn net_of(client: Addr) -> Addr {
     if client.is_v4() { client } else { Addr::v6((client.bits() >> 64 << 64).to_be_bytes()) }
 }
 
+const fn over(held: u32, max: u32) -> bool {
+    max != 0 && held >= max
+}
+
 /// The generic cell rate algorithm (ITU-T I.371): whether one more may pass, `per_s` a second; 0 is no limit.
 fn pay(paid: &mut u64, per_s: u32, now: Instant) -> bool {
+    match after_one(*paid, per_s, now) {
+        Some(after) => {
+            *paid = after;
+            true
+        }
+        None => false,
+    }
+}
+
+/// Until when it is paid for after one more; `None` when none may pass.
+fn after_one(paid: u64, per_s: u32, now: Instant) -> Option<u64> {
     if per_s == 0 {
-        return true;
+        return Some(paid);
     }
     let (cost, now) = (BURST.nanos() / u64::from(per_s), now.nanos());
-    if paid.saturating_sub(now) + cost > BURST.nanos() {
-        return false;
-    }
-    *paid = now.max(*paid) + cost;
-    true
+    (paid.saturating_sub(now) + cost <= BURST.nanos()).then(|| now.max(paid) + cost)
 }
 
 #[cfg(test)]
@@ -259,6 +324,24 @@ mod tests {
             gate.ask(tenant(1), Some(OFF), client("192.0.2.1"), at(5_200)).is_ok(),
             "its own limits hold"
         );
+    }
+
+    #[test]
+    fn what_would_be_in_the_way_is_what_then_is_and_asking_for_it_takes_nothing() {
+        let mut gate = gate(ConnectionLimits {
+            connections: 10,
+            new_per_s: 9,
+            client_connections: 4,
+            client_new_per_s: 5,
+        });
+        for (number, from) in (0..40).map(|number| (number, client(&format!("192.0.2.{}", number / 5)))) {
+            let now = at(5_000 + number * 20);
+            let foreseen = gate.foresee(tenant(1), None, from, now);
+            (0..50).for_each(|_| assert_eq!(gate.foresee(tenant(1), None, from, now), foreseen));
+            let asked = gate.ask(tenant(1), None, from, now);
+            assert_eq!(asked.err(), foreseen, "{from} is number {number}");
+            asked.into_iter().for_each(|entry| gate.enter(tenant(1), entry.client));
+        }
     }
 
     #[test]

@@ -43,15 +43,17 @@ impl Sessions {
             return Some(Fate::Absorbed);
         }
         let plain = flags.0 & (TcpFlags::SYN | TcpFlags::RST) == 0;
-        if plain && flags.has(TcpFlags::ACK) && segment.ack != leg.iss.wrapping_add(1) {
+        let is_other = plain && flags.has(TcpFlags::ACK) && segment.ack != leg.iss.wrapping_add(1);
+        if is_other && !self.take_cookie(at, segment, options, now) {
             // RFC 9293 3.10.7.4, SYN-RECEIVED: an unacceptable ACK earns a reset of that number, and no more.
+            let leg = self.leg(at);
             let (key, hop) = (leg.key, leg.hop);
             if self.allowance.take(now) {
                 packet::send_reset(&key, segment.ack, hop, net);
             }
             return Some(Fate::Dropped(DropReason::SequenceUnacceptable));
         }
-        match guard::judge(leg, segment, options, now) {
+        match guard::judge(self.leg(at), segment, options, now) {
             Verdict::Pass | Verdict::Rewrite(_) => self.client_proved(at, segment, options, now, net),
             Verdict::Reset | Verdict::Absorb(_) | Verdict::Refuse(..) => None,
         }
@@ -82,7 +84,7 @@ impl Sessions {
     /// Sends the SYN or SYN-ACK of a leg, again where it was sent before; `false` when no frame was to be had.
     pub(super) fn send_syn<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
         let mtu = self.stack.mtu(self.leg(at).class);
-        let window = self.settings.rx_buffer_bytes.min(65_535) as u16;
+        let window = self.settings.syn_window();
         let leg = self.leg_mut(at);
         let syn = leg.syn(mtu, window, now);
         if !packet::send(&syn, leg.hop, net) {
@@ -167,7 +169,7 @@ impl Sessions {
         let mut leg = self.leg(at).clone();
         leg.start_receiving_at(segment.seq);
         // What our SYN announced, unscaled.
-        leg.rcv_right = leg.rcv_nxt.wrapping_add(self.settings.rx_buffer_bytes.min(65_535) as u32);
+        leg.rcv_right = leg.rcv_nxt.wrapping_add(self.settings.syn_window().into());
         let offered = leg.clone();
         self.agree(&mut leg, segment, options);
         self.origin_options.learn(&offered, options, leg.peer_mss, now);
@@ -200,7 +202,7 @@ impl Leg {
     }
 
     /// Notes that it went out.
-    fn sent_syn(&mut self, window: u16, now: Instant) {
+    pub fn sent_syn(&mut self, window: u16, now: Instant) {
         if self.snd_max == self.iss {
             (self.snd_max, self.recover) = (self.write_seq, self.write_seq);
             self.flight_since = now;

@@ -8,7 +8,6 @@
 
 use super::stack;
 use crate::base::Instant;
-use crate::wire::FlowKey;
 use siphasher::sip::SipHasher24;
 use smoltcp::iface::Interface;
 use smoltcp::socket::tcp;
@@ -32,19 +31,28 @@ impl IsnSource {
         Self { secret: own }
     }
 
-    /// The initial sequence number and the timestamp offset of a tuple.
+    /// The initial sequence number and the timestamp offset of a tuple, given by its hash.
     ///
     /// RFC 6528 3: ISN = M + F(tuple, secret), M ticking every 4 microseconds. The offset (RFC 7323 5.4) is the same for
     /// every incarnation of the tuple, so that its timestamps never go back.
-    pub fn numbers(&self, key: &FlowKey, now: Instant) -> (u32, u32) {
-        let mut bytes = [0; 40];
-        bytes[..16].copy_from_slice(&key.src.bits().to_ne_bytes());
-        bytes[16..32].copy_from_slice(&key.dst.bits().to_ne_bytes());
-        bytes[32..34].copy_from_slice(&key.src_port.to_ne_bytes());
-        bytes[34..36].copy_from_slice(&key.dst_port.to_ne_bytes());
-        let keyed = SipHasher24::new_with_key(&self.secret).hash(&bytes);
-        ((keyed as u32).wrapping_add((now.nanos() / 4_000) as u32), (keyed >> 32) as u32)
+    pub fn numbers(&self, hash: u64, now: Instant) -> (u32, u32) {
+        let (start, ts_offset) = self.line(hash);
+        (start.wrapping_add(clock(now) as u32), ts_offset)
     }
+
+    /// Where a tuple's line of sequence numbers starts, F, and its timestamp offset. Its hash is a keyed universal one
+    /// (`FlowHasher`), so that a PRF of it is one of the tuple.
+    #[inline]
+    pub fn line(&self, hash: u64) -> (u32, u32) {
+        let keyed = SipHasher24::new_with_key(&self.secret).hash(&hash.to_ne_bytes());
+        (keyed as u32, (keyed >> 32) as u32)
+    }
+}
+
+/// M of RFC 6528: one every 4 microseconds. Its lower 32 bits count.
+#[inline]
+pub const fn clock(now: Instant) -> u64 {
+    now.nanos() / 4_000
 }
 
 /// The seed that makes an `Interface` give `isn` to the first socket that asks it.
@@ -102,8 +110,7 @@ const fn inverse(odd: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Addr, Span};
-    use crate::wire::Protocol;
+    use crate::base::Span;
 
     #[test]
     fn smoltcp_takes_the_number_that_we_choose() {
@@ -118,18 +125,10 @@ mod tests {
     #[test]
     fn numbers_of_one_tuple_grow_with_the_clock_and_differ_from_its_neighbours() {
         let source = IsnSource::new(&[5; 32]);
-        let key = |port| FlowKey {
-            src: Addr::v4([192, 0, 2, 1]),
-            dst: Addr::v4([192, 0, 2, 2]),
-            src_port: port,
-            dst_port: 22,
-            protocol: Protocol::Tcp,
-        };
         let later = Instant::ZERO + Span::from_millis(4);
-        let ((isn, offset), (grown, same)) =
-            (source.numbers(&key(1), Instant::ZERO), source.numbers(&key(1), later));
+        let ((isn, offset), (grown, same)) = (source.numbers(1, Instant::ZERO), source.numbers(1, later));
         assert_eq!((grown.wrapping_sub(isn), same), (1_000, offset));
-        let (other_isn, other_offset) = source.numbers(&key(2), later);
+        let (other_isn, other_offset) = source.numbers(2, later);
         assert!(other_isn != grown && other_offset != offset);
     }
 }

@@ -19,6 +19,11 @@ pub const fn before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
 }
 
+/// The largest payload over a path of `mtu` bytes, options not counted (RFC 6691).
+pub const fn path_mss(v4: bool, mtu: u16) -> u16 {
+    mtu - if v4 { 40 } else { 60 }
+}
+
 /// One leg of a session.
 #[derive(Clone, Debug)]
 pub struct Leg {
@@ -203,10 +208,10 @@ impl Leg {
 
     /// The largest payload over a path of `mtu` bytes, options not counted.
     pub const fn path_mss(&self, mtu: u16) -> u16 {
-        mtu - if self.key.src.is_v4() { 40 } else { 60 }
+        path_mss(self.key.src.is_v4(), mtu)
     }
 
-    /// The MSS that our SYN or SYN-ACK announces over a path of `mtu` bytes (RFC 6691).
+    /// The MSS that our SYN or SYN-ACK announces over a path of `mtu` bytes.
     pub fn told_mss(&self, mtu: u16) -> u16 {
         self.path_mss(mtu).min(self.mss_max)
     }

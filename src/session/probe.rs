@@ -78,7 +78,7 @@ impl Sessions {
             dst_port: egress.port,
             protocol: Protocol::Tcp,
         };
-        let (iss, _) = self.isns.numbers(&key, now);
+        let (iss, _) = self.isns.numbers(self.hasher.hash(&key), now);
         let (resend_at, until) = (now + RESEND, now + order.timeout);
         let probe = Probe { order, key, hop, iss, rcv_nxt: None, called_at: now, resend_at, until };
         probe.call(net);

@@ -9,19 +9,20 @@
 //! table, timers, TIME-WAIT and the source ports. Session slot `n` owns the sets `2n` (client) and `2n + 1` (origin).
 
 use super::allowance::Allowance;
+use super::cookie::Cookies;
 use super::gate::{Entry, Gate};
 use super::isn::{self, IsnSource};
 use super::leg::{Leg, before, flag};
 use super::offer::{Offer, OriginOptions};
 use super::pair::Session;
 use super::probe::Probes;
+use super::settings::MSS_MIN;
 use super::splice::Splices;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
 use super::{Admission, CryptoLane, Net, Settings};
 use crate::base::{Addr, DropReason, Endpoint, Epoch, Fate, Instant, Wheel, WorkerId};
-use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts, Tenant};
-use crate::table::ConnectionLimits;
+use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts};
 use crate::telemetry::{AppCounter, Counter};
 use crate::wire::{FlowKey, TcpOptions, TcpSegment};
 use dpdk_sys::cpu;
@@ -30,8 +31,6 @@ use smoltcp::socket::tcp::{Socket, State};
 /// What a SYN without an MSS option means (RFC 9293 3.7.1).
 const MSS_DEFAULT_V4: u16 = 536;
 const MSS_DEFAULT_V6: u16 = 1220;
-/// The smallest MSS worth obeying; smoltcp and Linux have the same floor.
-const MSS_MIN: u16 = 48;
 /// Into how many steps at least our receive buffer is divided by the shift that a peer is told.
 const WINDOW_STEPS: usize = 64;
 
@@ -52,6 +51,7 @@ pub struct Sessions {
     pub(super) splices: Splices,
     pub(super) stack: Stack,
     pub(super) isns: IsnSource,
+    pub(super) cookies: Cookies,
     pub(super) ports: SourcePorts,
     /// What origins were seen to take.
     pub(super) origin_options: OriginOptions,
@@ -95,6 +95,7 @@ impl Sessions {
             tending: Vec::with_capacity(count),
             stack: Stack::new(&settings.port_mtus),
             isns: IsnSource::new(secret),
+            cookies: Cookies::new(secret),
             ports,
             origin_options: OriginOptions::default(),
             probes: Probes::default(),
@@ -229,64 +230,84 @@ impl Sessions {
             return Fate::Dropped(DropReason::TcpHeaderBad);
         };
         let reuse = self.graveyard.take_reuse(&segment.key);
-        if let Some(reason) = self.refusal() {
-            return Fate::Dropped(reason);
-        }
-        let Some(&id) = self.free.last() else {
-            return Fate::Dropped(DropReason::SessionsFull);
-        };
-        let tenant = Tenant { app: admission.app, account: admission.account };
-        let entry = match self.let_in(tenant, admission.limits, segment.key.src, now) {
+        let refusal = self.refusal(admission, net).map_or(Ok(()), Err);
+        let entry = match refusal.and_then(|()| self.let_in(admission, segment.key.src, now, net)) {
             Ok(entry) => entry,
-            Err(reason) => {
-                net.page().add_app(admission.app, AppCounter::Refused, 1);
-                return Fate::Dropped(reason);
-            }
+            Err(reason) => return Fate::Dropped(reason),
         };
-        if entry.uncounted {
-            net.page().count(Counter::UncountedClients);
-        }
         let mut leg = self.client_leg(admission, segment, &options, net.mtu(admission.client_hop), now);
         if let Some(floor) = reuse.filter(|&floor| before(leg.iss, floor.wrapping_add(1))) {
             // RFC 1122 4.2.2.13: above every number of the old incarnation.
             leg.start_sending_at(floor.wrapping_add(65_537));
         }
         leg.state = State::SynReceived;
-        if !self.flows.insert(self.hasher.hash(&segment.key), LegRef::new(id, Side::Client)) {
-            return Fate::Dropped(DropReason::FlowsFull);
-        }
-        self.free.pop();
-        self.half_open += 1;
-        self.gate.enter(tenant, entry.client);
-        let session = &mut self.sessions[id as usize];
-        session.begin(admission, now);
-        session.client = entry.client;
-        session.legs[Side::Client.index()] = leg;
+        let id = match self.seat(admission, entry, leg, now) {
+            Ok(id) => id,
+            Err(reason) => return Fate::Dropped(reason),
+        };
         self.arm_by(id, now + self.settings.half_open_timeout);
         self.mark(id);
         net.page().count(Counter::OpenedSessions);
         Fate::Absorbed
     }
 
-    /// Whether shares and limits let a client in.
-    fn let_in(
+    /// Whether there is room for a client, by shares and limits.
+    pub(super) fn let_in<N: Net>(
         &mut self,
-        tenant: Tenant,
-        limits: Option<ConnectionLimits>,
+        admission: &Admission,
         client: Addr,
         now: Instant,
+        net: &mut N,
     ) -> Result<Entry, DropReason> {
-        match self.ports.refusal(tenant) {
-            Some(reason) => Err(reason),
-            None => self.gate.ask(tenant, limits, client, now),
+        if self.free.is_empty() {
+            return Err(DropReason::SessionsFull);
         }
+        let tenant = admission.tenant();
+        let asked = match self.ports.refusal(tenant) {
+            Some(reason) => Err(reason),
+            None => self.gate.ask(tenant, admission.limits, client, now),
+        };
+        match asked {
+            Ok(entry) if entry.uncounted => net.page().count(Counter::UncountedClients),
+            Ok(_) => {}
+            Err(_) => net.page().add_app(admission.app, AppCounter::Refused, 1),
+        }
+        asked
     }
 
-    fn refusal(&self) -> Option<DropReason> {
+    /// Gives a client's leg, which is half-open, a slot and its place in the flow table.
+    pub(super) fn seat(
+        &mut self,
+        admission: &Admission,
+        entry: Entry,
+        leg: Leg,
+        now: Instant,
+    ) -> Result<u32, DropReason> {
+        let Some(&id) = self.free.last() else { return Err(DropReason::SessionsFull) };
+        if !self.flows.insert(self.hasher.hash(&leg.key), LegRef::new(id, Side::Client)) {
+            return Err(DropReason::FlowsFull);
+        }
+        self.free.pop();
+        self.half_open += 1;
+        self.gate.enter(admission.tenant(), entry.client);
+        let session = &mut self.sessions[id as usize];
+        session.begin(admission, now);
+        session.client = entry.client;
+        session.legs[Side::Client.index()] = leg;
+        Ok(id)
+    }
+
+    /// What is in the way of one more half-open session.
+    fn refusal<N: Net>(&self, admission: &Admission, net: &mut N) -> Option<DropReason> {
         if self.draining {
             return Some(DropReason::Draining);
         }
-        (self.half_open >= self.settings.half_open_max).then_some(DropReason::HalfOpenFull)
+        if self.half_open >= self.settings.half_open_max {
+            return Some(DropReason::HalfOpenFull);
+        }
+        let reason = self.gate.half_open_refusal(admission.tenant())?;
+        net.page().add_app(admission.app, AppCounter::Refused, 1);
+        Some(reason)
     }
 
     /// The numbers of a client leg as its SYN gives them.
@@ -315,7 +336,7 @@ impl Sessions {
         (leg.heard, leg.flight_since) = (now, now);
         leg.class = self.stack.class_for(mtu);
         leg.inner_shift = inner_shift(self.settings.rx_buffer_bytes);
-        let (isn, ts_offset) = self.isns.numbers(&key, now);
+        let (isn, ts_offset) = self.isns.numbers(self.hasher.hash(&key), now);
         leg.ts_offset = ts_offset;
         leg.start_sending_at(isn);
         leg.offer(self.full_offer());
@@ -324,9 +345,9 @@ impl Sessions {
     }
 
     /// What a peer is offered of whom nothing is known, or whose session is never spliced.
-    pub(super) fn full_offer(&self) -> Offer {
-        let Settings { timestamps, window_shift, mss_max, .. } = self.settings;
-        let mss_max = mss_max.unwrap_or(u16::MAX).max(MSS_MIN);
+    pub fn full_offer(&self) -> Offer {
+        let Settings { timestamps, window_shift, .. } = self.settings;
+        let mss_max = self.settings.mss_limit();
         Offer { timestamps, sack: true, shift: Some(window_shift.min(14)), mss_max }
     }
 
@@ -356,9 +377,7 @@ impl Sessions {
 
     /// Settles what both ends can do, from the peer's SYN or SYN-ACK.
     pub(super) fn agree(&self, leg: &mut Leg, segment: &TcpSegment, options: &TcpOptions) {
-        let default = if leg.key.src.is_v4() { MSS_DEFAULT_V4 } else { MSS_DEFAULT_V6 };
-        let told = options.mss.filter(|&mss| mss != 0).unwrap_or(default);
-        leg.peer_mss = told.clamp(MSS_MIN, self.full_offer().mss_max);
+        leg.peer_mss = mss_told(options, leg.key.src.is_v4()).clamp(MSS_MIN, self.full_offer().mss_max);
         match options.window_shift.filter(|_| leg.is(flag::SCALES)) {
             Some(shift) => leg.peer_shift = shift,
             None => {
@@ -409,6 +428,12 @@ pub(super) fn holds(sessions: &[Session], splices: &Splices, leg: LegRef, key: &
         }
         None => splices.hold(LegRef::new(leg.session() - sessions.len() as u32, leg.side()), key),
     }
+}
+
+/// The MSS that a SYN or SYN-ACK with these options tells.
+pub(super) fn mss_told(options: &TcpOptions, v4: bool) -> u16 {
+    let default = if v4 { MSS_DEFAULT_V4 } else { MSS_DEFAULT_V6 };
+    options.mss.filter(|&mss| mss != 0).unwrap_or(default)
 }
 
 /// smoltcp's own window shift for a receive buffer: the bits above 16.

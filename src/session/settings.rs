@@ -6,6 +6,9 @@ use crate::table::ConnectionLimits;
 use crate::wire::FlowKey;
 use std::sync::Arc;
 
+/// The smallest MSS worth obeying; smoltcp and Linux have the same floor.
+pub const MSS_MIN: u16 = 48;
+
 /// How a leg's sender reacts to loss.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Congestion {
@@ -14,6 +17,21 @@ pub enum Congestion {
     Cubic,
     /// None but the peer's window and our transmit buffer: fastest on a clean path of our own, harmful on a shared one.
     Off,
+}
+
+/// When a first SYN is answered by a cookie, without memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SynCookies {
+    /// Never.
+    #[default]
+    Off,
+    /// While there are so many half-open sessions or more.
+    Auto {
+        /// Half-open sessions.
+        half_open: u32,
+    },
+    /// Always.
+    Always,
 }
 
 /// Whether a reply of this flow arrives on this worker's own queue.
@@ -26,6 +44,8 @@ pub struct Settings {
     pub sessions_max: u32,
     /// Sessions whose client has not finished its handshake.
     pub half_open_max: u32,
+    /// When SYNs are answered by cookies.
+    pub syn_cookies: SynCookies,
     /// Spliced sessions beside those; zero: none is spliced.
     pub spliced_max: u32,
     /// Flows remembered in TIME-WAIT.
@@ -70,4 +90,16 @@ pub struct Settings {
     pub egress: EgressPool,
     /// Set where the device spreads flows by a hash of ours; `None` where every port is as good.
     pub comes_home: Option<ComesHome>,
+}
+
+impl Settings {
+    /// The window of a SYN or SYN-ACK, which is never scaled.
+    pub fn syn_window(&self) -> u16 {
+        self.rx_buffer_bytes.min(65_535) as u16
+    }
+
+    /// The largest MSS announced and used, as far as `mss_max` goes.
+    pub fn mss_limit(&self) -> u16 {
+        self.mss_max.unwrap_or(u16::MAX).max(MSS_MIN)
+    }
 }

@@ -64,6 +64,12 @@ impl Graveyard {
         self.insert(leg.key, Remains::Reset { hop: leg.hop }, now);
     }
 
+    /// Whether `meet` has just let a SYN through that opens `key` anew out of TIME-WAIT.
+    #[inline]
+    pub fn reuses(&self, key: &FlowKey) -> bool {
+        self.reuse.as_ref().is_some_and(|(reused, _)| reused == key)
+    }
+
     /// The number above which a new incarnation of `key` must start, once, right after `meet` let its SYN through.
     pub fn take_reuse(&mut self, key: &FlowKey) -> Option<u32> {
         self.reuse.take().filter(|(reused, _)| reused == key).map(|(_, number)| number)

@@ -2,6 +2,7 @@
 
 use super::Offer;
 use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, Epoch, Hop, Instant, Whence};
+use crate::flow::Tenant;
 use crate::table::{ConnectionLimits, ProxyProtocol};
 use crate::telemetry::{FirewallMatch, Status};
 use crate::tls::AppTls;
@@ -35,6 +36,14 @@ pub struct Admission {
     pub offer: Option<Offer>,
     /// Whether the session may become a mere translation of headers.
     pub splice: bool,
+}
+
+impl Admission {
+    /// On whose account the session runs.
+    #[inline]
+    pub const fn tenant(&self) -> Tenant {
+        Tenant { app: self.app, account: self.account }
+    }
 }
 
 /// How far a session is.

@@ -99,7 +99,14 @@ catalog! {
         "byway_keepalives_sent_total" "Keep-alive probes sent." { KeepalivesSent }
         "byway_time_wait_acks_total" "Late segments answered out of TIME-WAIT." { TimeWaitAcks }
         "byway_time_wait_reuses_total" "Tuples opened anew out of TIME-WAIT." { TimeWaitReuses }
-        "byway_opened_sessions_total" "First SYNs that got a session." { OpenedSessions }
+        "byway_opened_sessions_total" "Clients that got a session." { OpenedSessions }
+        "byway_syn_cookies_sent_total" "First SYNs answered by a cookie, without memory." { CookiesSent }
+        "byway_syn_cookies_received_total" "Cookies that came back and opened a session." { CookiesReceived }
+        "byway_syn_cookies_failed_total" "ACKs without a session that bear no cookie in force, by what is wrong." {
+            CookiesForged("reason" = "forged"),
+            CookiesExpired("reason" = "expired"),
+            CookiesReplayed("reason" = "replayed"),
+        }
         "byway_spliced_sessions_total" "Sessions that became mere translations of headers." { SessionsSpliced }
         "byway_spliced_frames_total" "Frames of spliced sessions that went on." { SplicedFrames }
         "byway_spliced_resets_total" "Resets that ended spliced sessions, passed to the other side." { ResetsPassed }

@@ -11,6 +11,7 @@ pub(super) struct Limits {
     pub icmp_in: RateLimit,
     pub syn: RateLimit,
     pub handshake: RateLimit,
+    pub cookie: RateLimit,
     pub rst: RateLimit,
     pub neighbor: RateLimit,
     /// Defences of an address that another host uses, all together (RFC 5227 1.1: DEFEND_INTERVAL 10 s).
@@ -25,6 +26,7 @@ impl Limits {
             icmp_in: limit(rates.icmp_in_per_s),
             syn: limit(rates.syn_per_s),
             handshake: limit(rates.handshake_per_s),
+            cookie: limit(rates.cookie_check_per_s),
             rst: limit(rates.rst_per_s),
             neighbor: limit(rates.neighbor_per_s),
             defence: RateLimit::new(1, 1),

@@ -3,6 +3,7 @@
 mod admit;
 mod announce;
 mod commands;
+mod cookie;
 mod core;
 mod crypto_thread;
 mod datagram;

@@ -6,6 +6,7 @@
 //! | an access rule                          | by `blocked_tcp`: nothing, or RST                               |
 //! | out of state, to a live app or egress   | RST: a peer that outlived our restart learns it at once instead |
 //! |                                         | of hanging until its own timers end (RFC 9293 3.5.2)            |
+//! | drain, the ACK of a SYN cookie         | RST: the client takes itself for connected                      |
 //! | UDP too long for the path               | ICMP too big, where the sender has proven itself (`datagram`)   |
 //! | anything else                           | nothing                                                         |
 //!
@@ -24,12 +25,13 @@ use crate::wire::{FlowKey, IcmpErrorEmit, IcmpErrorKind, TcpFlags, TcpSegment};
 impl<P: Port> Worker<P> {
     /// Answers a TCP segment that was refused for `reason`, where that is due.
     pub(super) fn answer_refusal(&mut self, reason: DropReason, segment: &TcpSegment) {
+        let is_connected = segment.flags.has(TcpFlags::ACK);
         let unused = [DropReason::NoApp, DropReason::NoAppPort, DropReason::WrongProtocol].contains(&reason);
         let policy = if unused {
             self.unused_tcp
         } else if reason == DropReason::FirewallBlocked {
             self.blocked_tcp
-        } else if reason == DropReason::OutOfState {
+        } else if reason == DropReason::OutOfState || is_connected && reason == DropReason::Draining {
             Refusal::Rst
         } else {
             Refusal::Drop

@@ -1,12 +1,13 @@
 //! One frame to its fate: by what it carries, then flow, table, firewall, session.
 
 use super::admit::{pass_firewall, tls_of};
+use super::cookie::{Admitted, found_cookie, wants_cookie};
 use super::core::Worker;
 use super::icmp::IcmpPlace;
 use super::intake::Found;
 use super::locals::Local;
 use crate::base::{Addr, DropReason, Endpoint, Fate};
-use crate::flow::LegRef;
+use crate::flow::{LegRef, Tenant};
 use crate::port::{Frame, Port};
 use crate::session::udp::Datagram;
 use crate::session::{Admission, Net};
@@ -44,7 +45,7 @@ impl<P: Port> Worker<P> {
                 Some(leg) => return self.serve_splice(leg, segment, frame),
                 None => self.serve_session(leg, segment, frame.bytes_mut()),
             },
-            None => self.serve_unknown(segment, frame.bytes()),
+            None => return self.serve_unknown((segment, found.hash), frame),
         };
         self.exit.outbox.recycle(frame);
         fate
@@ -66,57 +67,81 @@ impl<P: Port> Worker<P> {
         self.sessions.segment(leg, segment, frame, self.exit.now, &mut self.exit)
     }
 
-    /// A segment without a session: TIME-WAIT, a first SYN, or something that is refused by name.
+    /// A segment without a session: TIME-WAIT, a first SYN, the ACK of a cookie, or something that is refused by name.
     #[inline(never)]
-    fn serve_unknown(&mut self, segment: &TcpSegment, frame: &[u8]) -> Fate {
-        if let Some(fate) = self.sessions.unmatched(segment, frame, self.exit.now, &mut self.exit) {
-            return fate;
-        }
-        match self.admit(segment) {
-            Ok(admission) => self.sessions.open(&admission, segment, frame, self.exit.now, &mut self.exit),
-            Err(reason) => {
-                self.answer_refusal(reason, segment);
-                Fate::Dropped(reason)
-            }
-        }
+    fn serve_unknown(&mut self, (segment, hash): (&TcpSegment, u64), mut frame: P::Frame) -> Fate {
+        let now = self.exit.now;
+        let fate = match self.sessions.unmatched(segment, frame.bytes(), now, &mut self.exit) {
+            Some(fate) => fate,
+            None => match self.admit((segment, hash), frame.bytes()) {
+                Ok(Admitted::Session(admission)) => {
+                    self.sessions.open(&admission, segment, frame.bytes(), now, &mut self.exit)
+                }
+                Ok(Admitted::Cookie(hop, offer)) => {
+                    return self.answer_by_cookie((segment, hash), (hop, offer), frame);
+                }
+                Ok(Admitted::Revival(admission, found)) => {
+                    self.revive(&admission, &found, (segment, frame.bytes_mut()))
+                }
+                Err(reason) => {
+                    self.answer_refusal(reason, segment);
+                    Fate::Dropped(reason)
+                }
+            },
+        };
+        self.exit.outbox.recycle(frame);
+        fate
     }
 
     /// What table, firewall and routes say of a segment without a session.
-    fn admit(&mut self, segment: &TcpSegment) -> Result<Admission, DropReason> {
+    fn admit(&mut self, (segment, hash): (&TcpSegment, u64), frame: &[u8]) -> Result<Admitted, DropReason> {
         let key = &segment.key;
         self.check_source(key.src)?;
         self.check_local(segment)?;
-        let (snapshot, exit) = (&**self.reader.current(), &mut self.exit);
+        let Self { reader, exit, sessions, limits, .. } = self;
+        let snapshot = &**reader.current();
         let slot = snapshot.table.find(key.dst, Protocol::Tcp, key.dst_port)?;
         let app = snapshot.table.app(slot).ok_or(DropReason::NoApp)?;
         let firewall = pass_firewall(snapshot, exit, app, key)?;
-        if !segment.flags.is_first_syn() {
-            return Err(DropReason::OutOfState);
-        }
-        let opens = match snapshot.draining {
-            true => Err(DropReason::Draining),
-            false if !self.limits.syn.allow(exit.now) => Err(DropReason::SynRateLimited),
-            false => Ok(()),
+        let found = match segment.flags.is_first_syn() {
+            true => None,
+            false => Some(found_cookie(sessions, limits, exit, (segment, frame, hash))?),
         };
-        let admitted = opens.and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute));
-        let admitted = admitted.and_then(|hop| Ok((hop, tls_of(snapshot, app)?)));
+        let by_cookie = match snapshot.draining {
+            true => Err(DropReason::Draining),
+            false if found.is_some() => Ok(false),
+            false => wants_cookie(sessions, limits, segment, exit.now),
+        };
+        let admitted = by_cookie.and_then(|by_cookie| {
+            let tenant = Tenant { app: slot, account: app.account };
+            let foreseen = by_cookie.then(|| sessions.foresee(tenant, app.limits, key.src, exit.now));
+            foreseen.flatten().map_or(Ok(()), Err)?;
+            let hop = exit.route(key.src).ok_or(DropReason::NoRoute)?;
+            Ok((hop, tls_of(snapshot, app)?, by_cookie))
+        });
         // So that those who ask for signatures leave a worker's time to the flows that it carries.
-        let admitted =
-            admitted.and_then(|(hop, tls)| match tls.is_none() || self.limits.handshake.allow(exit.now) {
-                true => Ok((hop, tls)),
+        let admitted = admitted.and_then(|(hop, tls, by_cookie)| {
+            let is_free = tls.is_none() || by_cookie;
+            match is_free || limits.handshake.allow(exit.now) {
+                true => Ok((hop, tls, by_cookie)),
                 false => Err(DropReason::HandshakeRateLimited),
-            });
-        let (client_hop, tls) = admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
-        let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
+            }
+        });
+        let (client_hop, tls, by_cookie) =
+            admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
         let offset = key.dst_port.wrapping_sub(app.ports.first());
         let origins =
             app.origins.iter().map(|origin| Endpoint { port: origin.port.wrapping_add(offset), ..*origin });
         let offer = match tls {
             Some(_) => None,
-            None => self.sessions.offer(origins, key.src, exit.now),
+            None => sessions.offer(origins, key.src, exit.now),
         };
+        if by_cookie {
+            return Ok(Admitted::Cookie(client_hop, offer));
+        }
+        let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
         let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
-        Ok(Admission {
+        let admission = Admission {
             app: slot,
             account,
             limits,
@@ -128,7 +153,11 @@ impl<P: Port> Worker<P> {
             client_hop,
             tls,
             offer,
-            splice: self.sessions.splices_some(),
+            splice: sessions.splices_some(),
+        };
+        Ok(match found {
+            Some(found) => Admitted::Revival(admission, found),
+            None => Admitted::Session(admission),
         })
     }
 

@@ -75,6 +75,8 @@ pub struct Rates {
     pub syn_per_s: u32,
     /// First SYNs to apps with TLS among them: each costs a handshake.
     pub handshake_per_s: u32,
+    /// ACKs without a session whose number is held against SYN cookies.
+    pub cookie_check_per_s: u32,
     /// RSTs sent without a session.
     pub rst_per_s: u32,
     /// ARP requests and neighbour solicitations answered.
@@ -89,6 +91,7 @@ impl Default for Rates {
             icmp_in_per_s: 10_000,
             syn_per_s: 50_000,
             handshake_per_s: 1_500,
+            cookie_check_per_s: 200_000,
             rst_per_s: 1_000,
             neighbor_per_s: 10_000,
         }

@@ -125,6 +125,7 @@ fn every_refusal_by_a_limit_has_spectrums_class_of_its_kind() {
         AppRateLimited,
         ClientRateLimited,
         SynRateLimited,
+        SynCookieRateLimited,
         HandshakeRateLimited,
         IcmpRateLimited,
         NeighborRateLimited,

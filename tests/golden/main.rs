@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod cookies;
 mod drops;
 mod firewall;
 mod headers;
@@ -61,6 +62,8 @@ fn every_reason_of_the_worker_has_a_row() {
         DatagramTooLong,
         TtlExpired,
         SegmentTooLong,
+        SynCookieBad,
+        SynCookieRateLimited,
         // `tests/tls` has the crypto threads that these want.
         CryptoFull,
         HandshakeRateLimited,

@@ -19,6 +19,7 @@
 //! the script, in its side's order. Each script runs over IPv4 and IPv6 (unless it says `only ipv4`), on fresh sockets
 //! and on sockets that a wild connection has used before: both must send the same. Payload is a pattern of its position, and checked wherever it comes out.
 
+mod admit;
 mod parse;
 mod strangers;
 mod wire;

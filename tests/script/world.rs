@@ -6,7 +6,7 @@ use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant
 use byway::flow::{EgressPool, SharePercents};
 use byway::session::{
     Admission, Choice, Congestion, Net, NoChoice, OriginNews, OriginPlace, Passed, PathError, Sessions,
-    Settings,
+    Settings, SynCookies,
 };
 use byway::table::{ConnectionLimits, ProxyProtocol};
 use byway::telemetry::{Counter, Event, FirewallMatch, PageReader, PageSize, PageWriter, page};
@@ -19,37 +19,37 @@ const SLACK_MS: u64 = 3;
 /// What a used socket has seen.
 const WILD: &str = "
 +0 c> S seq=0 win=65535 <mss=1460,sackok,ws=14,ts=7:0>
-+1 c> . seq=1 ack=1 win=3 <ts=8:0>
++1 c> . seq=1 ack=1 win=3 <ts=8:*>
 +1 o> S. seq=0 ack=1 win=65535 <mss=1000,sackok,ws=3,ts=9:0>
-+1 c> P. seq=101 ack=1 len=10 win=3 <ts=9:0>
++1 c> P. seq=101 ack=1 len=10 win=3 <ts=9:*>
 +1 o> . seq=1 ack=1 len=1000 win=500 <ts=9:0>
 +1 o> . seq=1001 ack=1 len=1000 win=500 <ts=9:0>
 +1 o> . seq=2001 ack=1 len=1000 win=500 <ts=9:0>
-+1 c> . seq=1 ack=1 win=3 <ts=10:0,sack=1001:2001>
-+1 c> . seq=1 ack=1 win=3 <ts=10:0,sack=1001:2001>
-+1 c> . seq=1 ack=1 win=3 <ts=10:0,sack=1001:2001>
-+1 c> P. seq=1 ack=1 len=5 win=0 <ts=11:0>
++1 c> . seq=1 ack=1 win=3 <ts=10:*,sack=1001:2001>
++1 c> . seq=1 ack=1 win=3 <ts=10:*,sack=1001:2001>
++1 c> . seq=1 ack=1 win=3 <ts=10:*,sack=1001:2001>
++1 c> P. seq=1 ack=1 len=5 win=0 <ts=11:*>
 +1 o> F. seq=3001 ack=1 len=3 win=0 <ts=11:0>
-+2000 c> . seq=6 ack=1 win=0 <ts=12:0>
++2000 c> . seq=6 ack=1 win=0 <ts=12:*>
 +1 c> R seq=6
 ";
 
 /// A frame that byway sent.
-struct Sent {
-    at: Instant,
-    packet: Vec<u8>,
+pub(super) struct Sent {
+    pub(super) at: Instant,
+    pub(super) packet: Vec<u8>,
 }
 
-struct FakeNet {
+pub(super) struct FakeNet {
     now: Instant,
     room: usize,
-    mtu: usize,
+    pub(super) mtu: usize,
     client: Addr,
-    to_client: VecDeque<Sent>,
+    pub(super) to_client: VecDeque<Sent>,
     to_origin: VecDeque<Sent>,
     events: VecDeque<Event>,
     /// Origins to choose from, and whether none of them may be one.
-    origins: Vec<Endpoint>,
+    pub(super) origins: Vec<Endpoint>,
     forbidden: bool,
     no_route: bool,
     page: PageWriter,
@@ -125,11 +125,11 @@ pub struct Talk {
 }
 
 pub struct World {
-    sessions: Sessions,
-    net: FakeNet,
-    now: Instant,
+    pub(super) sessions: Sessions,
+    pub(super) net: FakeNet,
+    pub(super) now: Instant,
     talks: [Talk; 2],
-    admission: Admission,
+    pub(super) admission: Admission,
     /// What its counters say.
     told: PageReader,
     v6: bool,
@@ -150,6 +150,7 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
     Settings {
         sessions_max: number("sessions_max", 4) as u32,
         half_open_max: number("half_open_max", 4) as u32,
+        syn_cookies: if number("cookies", 0) == 1 { SynCookies::Always } else { SynCookies::Off },
         spliced_max: number("spliced", 0) as u32,
         time_wait_max: 16,
         rx_buffer_bytes: number("rx_buffer", 65_536) as usize,
@@ -517,14 +518,10 @@ impl World {
             Some(leg) => sessions.segment(leg, &segment, &mut frame, now, net),
             None => match sessions.unmatched(&segment, &frame, now, net) {
                 Some(fate) => fate,
-                None if segment.flags.is_first_syn() => {
-                    let origins = net.origins.iter().copied();
-                    self.admission.offer = sessions.offer(origins, segment.key.src, now);
-                    sessions.open(&self.admission, &segment, &frame, now, net)
-                }
-                None => Fate::Dropped(DropReason::OutOfState),
+                None => self.admit(&segment, &mut frame),
             },
         };
+        let (sessions, net) = (&mut self.sessions, &mut self.net);
         sessions.service(now, net);
         Ok(fate)
     }

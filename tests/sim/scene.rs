@@ -4,6 +4,7 @@ use byway::base::{Rng, Span};
 use byway::flow::SharePercents;
 use byway::port::fault::{FaultRates, Ppm};
 use byway::port::mem::Spread;
+use byway::session::SynCookies;
 use byway::table::ConnectionLimits;
 use byway::testkit::edge::settings;
 use byway::testkit::net::Watch;
@@ -21,12 +22,26 @@ pub const fn is_limited(seed: u64) -> bool {
     seed % 4 == 2
 }
 
+/// Half-open sessions of a worker from which on some runs answer by cookies.
+const HALF_OPEN: u32 = 2;
+
 /// Spliced sessions of a worker, in runs that have some.
 pub const SPLICED: u32 = 12;
 
 /// One run in three splices what it can.
 pub const fn is_spliced(seed: u64) -> bool {
     seed % 3 == 1
+}
+
+/// One run in five answers every SYN by a cookie, one those that come while a few sessions are half-open. Not where
+/// connections are limited: who is kept out there knocks longer than a cookie lives.
+pub const fn syn_cookies(seed: u64) -> SynCookies {
+    match seed % 5 {
+        _ if is_limited(seed) => SynCookies::Off,
+        1 => SynCookies::Always,
+        3 => SynCookies::Auto { half_open: HALF_OPEN },
+        _ => SynCookies::Off,
+    }
 }
 
 /// Blocked connections are refused in so many words, so that their clients come to an end.
@@ -39,6 +54,7 @@ pub fn edge_settings(workers: u8, seed: u64) -> Settings {
     if is_spliced(seed) {
         settings.session.spliced_max = SPLICED;
     }
+    settings.session.syn_cookies = syn_cookies(seed);
     settings.blocked_tcp = Refusal::Rst;
     settings.udp.sessions_max = UDP_SESSIONS;
     settings.udp.shares = SharePercents { app: 25, account: 50 };

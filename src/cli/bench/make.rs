@@ -179,6 +179,7 @@ fn session_settings(sessions: usize) -> session::Settings {
     session::Settings {
         sessions_max: sessions as u32 + 64,
         half_open_max: 4_096,
+        syn_cookies: session::SynCookies::Off,
         spliced_max: 0,
         time_wait_max: 4_096,
         rx_buffer_bytes: BUFFER_BYTES,

@@ -6,7 +6,7 @@ use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text
 use super::spec::{
     BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec, Idle,
     LimitsSpec, MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec,
-    StaticNeighbor, TcpSpec, TlsSpec, UdpSpec, Unanswered, WorkersSpec,
+    StaticNeighbor, SynCookiesSpec, TcpSpec, TlsSpec, UdpSpec, Unanswered, WorkersSpec,
 };
 use super::values::{
     canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, push_url,
@@ -123,6 +123,8 @@ const HUGEPAGES: &[(&str, Hugepages)] =
 const IDLE: &[(&str, Idle)] = &[("poll", Idle::Poll), ("interrupt", Idle::Interrupt), ("nap", Idle::Nap)];
 const PROBING: &[(&str, Probing)] =
     &[("off", Probing::Off), ("several", Probing::Several), ("all", Probing::All)];
+const SYN_COOKIES: &[(&str, SynCookiesSpec)] =
+    &[("auto", SynCookiesSpec::Auto), ("always", SynCookiesSpec::Always), ("off", SynCookiesSpec::Off)];
 const SPLICE: &[(&str, bool)] = &[("auto", true), ("off", false)];
 const UNANSWERED: &[(&str, Unanswered)] = &[("drop", Unanswered::Drop), ("rst", Unanswered::Rst)];
 const MIN_TLS: &[(&str, MinTls)] = &[("1.2", MinTls::Tls12), ("1.3", MinTls::Tls13)];
@@ -268,6 +270,14 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> (TcpSpec, Given) {
         blocked_tcp: s.value(notes, "blocked_tcp", Unanswered::Drop, choice(UNANSWERED)),
         sessions: s.value(notes, "sessions", 16_384, whole("sessions", SESSIONS_MIN..=SESSIONS_MAX)),
         half_open: s.value(notes, "half_open", 4_096, whole("sessions", 1..=SESSIONS_MAX)),
+        syn_cookies: s.value(notes, "syn_cookies", SynCookiesSpec::Auto, choice(SYN_COOKIES)),
+        syn_cookies_percent: s.value(notes, "syn_cookies_percent", 50, whole("percent", 0..=100)),
+        syn_cookie_checks_per_s: s.value(
+            notes,
+            "syn_cookie_checks_per_s",
+            200_000,
+            whole("ACKs a second", 1..=1 << 30),
+        ),
         splice: s.value(notes, "splice", true, choice(SPLICE)),
         spliced_sessions: s.value(
             notes,

@@ -281,6 +281,17 @@ pub enum Unanswered {
     Rst,
 }
 
+/// When first SYNs are answered by a cookie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SynCookiesSpec {
+    /// Never.
+    Off,
+    /// While half-open sessions are many, or more SYNs come than may open sessions.
+    Auto,
+    /// Always.
+    Always,
+}
+
 /// TCP sessions. Numbers are a worker's, buffers a leg's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TcpSpec {
@@ -292,6 +303,12 @@ pub struct TcpSpec {
     pub sessions: usize,
     /// Those of them whose client has not yet proven its handshake.
     pub half_open: usize,
+    /// When first SYNs are answered by a cookie, without memory.
+    pub syn_cookies: SynCookiesSpec,
+    /// Percent of `half_open` from which `auto` does so.
+    pub syn_cookies_percent: u8,
+    /// ACKs without a session whose number is held against cookies, a second and worker.
+    pub syn_cookie_checks_per_s: u32,
     /// Whether sessions that need no look at their bytes become mere translations of headers.
     pub splice: bool,
     /// Those that one worker holds, beside `sessions`.

@@ -8,6 +8,7 @@
 use byway::base::{Instant, Span};
 use byway::port::mem::{self, MemOptions, MemPort, MemWire};
 use byway::port::{Frame, RxMeta};
+use byway::session::SynCookies;
 use byway::testkit::edge::{EDGE_IPS, EDGE_MAC, GATEWAY_MAC, LAB_APPS, addr, edge, live_spec, settings};
 use byway::testkit::frames::{Tcp, eth};
 use byway::testkit::laws;
@@ -39,7 +40,7 @@ struct World {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut world = world();
+    let mut world = world(bytes.first().copied().unwrap_or(0));
     let mut input = Input(bytes);
     for _ in 0..STEPS_MAX {
         if input.0.is_empty() {
@@ -50,11 +51,17 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-fn world() -> World {
+/// One input in four is met by cookies alone, one by cookies from the second half-open session on.
+fn world(first: u8) -> World {
     let (wire, ports) = mem::link(MemOptions { mac: EDGE_MAC, frames: 512, ..MemOptions::default() });
     let mut settings = settings(1);
     settings.session.sessions_max = SESSIONS;
     settings.session.half_open_max = SESSIONS / 2;
+    settings.session.syn_cookies = match first >> 6 {
+        0 | 1 => SynCookies::Off,
+        2 => SynCookies::Auto { half_open: 1 },
+        _ => SynCookies::Always,
+    };
     settings.session.time_wait_max = SESSIONS;
     settings.session.egress.quarantine_max = 64;
     for (ip, gateway) in [("198.18.0.2", GATEWAY_MAC), ("2001:2:0:1::2", GATEWAY_MAC)] {
