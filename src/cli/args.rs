@@ -1,6 +1,7 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
 use super::bench::{Probe, Telling, TlsProbe, UdpProbe};
+use super::generate::GenCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ pub enum Command {
     Rules(RulesCommand),
     /// Say what a packet would get: prefix, app, rule, origin, worker.
     Where(WhereArgs),
+    /// Generate traffic in a laboratory: floods of SYNs or datagrams, clients and origins.
+    #[command(subcommand)]
+    Gen(GenCommand),
     /// Count instructions and bytes on in-memory ports, under callgrind.
     #[command(subcommand)]
     Bench(BenchCommand),

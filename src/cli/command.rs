@@ -1,7 +1,7 @@
 //! From arguments to a verb, and from its failure to one line and an exit code.
 
 use super::args::{BenchCommand, Cli, Command, ConfigCommand};
-use super::{bench, check, init, inspect, replay, rules, run, show, whereabouts};
+use super::{bench, check, generate, init, inspect, replay, rules, run, show, whereabouts};
 use crate::base::outside::{OneLine, plain_json};
 use clap::Parser;
 use serde_json::Value;
@@ -21,6 +21,7 @@ pub fn main() -> ExitCode {
         Command::Bench(BenchCommand::TlsProbe(probe)) => bench::run_tls_probe(&probe),
         Command::Bench(BenchCommand::UdpProbe(probe)) => bench::run_udp_probe(&probe),
         Command::Bench(BenchCommand::SessionProbe(probe)) => bench::run_probe(&probe),
+        Command::Gen(command) => generate::run(command),
         Command::Check(args) => check::run(&args),
         Command::Config(ConfigCommand::Init { path }) => init::run(path.as_deref()),
         Command::Show(args) => show::run(&args),

@@ -10,6 +10,7 @@ pub mod doctor;
 #[cfg(feature = "dpdk")]
 mod dpdk_run;
 mod folders;
+mod generate;
 mod init;
 mod inspect;
 mod lower;
