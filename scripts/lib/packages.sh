@@ -5,15 +5,17 @@ PACKAGES_BUILD=(build-essential pkg-config libdpdk-dev dpdk libclang-dev clang c
 PACKAGES_LAB=(dpdk-dev iproute2 ethtool nftables procps util-linux kmod jq curl openssl nginx-light openssh-server openssh-client
     iperf3 netcat-openbsd socat tcpdump haproxy unbound bind9-dnsutils vsftpd python3)
 PACKAGES_TEST=(valgrind shellcheck)
+PACKAGES_BENCH=(dpdk-dev haproxy nginx-light iperf3 wrk openssl valgrind ethtool iproute2 jq)
 PACKAGES_REHEARSAL=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
 
-# install_packages build|lab|test|rehearsal ...: installs what of these groups is missing; a no-op where nothing is.
+# install_packages build|lab|test|bench|rehearsal ...: installs what of these groups is missing; a no-op where nothing is.
 install_packages() {
     local group wanted=() missing=() name
     for group in "$@"; do
         case $group in
             build) wanted+=("${PACKAGES_BUILD[@]}") ;;
             lab) wanted+=("${PACKAGES_LAB[@]}") ;;
+            bench) wanted+=("${PACKAGES_BENCH[@]}") ;;
             test) wanted+=("${PACKAGES_TEST[@]}") ;;
             rehearsal) wanted+=("${PACKAGES_REHEARSAL[@]}") ;;
             *) die "install_packages: no group $group" ;;

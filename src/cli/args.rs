@@ -71,6 +71,26 @@ pub enum BenchCommand {
         #[command(flatten)]
         telling: Telling,
     },
+    /// Real clients beside a flood of SYNs, over veth and AF_PACKET, against the same in quiet. Needs root and two CPUs.
+    Flood {
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// The benches that there are, with the arguments that run them.
+    List {
+        /// Answer with a JSON list.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a table and plots beside the results in a folder, and say what became worse.
+    Report {
+        /// A folder of one JSON file a bench, as `scripts/bench.sh` makes it.
+        folder: PathBuf,
+        /// Earlier results to hold them against.
+        #[arg(long, value_name = "FOLDER")]
+        before: Option<PathBuf>,
+    },
     /// One run of the worker, as `bench session` has it made under callgrind.
     #[command(hide = true)]
     SessionProbe(Probe),

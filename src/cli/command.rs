@@ -18,6 +18,11 @@ pub fn main() -> ExitCode {
             (false, false) => bench::bench_session(quick, telling),
         },
         Command::Bench(BenchCommand::Handshakes { telling }) => bench::bench_handshakes(telling),
+        Command::Bench(BenchCommand::Flood { telling }) => bench::bench_flood(telling),
+        Command::Bench(BenchCommand::List { json }) => bench::list(json),
+        Command::Bench(BenchCommand::Report { folder, before }) => {
+            bench::report_results(&folder, before.as_ref())
+        }
         Command::Bench(BenchCommand::TlsProbe(probe)) => bench::run_tls_probe(&probe),
         Command::Bench(BenchCommand::UdpProbe(probe)) => bench::run_udp_probe(&probe),
         Command::Bench(BenchCommand::SessionProbe(probe)) => bench::run_probe(&probe),

@@ -228,3 +228,33 @@ fn replay_answers_a_capture_and_the_same_input_gives_the_same_output() {
         answers.iter().filter(|frame| frame.len() >= 48 && frame[12..14] == [8, 0] && frame[47] == 0x12);
     assert!(syn_acks.count() >= 2, "each SYN has its answer, towards the one who sent it");
 }
+
+#[test]
+fn the_pktgen_config_and_its_table_are_right() {
+    for file in ["edge.toml", "tables.json"] {
+        let said = byway(&["check", &format!("scripts/pktgen/{file}")]);
+        assert!(said.status.success(), "{file}: {}", err(&said));
+    }
+}
+
+#[test]
+fn benches_are_listed_and_results_become_a_table_and_plots() {
+    let list: Value = serde_json::from_str(&out(&byway(&["bench", "list", "--json"]))).expect("JSON");
+    assert!(list.as_array().expect("a list").iter().any(|bench| bench["name"] == "session"));
+    let (now, before) = (Folder::new("results"), Folder::new("before"));
+    let row = |value: u32| {
+        format!(
+            r#"{{"name":"s","rows":[{{"name":"segment","value":{value},"unit":"instructions","ok":true}}]}}"#
+        )
+    };
+    fs::write(now.0.join("session.json"), row(4_500)).expect("written");
+    fs::write(before.0.join("session.json"), row(4_300)).expect("written");
+    let folder = now.0.display().to_string();
+    let said = byway(&["bench", "report", &folder, "--before", &before.0.display().to_string()]);
+    assert!(
+        out(&said).contains("session: segment is more: 4500.000 instructions, 4300.000 before"),
+        "{said:?}"
+    );
+    assert!(fs::read_to_string(now.0.join("table.md")).expect("a table").contains("| segment | 4500 |"));
+    assert!(fs::read_to_string(now.0.join("session.svg")).expect("a plot").starts_with("<svg "));
+}

@@ -68,8 +68,8 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("a readable entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        let skipped =
-            ["target", ".git", "proptest-regressions", "corpus", "artifacts"].contains(&name.as_str());
+        let skipped = name.starts_with("target")
+            || [".git", "proptest-regressions", "corpus", "artifacts"].contains(&name.as_str());
         match path.is_dir() {
             true if !skipped && !path.is_symlink() => collect(&path, paths),
             false if !skipped && !path.is_symlink() => paths.push(path),

@@ -2,14 +2,20 @@
 
 mod callgrind;
 mod datagrams;
+mod list;
 mod make;
 mod peer;
 mod report;
+mod results;
 mod session;
+mod siege;
 mod tls;
 mod world;
 
 pub use datagrams::{UdpProbe, bench_udp, run_udp_probe};
+pub use list::list;
 pub use report::Telling;
+pub use results::report as report_results;
 pub use session::{Probe, bench_session, run_probe};
+pub use siege::bench_flood;
 pub use tls::{TlsProbe, bench_handshakes, bench_tls, run_tls_probe};

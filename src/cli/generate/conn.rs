@@ -247,7 +247,7 @@ impl Conn {
     /// What a SYN says of its sender.
     fn greet(&mut self, syn: &Heard) {
         self.rcv_nxt = syn.seq.wrapping_add(1);
-        self.mss = syn.options.mss.map_or(self.mss, u64::from).max(1).min(1440);
+        self.mss = syn.options.mss.map_or(self.mss, u64::from).clamp(1, 1440);
         self.shift = syn.options.window_shift.unwrap_or(0);
         self.window = syn.window.into();
     }

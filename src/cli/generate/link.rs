@@ -75,7 +75,7 @@ impl<P: Port> Link<P> {
         self.received += batch.len() as u64;
         for frame in &batch {
             let meta = frame.rx_meta();
-            let hints = RxHints { ip: meta.ip_checksum, l4: meta.l4_checksum, ..RxHints::default() };
+            let hints = RxHints { ip: meta.ip_checksum, l4: meta.l4_checksum };
             // What is not sound is nobody's: other traffic of the link.
             let Ok(parsed) = crate::wire::parse(frame.bytes(), &hints) else { continue };
             match parsed {
