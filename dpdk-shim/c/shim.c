@@ -155,6 +155,17 @@ void bw_frame_free(struct rte_mbuf *mbuf)
 	rte_pktmbuf_free(mbuf);
 }
 
+/* At most BW_BURST_MAX frames. */
+void bw_frames_free(struct bw_frame *frames, uint16_t count)
+{
+	struct rte_mbuf *mbufs[BW_BURST_MAX];
+
+	count = RTE_MIN(count, BW_BURST_MAX);
+	for (uint16_t i = 0; i < count; i++)
+		mbufs[i] = frames[i].mbuf;
+	rte_pktmbuf_free_bulk(mbufs, count);
+}
+
 /* ---- ports ---- */
 
 int bw_port_plug(const char *bus, const char *name, const char *args)

@@ -113,6 +113,7 @@ struct rte_mempool *bw_pool_create(const char *name, uint32_t frames, uint32_t c
 uint32_t bw_pool_available(const struct rte_mempool *pool);
 int bw_frames_allocate(struct rte_mempool *pool, struct bw_frame *frames, uint16_t count);
 void bw_frame_free(struct rte_mbuf *mbuf);
+void bw_frames_free(struct bw_frame *frames, uint16_t count);
 
 /* Ports. */
 int bw_port_plug(const char *bus, const char *name, const char *args);

@@ -1,9 +1,11 @@
 //! One frame buffer (an mbuf), owned: given back to its pool on drop, from whichever thread.
 
+use crate::queue::BURST_MAX;
 use crate::sys;
+use arrayvec::ArrayVec;
 use std::ptr;
 
-/// A frame buffer of one segment. After a burst took it (`is_spent`) it is empty and owns nothing.
+/// A frame buffer of one segment.
 #[repr(transparent)]
 #[derive(Debug)]
 pub struct Frame(pub(crate) sys::bw_frame);
@@ -110,12 +112,6 @@ impl Frame {
         self.0.l3_len = work.l3_len;
     }
 
-    /// Whether a transmit burst took the buffer.
-    #[inline]
-    pub fn is_spent(&self) -> bool {
-        self.0.mbuf.is_null()
-    }
-
     /// Forgets the buffer, which somebody else owns now.
     #[inline]
     pub(crate) fn spend(&mut self) {
@@ -140,6 +136,18 @@ impl Frame {
             Verdict::Unknown
         }
     }
+}
+
+/// Gives the buffers of `batch` back to their pools, in one call for each `BURST_MAX`.
+#[inline]
+pub fn free<const N: usize>(batch: &mut ArrayVec<Frame, N>) {
+    for chunk in batch.chunks_mut(BURST_MAX) {
+        let frames = chunk.as_mut_ptr().cast::<sys::bw_frame>();
+        // SAFETY: each of the frames owns its mbuf, and is forgotten below.
+        unsafe { sys::bw_frames_free(frames, chunk.len() as u16) };
+    }
+    // SAFETY: fewer elements than are initialised; those forgotten own nothing any more.
+    unsafe { batch.set_len(0) };
 }
 
 impl Drop for Frame {

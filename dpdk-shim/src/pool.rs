@@ -33,21 +33,32 @@ unsafe impl Send for Pool {}
 unsafe impl Sync for Pool {}
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
+const CALL: &str = "rte_pktmbuf_pool_create";
 
 impl Pool {
     /// Makes a pool of `frames` buffers that each hold a frame of `mtu`, on NUMA `node` (`None`: any).
     ///
     /// # Errors
     /// `rte_pktmbuf_pool_create` failed: too little memory, as a rule.
-    pub fn new(_eal: Eal, frames: u32, mtu: u16, node: Option<u8>) -> Result<Self, Failure> {
-        const CALL: &str = "rte_pktmbuf_pool_create";
-        let room = u16::try_from(buffer_len(mtu)).map_err(|_| Failure::new(CALL, EINVAL))?;
+    pub fn new(eal: Eal, frames: u32, mtu: u16, node: Option<u8>) -> Result<Self, Failure> {
+        let bytes = u16::try_from(buffer_len(mtu)).ok().and_then(|room| room.checked_add(HEADROOM));
+        Self::with_buffers(eal, frames, bytes.ok_or(Failure::new(CALL, EINVAL))?, node)
+    }
+
+    /// The same with buffers of `bytes` each, their headroom of 128 included.
+    ///
+    /// # Errors
+    /// As `new`; `EINVAL` where nothing is left behind the headroom.
+    pub fn with_buffers(_eal: Eal, frames: u32, bytes: u16, node: Option<u8>) -> Result<Self, Failure> {
+        if bytes <= HEADROOM {
+            return Err(Failure::new(CALL, EINVAL));
+        }
         let name = format!("byway_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let name = CString::new(name).map_err(|_| Failure::new(CALL, EINVAL))?;
         let cache = CACHE.min(frames / 4);
         let node = node.map_or(-1, i32::from);
         // SAFETY: EAL is up; the name is a zero-terminated string that DPDK copies.
-        let raw = unsafe { sys::bw_pool_create(name.as_ptr(), frames, cache, room + HEADROOM, node) };
+        let raw = unsafe { sys::bw_pool_create(name.as_ptr(), frames, cache, bytes, node) };
         NonNull::new(raw).map(|raw| Self { raw, frames }).ok_or(Failure::new(CALL, ENOMEM))
     }
 
@@ -93,7 +104,12 @@ pub const fn buffer_len(mtu: u16) -> u32 {
 
 /// Memory that a pool takes, in bytes, a little on the high side.
 pub const fn memory_bytes(frames: u32, mtu: u16) -> u64 {
-    frames as u64 * (buffer_len(mtu) as u64 + HEADROOM as u64 + OBJECT_OVERHEAD)
+    memory_of(frames, buffer_len(mtu) + HEADROOM as u32)
+}
+
+/// The same for buffers of `bytes` each, headroom included.
+pub const fn memory_of(frames: u32, bytes: u32) -> u64 {
+    frames as u64 * (bytes as u64 + OBJECT_OVERHEAD)
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@
 
 use crate::frame::Frame;
 use crate::sys;
+use arrayvec::ArrayVec;
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -60,33 +60,34 @@ pub fn wait_for_interrupt(ms: u16) {
 }
 
 impl QueuePair {
-    /// Receives up to `count` (at most `BURST_MAX`) frames and hands each to `take`; never waits.
+    /// Receives a burst into the room that `batch` has, at most `BURST_MAX` frames; never waits. How many came.
+    ///
+    /// They are written where they stay: a frame that was copied at once would wait for what was just written of it.
     #[inline]
-    pub fn receive(&mut self, count: usize, mut take: impl FnMut(Frame)) -> usize {
+    pub fn receive<const N: usize>(&mut self, batch: &mut ArrayVec<Frame, N>) -> usize {
         if !self.is_open() {
             return 0;
         }
         let Some(queue) = self.rx else { return 0 };
-        let mut room = [const { MaybeUninit::<sys::bw_frame>::uninit() }; BURST_MAX];
-        let count = count.min(BURST_MAX) as u16;
-        // SAFETY: the gate is open, so the port is started and this queue exists; nobody else holds its number; `room`
-        // has space for a whole burst.
-        let count = unsafe { sys::bw_rx_burst(self.port, queue, room.as_mut_ptr().cast(), count) };
-        for slot in &room[..count.into()] {
-            // SAFETY: the call above filled the first `count` slots; each is read once.
-            take(Frame(unsafe { slot.assume_init_read() }));
-        }
+        let (held, room) = (batch.len(), batch.remaining_capacity().min(BURST_MAX));
+        // SAFETY: `held` is at most the capacity, so the address stays within the vector or one past it.
+        let free = unsafe { batch.as_mut_ptr().add(held) }.cast::<sys::bw_frame>();
+        // SAFETY: the gate is open, so the port is started and this queue exists; nobody else holds its number; behind
+        // `free` is space for `room` frames, of which `Frame` is a transparent wrapper.
+        let count = unsafe { sys::bw_rx_burst(self.port, queue, free, room as u16) };
+        // SAFETY: the call above filled `count` places, which is at most `room`.
+        unsafe { batch.set_len(held + usize::from(count)) };
         count.into()
     }
 
-    /// Sends frames from the front and returns how many are gone (they are spent); the others had no room.
+    /// Sends frames from the front of `batch` and takes them out of it; the others had no room. How many are gone.
     #[inline]
-    pub fn send(&mut self, frames: &mut [Frame]) -> usize {
+    pub fn send<const N: usize>(&mut self, batch: &mut ArrayVec<Frame, N>) -> usize {
         if !self.is_open() || !self.take_tx() {
             return 0;
         }
         let mut gone = 0;
-        for chunk in frames.chunks_mut(BURST_MAX) {
+        for chunk in batch.chunks_mut(BURST_MAX) {
             let sent = self.send_chunk(chunk);
             gone += sent;
             if sent < chunk.len() {
@@ -94,6 +95,13 @@ impl QueuePair {
             }
         }
         self.leave_tx();
+        if gone == batch.len() {
+            // SAFETY: fewer elements than are initialised; each of those forgotten is owned by the driver, or freed.
+            unsafe { batch.set_len(0) };
+        } else {
+            batch[..gone].iter_mut().for_each(Frame::spend);
+            batch.drain(..gone);
+        }
         gone
     }
 
@@ -148,24 +156,12 @@ impl QueuePair {
     }
 
     fn send_chunk(&mut self, chunk: &mut [Frame]) -> usize {
-        // A spent frame has no mbuf; it counts as sent.
-        if let Some(spent) = chunk.iter().position(Frame::is_spent) {
-            return if spent == 0 {
-                1 + self.send_chunk(&mut chunk[1..])
-            } else {
-                self.send_chunk(&mut chunk[..spent])
-            };
-        }
-        if chunk.is_empty() {
-            return 0;
-        }
         let mut refused = 0;
         let frames = chunk.as_mut_ptr().cast::<sys::bw_frame>();
-        // SAFETY: the gate is open and this worker holds the queue; `Frame` is a transparent `bw_frame`, and none of
-        // the chunk is spent.
+        // SAFETY: the gate is open and this worker holds the queue; `Frame` is a transparent `bw_frame`, and each owns its
+        // mbuf. Those that are gone are forgotten by the caller.
         let gone =
             unsafe { sys::bw_tx_burst(self.port, self.tx, frames, chunk.len() as u16, &raw mut refused) };
-        chunk[..gone.into()].iter_mut().for_each(Frame::spend);
         if refused > 0 {
             self.gate.refused.fetch_add(refused.into(), Ordering::Relaxed);
         }

@@ -46,6 +46,7 @@ fn open(prepared: &Prepared) -> Result<(Dpdk, Opened), PortError> {
         ports: &ports,
         workers: spec.workers.count() as u16,
         frames: spec.memory.frames as u32,
+        buffer_bytes: None,
         hugepages: hugepages(spec.memory.hugepages),
         memory_mib: spec.memory.dpdk_mib.map(|mib| mib as u32),
         control_cpus: &layout.control,

@@ -141,6 +141,11 @@ pub trait Port: Send {
     /// Sends frames from the front of `batch`; those that the device had no room for stay in it. Never waits.
     fn transmit(&mut self, batch: &mut TxBatch<Self::Frame>);
 
+    /// Gives the buffers of all frames in `batch` back to their pools, and leaves it empty.
+    fn free(&mut self, batch: &mut FrameBatch<Self::Frame>) {
+        batch.clear();
+    }
+
     /// A fresh buffer of length 0; `None` when the pool is empty (`mbuf` supply), which the caller counts.
     fn allocate(&mut self) -> Option<Self::Frame>;
 

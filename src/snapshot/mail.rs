@@ -157,7 +157,8 @@ impl WorkerMail {
     /// The next command.
     #[inline]
     pub fn command(&self) -> Option<Command> {
-        self.0.commands.pop()
+        // To take from an empty queue costs a fence.
+        if self.0.commands.is_empty() { None } else { self.0.commands.pop() }
     }
 
     /// Sends an answer; `false` when control's queue is full (`room` tells before).

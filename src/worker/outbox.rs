@@ -14,6 +14,8 @@ pub struct Outbox<P: Port> {
     ports: Vec<P>,
     batches: Vec<TxBatch<P::Frame>>,
     spares: ArrayVec<P::Frame, SPARE_FRAMES_MAX>,
+    /// Frames that are done with, on their way back to their pools.
+    done: FrameBatch<P::Frame>,
     /// What a spare buffer holds at least: the longest frame of any port.
     spare_bytes_min: usize,
 }
@@ -33,7 +35,7 @@ impl<P: Port> Outbox<P> {
         let batches = ports.iter().map(|_| TxBatch::new()).collect();
         let longest = ports.iter().map(|port| usize::from(port.info().mtu)).max().unwrap_or(0);
         let spare_bytes_min = longest + ethernet::HEADER_LEN;
-        Self { ports, batches, spares: ArrayVec::new(), spare_bytes_min }
+        Self { ports, batches, spares: ArrayVec::new(), done: FrameBatch::new(), spare_bytes_min }
     }
 
     /// The ports, to be changed between turns.
@@ -90,7 +92,7 @@ impl<P: Port> Outbox<P> {
     #[inline]
     pub fn recycle(&mut self, mut frame: P::Frame) {
         if self.spares.is_full() || frame.capacity() < self.spare_bytes_min {
-            return;
+            return self.give_back(frame);
         }
         frame.set_tx_meta(TxMeta::default());
         if frame.set_len(0) {
@@ -98,8 +100,27 @@ impl<P: Port> Outbox<P> {
         }
     }
 
+    /// Buffers go back many at a time, the last ones with the turn's end.
+    #[inline]
+    fn give_back(&mut self, frame: P::Frame) {
+        if self.done.is_full() {
+            self.free_done();
+        }
+        self.done.push(frame);
+    }
+
+    fn free_done(&mut self) {
+        // A buffer knows its pool, so that any port may give it back.
+        if let Some(port) = self.ports.first_mut() {
+            port.free(&mut self.done);
+        }
+    }
+
     /// Sends everything that the ports take.
     pub fn flush(&mut self) -> Flushed {
+        if !self.done.is_empty() {
+            self.free_done();
+        }
         let mut flushed = Flushed::default();
         for port in 0..self.ports.len() {
             self.flush_port(port, &mut flushed);

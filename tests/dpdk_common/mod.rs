@@ -62,6 +62,7 @@ pub fn plan(ports: &[PortSpec], workers: u16) -> Plan<'_> {
         ports,
         workers,
         frames: FRAMES,
+        buffer_bytes: None,
         hugepages: Hugepages::Off,
         memory_mib: None,
         control_cpus: &[0],

@@ -30,6 +30,7 @@ pub(super) fn on_port(
         ports: &ports,
         workers: 1,
         frames: FRAMES,
+        buffer_bytes: None,
         hugepages: Hugepages::Auto,
         memory_mib: None,
         control_cpus: &layout.control,

@@ -1,5 +1,5 @@
 //! `Port` and `Frame` over DPDK: a worker's end. Cost: one C call a burst each way, one more for 32 fresh frames, and
-//! one for each frame that is dropped instead of sent.
+//! one for 32 that are dropped instead of sent.
 
 use crate::base::Span;
 use crate::port::{Frame, FrameBatch, Port, PortInfo, RxMeta, TxBatch, TxMeta};
@@ -43,13 +43,17 @@ impl Port for DpdkPort {
 
     #[inline]
     fn receive(&mut self, batch: &mut FrameBatch<DpdkFrame>) {
-        self.queues.receive(batch.remaining_capacity(), |frame| batch.push(frame));
+        self.queues.receive(batch);
     }
 
     #[inline]
     fn transmit(&mut self, batch: &mut TxBatch<DpdkFrame>) {
-        let gone = self.queues.send(batch);
-        batch.drain(..gone);
+        self.queues.send(batch);
+    }
+
+    #[inline]
+    fn free(&mut self, batch: &mut FrameBatch<DpdkFrame>) {
+        dpdk_sys::frame::free(batch);
     }
 
     #[inline]

@@ -39,6 +39,8 @@ pub struct Plan<'a> {
     pub workers: u16,
     /// Frame buffers a port and worker.
     pub frames: u32,
+    /// Bytes of a frame buffer, DPDK's headroom of 128 included; `None`: what the largest MTU asks for.
+    pub buffer_bytes: Option<u16>,
     /// Where memory shall come from.
     pub hugepages: Hugepages,
     /// Memory to take, in MiB; `None`: what the frames need.
@@ -51,6 +53,16 @@ pub struct Plan<'a> {
     pub rss_table: &'a [u16],
     /// Whether receive queues shall be able to interrupt their workers.
     pub rx_interrupts: bool,
+}
+
+impl Plan<'_> {
+    /// Memory that a pool takes.
+    fn pool_bytes(&self, frames: u32, mtu: u16) -> u64 {
+        match self.buffer_bytes {
+            Some(bytes) => pool::memory_of(frames, bytes.into()),
+            None => pool::memory_bytes(frames, mtu),
+        }
+    }
 }
 
 /// DPDK, running; at most one a process.
@@ -82,7 +94,7 @@ impl Dpdk {
     /// The first thing that the operator has to mend.
     pub fn start(plan: &Plan<'_>) -> Result<Self, PortError> {
         plan.ports.iter().try_for_each(check)?;
-        let per_port = |port: &PortSpec| pool::memory_bytes(plan.frames * u32::from(plan.workers), port.mtu);
+        let per_port = |port: &PortSpec| plan.pool_bytes(plan.frames * u32::from(plan.workers), port.mtu);
         let frames = plan.ports.iter().map(per_port).sum();
         let bytes = plan.memory_mib.map_or(frames, |mib| u64::from(mib) << 20);
         let (memory, warning) = memory::choose(bytes, plan.hugepages)?;
@@ -161,9 +173,12 @@ impl Dpdk {
             *counts.entry(share).or_insert(0) += plan.frames * u32::from(plan.workers);
         }
         let pool = |(share, frames): (Share, u32)| {
-            let made = Pool::new(self.eal, frames, mtu, share.node);
+            let made = match plan.buffer_bytes {
+                Some(bytes) => Pool::with_buffers(self.eal, frames, bytes, share.node),
+                None => Pool::new(self.eal, frames, mtu, share.node),
+            };
             made.map(|pool| (share, pool)).map_err(|_| PortError::MemoryShort {
-                wanted_mib: pool::memory_bytes(frames, mtu) >> 20,
+                wanted_mib: plan.pool_bytes(frames, mtu) >> 20,
                 free_mib: 0,
                 hugepages: self.has_hugepages(),
             })
