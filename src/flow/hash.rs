@@ -1,6 +1,6 @@
 //! The keyed hash of a five-tuple: NH (the universal hash inside UMAC, RFC 4418 5.2) and a finisher.
 //!
-//! Cost: about 35 instructions. For two different tuples the chance to collide in NH is 2^-64 over the choice of the
+//! Cost: about 20 instructions for IPv4, whose tuple is two words, and 35 for IPv6. For two different tuples the chance to collide in NH is 2^-64 over the choice of the
 //! secret, whatever the tuples: a stranger who does not know the secret cannot aim at a bucket.
 
 use crate::wire::FlowKey;
@@ -10,13 +10,13 @@ use std::hash::Hasher;
 /// Hashes five-tuples under a secret drawn at boot.
 #[derive(Clone, Debug)]
 pub struct FlowHasher {
-    keys: [u64; 6],
+    keys: [u64; 8],
 }
 
 impl FlowHasher {
     /// A hasher under `secret`; two hashers with one secret agree.
     pub fn new(secret: &[u8; 32]) -> Self {
-        let mut keys = [0; 6];
+        let mut keys = [0; 8];
         for (index, key) in keys.iter_mut().enumerate() {
             *key = expand(secret, index as u64);
         }
@@ -24,11 +24,15 @@ impl FlowHasher {
     }
 
     /// The hash of a flow as its frames arrive.
-    #[inline]
+    #[inline(always)]
     pub fn hash(&self, key: &FlowKey) -> u64 {
         let ports = u64::from(key.src_port) << 32 | u64::from(key.dst_port) << 8 | key.protocol as u64;
+        let [k0, k1, k2, k3, k4, k5, k6, k7] = self.keys;
+        if let (Some(src), Some(dst)) = (key.src.to_v4_bits(), key.dst.to_v4_bits()) {
+            let sum = product(u64::from(src) << 32 | u64::from(dst), k6, ports, k7);
+            return finish((sum >> 64) as u64 ^ sum as u64);
+        }
         let (src, dst) = (key.src.bits(), key.dst.bits());
-        let [k0, k1, k2, k3, k4, k5] = self.keys;
         let sum = product((src >> 64) as u64, k0, src as u64, k1)
             .wrapping_add(product((dst >> 64) as u64, k2, dst as u64, k3))
             .wrapping_add(product(ports, k4, 0, k5));

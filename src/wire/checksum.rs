@@ -43,15 +43,21 @@ impl Sum {
     }
 
     /// With a 16-bit number added, given in host order.
-    #[inline]
+    #[inline(always)]
     pub const fn word(self, word: u16) -> Self {
         Self(add(self.0, word.to_be() as u64))
     }
 
     /// With a 32-bit number added, given in host order.
-    #[inline]
+    #[inline(always)]
     pub const fn word32(self, word: u32) -> Self {
         Self(add(self.0, word.to_be() as u64))
+    }
+
+    /// With a 64-bit number added, given in host order.
+    #[inline(always)]
+    pub const fn word64(self, word: u64) -> Self {
+        Self(add(self.0, word.to_be()))
     }
 
     /// With an address as it stands in its family's header.
@@ -72,7 +78,7 @@ impl Sum {
     }
 
     /// Folded to 16 bits, in host order, not complemented.
-    #[inline]
+    #[inline(always)]
     pub const fn fold(self) -> u16 {
         let (sum, carry) = (self.0 as u32).overflowing_add((self.0 >> 32) as u32);
         let sum = sum + carry as u32;
@@ -81,13 +87,13 @@ impl Sum {
     }
 
     /// The checksum to write into a header, in host order.
-    #[inline]
+    #[inline(always)]
     pub const fn checksum(self) -> u16 {
         !self.fold()
     }
 
     /// Whether a sum that took in a checksum field is right (RFC 1071 1(3)).
-    #[inline]
+    #[inline(always)]
     pub const fn is_valid(self) -> bool {
         self.fold() == 0xffff
     }
@@ -156,13 +162,13 @@ impl Change {
     pub const NONE: Self = Self(Sum::ZERO);
 
     /// With a 16-bit field replaced.
-    #[inline]
+    #[inline(always)]
     pub const fn word(self, old: u16, new: u16) -> Self {
         Self(self.0.word(!old).word(new))
     }
 
     /// With a 32-bit field replaced.
-    #[inline]
+    #[inline(always)]
     pub const fn word32(self, old: u32, new: u32) -> Self {
         Self(self.0.word32(!old).word32(new))
     }
@@ -201,7 +207,7 @@ impl Change {
     }
 
     /// With a change that `fold` made small.
-    #[inline]
+    #[inline(always)]
     pub const fn folded(self, change: u16) -> Self {
         Self(self.0.word(change))
     }
@@ -213,7 +219,7 @@ impl Change {
     }
 
     /// The checksum after the change.
-    #[inline]
+    #[inline(always)]
     pub const fn apply(self, checksum: u16) -> u16 {
         self.0.word(!checksum).checksum()
     }

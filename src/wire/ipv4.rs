@@ -25,7 +25,7 @@ pub const VERSION_IHL: u8 = 0x45;
 /// Time to live of what we send (RFC 1700's default).
 pub const TTL: u8 = 64;
 /// Do not fragment (RFC 791 3.1, flags).
-const DONT_FRAGMENT: u16 = 0x4000;
+pub(super) const DONT_FRAGMENT: u16 = 0x4000;
 /// The bits that make a packet a fragment: more fragments, or an offset.
 const FRAGMENT_BITS: u16 = 0x3fff;
 
@@ -80,6 +80,37 @@ impl Header {
         header[9] = self.protocol;
         put(header, 12, (self.src.bits() as u32).to_be_bytes());
         put(header, 16, (self.dst.bits() as u32).to_be_bytes());
+    }
+}
+
+/// The fields of a header that a forwarded packet leaves with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields {
+    /// The traffic class.
+    pub class: u8,
+    /// Identification, and the flags and offset behind it.
+    pub fragment: (u16, u16),
+    /// Hops that it may yet go.
+    pub ttl: u8,
+    /// The rest.
+    pub header: Header,
+}
+
+impl Fields {
+    /// Writes the header with its checksum. It is put together in words and summed before it is written: to read back
+    /// what was just written in bytes takes longer than all the rest.
+    #[inline(always)]
+    pub fn write(&self, header: &mut [u8; HEADER_LEN]) {
+        let Self { class, fragment: (id, flags), ttl, header: Header { src, dst, protocol, total_len } } =
+            *self;
+        let head = u64::from(VERSION_IHL) << 56 | u64::from(class) << 48 | u64::from(total_len) << 32;
+        let head = head | u64::from(id) << 16 | u64::from(flags);
+        let (src, dst) = (src.bits() as u32, dst.bits() as u32);
+        let middle = u64::from(ttl) << 56 | u64::from(protocol) << 48 | u64::from(src);
+        let sum = Sum::ZERO.word64(head).word64(middle).word32(dst).checksum();
+        put(header, 0, head.to_be_bytes());
+        put(header, 8, (middle | u64::from(sum) << 32).to_be_bytes());
+        put(header, 16, dst.to_be_bytes());
     }
 }
 

@@ -16,7 +16,7 @@
 use super::checksum::Sum;
 use super::ethernet::{self, EtherType};
 use super::headers::{ChecksumState, Parsed, RxHints, TcpSegment};
-use super::{ArpPacket, FlowKey, NdpMessage, Protocol, icmp, ipv4, ipv6, ndp, tcp, udp};
+use super::{ArpPacket, Fixed4, FlowKey, NdpMessage, Protocol, icmp, ipv4, ipv6, ndp, tcp, udp};
 use crate::base::{Addr, DropReason};
 
 const IP_OFFSET: usize = ethernet::HEADER_LEN;
@@ -52,6 +52,28 @@ pub fn parse_into(frame: &[u8], rx: &RxHints, found: &mut Parsed) -> Result<(), 
     match parse_flow(frame, rx, found) {
         Some(()) => Ok(()),
         None => parse_any(frame, rx, found),
+    }
+}
+
+/// A sound TCP segment or UDP datagram over IPv4, nothing of which is read but what the checks ask for; `None` for all else.
+/// The same checks as `parse_into` makes.
+#[inline(always)]
+pub fn sift(frame: &[u8], rx: &RxHints) -> Option<Fixed4> {
+    let (ether_type, bytes) = parse_ethernet(frame).ok()?;
+    if ether_type != EtherType::Ipv4 {
+        return None;
+    }
+    let packet = parse_v4(bytes, rx.ip).ok()?;
+    match packet.protocol {
+        tcp::PROTOCOL => {
+            check_tcp(&packet, rx.l4).ok()?;
+            Some(Fixed4 { protocol: Protocol::Tcp, end: packet.end() })
+        }
+        udp::PROTOCOL => {
+            let header = check_udp(&packet, rx.l4).ok()?;
+            Some(Fixed4 { protocol: Protocol::Udp, end: packet.l4_offset + header.len })
+        }
+        _ => None,
     }
 }
 
@@ -155,16 +177,19 @@ fn check_destination(src: Addr, dst: Addr, no_host: bool) -> Result<(), DropReas
 }
 
 #[inline(always)]
-fn parse_tcp(packet: &Packet<'_>, checksum: ChecksumState, found: &mut Parsed) -> Result<(), DropReason> {
+fn check_tcp(packet: &Packet<'_>, checksum: ChecksumState) -> Result<tcp::Header, DropReason> {
     let header = tcp::Header::parse(packet.l4())?;
     match checksum {
         ChecksumState::Good => {}
         ChecksumState::Unknown if packet.sum_is_valid() => {}
         ChecksumState::Unknown | ChecksumState::Bad => return Err(DropReason::TcpChecksumBad),
     }
-    if !tcp::flags_allowed(header.flags) {
-        return Err(DropReason::TcpFlagsBad);
-    }
+    if tcp::flags_allowed(header.flags) { Ok(header) } else { Err(DropReason::TcpFlagsBad) }
+}
+
+#[inline(always)]
+fn parse_tcp(packet: &Packet<'_>, checksum: ChecksumState, found: &mut Parsed) -> Result<(), DropReason> {
+    let header = check_tcp(packet, checksum)?;
     *found = Parsed::Tcp(TcpSegment {
         key: flow_key(packet, (header.src_port, header.dst_port), Protocol::Tcp),
         ip_offset: IP_OFFSET as u16,
@@ -199,7 +224,7 @@ impl<'a> Packet<'a> {
     }
 
     /// Whether the checksum over the pseudo-header and layer 4 is right.
-    #[inline(never)]
+    #[inline(always)]
     fn sum_is_valid(&self) -> bool {
         let len = self.l4().len() as u16;
         Sum::ZERO.bytes(self.covered).word(u16::from(self.protocol)).word(len).is_valid()
@@ -207,10 +232,16 @@ impl<'a> Packet<'a> {
 }
 
 #[inline(always)]
-fn parse_udp(packet: &Packet<'_>, checksum: ChecksumState, found: &mut Parsed) -> Result<(), DropReason> {
+fn check_udp(packet: &Packet<'_>, checksum: ChecksumState) -> Result<udp::Header, DropReason> {
     let l4 = packet.l4();
     let header = udp::Header::parse(l4)?;
     header.verify(l4, (packet.src, packet.dst), checksum)?;
+    Ok(header)
+}
+
+#[inline(always)]
+fn parse_udp(packet: &Packet<'_>, checksum: ChecksumState, found: &mut Parsed) -> Result<(), DropReason> {
+    let header = check_udp(packet, checksum)?;
     *found = Parsed::Udp {
         key: flow_key(packet, (header.src_port, header.dst_port), Protocol::Udp),
         payload_offset: packet.l4_offset + udp::HEADER_LEN as u16,

@@ -29,47 +29,49 @@ impl Readdress<'_> {
     pub fn write(&self, packet: &mut [u8]) -> Result<(), DropReason> {
         match self.to.src.is_v4() {
             true => self.write_v4(packet.first_chunk_mut().ok_or(DropReason::FrameTruncated)?),
-            false => self.write_v6(packet.first_chunk_mut().ok_or(DropReason::FrameTruncated)?),
+            // By value: were the tuple's address taken here, it would have to lie in memory for IPv4, too.
+            false => write_v6(*self.to, packet.first_chunk_mut().ok_or(DropReason::FrameTruncated)?),
         }
     }
 
     #[inline(always)]
     fn write_v4(&self, head: &mut [u8; ipv4::HEADER_LEN + PORTS_LEN]) -> Result<(), DropReason> {
-        let (src, dst, protocol) = (self.to.dst, self.to.src, number(self.to.protocol));
-        let (class, lives) = (head[1], one_hop_fewer(head[8])?);
+        let (class, ttl) = (head[1], one_hop_fewer(head[8])?);
         let Some((header, ports)) = head.split_first_chunk_mut() else { return Ok(()) };
-        ipv4::Header { src, dst, protocol, total_len: self.len }.emit(header);
-        (header[1], header[8]) = (class, lives);
-        if let Some(id) = self.fragment_id {
-            put16(header, 4, id);
-            header[6] = 0;
-        }
-        ipv4::fill_checksum(header);
+        let (src, dst, protocol) = (self.to.dst, self.to.src, number(self.to.protocol));
+        let fragment = self.fragment_id.map_or((0, ipv4::DONT_FRAGMENT), |id| (id, 0));
+        let fields = ipv4::Fields {
+            class,
+            fragment,
+            ttl,
+            header: ipv4::Header { src, dst, protocol, total_len: self.len },
+        };
+        fields.write(header);
         if let Some(ports) = ports.first_chunk_mut() {
-            self.write_ports(ports);
+            write_ports(self.to, ports);
         }
         Ok(())
     }
+}
 
-    /// The flow label is the client's own and stays behind (RFC 6437 3).
-    #[inline]
-    fn write_v6(&self, head: &mut [u8; ipv6::HEADER_LEN + PORTS_LEN]) -> Result<(), DropReason> {
-        head[7] = one_hop_fewer(head[7])?;
-        let class = [head[0], head[1] & 0xf0, 0, 0];
-        put(head, 0, class);
-        put(head, 8, self.to.dst.bits().to_be_bytes());
-        put(head, 24, self.to.src.bits().to_be_bytes());
-        if let Some(ports) = head.last_chunk_mut() {
-            self.write_ports(ports);
-        }
-        Ok(())
+/// The flow label is the client's own and stays behind (RFC 6437 3).
+#[inline(never)]
+fn write_v6(to: FlowKey, head: &mut [u8; ipv6::HEADER_LEN + PORTS_LEN]) -> Result<(), DropReason> {
+    head[7] = one_hop_fewer(head[7])?;
+    let class = [head[0], head[1] & 0xf0, 0, 0];
+    put(head, 0, class);
+    put(head, 8, to.dst.bits().to_be_bytes());
+    put(head, 24, to.src.bits().to_be_bytes());
+    if let Some(ports) = head.last_chunk_mut() {
+        write_ports(&to, ports);
     }
+    Ok(())
+}
 
-    #[inline]
-    fn write_ports(&self, ports: &mut [u8; PORTS_LEN]) {
-        put16(ports, 0, self.to.dst_port);
-        put16(ports, 2, self.to.src_port);
-    }
+#[inline(always)]
+fn write_ports(to: &FlowKey, ports: &mut [u8; PORTS_LEN]) {
+    put16(ports, 0, to.dst_port);
+    put16(ports, 2, to.src_port);
 }
 
 /// Bytes of both ports, in front of TCP and of UDP.

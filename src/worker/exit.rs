@@ -125,7 +125,7 @@ impl<P: Port> Exit<P> {
     }
 
     /// Sends a received frame on whose packet, to `to`, is written anew, its checksums complete and its EtherType right.
-    #[inline]
+    #[inline(always)]
     pub fn forward(&mut self, hop: Hop, to: Addr, mut frame: P::Frame) -> Fate {
         if let Some((port, mac)) = self.neighbors.ready(hop, to, self.now) {
             let own = self.faces[port.index()].mac;

@@ -1,27 +1,29 @@
-//! Frames in: four passes over each burst, so that the memory of one frame is fetched while another is worked on.
+//! Frames in: three passes over each burst, so that the memory of one frame is fetched while another is worked on.
 //!
 //! ```text
-//!  parse  all headers prefetched first; what is wrong ends here, what another worker owns is handed over
-//!  hash   the flow table's buckets prefetched
+//!  look   all headers prefetched first; what is wrong with a frame, or what it carries; its flow hashed, the flow table's
+//!         buckets prefetched
 //!  find   the leg that the table names prefetched
 //!  serve  is it the one? judge, session; every frame ends in one Fate
 //! ```
+//! Of a sound IPv4 segment or datagram nothing is kept but its hash: the quick road of `worker::quick` reads its fields where
+//! they stand. What another worker owns is handed over between the first pass and the second.
 
 use super::core::Worker;
 use super::{Arrival, Handover};
 use crate::base::limits::BURST_FRAMES_MAX;
 use crate::base::{DropReason, Fate, PortId, WorkerId};
 use crate::flow::{LegRef, owner_of_port};
-use crate::port::{Frame, FrameBatch, Port};
+use crate::port::{Frame, FrameBatch, Port, RxMeta};
 use crate::telemetry::Counter;
 use crate::wire::ethernet::{self, Mac};
-use crate::wire::{self, Family, FlowKey, IcmpMessage, Parsed, RxHints, TcpSegment};
+use crate::wire::{self, Family, Fixed4, FlowKey, IcmpMessage, Parsed, Protocol, RxHints, TcpSegment};
 use dpdk_sys::cpu::prefetch;
 
 /// The burst at hand: frames, and what was found of each.
 pub(super) struct Intake<F> {
-    batch: FrameBatch<F>,
-    frames: FrameBatch<F>,
+    /// Put aside while it is worked on; in a box, so that this moves a word.
+    batch: Option<Box<FrameBatch<F>>>,
     /// A place for each frame of the largest burst; those behind the frames at hand are written over.
     found: Vec<Found>,
 }
@@ -31,109 +33,171 @@ pub(super) struct Intake<F> {
 pub(super) struct Found {
     /// Where it came in.
     pub port: PortId,
-    /// What it carries.
-    pub parsed: Parsed,
+    /// What was seen in it.
+    pub seen: Seen,
     /// The hash of its flow; zero where it has none.
     pub hash: u64,
     /// The leg that the flow table names first; whether it is the one, and still is, the leg's key tells.
     pub leg: Option<LegRef>,
 }
 
+/// What a first look at a frame gives.
+#[derive(Clone, Copy)]
+pub(super) enum Seen {
+    /// A sound segment or datagram whose headers stand at fixed places.
+    Fixed(Fixed4),
+    /// Something else that is sound.
+    Parsed(Parsed),
+    /// Something to be dropped.
+    Refused(DropReason),
+}
+
 impl Found {
-    const NOTHING: Self = Self { port: PortId(0), parsed: Parsed::Arp { offset: 0 }, hash: 0, leg: None };
+    const NOTHING: Self =
+        Self { port: PortId(0), seen: Seen::Refused(DropReason::FrameTruncated), hash: 0, leg: None };
 }
 
 impl<F: Frame> Intake<F> {
     pub fn new() -> Self {
-        Self {
-            batch: FrameBatch::new(),
-            frames: FrameBatch::new(),
-            found: vec![Found::NOTHING; BURST_FRAMES_MAX],
-        }
-    }
-
-    /// Keeps a frame of which everything was found already.
-    fn push(&mut self, frame: F, port: PortId, parsed: Parsed) {
-        if let Some(found) = self.found.get_mut(self.frames.len()) {
-            *found = Found { port, parsed, hash: 0, leg: None };
-            self.frames.push(frame);
-        }
+        Self { batch: Some(Box::default()), found: vec![Found::NOTHING; BURST_FRAMES_MAX] }
     }
 }
 
 impl<P: Port> Worker<P> {
     /// One burst from a port.
     pub(super) fn take_burst(&mut self, port: PortId) {
-        let mut batch = std::mem::take(&mut self.intake.batch);
+        let mut batch = self.intake.batch.take().unwrap_or_default();
         self.exit.outbox.receive(port, &mut batch);
         if !batch.is_empty() {
             self.exit.ledger.received += batch.len() as u64;
-            self.parse_burst(port, &mut batch);
-            self.serve_burst();
+            let mut found = std::mem::take(&mut self.intake.found);
+            self.look_at_burst(port, &batch, &mut found);
+            if self.workers > 1 {
+                self.steer_burst(&mut batch, &mut found);
+            }
+            self.serve_burst(&mut batch, &mut found);
+            self.intake.found = found;
         }
-        self.intake.batch = batch;
+        self.intake.batch = Some(batch);
     }
 
     /// One burst from the hand-over ring. What wire found in these frames came with them.
     pub(super) fn take_over(&mut self) {
-        while !self.intake.frames.is_full() {
-            let Some(Arrival { frame, port, parsed }) = self.handover.next_frame() else { break };
-            self.intake.push(frame, port, parsed);
+        let Some(first) = self.handover.next_frame() else { return };
+        let mut batch = self.intake.batch.take().unwrap_or_default();
+        let mut found = std::mem::take(&mut self.intake.found);
+        let rest = std::iter::from_fn(|| self.handover.next_frame());
+        for Arrival { frame, port, parsed } in std::iter::once(first).chain(rest).take(BURST_FRAMES_MAX) {
+            let hash = self.hash_of(&parsed);
+            if let Some(place) = found.get_mut(batch.len()) {
+                *place = Found { port, seen: Seen::Parsed(parsed), hash, leg: None };
+                batch.push(frame);
+            }
         }
-        self.exit.ledger.taken += self.intake.frames.len() as u64;
-        self.serve_burst();
+        self.exit.ledger.taken += batch.len() as u64;
+        self.serve_burst(&mut batch, &mut found);
+        (self.intake.batch, self.intake.found) = (Some(batch), found);
     }
 
-    fn parse_burst(&mut self, port: PortId, batch: &mut FrameBatch<P::Frame>) {
+    #[inline]
+    fn look_at_burst(&mut self, port: PortId, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
         let mac = self.exit.faces[port.index()].mac;
         let mut bytes = 0;
-        for frame in batch.iter() {
+        for frame in batch {
             bytes += frame.bytes().len() as u64;
             frame.bytes().first().into_iter().for_each(prefetch);
         }
-        for frame in batch.drain(..) {
-            let receiver = match receiver(&frame, mac) {
-                Ok(receiver) => receiver,
-                Err(reason) => {
-                    self.book(Fate::Dropped(reason));
-                    continue;
-                }
-            };
-            // As many places as frames in a burst.
-            let Some(found) = self.intake.found.get_mut(self.intake.frames.len()) else { break };
-            let parsed = wire::parse_into(frame.bytes(), &hints(&frame), &mut found.parsed);
+        for (frame, found) in batch.iter().zip(found) {
             found.port = port;
-            match parsed {
-                Ok(()) if takes(receiver, &found.parsed) => self.steer(frame),
-                Ok(()) => self.book(Fate::Dropped(DropReason::NotOurMac)),
-                Err(reason) => self.book(Fate::Dropped(reason)),
-            }
+            self.look(frame, mac, found);
         }
         self.exit.page.add(Counter::ReceivedBytes, bytes);
     }
 
-    /// Keeps the frame of which the next place tells, or gives it to the worker that owns its flow.
-    #[inline]
-    fn steer(&mut self, frame: P::Frame) {
-        if self.workers == 1 {
-            self.intake.frames.push(frame);
-        } else {
-            self.steer_among_many(frame);
+    /// What a frame carries, and the hash of its flow; the cache is asked for the table's lines.
+    #[inline(always)]
+    fn look(&self, frame: &P::Frame, mac: Mac, found: &mut Found) {
+        let (bytes, meta) = (frame.bytes(), frame.rx_meta());
+        let ours = bytes.first_chunk::<6>() == Some(&mac);
+        if ours
+            && !meta.multi_segment
+            && !meta.vlan_stripped
+            && let Some(fixed) = wire::sift(bytes, &hints(&meta))
+            && let Some(key) = fixed.key(bytes)
+        {
+            found.seen = Seen::Fixed(fixed);
+            found.hash = self.hash(fixed.protocol, &key);
+            return;
         }
+        self.look_closer(frame, mac, found);
     }
 
     #[inline(never)]
-    fn steer_among_many(&mut self, frame: P::Frame) {
-        let Found { port, parsed, .. } = self.intake.found[self.intake.frames.len()];
-        let owner = self.owner(&frame, &parsed);
-        if owner == self.id {
-            self.intake.frames.push(frame);
-            return;
+    fn look_closer(&self, frame: &P::Frame, mac: Mac, found: &mut Found) {
+        found.seen = Seen::Parsed(Parsed::Arp { offset: 0 });
+        let seen = receiver(frame, mac).and_then(|receiver| {
+            let Seen::Parsed(parsed) = &mut found.seen else { return Ok(()) };
+            wire::parse_into(frame.bytes(), &hints(&frame.rx_meta()), parsed)?;
+            if takes(receiver, parsed) { Ok(()) } else { Err(DropReason::NotOurMac) }
+        });
+        match (seen, &found.seen) {
+            (Err(reason), _) => found.seen = Seen::Refused(reason),
+            (Ok(()), Seen::Parsed(parsed)) => found.hash = self.hash_of(parsed),
+            (Ok(()), Seen::Fixed(_) | Seen::Refused(_)) => {}
         }
-        match self.handover.send(owner, Handover::Frame(Arrival { frame, port, parsed })) {
-            Ok(()) => self.book(Fate::HandedOver(owner)),
-            Err(_) => self.book(Fate::Dropped(DropReason::HandoverFull)),
+    }
+
+    /// The hash of a frame's flow; zero where it has none.
+    fn hash_of(&self, parsed: &Parsed) -> u64 {
+        match parsed {
+            Parsed::Tcp(TcpSegment { key, .. }) => self.hash(Protocol::Tcp, key),
+            Parsed::Udp { key, .. } => self.hash(Protocol::Udp, key),
+            Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. } => 0,
         }
+    }
+
+    #[inline(always)]
+    fn hash(&self, protocol: Protocol, key: &FlowKey) -> u64 {
+        match protocol {
+            Protocol::Tcp => {
+                let hash = self.sessions.hash(key);
+                self.sessions.prefetch(hash);
+                hash
+            }
+            Protocol::Udp => {
+                let hash = self.udp.hash(key);
+                self.udp.prefetch(hash);
+                hash
+            }
+        }
+    }
+
+    /// Gives the frames whose flows other workers own to them; those that stay close up.
+    #[inline(never)]
+    fn steer_burst(&mut self, batch: &mut FrameBatch<P::Frame>, found: &mut [Found]) {
+        let mut home = FrameBatch::new();
+        for (at, frame) in batch.drain(..).enumerate() {
+            let Found { port, seen, .. } = found[at];
+            let parsed = match seen {
+                Seen::Fixed(fixed) => fixed.parsed(frame.bytes()),
+                Seen::Parsed(parsed) => Some(parsed),
+                Seen::Refused(_) => None,
+            };
+            let away = parsed.map(|parsed| (self.owner(&frame, &parsed), parsed));
+            match away.filter(|(owner, _)| *owner != self.id) {
+                None => {
+                    found[home.len()] = found[at];
+                    home.push(frame);
+                }
+                Some((owner, parsed)) => {
+                    match self.handover.send(owner, Handover::Frame(Arrival { frame, port, parsed })) {
+                        Ok(()) => self.book(Fate::HandedOver(owner)),
+                        Err(_) => self.book(Fate::Dropped(DropReason::HandoverFull)),
+                    }
+                }
+            }
+        }
+        *batch = home;
     }
 
     /// Which worker a frame belongs to: its flow's owner, by the port of ours or by the hash of the tuple; worker 0
@@ -163,38 +227,16 @@ impl<P: Port> Worker<P> {
     }
 
     /// The passes after the first.
-    fn serve_burst(&mut self) {
-        if self.intake.frames.is_empty() {
-            return;
-        }
-        let mut frames = std::mem::take(&mut self.intake.frames);
-        let mut found = std::mem::take(&mut self.intake.found);
-        let count = frames.len().min(found.len());
-        self.hash_burst(&mut found[..count]);
-        self.find_burst(&mut found[..count]);
-        for (frame, found) in frames.drain(..).zip(&found) {
-            let fate = self.serve(frame, found);
+    fn serve_burst(&mut self, batch: &mut FrameBatch<P::Frame>, found: &mut [Found]) {
+        self.find_burst(&mut found[..batch.len()]);
+        let when = (self.epoch(), self.exit.now);
+        for (frame, found) in batch.drain(..).zip(found.iter()) {
+            let fate = match &found.seen {
+                Seen::Fixed(fixed) => self.serve_quickly(frame, *fixed, found, when),
+                Seen::Parsed(parsed) => self.serve(frame, parsed, found),
+                Seen::Refused(reason) => self.drop_frame(frame, *reason),
+            };
             self.book(fate);
-        }
-        self.intake.frames = frames;
-        self.intake.found = found;
-    }
-
-    /// The flow of each frame, hashed; the cache is asked for the table's lines.
-    #[inline]
-    fn hash_burst(&self, found: &mut [Found]) {
-        for found in found {
-            match &found.parsed {
-                Parsed::Tcp(TcpSegment { key, .. }) => {
-                    found.hash = self.sessions.hash(key);
-                    self.sessions.prefetch(found.hash);
-                }
-                Parsed::Udp { key, .. } => {
-                    found.hash = self.udp.hash(key);
-                    self.udp.prefetch(found.hash);
-                }
-                Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. } => {}
-            }
         }
     }
 
@@ -202,16 +244,22 @@ impl<P: Port> Worker<P> {
     #[inline]
     fn find_burst(&self, found: &mut [Found]) {
         for found in found {
-            match &found.parsed {
-                Parsed::Tcp(_) => {
+            let protocol = match &found.seen {
+                Seen::Fixed(fixed) => fixed.protocol,
+                Seen::Parsed(Parsed::Tcp(_)) => Protocol::Tcp,
+                Seen::Parsed(Parsed::Udp { .. }) => Protocol::Udp,
+                Seen::Parsed(Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. })
+                | Seen::Refused(_) => continue,
+            };
+            match protocol {
+                Protocol::Tcp => {
                     found.leg = self.sessions.candidate(found.hash);
                     found.leg.into_iter().for_each(|leg| self.sessions.prefetch_leg(leg));
                 }
-                Parsed::Udp { .. } => {
+                Protocol::Udp => {
                     found.leg = self.udp.candidate(found.hash);
                     found.leg.into_iter().for_each(|leg| self.udp.prefetch_leg(leg));
                 }
-                Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. } => {}
             }
         }
     }
@@ -257,9 +305,8 @@ fn receiver<F: Frame>(frame: &F, own: Mac) -> Result<Receiver, DropReason> {
     }
 }
 
-#[inline]
-fn hints<F: Frame>(frame: &F) -> RxHints {
-    let meta = frame.rx_meta();
+#[inline(always)]
+const fn hints(meta: &RxMeta) -> RxHints {
     RxHints { ip: meta.ip_checksum, l4: meta.l4_checksum }
 }
 

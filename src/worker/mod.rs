@@ -20,6 +20,7 @@ mod locals;
 mod neighbor;
 mod origins;
 mod outbox;
+mod quick;
 mod rate;
 mod refuse;
 mod rest;

@@ -18,9 +18,9 @@ use crate::wire::{Parsed, Protocol, TcpSegment};
 impl<P: Port> Worker<P> {
     /// The fate of one frame whose flow is this worker's.
     #[inline]
-    pub(super) fn serve(&mut self, frame: P::Frame, found: &Found) -> Fate {
+    pub(super) fn serve(&mut self, frame: P::Frame, parsed: &Parsed, found: &Found) -> Fate {
         let port = found.port;
-        match &found.parsed {
+        match parsed {
             Parsed::Tcp(segment) => self.serve_tcp(frame, segment, found),
             Parsed::Udp { key, payload_offset, ip_end } => {
                 let datagram = Datagram { payload_offset: *payload_offset, end: *ip_end };

@@ -6,7 +6,7 @@ use crate::base::{DropReason, Epoch, Instant};
 use crate::flow::LegRef;
 use crate::session::end::End;
 use crate::session::{Net, Sessions, packet};
-use crate::telemetry::Counter;
+use crate::telemetry::{Counter, PageWriter};
 use crate::wire::{TcpFlags, TcpSegment};
 
 impl Sessions {
@@ -24,6 +24,28 @@ impl Sessions {
         match self.splices.pass(at, segment, frame, (epoch, now), net.page()) {
             Passed::Odd => self.pass_oddly(at, segment, frame, now, net),
             passed @ (Passed::On(_) | Passed::Last(_) | Passed::Dropped(_)) => passed,
+        }
+    }
+
+    /// Translates a usual segment of the spliced leg that the flow table named, and says whether it goes on or is the last
+    /// to do so; `None`, and nothing changed, where the leg is another's, not spliced, or the segment is not usual.
+    #[inline(always)]
+    pub fn pass_usual(
+        &mut self,
+        at: LegRef,
+        segment: &TcpSegment,
+        frame: &mut [u8],
+        when: (Epoch, Instant),
+        page: &PageWriter,
+    ) -> Option<Passed> {
+        let at = self.own(at);
+        if !self.splices.hold(at, &segment.key) {
+            return None;
+        }
+        match self.splices.pass(at, segment, frame, when, page) {
+            passed @ (Passed::On(_) | Passed::Last(_)) => Some(passed),
+            // Nothing changed: who looks at it again finds the same, and does what is to be done of it.
+            Passed::Dropped(_) | Passed::Odd => None,
         }
     }
 

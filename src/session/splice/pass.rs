@@ -3,8 +3,8 @@
 //! What may be odd about a segment (a flag that matters, options beside timestamps, numbers outside the windows, a session
 //! judged under an older snapshot) is left to `odd.rs`.
 //!
-//! Cost: 1,120 instructions a frame in the whole turn (`byway bench session`, rows `spliced_*`), of which judging and
-//! translating are some 310.
+//! Cost: 830 instructions a frame in the whole turn (`byway bench session`, rows `spliced_*`), some 200 of which are the
+//! in-memory port's; beside `macswap`, `byway bench forward --scenario splice`.
 
 use super::Splices;
 use super::options;
@@ -42,7 +42,7 @@ pub enum Passed {
 
 impl Splices {
     /// Translates a usual segment of a session that was judged under the newest snapshot.
-    #[inline]
+    #[inline(always)]
     pub fn pass(
         &mut self,
         at: LegRef,
@@ -54,12 +54,12 @@ impl Splices {
         const MATTER: u8 = TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN | TcpFlags::ACK | TcpFlags::URG;
         let record = &mut self.records[at.session() as usize];
         let usual = segment.flags.0 & MATTER == TcpFlags::ACK && record.epoch == epoch;
-        let (start, end) = segment.options();
-        let stamps = match frame.get(start..end) {
-            Some([]) if !record.stamped => None,
-            Some(&[1, 1, 8, 10, a, b, c, d, e, f, g, h]) if record.stamped => {
-                Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
-            }
+        let stamps = match (record.stamped, segment.payload_offset - segment.tcp_offset) {
+            (false, 20) => None,
+            (true, 32) => match lone_stamps(segment, frame) {
+                Some(stamps) => Some(stamps),
+                None => return Passed::Odd,
+            },
             _ => return Passed::Odd,
         };
         if !usual || !record.accepts(at.side(), segment) {
@@ -74,7 +74,7 @@ impl Splices {
 
 impl Record {
     /// Whether a segment's payload lies in the window, or was sent before, and it acknowledges nothing that was not sent.
-    #[inline]
+    #[inline(always)]
     pub fn accepts(&self, side: Side, segment: &TcpSegment) -> bool {
         let (lane, back) = (&self.lanes[side.index()], &self.lanes[side.other().index()]);
         lane.right.wrapping_sub(segment.seq.wrapping_add(segment.payload_len().into())) < SEQ_BEHIND_MAX
@@ -88,7 +88,7 @@ impl Record {
     }
 
     /// What to say of a segment that went on.
-    #[inline]
+    #[inline(always)]
     pub fn passed(&self, way: Way) -> Passed {
         if self.is_closing() && self.is_over() { Passed::Last(way) } else { Passed::On(way) }
     }
@@ -98,7 +98,7 @@ impl Record {
     ///
     /// # Errors
     /// Why it cannot go on; nothing changed then.
-    #[inline]
+    #[inline(always)]
     pub fn forward(
         &mut self,
         side: Side,
@@ -120,7 +120,9 @@ impl Record {
             Side::Origin => AppCounter::BytesOut,
         };
         page.count(Counter::SplicedFrames);
-        page.add_app(self.app, of_app, u64::from(advance));
+        if advance != 0 {
+            page.add_app(self.app, of_app, u64::from(advance));
+        }
         let (lane, back) = self.lanes_of(side);
         let tcp = frame.get_mut(usize::from(segment.tcp_offset)..usize::from(segment.payload_offset));
         if let Some(tcp) = tcp {
@@ -135,7 +137,7 @@ impl Record {
     }
 
     /// Takes note of what a segment moves; bytes that had not passed before.
-    #[inline]
+    #[inline(always)]
     fn note(&mut self, side: Side, segment: &TcpSegment, now: Instant) -> u32 {
         let (lane, back) = self.lanes_of(side);
         let end = segment.seq.wrapping_add(segment.seq_len());
@@ -163,7 +165,7 @@ impl Record {
 
 /// Numbers, window and checksum of a TCP header, whose options changed the sum by `change`. The urgent pointer means nothing
 /// here, as to smoltcp: flag and field are cleared.
-#[inline]
+#[inline(always)]
 fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, tcp: &mut [u8], change: Change) {
     let Some(header) = tcp.first_chunk_mut::<20>() else { return };
     let (seq, ack) = (segment.seq.wrapping_add(lane.seq_add), segment.ack.wrapping_sub(back.seq_add));
@@ -185,8 +187,8 @@ fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, tcp: &mut [u8], cha
     header[CHECKSUM_AT..CHECKSUM_AT + 2].copy_from_slice(&change.apply(sum).to_be_bytes());
 }
 
-/// Timestamps that stand alone, behind two NOPs (RFC 7323 appendix A).
-#[inline]
+/// Writes what becomes of timestamps that stand alone.
+#[inline(always)]
 fn translate_stamps(lane: &mut Lane, back: &Lane, tcp: &mut [u8], (value, echo): (u32, u32)) -> Change {
     let (new, new_echo) = (value.wrapping_add(lane.stamp_add), echo.wrapping_sub(back.stamp_add));
     lane.stamp = value;
@@ -199,7 +201,18 @@ fn translate_stamps(lane: &mut Lane, back: &Lane, tcp: &mut [u8], (value, echo):
     Change::NONE.word32(value, new).word32(echo, new_echo)
 }
 
-#[inline]
+/// Timestamps that stand alone, behind two NOPs (RFC 7323 appendix A).
+#[inline(always)]
+fn lone_stamps(segment: &TcpSegment, frame: &[u8]) -> Option<(u32, u32)> {
+    match frame.get(usize::from(segment.tcp_offset) + 20..)?.first_chunk::<12>()? {
+        &[1, 1, 8, 10, a, b, c, d, e, f, g, h] => {
+            Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
+        }
+        _ => None,
+    }
+}
+
+#[inline(always)]
 fn readdress(to: &FlowKey, segment: &TcpSegment, frame: &mut [u8]) -> Result<(), DropReason> {
     let len = segment.ip_end - segment.ip_offset;
     let packet = frame.get_mut(ethernet::HEADER_LEN..).ok_or(DropReason::FrameTruncated)?;

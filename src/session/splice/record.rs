@@ -9,7 +9,7 @@
 //!                                                        nxt    one past the highest that passed
 //!                                                        right  what the other side's window allows
 //! ```
-//! A record is four cache lines, of which a frame touches three. It holds hops, never hardware addresses, so that a
+//! A record is four cache lines, laid out so that a frame touches the first three. It holds hops, never hardware addresses, so that a
 //! gateway that changes moves live flows.
 
 use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, Epoch, Hop, Instant, Span, Whence, WorkerId};
@@ -62,7 +62,7 @@ pub struct Lane {
 
 /// What a session is known by once it is nothing but two lanes.
 #[derive(Clone, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct Record {
     /// Client, edge; origin, egress: each leg's key, as its frames arrive.
     addrs: [Addr; 4],
@@ -73,15 +73,23 @@ pub struct Record {
     pub epoch: Epoch,
     /// When payload last passed, or a FIN.
     pub moved_at: Instant,
+    /// The app.
+    pub app: AppSlot,
+    /// Whether somebody lives here.
+    pub live: bool,
+    /// Whether timestamps are in use, on both sides.
+    pub stamped: bool,
+    /// Who sent payload last.
+    pub last_from: Side,
+    /// Whether the firewall was on.
+    pub ip_firewall: bool,
     /// When the first SYN came.
     pub opened_at: Instant,
     /// When both legs were up.
     pub connected_at: Instant,
     /// When it is ended because its app is gone; `NEVER`: it is not.
     pub doom: Instant,
-    /// The app.
-    pub app: AppSlot,
-    /// Its account.
+    /// The app's account.
     pub account: AccountSlot,
     /// Where its client is counted.
     pub client: ClientPlace,
@@ -95,14 +103,6 @@ pub struct Record {
     pub rtts_us: [u32; 2],
     /// When one of the sides was last sent a challenge ACK, as `Lane::heard`.
     pub challenged: u32,
-    /// Whether somebody lives here.
-    pub live: bool,
-    /// Whether timestamps are in use, on both sides.
-    pub stamped: bool,
-    /// Whether the firewall was on.
-    pub ip_firewall: bool,
-    /// Who sent payload last.
-    pub last_from: Side,
 }
 
 /// `doom` of a session whose app is there.
@@ -200,7 +200,7 @@ impl Record {
     }
 
     /// The key of a leg, as its frames arrive.
-    #[inline]
+    #[inline(always)]
     pub const fn key(&self, side: Side) -> FlowKey {
         let at = side.index() * 2;
         FlowKey {
@@ -213,7 +213,7 @@ impl Record {
     }
 
     /// The lane of what `side` sends, and the other one.
-    #[inline]
+    #[inline(always)]
     pub fn lanes_of(&mut self, side: Side) -> (&mut Lane, &mut Lane) {
         let [client, origin] = &mut self.lanes;
         match side {

@@ -26,7 +26,7 @@ impl Splices {
     }
 
     /// Whether this leg's frames bear this key.
-    #[inline]
+    #[inline(always)]
     pub fn hold(&self, leg: LegRef, key: &FlowKey) -> bool {
         let record = self.records.get(leg.session() as usize);
         record.is_some_and(|record| record.live && record.key(leg.side()) == *key)
@@ -38,7 +38,7 @@ impl Splices {
         if let Some(record) = self.records.get(id as usize) {
             cpu::prefetch(record);
             cpu::prefetch(&record.lanes[Side::Client.index()]);
-            cpu::prefetch(&record.lanes[Side::Origin.index()]);
+            cpu::prefetch(&record.moved_at);
         }
     }
 

@@ -95,8 +95,9 @@ impl Sessions {
         }
     }
 
-    #[inline]
-    fn is_of(&self, leg: LegRef, key: &FlowKey) -> bool {
+    /// Whether this leg's frames bear this key.
+    #[inline(always)]
+    pub fn is_of(&self, leg: LegRef, key: &FlowKey) -> bool {
         let session = &self.sessions[leg.session() as usize];
         session.live && session.keys[leg.side().index()] == *key
     }
