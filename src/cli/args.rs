@@ -1,5 +1,7 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
+#[cfg(feature = "dpdk")]
+use super::bench::{ForwardArgs, ForwardProbe};
 use super::bench::{Probe, Telling, TlsProbe, UdpProbe};
 use super::generate::GenCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -91,6 +93,13 @@ pub enum BenchCommand {
         #[arg(long, value_name = "FOLDER")]
         before: Option<PathBuf>,
     },
+    /// Frames a second through one core behind a repeating capture, beside testpmd's `macswap` on the same capture.
+    #[cfg(feature = "dpdk")]
+    Forward(ForwardArgs),
+    /// The worker's process of `bench forward`.
+    #[cfg(feature = "dpdk")]
+    #[command(hide = true)]
+    ForwardProbe(ForwardProbe),
     /// One run of the worker, as `bench session` has it made under callgrind.
     #[command(hide = true)]
     SessionProbe(Probe),

@@ -23,6 +23,10 @@ pub fn main() -> ExitCode {
         Command::Bench(BenchCommand::Report { folder, before }) => {
             bench::report_results(&folder, before.as_ref())
         }
+        #[cfg(feature = "dpdk")]
+        Command::Bench(BenchCommand::Forward(args)) => bench::bench_forward(&args),
+        #[cfg(feature = "dpdk")]
+        Command::Bench(BenchCommand::ForwardProbe(probe)) => bench::run_forward_probe(&probe),
         Command::Bench(BenchCommand::TlsProbe(probe)) => bench::run_tls_probe(&probe),
         Command::Bench(BenchCommand::UdpProbe(probe)) => bench::run_udp_probe(&probe),
         Command::Bench(BenchCommand::SessionProbe(probe)) => bench::run_probe(&probe),

@@ -3,12 +3,14 @@
 
 use super::report::{self, Row, Telling};
 use super::session::data_bytes;
+use super::wire::Wire;
 use super::world::measured_turn;
 use super::{callgrind, make, peer};
 use crate::base::limits::BURST_FRAMES_MAX;
 use crate::base::{Instant, Span};
-use crate::port::Frame;
+use crate::flow::Side;
 use crate::port::mem::{MemPort, MemWire};
+use crate::port::{Frame, Port};
 use crate::worker::Worker;
 use std::any::Any;
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ const IDLE_BYTES_MAX: f64 = 512.0;
 const EDGE_PORT: u16 = 53;
 /// Clients of one address.
 const PORTS: usize = 50_000;
+/// Ethernet, IPv4 and UDP.
+const HEADERS_LEN: usize = 42;
 
 /// One run of the worker, as the child process is told to make it.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -90,11 +94,8 @@ fn idle_bytes() -> f64 {
 pub fn run_udp_probe(probe: &UdpProbe) -> ExitCode {
     let (worker, wire, held) = make::equipped(0, probe.sessions, true);
     let now = Instant::ZERO + Span::from_secs(1);
-    let mut world = Datagrams { worker, wire, now, egress: Vec::new(), measuring: false, _held: held };
-    for first in (0..probe.sessions).step_by(BURST_FRAMES_MAX) {
-        let burst: Vec<usize> = (first..probe.sessions.min(first + BURST_FRAMES_MAX)).collect();
-        world.prove(&burst, probe.payload);
-    }
+    let mut world = Datagrams::new(worker, wire, make::MAC, now, held);
+    world.open(probe.sessions, probe.payload);
     let count = probe.sessions.min(640);
     let active: Vec<usize> = (0..count).map(|at| at * (probe.sessions / count)).collect();
     world.rounds(&active, probe.payload, 10);
@@ -106,9 +107,10 @@ pub fn run_udp_probe(probe: &UdpProbe) -> ExitCode {
 }
 
 /// One worker with UDP clients and an origin around it.
-struct Datagrams {
-    worker: Worker<MemPort>,
-    wire: MemWire,
+pub struct Datagrams<P: Port = MemPort, W = MemWire> {
+    worker: Worker<P>,
+    wire: W,
+    mac: [u8; 6],
     now: Instant,
     /// The edge's end of each session's origin leg.
     egress: Vec<(u32, u16)>,
@@ -116,7 +118,43 @@ struct Datagrams {
     _held: Box<dyn Any>,
 }
 
-impl Datagrams {
+impl<P: Port, W: Wire<P>> Datagrams<P, W> {
+    /// A world around `worker`, whose only port is the other end of `wire`.
+    pub fn new(worker: Worker<P>, wire: W, mac: [u8; 6], now: Instant, held: Box<dyn Any>) -> Self {
+        Self { worker, wire, mac, now, egress: Vec::new(), measuring: false, _held: held }
+    }
+
+    /// Opens so many sessions, whose clients are proven.
+    pub fn open(&mut self, sessions: usize, payload: u16) {
+        for first in (0..sessions).step_by(BURST_FRAMES_MAX) {
+            let burst: Vec<usize> = (first..sessions.min(first + BURST_FRAMES_MAX)).collect();
+            self.prove(&burst, payload);
+        }
+    }
+
+    /// The same of clients that nothing proves, for each sends but one datagram and hears nothing.
+    pub fn open_unproven(&mut self, sessions: usize, payload: u16) {
+        for first in (0..sessions).step_by(BURST_FRAMES_MAX) {
+            let burst: Vec<usize> = (first..sessions.min(first + BURST_FRAMES_MAX)).collect();
+            let sent = self.clients_send(&burst, payload);
+            self.egress.extend(sent);
+        }
+    }
+
+    /// Writes a datagram of session `at`'s client or origin; its length.
+    pub fn write(&self, at: usize, side: Side, payload: u16, buffer: &mut [u8]) -> usize {
+        let (src, dst) = match side {
+            Side::Client => (client(at), (peer::EDGE, EDGE_PORT)),
+            Side::Origin => ((peer::ORIGIN, EDGE_PORT), self.egress[at]),
+        };
+        write(&mut buffer[..HEADERS_LEN + usize::from(payload)], self.mac, src, dst)
+    }
+
+    /// The worker, what it must not outlive, and its time.
+    pub fn into_parts(self) -> (Worker<P>, Box<dyn Any>, Instant) {
+        (self.worker, self._held, self.now)
+    }
+
     /// Opens these sessions and proves their clients.
     fn prove(&mut self, burst: &[usize], payload: u16) {
         let sent = self.clients_send(burst, payload);
@@ -144,11 +182,12 @@ impl Datagrams {
 
     fn clients_send(&mut self, burst: &[usize], payload: u16) -> Vec<(u32, u16)> {
         for &at in burst {
-            let client = u32::from_be_bytes([10, 1, 0, 0]) + (at / PORTS) as u32;
-            self.inject((client, 1_024 + (at % PORTS) as u16), (peer::EDGE, EDGE_PORT), payload);
+            self.inject(client(at), (peer::EDGE, EDGE_PORT), payload);
         }
         self.turn();
-        std::iter::from_fn(|| self.wire.take()).filter_map(|frame| source(frame.bytes())).collect()
+        std::iter::from_fn(|| self.wire.take(&mut self.worker))
+            .filter_map(|frame| source(frame.bytes()))
+            .collect()
     }
 
     fn origin_sends(&mut self, burst: &[usize], payload: u16) -> usize {
@@ -156,7 +195,9 @@ impl Datagrams {
             self.inject((peer::ORIGIN, EDGE_PORT), self.egress[at], payload);
         }
         self.turn();
-        std::iter::from_fn(|| self.wire.take()).filter_map(|frame| source(frame.bytes())).count()
+        std::iter::from_fn(|| self.wire.take(&mut self.worker))
+            .filter_map(|frame| source(frame.bytes()))
+            .count()
     }
 
     fn turn(&mut self) {
@@ -168,18 +209,21 @@ impl Datagrams {
     }
 
     fn inject(&mut self, src: (u32, u16), dst: (u32, u16), payload: u16) {
-        let mut frame = self.wire.allocate().expect("the bench's pool holds a burst and more");
-        assert!(frame.set_len(42 + usize::from(payload)));
-        write(frame.bytes_mut(), src, dst);
-        frame.set_rx_meta(make::rx_meta());
-        assert!(self.wire.inject(0, frame).is_ok(), "the bench's ring holds a burst and more");
+        let (mac, len) = (self.mac, HEADERS_LEN + usize::from(payload));
+        self.wire.send(&mut self.worker, |bytes| write(&mut bytes[..len], mac, src, dst));
     }
 }
 
-/// Writes a datagram's headers; the port claims to have verified its checksums.
-fn write(frame: &mut [u8], src: (u32, u16), dst: (u32, u16)) {
+/// The address and port of client `at`.
+const fn client(at: usize) -> (u32, u16) {
+    (u32::from_be_bytes([10, 1, 0, 0]) + (at / PORTS) as u32, 1_024 + (at % PORTS) as u16)
+}
+
+/// Writes the headers of a datagram that fills `frame`; its length. Its checksum is any: it is verified by nobody, or written
+/// over.
+fn write(frame: &mut [u8], mac: [u8; 6], src: (u32, u16), dst: (u32, u16)) -> usize {
     let (ip_len, udp_len) = ((frame.len() - 14) as u16, (frame.len() - 34) as u16);
-    frame[..6].copy_from_slice(&make::MAC);
+    frame[..6].copy_from_slice(&mac);
     frame[6..12].copy_from_slice(&peer::PEER_MAC);
     frame[12..14].copy_from_slice(&[8, 0]);
     frame[14..34].fill(0);
@@ -192,6 +236,7 @@ fn write(frame: &mut [u8], src: (u32, u16), dst: (u32, u16)) {
     frame[36..38].copy_from_slice(&dst.1.to_be_bytes());
     frame[38..40].copy_from_slice(&udp_len.to_be_bytes());
     frame[40..42].copy_from_slice(&[0x12, 0x34]);
+    frame.len()
 }
 
 /// Who sent a datagram of the edge's; `None` for what is not UDP over IPv4.

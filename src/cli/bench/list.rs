@@ -41,6 +41,36 @@ pub const BENCHES: &[Bench] = &[
         arguments: "flood",
         what: "real clients beside a flood of SYNs that the port just carries, over AF_PACKET",
     },
+    #[cfg(feature = "dpdk")]
+    Bench {
+        name: "forward-splice",
+        arguments: "forward --scenario splice",
+        what: "spliced segments a second beside macswap, 1,024 sessions",
+    },
+    #[cfg(feature = "dpdk")]
+    Bench {
+        name: "forward-million",
+        arguments: "forward --scenario splice --flows 1000000",
+        what: "the same with a million sessions",
+    },
+    #[cfg(feature = "dpdk")]
+    Bench {
+        name: "forward-udp",
+        arguments: "forward --scenario udp",
+        what: "datagrams a second beside macswap",
+    },
+    #[cfg(feature = "dpdk")]
+    Bench {
+        name: "forward-blocked",
+        arguments: "forward --scenario blocked",
+        what: "dropped SYNs a second of blocked sources among a million rules, beside macswap",
+    },
+    #[cfg(feature = "dpdk")]
+    Bench {
+        name: "forward-noapp",
+        arguments: "forward --scenario noapp",
+        what: "dropped SYNs a second to an address without an app, beside macswap",
+    },
 ];
 
 /// Prints them.

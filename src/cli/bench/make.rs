@@ -6,7 +6,7 @@ use crate::base::{Addr, Instant, PortId, Span, WorkerId};
 use crate::control::config::tables;
 use crate::flow::{EgressPool, SharePercents};
 use crate::port::mem::{self, MemOptions, MemPort, MemWire};
-use crate::port::{ChecksumOffload, RxMeta};
+use crate::port::{ChecksumOffload, Port, RxMeta};
 use crate::session;
 use crate::snapshot::{Compiler, Snapshot, cell, mail};
 use crate::table::ConnectionLimits;
@@ -18,7 +18,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 /// The apps of the bench's table: `tcp/80` and `udp/53` on `peer::EDGE`, to `peer::ORIGIN`.
-const TABLES: &str = r#"{
+pub const TABLES: &str = r#"{
   "prefixes": [{"cidr": "198.51.100.0/24"}],
   "apps": [{"id": "4590376cf2994d72cee36828ec4eff19", "protocol": "tcp/80",
             "dns": {"type": "ADDRESS", "name": "bench.example.com"}, "origin_direct": ["tcp://198.18.0.2:80"],
@@ -33,6 +33,10 @@ pub const BUFFER_BYTES: usize = 8_192;
 const SECRET: [u8; 32] = *b"a fixed secret for repeatability";
 /// The edge's hardware address.
 pub const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+/// Access rules that a bench's table has room for, where it is not about them.
+pub const RULES: usize = 16;
+/// When a bench's worker starts.
+pub const START: Instant = Instant::from_nanos(Span::from_secs(1).nanos());
 /// All checksums done by the device.
 const OFFLOAD: ChecksumOffload = ChecksumOffload { rx_ip: true, rx_tcp: true, tx_ip: true, tx_tcp: true };
 
@@ -51,6 +55,7 @@ pub fn spliced_world(sessions: usize, offload: bool, timestamps: bool) -> World 
         offload,
         buffer_bytes: BUFFER_BYTES,
         snapshot: snapshot(TABLES, None),
+        rules: RULES,
         tune: |_| {},
     });
     World::new(worker, wire, MAC, timestamps, held)
@@ -70,6 +75,8 @@ pub struct Shape {
     pub buffer_bytes: usize,
     /// The table in force.
     pub snapshot: Snapshot,
+    /// Access rules that are counted one by one.
+    pub rules: usize,
     /// Changes other settings.
     pub tune: fn(&mut worker::Settings),
 }
@@ -83,7 +90,16 @@ pub fn equipped(
     let snapshot = snapshot(TABLES, None);
     let (tcp_sessions, buffer_bytes) = (sessions, BUFFER_BYTES);
     let (spliced_sessions, tune) = (0, |_: &mut worker::Settings| {});
-    equip(Shape { tcp_sessions, spliced_sessions, udp_sessions, offload, buffer_bytes, snapshot, tune })
+    equip(Shape {
+        tcp_sessions,
+        spliced_sessions,
+        udp_sessions,
+        offload,
+        buffer_bytes,
+        snapshot,
+        rules: RULES,
+        tune,
+    })
 }
 
 /// The same for any shape.
@@ -91,7 +107,14 @@ pub fn equip(shape: Shape) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
     let checksum = if shape.offload { OFFLOAD } else { ChecksumOffload::default() };
     let options = MemOptions { mac: MAC, checksum, ..MemOptions::default() };
     let (wire, mut ports) = mem::link(options);
+    let (worker, held) = equip_on(shape, ports.remove(0));
+    (worker, wire, held)
+}
+
+/// A worker on `port`, which knows itself what it does of checksums, and what the worker must not outlive.
+pub fn equip_on<P: Port>(shape: Shape, port: P) -> (Worker<P>, Box<dyn Any>) {
     let mut settings = settings(shape.tcp_sessions);
+    settings.session.port_mtus = vec![port.info().mtu];
     (settings.session.rx_buffer_bytes, settings.session.tx_buffer_bytes) =
         (shape.buffer_bytes, shape.buffer_bytes);
     settings.session.spliced_max = shape.spliced_sessions as u32;
@@ -99,18 +122,18 @@ pub fn equip(shape: Shape) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
     (shape.tune)(&mut settings);
     let (publisher, mut readers) = cell(shape.snapshot, 1);
     let (control_mail, worker_mail) = mail();
-    let size = PageSize { apps: 16, rules: 16 };
+    let size = PageSize { apps: 16, rules: shape.rules };
     let (page, _) = page(WorkerId(0), size);
     let equipment = Equipment {
-        ports: vec![ports.remove(0)],
+        ports: vec![port],
         reader: readers.remove(0),
         mail: worker_mail,
         handover: handover_rings(1).remove(0),
         page,
         secret: SECRET,
     };
-    let worker = Worker::new(WorkerId(0), &settings, equipment, Instant::ZERO + Span::from_secs(1));
-    (worker, wire, Box::new((publisher, control_mail)))
+    let worker = Worker::new(WorkerId(0), &settings, equipment, START);
+    (worker, Box::new((publisher, control_mail)))
 }
 
 /// What a received frame's device says of it: all checksums verified.
@@ -126,9 +149,14 @@ pub const fn rx_meta() -> RxMeta {
 
 /// A compiled table.
 pub fn snapshot(tables: &str, material: Option<&Material>) -> Snapshot {
+    snapshot_with(tables, material, RULES)
+}
+
+/// The same with room for so many access rules.
+pub fn snapshot_with(tables: &str, material: Option<&Material>, rules: usize) -> Snapshot {
     let reserved = super::super::whereabouts::lab();
     let read = tables::read(tables.as_bytes(), &reserved).expect("the bench's table is valid");
-    let compiled = Compiler::new([1, 2], 16, 16).compile_with(&read.spec, material);
+    let compiled = Compiler::new([1, 2], 16, rules as u32).compile_with(&read.spec, material);
     Arc::unwrap_or_clone(compiled.expect("the bench's table compiles").snapshot)
 }
 

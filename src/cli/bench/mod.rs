@@ -2,7 +2,10 @@
 
 mod callgrind;
 mod datagrams;
+#[cfg(feature = "dpdk")]
+mod forward;
 mod list;
+mod machine;
 mod make;
 mod peer;
 mod report;
@@ -10,9 +13,12 @@ mod results;
 mod session;
 mod siege;
 mod tls;
+mod wire;
 mod world;
 
 pub use datagrams::{UdpProbe, bench_udp, run_udp_probe};
+#[cfg(feature = "dpdk")]
+pub use forward::{ForwardArgs, ForwardProbe, bench_forward, run_forward_probe};
 pub use list::list;
 pub use report::Telling;
 pub use results::report as report_results;

@@ -1,5 +1,6 @@
 //! Rows of a benchmark, against bounds and the budget of the last commit.
 
+use super::machine::Machine;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -32,8 +33,48 @@ pub struct Row {
     pub bound: Option<f64>,
     /// The most it may be by the budget file, band included; absent for a row that is not in it.
     pub budget: Option<f64>,
+    /// How it was taken, where it was timed in turn with a peer.
+    #[serde(flatten)]
+    pub runs: Option<Runs>,
     /// Whether the value is within both.
     pub ok: bool,
+}
+
+/// Several runs in turn with a peer, in the same minute.
+pub struct Timed {
+    /// What was measured.
+    pub name: String,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Flows that took part.
+    pub flows: usize,
+    /// Bytes of a frame on the wire; 0 where there are several kinds.
+    pub frame_bytes: u16,
+    /// Own figure and peer's, run by run.
+    pub runs: Vec<(f64, f64)>,
+    /// Who the peer is.
+    pub peer: &'static str,
+    /// The least ratio by design.
+    pub least: Option<f64>,
+}
+
+/// How a timed figure came about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Runs {
+    /// Flows that took part.
+    pub flows: usize,
+    /// Bytes of a frame on the wire.
+    pub frame_bytes: u16,
+    /// How many runs.
+    pub runs: usize,
+    /// The least and the most of them, own and peer's.
+    pub min: f64,
+    /// As above.
+    pub max: f64,
+    /// As above.
+    pub peer_min: f64,
+    /// As above.
+    pub peer_max: f64,
 }
 
 /// What a number is held against.
@@ -52,19 +93,44 @@ impl Row {
     pub fn new(name: String, value: f64, unit: &'static str, bound: Option<f64>) -> Self {
         let budget = budgeted(&name);
         let ok = [bound, budget].into_iter().flatten().all(|most| value <= most);
-        Self { name, value, unit, peer: None, bound, budget, ok }
+        Self { name, value, unit, peer: None, bound, budget, runs: None, ok }
     }
 
     /// A row whose ratio to its peer is to be `least` at least, if the design says so.
     pub fn beside(name: String, value: f64, unit: &'static str, peer: Peer, least: Option<f64>) -> Self {
         let ok = least.is_none_or(|least| peer.ratio >= least);
-        Self { name, value, unit, peer: Some(peer), bound: least, budget: None, ok }
+        Self { name, value, unit, peer: Some(peer), bound: least, budget: None, runs: None, ok }
+    }
+
+    /// Medians of runs in turn with a peer, and of their ratios, with what the machine's unrest did to them.
+    pub fn timed(timed: &Timed) -> Self {
+        let (own, peers): (Vec<f64>, Vec<f64>) = timed.runs.iter().copied().unzip();
+        let ratio = median(timed.runs.iter().map(|(own, peer)| own / peer).collect());
+        let (least, most) = (f64::INFINITY, f64::NEG_INFINITY);
+        let runs = Runs {
+            flows: timed.flows,
+            frame_bytes: timed.frame_bytes,
+            runs: own.len(),
+            min: own.iter().copied().fold(least, f64::min),
+            max: own.iter().copied().fold(most, f64::max),
+            peer_min: peers.iter().copied().fold(least, f64::min),
+            peer_max: peers.iter().copied().fold(most, f64::max),
+        };
+        let peer = Peer { peer: timed.peer, peer_value: median(peers), ratio };
+        let row = Self::beside(timed.name.clone(), median(own), timed.unit, peer, timed.least);
+        Self { runs: Some(runs), ..row }
     }
 
     /// Whether the value is within its budget, whatever the design asks for.
     fn is_in_budget(&self) -> bool {
         self.budget.is_none_or(|most| self.value <= most)
     }
+}
+
+/// The middle value.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// The most that row `name` may cost by the budget file.
@@ -89,6 +155,10 @@ pub fn print(bench: &str, rows: &[Row], telling: Telling) -> bool {
     for row in rows {
         eprintln!("{}", line(row));
     }
+    let machine = rows.iter().any(|row| row.runs.is_some()).then(Machine::here);
+    if let Some(machine) = &machine {
+        eprintln!("machine: {machine}");
+    }
     let ok = rows.iter().all(|row| row.ok);
     if telling.json {
         let first = rows.first();
@@ -101,6 +171,7 @@ pub fn print(bench: &str, rows: &[Row], telling: Telling) -> bool {
             "ratio": first.and_then(|row| row.peer.as_ref()).map(|peer| peer.ratio),
             "bound": first.and_then(|row| row.bound),
             "ok": ok,
+            "machine": machine,
             "rows": rows,
         });
         println!("{object}");
@@ -122,12 +193,52 @@ fn line(row: &Row) -> String {
     };
     match &row.peer {
         Some(Peer { peer, peer_value, ratio }) => {
-            let least = limit(row.bound, 2);
-            format!("{head} {ratio:.3} of {peer_value:.1} ({peer})  at least {least:>5}  {verdict}")
+            let (least, spread) = (limit(row.bound, 2), row.runs.as_ref().map(spread).unwrap_or_default());
+            format!("{head} {ratio:.3} of {peer_value:.1} ({peer})  at least {least:>5}  {verdict}{spread}")
         }
         None => {
             let (bound, budget) = (limit(row.bound, 0), limit(row.budget, 0));
             format!("{head} bound {bound:>7}  budget {budget:>7}  {verdict}")
         }
+    }
+}
+
+/// How far the runs of a timed row lie apart, and what took part.
+fn spread(runs: &Runs) -> String {
+    let Runs { flows, frame_bytes, runs, min, max, peer_min, peer_max } = runs;
+    let frames = if *frame_bytes == 0 { String::new() } else { format!(", {frame_bytes}-byte frames") };
+    format!(
+        "\n    medians of {runs} runs in turn: {min:.1} to {max:.1}, peer {peer_min:.1} to {peer_max:.1}; {flows} flows{frames}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+    }
+
+    #[test]
+    fn a_timed_row_is_held_to_the_median_of_its_ratios() {
+        let runs = vec![(4.0, 10.0), (6.0, 10.0), (5.0, 20.0)];
+        let timed = Timed {
+            name: "t".into(),
+            unit: "Mframes/s",
+            flows: 7,
+            frame_bytes: 64,
+            runs,
+            peer: "p",
+            least: Some(0.45),
+        };
+        let row = Row::timed(&timed);
+        assert_eq!(
+            (row.value, row.peer.as_ref().map(|peer| (peer.peer_value, peer.ratio))),
+            (5.0, Some((10.0, 0.4)))
+        );
+        assert!(!row.ok);
+        assert!(line(&row).contains("4.0 to 6.0, peer 10.0 to 20.0; 7 flows, 64-byte frames"));
     }
 }

@@ -1,10 +1,12 @@
-//! One worker on one in-memory port, a burst of hand-made peers around it, and a clock that the bench turns.
+//! One worker on one port, a burst of hand-made peers around it, and a clock that the bench turns.
 
 use super::peer::{self, Segment, flag};
+use super::wire::Wire;
 use crate::base::limits::BURST_FRAMES_MAX;
 use crate::base::{Instant, Span};
-use crate::port::Frame;
+use crate::flow::Side;
 use crate::port::mem::{MemPort, MemWire};
+use crate::port::{Frame, Port};
 use crate::worker::Worker;
 use std::any::Any;
 use std::collections::HashMap;
@@ -33,9 +35,9 @@ pub struct Conn {
 }
 
 /// What a bench drives.
-pub struct World {
-    worker: Worker<MemPort>,
-    wire: MemWire,
+pub struct World<P: Port = MemPort, W = MemWire> {
+    worker: Worker<P>,
+    wire: W,
     mac: [u8; 6],
     now: Instant,
     conns: Vec<Conn>,
@@ -49,20 +51,14 @@ pub struct World {
 
 /// The one function whose instructions are counted; never inlined, so that callgrind finds it by name.
 #[inline(never)]
-pub fn measured_turn(worker: &mut Worker<MemPort>, now: Instant) {
+pub fn measured_turn<P: Port>(worker: &mut Worker<P>, now: Instant) {
     // The black box keeps the call from being the function's last jump, which callgrind would not see as inside.
     std::hint::black_box(worker.turn(now));
 }
 
-impl World {
+impl<P: Port, W: Wire<P>> World<P, W> {
     /// A world around `worker`, whose only port is the other end of `wire`.
-    pub fn new(
-        worker: Worker<MemPort>,
-        wire: MemWire,
-        mac: [u8; 6],
-        timestamps: bool,
-        held: Box<dyn Any>,
-    ) -> Self {
+    pub fn new(worker: Worker<P>, wire: W, mac: [u8; 6], timestamps: bool, held: Box<dyn Any>) -> Self {
         let (conns, by_egress) = (Vec::new(), HashMap::new());
         let now = Instant::ZERO + Span::from_secs(1);
         Self { worker, wire, mac, now, conns, by_egress, timestamps, measuring: false, _held: held }
@@ -90,6 +86,23 @@ impl World {
             }
         }
         first
+    }
+
+    /// A segment with the next bytes of session `at`'s client or origin, of which neither takes note: it may be sent again
+    /// and again.
+    pub fn next_segment(&mut self, at: usize, side: Side, payload_len: u16) -> Segment {
+        let before = self.conns[at];
+        let segment = match side {
+            Side::Client => self.client_segment(at, flag::ACK | flag::PSH, payload_len),
+            Side::Origin => self.origin_segment(at, flag::ACK | flag::PSH, payload_len),
+        };
+        self.conns[at] = before;
+        segment
+    }
+
+    /// The worker, what it must not outlive, and its time.
+    pub fn into_parts(self) -> (Worker<P>, Box<dyn Any>, Instant) {
+        (self.worker, self._held, self.now)
     }
 
     /// Lets the timers that opening left behind fire, so that what is measured next is not charged for them: an idle
@@ -158,20 +171,15 @@ impl World {
         }
     }
 
-    /// Puts a frame in front of the worker, its checksums vouched for by the port.
+    /// Puts a frame in front of the worker.
     fn inject(&mut self, segment: &Segment) {
-        let mut frame = self.wire.allocate().expect("the bench's pool holds a burst and more");
-        let capacity = frame.capacity();
-        assert!(frame.set_len(capacity));
-        let len = peer::write(frame.bytes_mut(), self.mac, segment);
-        assert!(frame.set_len(len));
-        frame.set_rx_meta(super::make::rx_meta());
-        assert!(self.wire.inject(0, frame).is_ok(), "the bench's ring holds a burst and more");
+        let mac = self.mac;
+        self.wire.send(&mut self.worker, |bytes| peer::write(bytes, mac, segment));
     }
 
     /// Reads everything that the worker sent; what is not TCP (its own announcements) is of no interest.
     fn take_in(&mut self) {
-        while let Some(frame) = self.wire.take() {
+        while let Some(frame) = self.wire.take(&mut self.worker) {
             if let Some(segment) = peer::read(frame.bytes()) {
                 self.learn(&segment);
             }

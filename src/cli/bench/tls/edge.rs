@@ -140,6 +140,7 @@ impl Edge {
             offload: true,
             buffer_bytes,
             snapshot,
+            rules: make::RULES,
             tune,
         };
         let (worker, wire, held) = make::equip(shape);

@@ -7,9 +7,9 @@
 //! dropped by name. The flood's frames have turns of their own. Time is the worker thread's CPU time in its turns; quiet and flooded slices take turns.
 
 use super::super::peer::{self, flag};
-use super::super::report::{Peer, Row};
+use super::super::report::{Peer, Row, median};
 use super::edge::{Edge, Key, Mode, edge_end};
-use super::handshakes::{median, rate};
+use super::handshakes::rate;
 use super::host::{Host, payload};
 use super::lines::{Counting, Lines, Spent};
 use crate::base::limits::BURST_FRAMES_MAX;

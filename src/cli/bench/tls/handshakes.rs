@@ -4,7 +4,7 @@
 //! three trips a handshake in `flexible`. Worker and peers are not. Both sides count CPU time (`openssl speed` does by
 //! default), and take turns, so that a busy machine slows both.
 
-use super::super::report::{Peer, Row};
+use super::super::report::{Peer, Row, median};
 use super::edge::{Edge, Key, Mode};
 use super::lines::Lines;
 use crate::base::Span;
@@ -114,12 +114,6 @@ fn signed(printed: &str) -> Option<f64> {
     printed.lines().last()?.split_whitespace().rev().nth(1)?.parse().ok().filter(|rate| *rate > 0.0)
 }
 
-/// The middle value.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,10 +124,5 @@ mod tests {
         assert_eq!(signed(table), Some(1_488.2));
         assert_eq!(signed(""), None);
         assert_eq!(signed("nothing here"), None);
-    }
-
-    #[test]
-    fn the_median_is_the_middle_one() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
     }
 }
