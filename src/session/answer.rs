@@ -24,8 +24,11 @@ impl Sessions {
             return;
         }
         let ack = packet::of_leg(leg, TcpFlags::ACK, leg.snd_max, now);
-        if packet::send(&ack, leg.hop, net) && answer == Answer::Challenge {
-            net.page().count(Counter::ChallengeAcks);
+        if packet::send(&ack, leg.hop, net) {
+            leg.acked_to = leg.rcv_nxt;
+            if answer == Answer::Challenge {
+                net.page().count(Counter::ChallengeAcks);
+            }
         }
     }
 

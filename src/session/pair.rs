@@ -9,7 +9,7 @@ use super::{Admission, Phase, SessionView, Settings};
 use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
 use crate::flow::{Side, Tenant};
 use crate::table::ProxyProtocol;
-use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, PageWriter, Status, Transport};
+use crate::telemetry::{AppCounter, Counter, Event, EventKind, FirewallMatch, PageWriter, Status, Transport};
 use crate::tls::AppTls;
 use crate::wire::Protocol;
 use smoltcp::socket::tcp::State;
@@ -68,6 +68,8 @@ pub struct Session {
     pub bytes: [u64; 2],
     /// Whether it becomes a mere translation of headers as soon as it can.
     pub splice: SpliceWish,
+    /// Until when its client's first bytes wait for the origin, unacknowledged (`splice::hold`).
+    pub held_until: Option<Instant>,
     /// What TLS its app asks for.
     pub plan: Option<Arc<AppTls>>,
     /// Its TLS, from its client's arrival on.
@@ -92,6 +94,8 @@ pub enum Due {
     HalfOpen,
     /// The origin did not answer the SYN.
     Connect,
+    /// The first bytes of the client have waited for the origin long enough.
+    Held,
     /// A TLS handshake is not done.
     Handshake,
     /// No byte moved for too long.
@@ -138,6 +142,7 @@ impl Session {
             rtts: [None; 2],
             bytes: [0; 2],
             splice: SpliceWish::Unwanted,
+            held_until: None,
             plan: None,
             tls: None,
             secure_by: Instant::ZERO,
@@ -188,10 +193,11 @@ impl Session {
         self.bytes[from.index()] += u64::from(count);
         self.moved_at = now;
         self.last_from = from;
-        let counter = match from {
-            Side::Client => AppCounter::BytesIn,
-            Side::Origin => AppCounter::BytesOut,
+        let (counter, relayed) = match from {
+            Side::Client => (AppCounter::BytesIn, Counter::RelayedFromClients),
+            Side::Origin => (AppCounter::BytesOut, Counter::RelayedFromOrigins),
         };
+        page.add(relayed, count.into());
         page.add_app(self.app, counter, u64::from(count));
     }
 
@@ -275,9 +281,11 @@ impl Session {
             Phase::Connecting => {
                 offer(self.called_at + settings.connect_timeout, Due::Connect);
                 offer(syn_due(self.leg(Side::Origin)), Due::Resend(Side::Origin));
+                self.held_until.into_iter().for_each(|until| offer(until, Due::Held));
             }
             phase @ (Phase::Open | Phase::Closing) => {
                 offer(self.moved_at + settings.idle_timeout, Due::Idle);
+                self.held_until.into_iter().for_each(|until| offer(until, Due::Held));
                 if phase == Phase::Closing {
                     let acked = self.legs[0].flight_since.max(self.legs[1].flight_since);
                     offer(self.moved_at.max(acked) + settings.fin_timeout, Due::Fin);

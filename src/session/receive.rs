@@ -13,7 +13,7 @@ use super::leg::{self, Leg, flag};
 use super::stack::{self, ACK_DELAY_MS};
 use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Fate, Instant, Span};
-use crate::flow::LegRef;
+use crate::flow::{LegRef, Side};
 use crate::telemetry::Counter;
 use crate::wire::{TcpOptions, TcpSegment};
 use smoltcp::socket::tcp::{Socket, State};
@@ -100,6 +100,10 @@ impl Sessions {
         let Some(options) = &parsed else {
             return Fate::Dropped(DropReason::TcpHeaderBad);
         };
+        let held = at.side() == Side::Client && self.sessions[at.session() as usize].held_until.is_some();
+        if held && let Some(fate) = self.meet_held(at, segment, now, net) {
+            return fate;
+        }
         let early = match self.leg(at).state {
             State::SynReceived => self.meet_half_open(at, segment, options, now, net),
             State::SynSent => Some(self.meet_connecting(at, segment, options, now, net)),

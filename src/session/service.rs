@@ -38,6 +38,9 @@ impl Sessions {
     /// Relays and sends for one session; `false` when it has more to send than it was given room for.
     pub(super) fn tend<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> bool {
         let Some(phase) = self.sessions[id as usize].phase else { return true };
+        if let Some(done) = self.tend_held(id, now, net) {
+            return done;
+        }
         if self.sessions[id as usize].tls.is_some() {
             self.tend_tls(id, now, net);
             if self.sessions[id as usize].phase.is_none() {

@@ -38,6 +38,10 @@ impl Sessions {
         {
             return;
         }
+        if let Some(until) = self.sessions[id as usize].held_until {
+            self.mark(id);
+            return self.arm_by(id, until);
+        }
         for side in [Side::Client, Side::Origin] {
             let at = LegRef::new(id, side);
             if self.leg(at).fed_una != self.leg(at).snd_una && self.leg(at).is(flag::PLAIN) {
@@ -80,6 +84,10 @@ impl Sessions {
                 } else {
                     self.hand_over_fin(at, now, net);
                 }
+                return true;
+            }
+            Due::Held => {
+                self.release(id, net);
                 return true;
             }
             Due::Handshake => self.end_late_handshake(id, now, net),

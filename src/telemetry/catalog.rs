@@ -109,6 +109,14 @@ catalog! {
         }
         "byway_spliced_sessions_total" "Sessions that became mere translations of headers." { SessionsSpliced }
         "byway_spliced_frames_total" "Frames of spliced sessions that went on." { SplicedFrames }
+        "byway_held_flights_total" "First bytes of clients that waited for their origin, by what became of them." {
+            FlightsSpliced("outcome" = "spliced"),
+            FlightsReleased("outcome" = "released"),
+        }
+        "byway_relayed_bytes_total" "Payload bytes of TCP sessions that were not spliced then." {
+            RelayedFromClients("from" = "client"),
+            RelayedFromOrigins("from" = "origin"),
+        }
         "byway_spliced_resets_total" "Resets that ended spliced sessions, passed to the other side." { ResetsPassed }
         "byway_unspliced_sessions_total" "Sessions that could not be spliced, by what is in the way." {
             UnsplicedForFamily("reason" = "family"),

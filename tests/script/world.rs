@@ -130,8 +130,8 @@ pub struct World {
     pub(super) now: Instant,
     talks: [Talk; 2],
     pub(super) admission: Admission,
-    /// What its counters say.
-    told: PageReader,
+    /// What its counters say, and said before the script began.
+    told: (PageReader, Vec<u64>),
     v6: bool,
     /// Flows at rest before the script began.
     rested: (usize, usize),
@@ -293,7 +293,7 @@ impl World {
                 },
             ],
             admission: admission(pairs),
-            told,
+            told: (told, vec![0; Counter::ALL.len()]),
             v6,
             rested: (0, 0),
         }
@@ -317,6 +317,7 @@ impl World {
         (world.talks, world.net.origins) = fresh;
         world.net.events.clear();
         world.rested = world.sessions.resting();
+        world.told.1 = Counter::ALL.iter().map(|counter| world.told.0.counter(*counter)).collect();
         assert!(world.sessions.is_empty());
         world
     }
@@ -378,7 +379,8 @@ impl World {
             }
             Step::Counter { name, value } => {
                 let counter = Counter::ALL.iter().find(|counter| format!("{counter:?}") == name);
-                let count = self.told.counter(*counter.ok_or("no such counter")?);
+                let counter = *counter.ok_or("no such counter")?;
+                let count = self.told.0.counter(counter) - self.told.1[counter as usize];
                 if count == value { Ok(()) } else { Err(format!("it is {count}")) }
             }
             Step::Again => {

@@ -1,7 +1,7 @@
 //! From a managed session to a spliced one.
 //!
-//! A session may be spliced between two moments at which nothing is under way: no byte waits in byway or is unacknowledged on
-//! either leg. Both legs speak one family, use timestamps or both do not, and neither side sends larger segments than the
+//! A session may be spliced at a moment at which nothing is under way: no byte waits in byway or is unacknowledged on
+//! either leg, but for a client's first ones that byway has not acknowledged (`hold.rs`). Both legs speak one family, use timestamps or both do not, and neither side sends larger segments than the
 //! other takes. That moment is looked for when the session was tended, and in front of each segment that acknowledges the
 //! last bytes of the one side and bears the first new ones of the other: an answer to a request.
 
@@ -20,6 +20,8 @@ use smoltcp::socket::tcp::{Socket, State};
 
 /// A window that is at least this is worth having even where byway has promised more before.
 const WINDOW_MIN: u32 = 16_384;
+/// What a leg waits for, beside bytes.
+const UNDER_WAY: u32 = flag::HOLES | flag::FIN_EARLY | flag::RESENDING | flag::PATH_SHRANK | flag::FIN_OURS;
 
 impl Sessions {
     /// Whether a leg's session is nothing but a translation.
@@ -47,8 +49,10 @@ impl Sessions {
         let session = &self.sessions[at.session() as usize];
         let (leg, other) = (session.leg(at.side()), session.leg(at.side().other()));
         let in_order = segment.seq == leg.rcv_nxt && segment.ack == leg.snd_max;
-        let drained = in_order && leg.unsent() == 0 && is_quiet(other) && has_nothing_in(leg);
-        (drained && is_plain(session))
+        let held = at.side() == Side::Origin && session.held_until.is_some();
+        let ready = is_quiet(other) || held && is_quiet_but_for_bytes(other);
+        let drained = in_order && leg.unsent() == 0 && has_nothing_in(leg);
+        (drained && ready && is_plain(session))
             .then(|| self.splice(at.session(), now, net))
             .flatten()
             .map(|id| LegRef::new(self.sessions.len() as u32 + id, at.side()))
@@ -65,7 +69,7 @@ impl Sessions {
     }
 
     /// Makes a managed session a spliced one; its record. `None`, and the session stays as it is, where it cannot be.
-    fn splice<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Option<u32> {
+    pub(super) fn splice<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Option<u32> {
         let session = &self.sessions[id as usize];
         let mtus = session.legs.each_ref().map(|leg| self.stack.mtu(leg.class));
         if let Err(reason) = fits(session, mtus) {
@@ -73,7 +77,9 @@ impl Sessions {
             net.page().count(reason);
             return None;
         }
-        if !windows_fit(session) {
+        let held = self.held(id);
+        let frames = held.div_ceil(u32::from(session.leg(Side::Origin).mss.max(1)));
+        if !windows_fit(session, held) || net.room() < frames as usize {
             return None;
         }
         let Some(&free) = self.splices.free.last() else {
@@ -83,12 +89,16 @@ impl Sessions {
         };
         for side in [Side::Client, Side::Origin] {
             let at = LegRef::new(id, side);
-            if self.leg(at).unacked() != 0 && !self.acknowledge(at, now, net) {
+            // What is held is not ours to acknowledge, and goes out with what the origin is owed.
+            if held == 0 && self.leg(at).unacked() != 0 && !self.acknowledge(at, now, net) {
                 return None;
             }
         }
         self.splices.free.pop();
-        let record = record(&self.sessions[id as usize], mtus, now);
+        let mut record = record(&self.sessions[id as usize], held, mtus, now);
+        if held != 0 {
+            self.send_held(id, &mut record, now, net);
+        }
         self.splices.records[free as usize] = record;
         self.arm_splice(free, now);
         self.move_flows(id, free);
@@ -117,7 +127,7 @@ impl Sessions {
             leg.state = State::Closed;
         }
         let session = &mut self.sessions[id as usize];
-        session.phase = None;
+        (session.phase, session.held_until) = (None, None);
         session.timer_at = None;
         self.wheel.disarm(id);
         self.free.push(id);
@@ -127,13 +137,17 @@ impl Sessions {
 /// Whether a leg waits for nothing: all that was sent is acknowledged, all that came was passed on.
 #[inline]
 fn is_quiet(leg: &Leg) -> bool {
-    leg.in_flight() == 0 && leg.unsent() == 0 && has_nothing_in(leg)
+    leg.queued() == 0 && is_quiet_but_for_bytes(leg)
+}
+
+/// The same of a leg whose bytes are held.
+#[inline]
+fn is_quiet_but_for_bytes(leg: &Leg) -> bool {
+    leg.in_flight() == 0 && leg.unsent() == 0 && !leg.is(UNDER_WAY)
 }
 
 #[inline]
 fn has_nothing_in(leg: &Leg) -> bool {
-    const UNDER_WAY: u32 =
-        flag::HOLES | flag::FIN_EARLY | flag::RESENDING | flag::PATH_SHRANK | flag::FIN_OURS;
     leg.queued() == 0 && !leg.is(UNDER_WAY)
 }
 
@@ -166,7 +180,7 @@ fn fits(session: &Session, mtus: [u16; 2]) -> Result<(), Counter> {
 
 /// The window that a peer last gave, in bytes. That of a SYN-ACK is never scaled (RFC 7323 2.2), and is the last one while
 /// nothing was acknowledged or received since; only origins send one.
-fn peer_window(leg: &Leg) -> u32 {
+pub(super) fn peer_window(leg: &Leg) -> u32 {
     let scaled = leg.snd_una != leg.iss.wrapping_add(1) || leg.rcv_nxt != leg.irs.wrapping_add(1);
     let shift = if scaled || !leg.is(flag::CALLED) { leg.peer_shift } else { 0 };
     u32::from(leg.peer_window) << shift
@@ -174,17 +188,17 @@ fn peer_window(leg: &Leg) -> u32 {
 
 /// Whether each side's window is about as large as what the other was promised by byway, so that nobody has sent more than
 /// fits.
-fn windows_fit(session: &Session) -> bool {
+fn windows_fit(session: &Session, held: u32) -> bool {
     let [client, origin] = &session.legs;
-    let fit = |from: &Leg, to: &Leg| peer_window(to) >= from.window_left().min(WINDOW_MIN);
-    fit(client, origin) && fit(origin, client)
+    let fit = |from: &Leg, to: &Leg, held: u32| peer_window(to) >= held + from.window_left().min(WINDOW_MIN);
+    fit(client, origin, held) && fit(origin, client, 0)
 }
 
-fn record(session: &Session, mtus: [u16; 2], now: Instant) -> Record {
+fn record(session: &Session, held: u32, mtus: [u16; 2], now: Instant) -> Record {
     let [client, origin] = &session.legs;
     let mut record = Record::vacant();
     record.set_keys(&client.key, &origin.key);
-    record.lanes = [lane(client, origin, mtus[1], now), lane(origin, client, mtus[0], now)];
+    record.lanes = [lane(client, origin, (held, mtus[1]), now), lane(origin, client, (0, mtus[0]), now)];
     for side in [Side::Client, Side::Origin] {
         record.lanes[side.index()].bytes = session.bytes[side.index()];
     }
@@ -202,16 +216,17 @@ fn record(session: &Session, mtus: [u16; 2], now: Instant) -> Record {
     record
 }
 
-/// What the peer of `from` sends, on its way to the peer of `to`. The clocks are set so that the next timestamp of the
+/// What the peer of `from` sends, on its way to the peer of `to`: from the first of the `held` bytes on that it sent last. The clocks are set so that the next timestamp of the
 /// one is at least the last that the other saw.
-fn lane(from: &Leg, to: &Leg, mtu: u16, now: Instant) -> Lane {
-    let seq_add = to.snd_max.wrapping_sub(from.rcv_nxt);
+fn lane(from: &Leg, to: &Leg, (held, mtu): (u32, u16), now: Instant) -> Lane {
+    let first = from.rcv_nxt.wrapping_sub(held);
+    let seq_add = to.snd_max.wrapping_sub(first);
     let window = to.snd_max.wrapping_add(peer_window(to)).wrapping_sub(seq_add);
     let promised = from.rcv_nxt.wrapping_add(from.window_left());
     let further = (promised.wrapping_sub(window) as i32) > 0;
     Lane {
-        una: from.rcv_nxt,
-        nxt: from.rcv_nxt,
+        una: first,
+        nxt: first,
         right: if further { promised } else { window },
         seq_add,
         stamp: from.ts_recent,

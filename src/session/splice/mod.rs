@@ -2,13 +2,14 @@
 //! translation of headers, and the two end hosts' own TCP does the rest.
 //!
 //! ```text
-//!  managed session, drained --hand_over--> Record --pass / odd--> segments go on, translated
+//!  managed session, drained or its client held --hand_over--> Record --pass / odd--> segments go on, translated
 //!   (slot and buffers free again)             |
 //!                                             `-- FIN and FIN, RST, timers, rules --> gone (ending)
 //! ```
 
 mod ending;
 mod hand_over;
+mod hold;
 mod icmp;
 mod odd;
 mod options;

@@ -211,6 +211,7 @@ impl Host {
         peer.act();
         self.iface.poll(at, &mut self.pipe, &mut peer.set);
         let next = peer.poll_at(&mut self.iface, at);
+        self.pipe.tx.iter_mut().for_each(|packet| peer.number(packet));
         // A first SYN that the stack refused (its checksum was wrong) leaves nobody behind.
         let over = peer.is_over() || peer.is_listening();
         if self.unplugged.contains(&tuple.0.addr) {
