@@ -1,19 +1,25 @@
 //! `byway bench`: instructions and bytes, counted under callgrind on in-memory ports; and what is timed beside a peer.
 
+// Parts of some modules serve `forward` alone, which wants DPDK.
 mod callgrind;
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod datagrams;
 #[cfg(feature = "dpdk")]
 mod forward;
 mod list;
 mod machine;
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod make;
 mod peer;
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod report;
 mod results;
 mod session;
 mod siege;
 mod tls;
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod wire;
+#[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod world;
 
 pub use datagrams::{UdpProbe, bench_udp, run_udp_probe};
