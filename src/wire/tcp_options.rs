@@ -94,7 +94,47 @@ impl TcpOptions {
             let timestamp = pair(&head[4..]);
             return Ok(Self { timestamp, ..Self::NONE });
         }
-        if bytes.is_empty() { Ok(Self::NONE) } else { Self::parse_each(bytes) }
+        if bytes.is_empty() {
+            return Ok(Self::NONE);
+        }
+        Self::parse_syn(bytes).map_or_else(|| Self::parse_each(bytes), Ok)
+    }
+
+    /// The options of a SYN as Linux, as Windows and as generators write them.
+    #[inline]
+    fn parse_syn(bytes: &[u8]) -> Option<Self> {
+        let (&[kind::MSS, 4, hi, lo], rest) = bytes.split_first_chunk::<4>()? else { return None };
+        let options = Self { mss: Some(u16::from_be_bytes([hi, lo])), ..Self::NONE };
+        match *rest {
+            [] => Some(options),
+            [
+                kind::SACK_PERMITTED,
+                2,
+                kind::TIMESTAMP,
+                10,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                kind::NOP,
+                kind::WINDOW_SCALE,
+                3,
+                shift,
+            ] => {
+                let window_shift = Some(shift.min(WINDOW_SHIFT_MAX));
+                let timestamp = pair(rest.get(4..12)?);
+                Some(Self { window_shift, sack_permitted: true, timestamp, ..options })
+            }
+            [kind::NOP, kind::WINDOW_SCALE, 3, shift, kind::NOP, kind::NOP, kind::SACK_PERMITTED, 2] => {
+                let window_shift = Some(shift.min(WINDOW_SHIFT_MAX));
+                Some(Self { window_shift, sack_permitted: true, ..options })
+            }
+            _ => None,
+        }
     }
 
     fn parse_each(mut bytes: &[u8]) -> Result<Self, DropReason> {
@@ -271,6 +311,22 @@ mod tests {
         assert_eq!(options.emit_len(), 20);
         options.emit(&mut back);
         assert_eq!(back, bytes);
+    }
+
+    #[test]
+    fn the_usual_shapes_of_a_syn_are_read_as_one_by_one() {
+        let shapes: [&[u8]; 5] = [
+            &[2, 4, 5, 180],
+            &[2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 99],
+            &[2, 4, 5, 180, 1, 3, 3, 8, 1, 1, 4, 2],
+            &[2, 4, 5, 180, 1, 1, 4, 2],
+            &[1, 1, 1, 0],
+        ];
+        let seen = shapes.map(|bytes| TcpOptions::parse_syn(bytes).is_some());
+        assert_eq!(seen, [true, true, true, false, false]);
+        for bytes in shapes {
+            assert_eq!(TcpOptions::parse(bytes), TcpOptions::parse_each(bytes), "{bytes:?}");
+        }
     }
 
     #[test]

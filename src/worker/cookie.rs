@@ -10,45 +10,32 @@
 //! that is kept out after all takes itself for connected: its data bear the cookie, too, and knock until there is room.
 //! Only one that never will be let in, because byway drains, is told by RST.
 
+use super::admit::{pass_firewall, tls_of};
 use super::core::Worker;
 use super::exit::Exit;
 use super::limits::Limits;
-use crate::base::{DropReason, Fate, Hop, Instant};
+use super::serve::{find_app, offer_of};
+use crate::base::{DropReason, Fate, Hop};
+use crate::flow::Tenant;
 use crate::port::{Frame, Port};
 use crate::session::{Admission, CookieFailure, FoundCookie, Net, Offer, Sessions};
-use crate::telemetry::Counter;
+use crate::table::TlsMode;
+use crate::telemetry::{AppCounter, Counter};
 use crate::wire::{TcpSegment, ethernet};
 
 /// What becomes of a segment without a session that table and firewall let pass.
 pub(super) enum Admitted {
     /// A SYN opens a session.
     Session(Admission),
-    /// A SYN is answered by a cookie, this way, and offered this where it is not everything.
-    Cookie(Hop, Option<Offer>),
     /// An ACK has proven a cookie and opens a session.
     Revival(Admission, FoundCookie),
 }
 
-/// Whether a first SYN is answered by a cookie; where it is not, it is counted among those that may open a session.
-///
-/// # Errors
-/// No more of them may, and no cookie is sent.
-pub(super) fn wants_cookie(
-    sessions: &Sessions,
-    limits: &mut Limits,
-    segment: &TcpSegment,
-    now: Instant,
-) -> Result<bool, DropReason> {
-    if sessions.answers_by_cookie(&segment.key) {
-        return Ok(true);
-    }
-    if limits.syn.allow(now) {
-        return Ok(false);
-    }
-    match sessions.may_answer_by_cookie(&segment.key) {
-        true => Ok(true),
-        false => Err(DropReason::SynRateLimited),
-    }
+/// What a SYN-ACK with a cookie needs to know.
+struct Invitation {
+    hop: Hop,
+    /// What the client is offered, where that is not everything.
+    offer: Option<Offer>,
 }
 
 /// The cookie that a segment bears which is no first SYN.
@@ -75,16 +62,23 @@ pub(super) fn found_cookie<P: Port>(
 }
 
 impl<P: Port> Worker<P> {
-    /// Answers a first SYN by a cookie.
+    /// Answers a first SYN by a cookie, in the frame that it came in. What `admit` asks is asked here, too, but for what takes
+    /// memory or is paid for, and in fewer instructions.
     pub(super) fn answer_by_cookie(
         &mut self,
         (segment, hash): (&TcpSegment, u64),
-        (hop, offer): (Hop, Option<Offer>),
         mut frame: P::Frame,
     ) -> Fate {
-        let offer = offer.unwrap_or_else(|| self.sessions.full_offer());
-        let path = (hash, self.exit.mtu(hop), offer);
-        let syn_ack = match self.sessions.cookie(segment, frame.bytes(), path, self.exit.now) {
+        let path = match self.invite(segment) {
+            Ok(path) => path,
+            Err(reason) => {
+                self.answer_refusal(reason, segment);
+                return self.drop_frame(frame, reason);
+            }
+        };
+        let offer = path.offer.unwrap_or_else(|| self.sessions.full_offer());
+        let path_of = (hash, self.exit.mtu(path.hop), offer);
+        let syn_ack = match self.sessions.cookie(segment, frame.bytes(), path_of, self.exit.now) {
             Ok(syn_ack) => syn_ack,
             Err(reason) => return self.drop_frame(frame, reason),
         };
@@ -94,7 +88,32 @@ impl<P: Port> Worker<P> {
         // The frame is as long as the packet.
         let _ = syn_ack.emit(&mut frame.bytes_mut()[ethernet::HEADER_LEN..]);
         self.exit.page.count(Counter::CookiesSent);
-        self.exit.answer(hop, segment.key.src, frame)
+        self.exit.answer(path.hop, segment.key.src, frame)
+    }
+
+    /// What table, firewall and routes say of a first SYN that is to be answered by a cookie.
+    fn invite(&mut self, segment: &TcpSegment) -> Result<Invitation, DropReason> {
+        let key = &segment.key;
+        self.check_source(key.src)?;
+        let Self { reader, exit, sessions, .. } = self;
+        let snapshot = &**reader.current();
+        let app = find_app(snapshot, exit, segment)?;
+        pass_firewall(snapshot, exit, app, key)?;
+        let tenant = Tenant { app: app.slot, account: app.account };
+        let refusal = match snapshot.draining {
+            true => Some(DropReason::Draining),
+            false => sessions.foresee(tenant, app.limits, key.src, exit.now),
+        };
+        let hop = match refusal {
+            Some(reason) => Err(reason),
+            None => exit.route(key.src).ok_or(DropReason::NoRoute),
+        };
+        // An app with TLS wants a certificate; what a client of it is offered is no origin's business.
+        let is_plain = app.tls == TlsMode::Off;
+        let hop = hop.and_then(|hop| if is_plain { Ok(hop) } else { tls_of(snapshot, app).map(|_| hop) });
+        let hop = hop.inspect_err(|_| exit.page.add_app(app.slot, AppCounter::Refused, 1))?;
+        let offer = if is_plain { offer_of(sessions, app, key, exit.now) } else { None };
+        Ok(Invitation { hop, offer })
     }
 
     /// Opens the session of a cookie.

@@ -149,16 +149,11 @@ impl<P: Port> Exit<P> {
         Fate::Sent
     }
 
-    /// Sends a received frame on whose packet, to `to`, is written anew with its checksums left zero.
+    /// Sends a received frame on whose packet, to `to`, is written anew with its checksums left zero and its EtherType right.
     pub fn answer(&mut self, hop: Hop, to: Addr, mut frame: P::Frame) -> Fate {
-        let Some(hop) = self.lead(hop, to) else {
-            self.outbox.recycle(frame);
-            return Fate::Dropped(DropReason::NoRoute);
-        };
         frame.set_tx_meta(TxMeta::default());
         self.finish(self.neighbors.port(hop), &mut frame);
-        self.dispatch(hop, frame);
-        Fate::Sent
+        self.forward(hop, to, frame)
     }
 
     /// Sends a packet of our own whose checksums `fill` has made; whether there was a buffer for it.

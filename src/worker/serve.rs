@@ -1,19 +1,21 @@
 //! One frame to its fate: by what it carries, then flow, table, firewall, session.
 
 use super::admit::{pass_firewall, tls_of};
-use super::cookie::{Admitted, found_cookie, wants_cookie};
+use super::cookie::{Admitted, found_cookie};
 use super::core::Worker;
+use super::exit::Exit;
 use super::icmp::IcmpPlace;
 use super::intake::Found;
 use super::locals::Local;
-use crate::base::{Addr, DropReason, Endpoint, Fate};
-use crate::flow::{LegRef, Tenant};
+use crate::base::{Addr, DropReason, Endpoint, Fate, Instant};
+use crate::flow::LegRef;
 use crate::port::{Frame, Port};
 use crate::session::udp::Datagram;
-use crate::session::{Admission, Net};
+use crate::session::{Admission, Net, Offer, Sessions};
+use crate::snapshot::Snapshot;
 use crate::table::App;
 use crate::telemetry::AppCounter;
-use crate::wire::{Parsed, Protocol, TcpSegment};
+use crate::wire::{FlowKey, Parsed, Protocol, TcpSegment};
 
 impl<P: Port> Worker<P> {
     /// The fate of one frame whose flow is this worker's.
@@ -73,15 +75,19 @@ impl<P: Port> Worker<P> {
         let now = self.exit.now;
         let fate = match self.sessions.unmatched(segment, frame.bytes(), now, &mut self.exit) {
             Some(fate) => fate,
+            None if segment.flags.is_first_syn() && self.sessions.answers_by_cookie(&segment.key) => {
+                return self.answer_by_cookie((segment, hash), frame);
+            }
             None => match self.admit((segment, hash), frame.bytes()) {
                 Ok(Admitted::Session(admission)) => {
                     self.sessions.open(&admission, segment, frame.bytes(), now, &mut self.exit)
                 }
-                Ok(Admitted::Cookie(hop, offer)) => {
-                    return self.answer_by_cookie((segment, hash), (hop, offer), frame);
-                }
                 Ok(Admitted::Revival(admission, found)) => {
                     self.revive(&admission, &found, (segment, frame.bytes_mut()))
+                }
+                // There is no memory for it.
+                Err(DropReason::SynRateLimited) if self.sessions.may_answer_by_cookie(&segment.key) => {
+                    return self.answer_by_cookie((segment, hash), frame);
                 }
                 Err(reason) => {
                     self.answer_refusal(reason, segment);
@@ -97,49 +103,35 @@ impl<P: Port> Worker<P> {
     fn admit(&mut self, (segment, hash): (&TcpSegment, u64), frame: &[u8]) -> Result<Admitted, DropReason> {
         let key = &segment.key;
         self.check_source(key.src)?;
-        self.check_local(segment)?;
         let Self { reader, exit, sessions, limits, .. } = self;
         let snapshot = &**reader.current();
-        let slot = snapshot.table.find(key.dst, Protocol::Tcp, key.dst_port)?;
-        let app = snapshot.table.app(slot).ok_or(DropReason::NoApp)?;
+        let app = find_app(snapshot, exit, segment)?;
+        let slot = app.slot;
         let firewall = pass_firewall(snapshot, exit, app, key)?;
         let found = match segment.flags.is_first_syn() {
             true => None,
             false => Some(found_cookie(sessions, limits, exit, (segment, frame, hash))?),
         };
-        let by_cookie = match snapshot.draining {
+        let opens = match snapshot.draining {
             true => Err(DropReason::Draining),
-            false if found.is_some() => Ok(false),
-            false => wants_cookie(sessions, limits, segment, exit.now),
+            false if found.is_none() && !limits.syn.allow(exit.now) => Err(DropReason::SynRateLimited),
+            false => Ok(()),
         };
-        let admitted = by_cookie.and_then(|by_cookie| {
-            let tenant = Tenant { app: slot, account: app.account };
-            let foreseen = by_cookie.then(|| sessions.foresee(tenant, app.limits, key.src, exit.now));
-            foreseen.flatten().map_or(Ok(()), Err)?;
-            let hop = exit.route(key.src).ok_or(DropReason::NoRoute)?;
-            Ok((hop, tls_of(snapshot, app)?, by_cookie))
-        });
+        let admitted = opens.and_then(|()| exit.route(key.src).ok_or(DropReason::NoRoute));
+        let admitted = admitted.and_then(|hop| Ok((hop, tls_of(snapshot, app)?)));
         // So that those who ask for signatures leave a worker's time to the flows that it carries.
-        let admitted = admitted.and_then(|(hop, tls, by_cookie)| {
-            let is_free = tls.is_none() || by_cookie;
-            match is_free || limits.handshake.allow(exit.now) {
-                true => Ok((hop, tls, by_cookie)),
+        let admitted =
+            admitted.and_then(|(hop, tls)| match tls.is_none() || limits.handshake.allow(exit.now) {
+                true => Ok((hop, tls)),
                 false => Err(DropReason::HandshakeRateLimited),
-            }
-        });
-        let (client_hop, tls, by_cookie) =
-            admitted.inspect_err(|_| exit.page.add_app(slot, AppCounter::Refused, 1))?;
-        let offset = key.dst_port.wrapping_sub(app.ports.first());
-        let origins =
-            app.origins.iter().map(|origin| Endpoint { port: origin.port.wrapping_add(offset), ..*origin });
-        let offer = match tls {
-            Some(_) => None,
-            None => sessions.offer(origins, key.src, exit.now),
-        };
-        if by_cookie {
-            return Ok(Admitted::Cookie(client_hop, offer));
-        }
+            });
+        let (client_hop, tls) = admitted.inspect_err(|reason| {
+            // What is over the rate may be answered by a cookie instead.
+            let refused = *reason != DropReason::SynRateLimited || !sessions.may_answer_by_cookie(key);
+            exit.page.add_app(slot, AppCounter::Refused, refused.into());
+        })?;
         let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
+        let offer = if tls.is_some() { None } else { offer_of(sessions, app, key, exit.now) };
         let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
         let admission = Admission {
             app: slot,
@@ -168,13 +160,28 @@ impl<P: Port> Worker<P> {
         }
         if self.denied.holds(src) { Err(DropReason::MartianSource) } else { Ok(()) }
     }
+}
 
-    /// Origin legs are known by their session, and nobody connects to an egress address or to a port's own.
-    fn check_local(&self, segment: &TcpSegment) -> Result<(), DropReason> {
-        match self.exit.locals.find(segment.key.dst) {
-            Some(Local::Egress) if !segment.flags.is_first_syn() => Err(DropReason::OutOfState),
-            Some(Local::Egress | Local::Port(_)) => Err(DropReason::NoApp),
-            None => Ok(()),
-        }
-    }
+/// The app that a segment is for. What is for one of our own addresses, which no app has, is refused by its own names:
+/// origin legs are known by their session, and nobody connects to an egress address or to a port's own.
+pub(super) fn find_app<'a, P: Port>(
+    snapshot: &'a Snapshot,
+    exit: &Exit<P>,
+    segment: &TcpSegment,
+) -> Result<&'a App, DropReason> {
+    let found = snapshot.table.find(segment.key.dst, Protocol::Tcp, segment.key.dst_port);
+    let app = found.and_then(|slot| snapshot.table.app(slot).ok_or(DropReason::NoApp));
+    app.map_err(|reason| match exit.locals.find(segment.key.dst) {
+        Some(Local::Egress) if !segment.flags.is_first_syn() => DropReason::OutOfState,
+        Some(Local::Egress | Local::Port(_)) => DropReason::NoApp,
+        None => reason,
+    })
+}
+
+/// What a client is offered of TCP's options, where that is not everything.
+pub(super) fn offer_of(sessions: &Sessions, app: &App, key: &FlowKey, now: Instant) -> Option<Offer> {
+    let offset = key.dst_port.wrapping_sub(app.ports.first());
+    let origins =
+        app.origins.iter().map(|origin| Endpoint { port: origin.port.wrapping_add(offset), ..*origin });
+    sessions.offer(origins, key.src, now)
 }

@@ -63,6 +63,8 @@ pub struct CookieCode {
     boot: [u8; 16],
     /// The tick of `keys[0]`; `keys[1]` is of the one before.
     tick: u64,
+    /// When it ends.
+    until: Instant,
     keys: [SipHasher24; 2],
 }
 
@@ -71,18 +73,22 @@ impl CookieCode {
     pub fn new(secret: &[u8; 32]) -> Self {
         let mut boot = [0; 16];
         boot.copy_from_slice(&secret[16..]);
-        Self { boot, tick: 0, keys: [key(&boot, 0), key(&boot, u64::MAX)] }
+        Self { boot, tick: 0, until: end_of(0), keys: [key(&boot, 0), key(&boot, u64::MAX)] }
     }
 
     /// The tick at `now`, with its secrets in force.
     #[inline]
     pub fn turn_to(&mut self, now: Instant) -> u64 {
-        let tick = clock(now) >> TICK_BITS;
-        if tick != self.tick {
-            self.keys = [key(&self.boot, tick), key(&self.boot, tick.wrapping_sub(1))];
-            self.tick = tick;
+        if now >= self.until {
+            self.begin(clock(now) >> TICK_BITS);
         }
-        tick
+        self.tick
+    }
+
+    #[cold]
+    fn begin(&mut self, tick: u64) {
+        self.keys = [key(&self.boot, tick), key(&self.boot, tick.wrapping_sub(1))];
+        (self.tick, self.until) = (tick, end_of(tick));
     }
 
     /// The cookie for a SYN of the tuple with this hash; timestamps are used where `options` has one.
@@ -147,6 +153,11 @@ impl CookieCode {
         };
         Ok(Found { options, tag: mac })
     }
+}
+
+/// When a tick is over.
+const fn end_of(tick: u64) -> Instant {
+    Instant::from_nanos(((tick + 1) << TICK_BITS) * 4_000)
 }
 
 /// The secret of a tick. The message is longer than any that is hashed under the boot's secret elsewhere.
