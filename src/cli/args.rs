@@ -2,7 +2,7 @@
 
 #[cfg(feature = "dpdk")]
 use super::bench::{ForwardArgs, ForwardProbe};
-use super::bench::{Probe, Telling, TlsProbe, UdpProbe};
+use super::bench::{Probe, SynProbe, Telling, TlsProbe, UdpProbe};
 use super::generate::GenCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -103,6 +103,9 @@ pub enum BenchCommand {
     /// One run of the worker, as `bench session` has it made under callgrind.
     #[command(hide = true)]
     SessionProbe(Probe),
+    /// The same for its rows about SYNs.
+    #[command(hide = true)]
+    SynProbe(SynProbe),
     /// The same for `--udp`.
     #[command(hide = true)]
     UdpProbe(UdpProbe),

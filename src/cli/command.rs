@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
         Command::Bench(BenchCommand::ForwardProbe(probe)) => bench::run_forward_probe(&probe),
         Command::Bench(BenchCommand::TlsProbe(probe)) => bench::run_tls_probe(&probe),
         Command::Bench(BenchCommand::UdpProbe(probe)) => bench::run_udp_probe(&probe),
+        Command::Bench(BenchCommand::SynProbe(probe)) => bench::run_syn_probe(&probe),
         Command::Bench(BenchCommand::SessionProbe(probe)) => bench::run_probe(&probe),
         Command::Gen(command) => generate::run(command),
         Command::Check(args) => check::run(&args),

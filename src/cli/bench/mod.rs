@@ -16,6 +16,7 @@ mod report;
 mod results;
 mod session;
 mod siege;
+mod syns;
 mod tls;
 #[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod wire;
@@ -30,4 +31,5 @@ pub use report::Telling;
 pub use results::report as report_results;
 pub use session::{Probe, bench_session, run_probe};
 pub use siege::bench_flood;
+pub use syns::{SynProbe, run_syn_probe};
 pub use tls::{TlsProbe, bench_handshakes, bench_tls, run_tls_probe};

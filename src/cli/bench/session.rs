@@ -5,7 +5,7 @@
 
 use super::report::{self, Row, Telling};
 use super::world::World;
-use super::{callgrind, make};
+use super::{callgrind, make, syns};
 use crate::base::Span;
 use std::process::ExitCode;
 
@@ -123,6 +123,7 @@ fn rows(quick: bool) -> Result<Vec<Row>, callgrind::CallgrindError> {
         let probe = Probe { sessions, payload, offload: true, timestamps, splice: true };
         rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
     }
+    rows.extend(syns::rows()?);
     rows.push(Row::new("idle_session_memory".into(), idle_bytes(), "bytes", Some(IDLE_BYTES_MAX)));
     Ok(rows)
 }
