@@ -2,7 +2,7 @@
 
 use super::super::wire::Wire;
 use super::crowd::{Crowd, FRAME_BYTES, Road};
-use super::scenario::{Scenario, mtu};
+use super::scenario::{MTU, Scenario};
 use super::staged::StageHands;
 use crate::base::Span;
 use crate::base::limits::BURST_FRAMES_MAX;
@@ -17,13 +17,12 @@ pub const FLOWS_COMPARED_MAX: usize = 1_024;
 
 /// The capture's frames, for a worker on a port in memory takes them as one on a capture does.
 pub fn frames(scenario: Scenario, flows: usize) -> Vec<Vec<u8>> {
-    Crowd::gather(scenario, flows, Road::Quick, port(flows)).frames
+    Crowd::gather(scenario, flows, Road::Quick, port()).frames
 }
 
 /// What the plain road sends when each frame comes once.
 pub fn plain_output(scenario: Scenario, flows: usize) -> Vec<Vec<u8>> {
-    let Crowd { mut worker, frames, mut now, held } =
-        Crowd::gather(scenario, flows, Road::Plain, port(flows));
+    let Crowd { mut worker, frames, mut now, held } = Crowd::gather(scenario, flows, Road::Plain, port());
     let (mut hands, mut sent) = (StageHands, Vec::new());
     for burst in frames.chunks(BURST_FRAMES_MAX) {
         burst.iter().for_each(|frame| hands.put(&mut worker, frame));
@@ -53,9 +52,9 @@ pub fn difference(quick: &[Vec<u8>], plain: &[Vec<u8>]) -> Option<String> {
     Some(format!("{} frames against {}; {a:02x?} has no equal, nor has {b:02x?}", quick.len(), plain.len()))
 }
 
-fn port(flows: usize) -> MemPort {
+fn port() -> MemPort {
     let checksum = ChecksumOffload::default();
-    let options = MemOptions { mac: PCAP_MAC, mtu: mtu(flows), checksum, ..MemOptions::default() };
+    let options = MemOptions { mac: PCAP_MAC, mtu: MTU, checksum, ..MemOptions::default() };
     mem::link(options).1.remove(0)
 }
 
@@ -67,7 +66,7 @@ mod tests {
     fn spliced_and_relayed_frames_are_those_of_the_plain_road() {
         for scenario in [Scenario::Splice, Scenario::Udp] {
             let flows = 64;
-            let mut crowd = Crowd::gather(scenario, flows, Road::Quick, port(flows));
+            let mut crowd = Crowd::gather(scenario, flows, Road::Quick, port());
             let mut sent = Vec::new();
             for round in 0..2 {
                 sent.clear();

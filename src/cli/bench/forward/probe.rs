@@ -7,7 +7,7 @@
 //! With `--out` it goes through the capture once, writes what the worker sent, and ends.
 
 use super::crowd::{Crowd, Road};
-use super::scenario::{Scenario, mbuf_bytes, mtu};
+use super::scenario::{MTU, Scenario, mbuf_bytes};
 use super::staged::Staged;
 use crate::base::{Clock, Instant, OsClock, PortId, Span, WorkerId};
 use crate::port::dpdk::{DeviceSpec, Dpdk, DpdkPort, Hugepages, Opened, Plan, PortControl, PortSpec};
@@ -130,7 +130,7 @@ fn run(probe: &ForwardProbe) -> Result<(), String> {
 fn open(probe: &ForwardProbe) -> Result<(Dpdk, DpdkPort, Vec<PortControl>), String> {
     let device = DeviceSpec::parse(&probe.device()).map_err(|error| error.to_string())?;
     let (id, name) = (PortId(0), "pcap".to_owned());
-    let ports = [PortSpec { id, name, device, mtu: mtu(probe.flows), queues: Some(1) }];
+    let ports = [PortSpec { id, name, device, mtu: MTU, queues: Some(1) }];
     let plan = Plan {
         ports: &ports,
         workers: 1,
