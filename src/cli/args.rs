@@ -2,7 +2,7 @@
 
 #[cfg(feature = "dpdk")]
 use super::bench::{ForwardArgs, ForwardProbe};
-use super::bench::{Probe, SynProbe, Telling, TlsProbe, UdpProbe};
+use super::bench::{LossyArgs, Probe, ProxyArgs, SynProbe, Telling, TlsProbe, UdpProbe};
 use super::generate::GenCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -100,6 +100,24 @@ pub enum BenchCommand {
     #[cfg(feature = "dpdk")]
     #[command(hide = true)]
     ForwardProbe(ForwardProbe),
+    /// The sender of managed sessions over a path that loses, on a virtual clock.
+    Lossy {
+        /// How long and how often.
+        #[command(flatten)]
+        args: LossyArgs,
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// byway, HAProxy, nginx and a bare wire in turn as proxies between real clients and origins, as root.
+    Proxy {
+        /// How long and how often.
+        #[command(flatten)]
+        args: ProxyArgs,
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
     /// One run of the worker, as `bench session` has it made under callgrind.
     #[command(hide = true)]
     SessionProbe(Probe),

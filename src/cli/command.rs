@@ -27,6 +27,8 @@ pub fn main() -> ExitCode {
         Command::Bench(BenchCommand::Forward(args)) => bench::bench_forward(&args),
         #[cfg(feature = "dpdk")]
         Command::Bench(BenchCommand::ForwardProbe(probe)) => bench::run_forward_probe(&probe),
+        Command::Bench(BenchCommand::Lossy { args, telling }) => bench::bench_lossy(args, telling),
+        Command::Bench(BenchCommand::Proxy { args, telling }) => bench::bench_proxy(args, telling),
         Command::Bench(BenchCommand::TlsProbe(probe)) => bench::run_tls_probe(&probe),
         Command::Bench(BenchCommand::UdpProbe(probe)) => bench::run_udp_probe(&probe),
         Command::Bench(BenchCommand::SynProbe(probe)) => bench::run_syn_probe(&probe),

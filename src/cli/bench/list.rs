@@ -41,6 +41,16 @@ pub const BENCHES: &[Bench] = &[
         arguments: "flood",
         what: "real clients beside a flood of SYNs that the port just carries, over AF_PACKET",
     },
+    Bench {
+        name: "proxy",
+        arguments: "proxy",
+        what: "bytes, connections and requests of real clients beside HAProxy, nginx and a bare wire",
+    },
+    Bench {
+        name: "lossy",
+        arguments: "lossy",
+        what: "the sender of managed sessions over a path that loses, on a virtual clock",
+    },
     #[cfg(feature = "dpdk")]
     Bench {
         name: "forward-splice",

@@ -6,11 +6,14 @@ mod callgrind;
 mod datagrams;
 #[cfg(feature = "dpdk")]
 mod forward;
+mod lab;
 mod list;
+mod lossy;
 mod machine;
 #[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod make;
 mod peer;
+mod proxy;
 #[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod report;
 mod results;
@@ -27,6 +30,8 @@ pub use datagrams::{UdpProbe, bench_udp, run_udp_probe};
 #[cfg(feature = "dpdk")]
 pub use forward::{ForwardArgs, ForwardProbe, bench_forward, run_forward_probe};
 pub use list::list;
+pub use lossy::{LossyArgs, bench_lossy};
+pub use proxy::{ProxyArgs, bench_proxy};
 pub use report::Telling;
 pub use results::report as report_results;
 pub use session::{Probe, bench_session, run_probe};

@@ -40,7 +40,8 @@ const LABORATORIES: [&str; 12] = [
 const RESOLVE: Span = Span::from_secs(5);
 /// How long answers are still taken in after the last frame.
 const LINGER: Span = Span::from_millis(100);
-/// How long a nap is.
+/// Turns without work before a nap, and how long it is.
+const IDLE_TURNS: u32 = 64;
 const NAP: std::time::Duration = std::time::Duration::from_micros(50);
 
 /// What to generate.
@@ -354,17 +355,11 @@ impl TalkArgs {
 
 /// Something that is turned until it is over.
 trait Turns {
-    /// Turns without work before a nap: a flood waits for nobody and leaves the CPU to others between two bursts, while
-    /// connections are answered at once.
-    const IDLE_TURNS: u32;
-
     fn turn(&mut self, now: Instant) -> u64;
     fn is_over(&self, now: Instant) -> bool;
 }
 
 impl<P: Port> Turns for Flood<P> {
-    const IDLE_TURNS: u32 = 1;
-
     fn turn(&mut self, now: Instant) -> u64 {
         self.turn(now)
     }
@@ -375,8 +370,6 @@ impl<P: Port> Turns for Flood<P> {
 }
 
 impl<P: Port> Turns for Fleet<P> {
-    const IDLE_TURNS: u32 = 64;
-
     fn turn(&mut self, now: Instant) -> u64 {
         self.turn(now)
     }
@@ -386,7 +379,7 @@ impl<P: Port> Turns for Fleet<P> {
     }
 }
 
-fn drive<T: Turns>(run: &mut T, clock: &impl Clock, stop: &Receiver<()>) {
+fn drive(run: &mut impl Turns, clock: &impl Clock, stop: &Receiver<()>) {
     let mut idle = 0;
     loop {
         let now = clock.now();
@@ -394,7 +387,7 @@ fn drive<T: Turns>(run: &mut T, clock: &impl Clock, stop: &Receiver<()>) {
             return;
         }
         idle = if run.turn(now) > 0 { 0 } else { idle + 1 };
-        if idle > T::IDLE_TURNS {
+        if idle > IDLE_TURNS {
             std::thread::sleep(NAP);
         }
     }

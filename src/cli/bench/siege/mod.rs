@@ -1,7 +1,7 @@
 //! `byway bench flood`: real clients beside a flood of SYNs, over veth and AF_PACKET, against the same in quiet.
 //!
 //! ```text
-//!  namespace c                      namespace e                     namespace o
+//!  client                           edge                            origin
 //!  100 clients a second  --veth--  byway (AF_PACKET)  --veth--      an origin
 //!  byway gen syn
 //! ```

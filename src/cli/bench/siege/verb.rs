@@ -1,7 +1,8 @@
 //! The bench itself: quiet, calibration, flood.
 
+use super::super::lab::{Host, LabError};
 use super::super::report::{self, Row, Telling};
-use super::lab::{EDGE, Host, Lab, ORIGIN};
+use super::lab::{EDGE, Lab, ORIGIN};
 use super::talks::{self, Talks};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -31,9 +32,10 @@ pub fn bench_flood(telling: Telling) -> ExitCode {
     }
 }
 
-fn rows() -> Result<Vec<Row>, String> {
+fn rows() -> Result<Vec<Row>, LabError> {
     let lab = Lab::raise()?;
-    within(&lab, Host::Origin, || talks::serve(address(ORIGIN)).map_err(|error| error.to_string()))??;
+    let refused = |error: std::io::Error| LabError::Refused("the origin".to_owned(), error.to_string());
+    within(&lab.origin, || talks::serve(address(ORIGIN)).map_err(refused))??;
     let quiet = visit(&lab)?;
     let highest = calibrate(&lab)?;
     let rate = (highest as f64 * SHARE) as u64;
@@ -42,7 +44,7 @@ fn rows() -> Result<Vec<Row>, String> {
         let flood = scope.spawn(|| lab.flood(rate, SECONDS + 4));
         std::thread::sleep(std::time::Duration::from_secs(2));
         let talks = visit(&lab);
-        (talks, flood.join().unwrap_or_else(|_| Err("the flood's thread panicked".into())))
+        (talks, flood.join().unwrap_or_else(|_| Err(panicked())))
     });
     Ok(told(&quiet, &flooded?, (highest, &said?)))
 }
@@ -66,7 +68,7 @@ fn told(quiet: &Talks, flooded: &Talks, (highest, flood): (u64, &Value)) -> Vec<
 }
 
 /// The highest rate of SYNs that the generator keeps and of which the edge's port loses none.
-fn calibrate(lab: &Lab) -> Result<u64, String> {
+fn calibrate(lab: &Lab) -> Result<u64, LabError> {
     let mut good = 0;
     let mut bad = RATE_MIN;
     while bad <= RATE_MAX && is_without_loss(lab, bad)? {
@@ -80,10 +82,16 @@ fn calibrate(lab: &Lab) -> Result<u64, String> {
             bad = middle;
         }
     }
-    if good == 0 { Err(format!("{RATE_MIN} SYNs a second are lost at the port already")) } else { Ok(good) }
+    if good != 0 {
+        return Ok(good);
+    }
+    Err(LabError::Refused(
+        "calibration".to_owned(),
+        format!("{RATE_MIN} SYNs a second are lost at the port already"),
+    ))
 }
 
-fn is_without_loss(lab: &Lab, rate: u64) -> Result<bool, String> {
+fn is_without_loss(lab: &Lab, rate: u64) -> Result<bool, LabError> {
     let before = lab.arrivals()?;
     let sent = lab.flood(rate, TRY_SECONDS)?["sent_frames"].as_u64().unwrap_or(0);
     let after = lab.arrivals()?;
@@ -96,15 +104,18 @@ fn is_without_loss(lab: &Lab, rate: u64) -> Result<bool, String> {
     Ok(keeps && after.lost == before.lost)
 }
 
-fn visit(lab: &Lab) -> Result<Talks, String> {
-    within(lab, Host::Client, || talks::visit(address(EDGE), CLIENTS_PER_S, SECONDS))
+fn visit(lab: &Lab) -> Result<Talks, LabError> {
+    within(&lab.client, || talks::visit(address(EDGE), CLIENTS_PER_S, SECONDS))
 }
 
-/// Runs on a thread in a namespace; threads that it makes are there, too.
-fn within<T: Send>(lab: &Lab, host: Host, body: impl FnOnce() -> T + Send) -> Result<T, String> {
-    let ns = lab.ns(host);
-    let work = move || Lab::enter(&ns).map(|()| body());
-    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|_| Err("a thread panicked".into()))
+/// Runs on a thread in a host; threads that it makes are there, too.
+fn within<T: Send>(host: &Host, body: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+    let work = move || host.enter().map(|()| body());
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked() -> LabError {
+    LabError::Refused("a thread of the bench".to_owned(), "it panicked".to_owned())
 }
 
 fn address(text: &str) -> std::net::SocketAddr {

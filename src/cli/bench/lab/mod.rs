@@ -1,0 +1,12 @@
+//! Hosts on one machine for the benches that need real peers: namespaces, the wires between them, and processes in
+//! them. Everything made here is named after this process, and goes when its value is dropped.
+
+mod daemon;
+mod error;
+mod folder;
+mod host;
+
+pub use daemon::{Daemon, Seat, own_program};
+pub use error::LabError;
+pub use folder::Folder;
+pub use host::{Host, Nic, wire};

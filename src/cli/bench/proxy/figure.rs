@@ -1,0 +1,209 @@
+//! The figures that a contender is asked, by iperf3 and wrk, and the cycles that a request takes.
+
+use super::super::lab::{Daemon, LabError, Seat};
+use super::contender::Contender;
+use super::net::Net;
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Figure {
+    /// One TCP connection's bytes from client to origin.
+    BulkUp,
+    /// The other way round.
+    BulkDown,
+    /// Connections that carry one request of HTTP each.
+    Connections,
+    /// Requests on connections that stay.
+    Requests,
+}
+
+/// Connections of wrk at once.
+const AT_ONCE: usize = 64;
+/// Ticks in a second of `/proc` (`USER_HZ`, proc(5)).
+const TICKS_PER_S: f64 = 100.0;
+
+impl Figure {
+    /// All, in the order of a round.
+    pub const ALL: [Self; 4] = [Self::BulkUp, Self::BulkDown, Self::Connections, Self::Requests];
+
+    /// As rows name it, and its unit.
+    pub const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::BulkUp => ("bulk_up", "Gbit/s"),
+            Self::BulkDown => ("bulk_down", "Gbit/s"),
+            Self::Connections => ("connections", "a second"),
+            Self::Requests => ("requests", "a second"),
+        }
+    }
+
+    /// Connections at once.
+    pub const fn flows(self) -> usize {
+        match self {
+            Self::BulkUp | Self::BulkDown => 1,
+            Self::Connections | Self::Requests => AT_ONCE,
+        }
+    }
+
+    /// Measures it for so many seconds.
+    ///
+    /// # Errors
+    /// `NotThere`, `Refused`, `Unreadable`.
+    pub fn take(self, net: &Net, contender: Contender, seconds: u32) -> Result<f64, LabError> {
+        let (host, web, bulk) = contender.doors();
+        match self {
+            Self::BulkUp => stream(net.client_seat(), host, bulk, &["--time", &seconds.to_string()]),
+            Self::BulkDown => {
+                stream(net.client_seat(), host, bulk, &["--reverse", "--time", &seconds.to_string()])
+            }
+            Self::Connections => ask(net.client_seat(), host, web, &["-H", "Connection: close"], seconds),
+            Self::Requests => ask(net.client_seat(), host, web, &[], seconds),
+        }
+    }
+}
+
+/// What iperf3's receiver saw, in Gbit/s.
+fn stream(seat: Seat<'_>, host: &str, port: u16, more: &[&str]) -> Result<f64, LabError> {
+    let port = port.to_string();
+    let words = ["taskset", "-c", seat.cpus, "iperf3", "--json", "--client", host, "--port", &port];
+    let printed = seat.host.run(&[&words, more].concat())?;
+    received(&printed).ok_or(LabError::Unreadable("iperf3".to_owned(), printed))
+}
+
+fn received(printed: &str) -> Option<f64> {
+    let object: serde_json::Value = serde_json::from_str(printed).ok()?;
+    Some(object["end"]["sum_received"]["bits_per_second"].as_f64()? / 1e9)
+}
+
+/// Requests a second by wrk.
+fn ask(seat: Seat<'_>, host: &str, port: u16, more: &[&str], seconds: u32) -> Result<f64, LabError> {
+    let (url, span, at_once) = (format!("http://{host}:{port}/"), format!("{seconds}s"), AT_ONCE.to_string());
+    let words = ["taskset", "-c", seat.cpus, "wrk", "-t", "1", "-c", &at_once, "-d", &span];
+    let printed = seat.host.run(&[&words, more, &[&url]].concat())?;
+    answered(&printed).ok_or(LabError::Unreadable("wrk".to_owned(), printed))
+}
+
+/// The rate of wrk's report; none where requests failed.
+fn answered(printed: &str) -> Option<f64> {
+    let field =
+        |name: &str| printed.lines().find_map(|line| line.trim().strip_prefix(name)?.trim().parse().ok());
+    let has_failed = printed.lines().any(|line| line.trim().starts_with("Non-2xx"));
+    field("Requests/sec:").filter(|rate| *rate > 0.0 && !has_failed)
+}
+
+/// A running count of what the proxy's CPU did.
+#[derive(Clone, Copy)]
+pub struct Work {
+    /// Clock cycles of use: byway's turns that found something to do, else all that the CPU was not idle.
+    cycles: f64,
+    /// Of them in byway's system calls, which are its driver's.
+    driver: f64,
+}
+
+impl Work {
+    /// As it stands now.
+    ///
+    /// # Errors
+    /// `Unreadable`, `Refused`.
+    pub fn of(net: &Net, contender: Contender, daemon: &Daemon) -> Result<Self, LabError> {
+        let hz = cycles_hz()?;
+        if !contender.is_byway() {
+            let cycles = busy_ticks(&read("/proc/stat")?, &net.proxy_cpu) / TICKS_PER_S * hz;
+            return Ok(Self { cycles, driver: 0.0 });
+        }
+        let metrics = net.byway.run(&["curl", "--silent", "http://127.0.0.1:9180/metrics"])?;
+        let cycles = busy_cycles(&metrics).ok_or(LabError::Unreadable("byway".to_owned(), metrics))?;
+        Ok(Self { cycles, driver: system_ticks(daemon.pid(), &net.proxy_cpu) / TICKS_PER_S * hz })
+    }
+
+    /// Cycles of a request, without the driver's, when `requests` were answered since `earlier`.
+    pub fn per_request(self, earlier: Self, requests: f64) -> f64 {
+        (self.cycles - earlier.cycles - (self.driver - earlier.driver)) / requests
+    }
+}
+
+/// `byway_busy_cycles_total`, summed over workers.
+fn busy_cycles(metrics: &str) -> Option<f64> {
+    let values = metrics.lines().filter(|line| line.starts_with("byway_busy_cycles_total"));
+    values.map(|line| line.split_whitespace().next_back()?.parse::<f64>().ok()).sum()
+}
+
+/// Cycles a second of the constant time stamp counter, as `/proc/cpuinfo` rounds it.
+fn cycles_hz() -> Result<f64, LabError> {
+    let info = read("/proc/cpuinfo")?;
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("bogomips")?.split(':').nth(1)?.trim().parse::<f64>().ok());
+    // The kernel derives it from the counter: twice its rate in MHz.
+    line.map(|bogomips| bogomips / 2.0 * 1e6).ok_or(LabError::Unreadable("/proc/cpuinfo".to_owned(), info))
+}
+
+/// Ticks in which a CPU was not idle (`cpuN`: idle and iowait are the fourth and fifth column).
+fn busy_ticks(stat: &str, cpu: &str) -> f64 {
+    let name = format!("cpu{cpu} ");
+    let columns = stat.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or_default();
+    let ticks: Vec<f64> = columns.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    // Guest time is part of user time.
+    ticks.iter().take(8).sum::<f64>() - ticks.iter().skip(3).take(2).sum::<f64>()
+}
+
+/// System time of a process's threads that last ran on the proxy's CPU: its worker.
+fn system_ticks(pid: u32, cpu: &str) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    stats.filter_map(|stat| system_time(&stat, cpu)).sum()
+}
+
+/// `stime` of a `/proc/PID/stat` whose `processor` is this CPU; the name in parentheses may hold anything.
+fn system_time(stat: &str, cpu: &str) -> Option<f64> {
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    // The field behind the parentheses is the third: stime is the 15th, processor the 39th.
+    (*fields.get(36)? == cpu).then(|| fields.get(12)?.parse().ok())?
+}
+
+fn read(path: &str) -> Result<String, LabError> {
+    std::fs::read_to_string(path).map_err(|error| LabError::Unreadable(path.to_owned(), error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrk_s_rate_is_read_and_failed_answers_make_it_none() {
+        let report =
+            "Running 1s test @ http://x/\n  8 requests in 1.00s, 1KB read\nRequests/sec:  52391.11\n";
+        assert_eq!(answered(report), Some(52_391.11));
+        assert_eq!(answered(&format!("{report}  Non-2xx or 3xx responses: 3\n")), None);
+        assert_eq!(answered("Requests/sec:      0.00\n"), None);
+    }
+
+    #[test]
+    fn iperf3_is_asked_for_what_arrived() {
+        let report =
+            r#"{"end": {"sum_sent": {"bits_per_second": 2e9}, "sum_received": {"bits_per_second": 1.5e9}}}"#;
+        assert_eq!(received(report), Some(1.5));
+        assert_eq!(received(r#"{"error": "no route"}"#), None);
+    }
+
+    #[test]
+    fn idle_time_is_no_work() {
+        let stat = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu1 10 1 20 1000 500 3 4 2 7 0\n";
+        assert_eq!(busy_ticks(stat, "1"), 40.0);
+        assert_eq!(busy_ticks(stat, "7"), 0.0);
+    }
+
+    #[test]
+    fn a_thread_s_system_time_counts_on_its_cpu_alone() {
+        let numbers: Vec<String> = (4..=52).map(|field| field.to_string()).collect();
+        let stat = format!("77 (a) b) R {}", numbers.join(" "));
+        assert_eq!(system_time(&stat, "39"), Some(15.0));
+        assert_eq!(system_time(&stat, "1"), None);
+    }
+
+    #[test]
+    fn busy_cycles_of_all_workers_are_added() {
+        let metrics =
+            "# HELP x\nbyway_busy_cycles_total{worker=\"0\"} 5\nbyway_busy_cycles_total{worker=\"1\"} 7\n";
+        assert_eq!(busy_cycles(metrics), Some(12.0));
+    }
+}
