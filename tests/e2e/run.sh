@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # End to end: real clients (curl, ssh, iperf3, nc) and real origins over scripts/lab.sh.
 #   run.sh              every suite
-#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood
+#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood splice
 # Each suite has a laboratory of its own, taken away at its end, also on failure or interrupt. The binary is that of
 # lab.sh. The last line is `N passed, N failed`.
 set -uo pipefail
@@ -23,10 +23,11 @@ set -uo pipefail
 . "$ROOT/tests/e2e/udp.sh"
 . "$ROOT/tests/e2e/streams.sh"
 . "$ROOT/tests/e2e/names.sh"
+. "$ROOT/tests/e2e/splice.sh"
 . "$ROOT/tests/e2e/gen.sh"
 . "$ROOT/tests/e2e/cookies.sh"
 
-SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood)
+SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood splice)
 
 suite_af_packet() { open_lab --port af_packet && traffic && firewall_and_no_app; }
 suite_workers2() { open_lab --port af_packet --workers 2 && traffic && handover_between_workers; }
@@ -62,6 +63,9 @@ suite_streams() {
 suite_gen() { open_lab_with gen_apps --port af_packet && idle_edge_rests && start_gen_origins && clients_meet_origins && flood_is_counted; }
 suite_names() {
     names_edge >"$SCRATCH/edge.toml" && open_lab_with names_apps --port af_packet --edge "$SCRATCH/edge.toml" && start_names && names
+}
+suite_splice() {
+    open_lab --port af_packet && spliced_bulk && spliced_files && spliced_reload && spliced_origin_dies && term_drains
 }
 
 suite_cookies() {
