@@ -10,7 +10,7 @@ PRESUMED=" git cargo rustc rustup "
 # Every word of the scripts that is a program here has its owner among our packages, what those depend on, or what no
 # Debian is without. Prints those that have not. One that stands in several folders of PATH needs it once.
 check_programs() {
-    local packages=("${PACKAGES_BUILD[@]}" "${PACKAGES_LAB[@]}" "${PACKAGES_TEST[@]}" "${PACKAGES_REHEARSAL[@]}")
+    local packages=("${PACKAGES_BUILD[@]}" "${PACKAGES_LAB[@]}" "${PACKAGES_TEST[@]}" "${PACKAGES_BENCH[@]}" "${PACKAGES_REHEARSAL[@]}")
     local provided word path seen=0 missing=0
     provided=" ${packages[*]} $(depended_on "${packages[@]}") "
     while read -r word; do
