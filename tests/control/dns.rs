@@ -52,7 +52,8 @@ impl NameServer {
                 let _ = stream.set_nonblocking(false);
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
                 let (mut length, mut question) = ([0; 2], [0; 512]);
-                while stream.read_exact(&mut length).is_ok() {
+                // A resolver that stays on its connection may ask for ever.
+                while !told.1.load(Ordering::Relaxed) && stream.read_exact(&mut length).is_ok() {
                     let length = usize::from(u16::from_be_bytes(length)).min(512);
                     if stream.read_exact(&mut question[..length]).is_err() {
                         break;
