@@ -1,8 +1,10 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
+use super::bench::{
+    BulkArgs, ConnectProbe, LossyArgs, Probe, ProxyArgs, SynProbe, Telling, TlsProbe, UdpProbe,
+};
 #[cfg(feature = "dpdk")]
 use super::bench::{ForwardArgs, ForwardProbe};
-use super::bench::{LossyArgs, Probe, ProxyArgs, SynProbe, Telling, TlsProbe, UdpProbe};
 use super::generate::GenCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -100,6 +102,24 @@ pub enum BenchCommand {
     #[cfg(feature = "dpdk")]
     #[command(hide = true)]
     ForwardProbe(ForwardProbe),
+    /// Connections a second of one worker, and their instructions.
+    Connect {
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// Bytes a second of one worker.
+    Bulk {
+        /// What is measured.
+        #[command(flatten)]
+        args: BulkArgs,
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// One run of `connect` under callgrind.
+    #[command(hide = true)]
+    ConnectProbe(ConnectProbe),
     /// The sender of managed sessions over a path that loses, on a virtual clock.
     Lossy {
         /// How long and how often.

@@ -27,6 +27,9 @@ pub fn main() -> ExitCode {
         Command::Bench(BenchCommand::Forward(args)) => bench::bench_forward(&args),
         #[cfg(feature = "dpdk")]
         Command::Bench(BenchCommand::ForwardProbe(probe)) => bench::run_forward_probe(&probe),
+        Command::Bench(BenchCommand::Connect { telling }) => bench::bench_connect(telling),
+        Command::Bench(BenchCommand::Bulk { args, telling }) => bench::bench_bulk(args, telling),
+        Command::Bench(BenchCommand::ConnectProbe(probe)) => bench::run_connect_probe(&probe),
         Command::Bench(BenchCommand::Lossy { args, telling }) => bench::bench_lossy(args, telling),
         Command::Bench(BenchCommand::Proxy { args, telling }) => bench::bench_proxy(args, telling),
         Command::Bench(BenchCommand::TlsProbe(probe)) => bench::run_tls_probe(&probe),

@@ -42,6 +42,16 @@ pub const BENCHES: &[Bench] = &[
         what: "real clients beside a flood of SYNs that the port just carries, over AF_PACKET",
     },
     Bench {
+        name: "connect",
+        arguments: "connect",
+        what: "connections a second of one worker on an in-memory port, and their instructions",
+    },
+    Bench {
+        name: "bulk",
+        arguments: "bulk",
+        what: "bytes a second of one worker on an in-memory port, full segments",
+    },
+    Bench {
         name: "proxy",
         arguments: "proxy",
         what: "bytes, connections and requests of real clients beside HAProxy, nginx and a bare wire",

@@ -14,6 +14,7 @@ mod machine;
 mod make;
 mod peer;
 mod proxy;
+mod rate;
 #[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod report;
 mod results;
@@ -32,6 +33,7 @@ pub use forward::{ForwardArgs, ForwardProbe, bench_forward, run_forward_probe};
 pub use list::list;
 pub use lossy::{LossyArgs, bench_lossy};
 pub use proxy::{ProxyArgs, bench_proxy};
+pub use rate::{BulkArgs, ConnectProbe, bench_bulk, bench_connect, run_connect_probe};
 pub use report::Telling;
 pub use results::report as report_results;
 pub use session::{Probe, bench_session, run_probe};

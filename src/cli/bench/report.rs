@@ -28,8 +28,8 @@ pub struct Row {
     /// What it is held against in the same run; absent for what stands alone.
     #[serde(flatten)]
     pub peer: Option<Peer>,
-    /// The most it may be by design, of a row with a peer the least that its ratio may be; absent where the design
-    /// sets no bound.
+    /// The most it may be by design; the least of a rate, and the least ratio of a row with a peer. Absent where the
+    /// design sets no bound.
     pub bound: Option<f64>,
     /// The most it may be by the budget file, band included; absent for a row that is not in it.
     pub budget: Option<f64>,
@@ -67,14 +67,14 @@ pub struct Runs {
     pub frame_bytes: u16,
     /// How many runs.
     pub runs: usize,
-    /// The least and the most of them, own and peer's.
+    /// The least and the most of them.
     pub min: f64,
     /// As above.
     pub max: f64,
+    /// The same of the peer's, where there is one.
+    pub peer_min: Option<f64>,
     /// As above.
-    pub peer_min: f64,
-    /// As above.
-    pub peer_max: f64,
+    pub peer_max: Option<f64>,
 }
 
 /// What a number is held against.
@@ -106,25 +106,46 @@ impl Row {
     pub fn timed(timed: &Timed) -> Self {
         let (own, peers): (Vec<f64>, Vec<f64>) = timed.runs.iter().copied().unzip();
         let ratio = median(timed.runs.iter().map(|(own, peer)| own / peer).collect());
-        let (least, most) = (f64::INFINITY, f64::NEG_INFINITY);
+        let ((min, max), (peer_min, peer_max)) = (ends(&own), ends(&peers));
         let runs = Runs {
             flows: timed.flows,
             frame_bytes: timed.frame_bytes,
             runs: own.len(),
-            min: own.iter().copied().fold(least, f64::min),
-            max: own.iter().copied().fold(most, f64::max),
-            peer_min: peers.iter().copied().fold(least, f64::min),
-            peer_max: peers.iter().copied().fold(most, f64::max),
+            min,
+            max,
+            peer_min: Some(peer_min),
+            peer_max: Some(peer_max),
         };
         let peer = Peer { peer: timed.peer, peer_value: median(peers), ratio };
         let row = Self::beside(timed.name.clone(), median(own), timed.unit, peer, timed.least);
         Self { runs: Some(runs), ..row }
     }
 
+    /// The median of several runs, which is to be `least` at least, if the design says so.
+    pub fn rate(
+        name: String,
+        unit: &'static str,
+        values: &[f64],
+        (flows, frame_bytes): (usize, u16),
+        least: Option<f64>,
+    ) -> Self {
+        let value = median(values.to_vec());
+        let (min, max) = ends(values);
+        let runs = Runs { flows, frame_bytes, runs: values.len(), min, max, peer_min: None, peer_max: None };
+        let ok = least.is_none_or(|least| value >= least);
+        Self { name, value, unit, peer: None, bound: least, budget: None, runs: Some(runs), ok }
+    }
+
     /// Whether the value is within its budget, whatever the design asks for.
     fn is_in_budget(&self) -> bool {
         self.budget.is_none_or(|most| self.value <= most)
     }
+}
+
+/// The least and the most.
+fn ends(values: &[f64]) -> (f64, f64) {
+    let fold = |from: f64, pick: fn(f64, f64) -> f64| values.iter().copied().fold(from, pick);
+    (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// The middle value.
@@ -180,23 +201,24 @@ pub fn print(bench: &str, rows: &[Row], telling: Telling) -> bool {
 }
 
 fn line(row: &Row) -> String {
-    let verdict = if row.ok {
-        "ok"
-    } else if row.peer.is_some() {
-        "SHORT"
-    } else {
-        "OVER"
+    let verdict = match (row.ok, &row.runs, &row.peer) {
+        (true, ..) => "ok",
+        (false, None, None) => "OVER",
+        (false, ..) => "SHORT",
     };
     let head = format!("{:<34} {:>10.1} {:<13}", row.name, row.value, row.unit);
     let limit = |limit: Option<f64>, digits| {
         limit.map_or_else(|| "-".to_owned(), |limit| format!("{limit:.digits$}"))
     };
-    match &row.peer {
-        Some(Peer { peer, peer_value, ratio }) => {
-            let (least, spread) = (limit(row.bound, 2), row.runs.as_ref().map(spread).unwrap_or_default());
+    match (&row.peer, &row.runs) {
+        (Some(Peer { peer, peer_value, ratio }), runs) => {
+            let (least, spread) = (limit(row.bound, 2), runs.as_ref().map(spread).unwrap_or_default());
             format!("{head} {ratio:.3} of {peer_value:.1} ({peer})  at least {least:>5}  {verdict}{spread}")
         }
-        None => {
+        (None, Some(runs)) => {
+            format!("{head} at least {:>7}  {verdict}{}", limit(row.bound, 0), spread(runs))
+        }
+        (None, None) => {
             let (bound, budget) = (limit(row.bound, 0), limit(row.budget, 0));
             format!("{head} bound {bound:>7}  budget {budget:>7}  {verdict}")
         }
@@ -207,9 +229,9 @@ fn line(row: &Row) -> String {
 fn spread(runs: &Runs) -> String {
     let Runs { flows, frame_bytes, runs, min, max, peer_min, peer_max } = runs;
     let frames = if *frame_bytes == 0 { String::new() } else { format!(", {frame_bytes}-byte frames") };
-    format!(
-        "\n    medians of {runs} runs in turn: {min:.1} to {max:.1}, peer {peer_min:.1} to {peer_max:.1}; {flows} flows{frames}"
-    )
+    let peers = peer_min.zip(*peer_max).map(|(min, max)| format!(" in turn, peer {min:.1} to {max:.1}"));
+    let peers = peers.unwrap_or_default();
+    format!("\n    medians of {runs} runs{peers}: {min:.1} to {max:.1}; {flows} flows{frames}")
 }
 
 #[cfg(test)]
@@ -239,6 +261,15 @@ mod tests {
             (5.0, Some((10.0, 0.4)))
         );
         assert!(!row.ok);
-        assert!(line(&row).contains("4.0 to 6.0, peer 10.0 to 20.0; 7 flows, 64-byte frames"));
+        assert!(line(&row).contains("peer 10.0 to 20.0: 4.0 to 6.0; 7 flows, 64-byte frames"));
+    }
+
+    #[test]
+    fn a_rate_alone_is_held_to_its_least() {
+        let rate = |least| Row::rate("r".into(), "Gbit/s", &[4.0, 6.0, 5.0], (64, 1_514), Some(least));
+        assert!(rate(5.0).ok && !rate(5.1).ok);
+        assert!(
+            line(&rate(9.0)).contains("SHORT\n    medians of 3 runs: 4.0 to 6.0; 64 flows, 1514-byte frames")
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! an in-memory port and counts only the worker's turns.
 
 use super::report::{self, Row, Telling};
-use super::world::World;
+use super::world::{Counting, World};
 use super::{callgrind, make, syns};
 use crate::base::Span;
 use std::process::ExitCode;
@@ -185,19 +185,19 @@ fn relay(world: &mut World, probe: &Probe) -> usize {
         world.relay(&active, probe.payload, ROUND);
     }
     let rounds = SEGMENTS / count;
-    world.measuring = true;
+    world.counting = Counting::Instructions;
     for _ in 0..rounds {
         world.relay(&active, probe.payload, ROUND);
     }
-    world.measuring = false;
+    world.counting = Counting::Nothing;
     rounds * count
 }
 
 /// Measures whole connections beside the live sessions.
 fn connect(world: &mut World) -> usize {
-    world.measuring = true;
+    world.counting = Counting::Instructions;
     let first = world.open(CONNECTIONS);
     world.close(first, CONNECTIONS);
-    world.measuring = false;
+    world.counting = Counting::Nothing;
     CONNECTIONS
 }

@@ -3,7 +3,7 @@
 use super::peer::{self, Segment, flag};
 use super::wire::Wire;
 use crate::base::limits::BURST_FRAMES_MAX;
-use crate::base::{Instant, Span};
+use crate::base::{Clock, Instant, Span, ThreadClock};
 use crate::flow::Side;
 use crate::port::mem::{MemPort, MemWire};
 use crate::port::{Frame, Port};
@@ -34,6 +34,17 @@ pub struct Conn {
     finished: (bool, bool),
 }
 
+/// What is counted of a worker's turns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counting {
+    /// Nothing.
+    Nothing,
+    /// Instructions, by callgrind.
+    Instructions,
+    /// CPU time.
+    Time,
+}
+
 /// What a bench drives.
 pub struct World<P: Port = MemPort, W = MemWire> {
     worker: Worker<P>,
@@ -43,8 +54,10 @@ pub struct World<P: Port = MemPort, W = MemWire> {
     conns: Vec<Conn>,
     by_egress: HashMap<(u32, u16), usize>,
     timestamps: bool,
-    /// Whether turns are called through `measured_turn`.
-    pub measuring: bool,
+    /// What is counted of turns.
+    pub counting: Counting,
+    /// What they took, with `Counting::Time`.
+    pub turned: Span,
     /// The control side's ends of queues, kept alive.
     _held: Box<dyn Any>,
 }
@@ -61,7 +74,18 @@ impl<P: Port, W: Wire<P>> World<P, W> {
     pub fn new(worker: Worker<P>, wire: W, mac: [u8; 6], timestamps: bool, held: Box<dyn Any>) -> Self {
         let (conns, by_egress) = (Vec::new(), HashMap::new());
         let now = Instant::ZERO + Span::from_secs(1);
-        Self { worker, wire, mac, now, conns, by_egress, timestamps, measuring: false, _held: held }
+        Self {
+            worker,
+            wire,
+            mac,
+            now,
+            conns,
+            by_egress,
+            timestamps,
+            counting: Counting::Nothing,
+            turned: Span::ZERO,
+            _held: held,
+        }
     }
 
     /// Opens `count` further sessions, in bursts; returns the index of the first.
@@ -137,6 +161,45 @@ impl<P: Port, W: Wire<P>> World<P, W> {
         }
     }
 
+    /// Every session of `active` sends `count` segments of `payload` bytes at once to its origin, which acknowledges what came
+    /// with one segment, as a host does that puts a burst together; so many sessions a turn as fill a burst. Whether all
+    /// bytes came in the same turn: a managed session's sender begins with less.
+    pub fn stream(&mut self, active: &[usize], payload: u16, count: usize) -> bool {
+        let mut complete = true;
+        for flows in active.chunks((BURST_FRAMES_MAX / count).max(1)) {
+            self.now += Span::from_micros(10);
+            let segments: Vec<usize> = flows.iter().flat_map(|&at| std::iter::repeat_n(at, count)).collect();
+            let all = u32::from(payload) * count as u32;
+            let wanted: Vec<u32> =
+                flows.iter().map(|&at| self.conns[at].origin_wants.wrapping_add(all)).collect();
+            self.burst(&segments, |world, at| world.client_segment(at, flag::ACK | flag::PSH, payload));
+            let came = flows.iter().zip(wanted).all(|(&at, wanted)| self.conns[at].origin_wants == wanted);
+            complete &= came;
+            self.burst(flows, |world, at| world.origin_segment(at, flag::ACK, 0));
+        }
+        complete
+    }
+
+    /// Each of `first..first + count` sends a request of `payload` bytes and gets as much for an answer, which acknowledges
+    /// it.
+    ///
+    /// # Panics
+    /// When an end lacks a byte of it.
+    pub fn ask(&mut self, first: usize, count: usize, payload: u16) {
+        for burst in bursts(first, count) {
+            let wants =
+                |world: &Self, at: usize| (world.conns[at].origin_wants, world.conns[at].client_wants);
+            let before: Vec<(u32, u32)> = burst.iter().map(|&at| wants(self, at)).collect();
+            self.burst(&burst, |world, at| world.client_segment(at, flag::ACK | flag::PSH, payload));
+            self.burst(&burst, |world, at| world.origin_segment(at, flag::ACK | flag::PSH, payload));
+            let more = u32::from(payload);
+            for (&at, (origin, client)) in burst.iter().zip(before) {
+                let both = (origin.wrapping_add(more), client.wrapping_add(more));
+                assert_eq!(wants(self, at), both, "session {at} did not pass a request or its answer on");
+            }
+        }
+    }
+
     /// Closes `first..first + count` in order: client first, then origin.
     ///
     /// # Panics
@@ -164,10 +227,16 @@ impl<P: Port, W: Wire<P>> World<P, W> {
 
     /// One turn of the worker, counted or not.
     fn turn(&mut self) {
-        if self.measuring {
-            measured_turn(&mut self.worker, self.now);
-        } else {
-            self.worker.turn(self.now);
+        match self.counting {
+            Counting::Nothing => {
+                self.worker.turn(self.now);
+            }
+            Counting::Instructions => measured_turn(&mut self.worker, self.now),
+            Counting::Time => {
+                let began = ThreadClock.now();
+                self.worker.turn(self.now);
+                self.turned = Span::from_nanos(self.turned.nanos() + ThreadClock.now().since(began).nanos());
+            }
         }
     }
 

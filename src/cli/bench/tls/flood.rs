@@ -8,10 +8,11 @@
 
 use super::super::peer::{self, flag};
 use super::super::report::{Peer, Row, median};
+use super::super::world::Counting;
 use super::edge::{Edge, Key, Mode, edge_end};
 use super::handshakes::rate;
 use super::host::{Host, payload};
-use super::lines::{Counting, Lines, Spent};
+use super::lines::{Lines, Spent};
 use crate::base::limits::BURST_FRAMES_MAX;
 use crate::base::{OsClock, Span};
 use crate::flow::Side;

@@ -1,7 +1,7 @@
 //! Clients and origins around one edge, each pair with its TCP and TLS connections, and a clock that the bench turns.
 
 use super::super::peer::{self, Segment, flag};
-use super::super::world::measured_turn;
+use super::super::world::{Counting, measured_turn};
 use super::edge::{Edge, Mode, Peers, client_end, client_index, edge_end};
 use super::host::{Host, payload};
 use super::line::Line;
@@ -36,17 +36,6 @@ pub struct Lines {
     pub crypto: Span,
     /// Frames of the edge to hosts of no line.
     pub strangers: Vec<MemFrame>,
-}
-
-/// What is counted of a worker's turns.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Counting {
-    /// Nothing.
-    Nothing,
-    /// Instructions, by callgrind.
-    Instructions,
-    /// CPU time.
-    Time,
 }
 
 /// CPU time of turns.

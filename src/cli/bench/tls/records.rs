@@ -7,8 +7,9 @@
 use super::super::callgrind::{self, CallgrindError};
 use super::super::report::{Row, Telling};
 use super::super::session::{data_bytes, idle_bytes};
+use super::super::world::Counting;
 use super::edge::{BUFFER_BYTES, Edge, Key, Mode};
-use super::lines::{Counting, Lines};
+use super::lines::Lines;
 use super::timed::{Failed, tell, timed_rows};
 use crate::base::Span;
 use crate::flow::Side;
