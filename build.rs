@@ -3,7 +3,9 @@
 use std::process::Command;
 
 fn main() {
+    // HEAD changes with the branch, its log with every commit.
     println!("cargo:rerun-if-changed=.git/HEAD");
+    println!("cargo:rerun-if-changed=.git/logs/HEAD");
     println!("cargo:rustc-env=BYWAY_COMMIT={}", commit().unwrap_or_else(|| "unknown".into()));
 }
 

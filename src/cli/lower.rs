@@ -12,8 +12,9 @@ use crate::worker;
 /// Tuples of one worker in TIME-WAIT and in quarantine, for each session that it can hold: connections come and go
 /// faster than a closed tuple rests.
 const RESTING_PER_SESSION: usize = 4;
-/// The least and the most of them.
-const RESTING_MIN: usize = 4_096;
+/// The least and the most of them. At 60 s of rest the least bears 4,300 connections a second; some 80 bytes each, touched
+/// when they are first used.
+const RESTING_MIN: usize = 1 << 18;
 const RESTING_MAX: usize = 1 << 20;
 /// Beyond any session's life.
 const NEVER: Span = Span::from_secs(1 << 31);

@@ -18,8 +18,8 @@ pub struct ProxyArgs {
     /// Rounds over all contenders.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
-    /// Seconds of each figure.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=60))]
+    /// Seconds of each figure; source ports that byway used rest for a minute, so that long runs of connections run out of them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub seconds: u32,
 }
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 const PAYLOAD: u16 = 64;
 /// Connections that live at once, and how often so many are opened and closed in a run.
 const AT_ONCE: usize = 640;
-const TIMES: usize = 8;
+const TIMES: usize = 40;
 /// Bytes of each of a session's buffers.
 const BUFFER_BYTES: usize = 8_192;
 /// The design's bound on spliced connections a second.

@@ -28,7 +28,8 @@ fn line(row: &Row) -> String {
     let peer = row.peer.as_deref().unwrap_or("");
     let other = row.peer_value.map(number).unwrap_or_default();
     let ratio = row.ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default();
-    let (word, verdict) = (if row.ratio.is_some() { "≥" } else { "≤" }, if row.ok { "" } else { "short" });
+    let (word, verdict) =
+        (if row.ratio.is_some() || !row.is_cost() { "≥" } else { "≤" }, if row.ok { "" } else { "short" });
     let bound = row.bound.map(|bound| format!("{word} {}", number(bound))).unwrap_or_default();
     let (name, value, unit) = (&row.name, number(row.value), &row.unit);
     format!("| {name} | {value} | {unit} | {spread} | {peer} | {other} | {ratio} | {bound} | {verdict} |")
