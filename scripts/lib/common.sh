@@ -67,9 +67,10 @@ stop_pid() {
     wait "$pid" 2>/dev/null || true
 }
 
-# alive PID: it runs; a zombie does not.
+# alive PID: it runs; a zombie does not. One whose other threads still end does: it holds its memory and its sockets.
 alive() {
-    local state
+    local state threads
     state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
-    [ -n "$state" ] && [ "$state" != Z ]
+    threads=("/proc/$1/task/"*)
+    [ -n "$state" ] && { [ "$state" != Z ] || [ "${#threads[@]}" -gt 1 ]; }
 }

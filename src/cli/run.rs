@@ -18,9 +18,15 @@ use crate::control::{
 };
 use crate::table::{OriginBook, Reserved, Resolved, Subnet};
 use crate::worker::{Layout, Wanted, allowed_cpus, isolated_cpus};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a start tries again to take the listeners of a byway that was killed, and how long it waits between.
+const TAKE_OVER_TRIES: usize = 60;
+const TAKE_OVER_WAIT: Duration = Duration::from_millis(50);
 
 /// Everything that is settled before a port is opened.
 pub struct Prepared {
@@ -161,8 +167,8 @@ pub fn reserved(spec: &BootSpec) -> Reserved {
 fn listen(spec: &BootSpec, user: Option<&RunAs>) -> Result<Listeners, String> {
     let socket = match &spec.socket {
         Some(path) => {
-            let socket =
-                ControlSocket::bind(path).map_err(|error| format!("socket {}: {error}", path.display()))?;
+            let socket = patiently(|| ControlSocket::bind(path))
+                .map_err(|error| format!("socket {}: {error}", path.display()))?;
             folders::give(path, user);
             Some(socket)
         }
@@ -170,11 +176,28 @@ fn listen(spec: &BootSpec, user: Option<&RunAs>) -> Result<Listeners, String> {
     };
     let metrics = match spec.metrics {
         Some(address) => {
-            Some(MetricsListener::bind(address).map_err(|error| format!("metrics {address}: {error}"))?)
+            let listener = patiently(|| MetricsListener::bind(address))
+                .map_err(|error| format!("metrics {address}: {error}"))?;
+            Some(listener)
         }
         None => None,
     };
     Ok(Listeners { socket, metrics })
+}
+
+/// Binds again while the address is in use, for some three seconds: a byway that was killed holds its listeners
+/// until the kernel has taken its memory back, which is after its parent may have heard of its end.
+///
+/// # Errors
+/// The last try's.
+fn patiently<T>(bind: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..TAKE_OVER_TRIES {
+        match bind() {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => std::thread::sleep(TAKE_OVER_WAIT),
+            outcome => return outcome,
+        }
+    }
+    bind()
 }
 
 /// The table file's, or the last good one where the config lets it.
@@ -203,4 +226,32 @@ fn last_good(workshop: &mut Workshop, wrong: &str) -> Result<Loaded, String> {
         log::warning(format_args!("{wrong}: byway runs with the last good table, stored {stamp}"));
     }
     Ok(loaded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_waits_for_the_listener_of_one_that_is_being_killed() {
+        let old = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = old.local_addr().expect("an address");
+        let end = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            drop(old);
+        });
+        let taken = patiently(|| MetricsListener::bind(address));
+        end.join().expect("the old one ends");
+        assert_eq!(taken.expect("taken over").address().expect("an address"), address);
+    }
+
+    #[test]
+    fn what_no_wait_mends_is_told_at_once() {
+        let tries = std::cell::Cell::new(0);
+        let refused: io::Result<()> = patiently(|| {
+            tries.set(tries.get() + 1);
+            Err(io::ErrorKind::PermissionDenied.into())
+        });
+        assert_eq!((refused.expect_err("refused").kind(), tries.get()), (io::ErrorKind::PermissionDenied, 1));
+    }
 }
