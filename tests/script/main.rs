@@ -22,6 +22,7 @@
 mod admit;
 mod parse;
 mod strangers;
+mod table;
 mod wire;
 mod world;
 

@@ -1,6 +1,6 @@
 //! The world of one script: a worker's sessions, two peers made of numbers, a virtual clock.
 
-use crate::parse::{Peer, Step, Written, options, step};
+use crate::parse::{Peer, Step, Written, number, options, step};
 use crate::wire::{build, read, same_options};
 use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, Whence, WorkerId};
 use byway::flow::{EgressPool, SharePercents};
@@ -174,7 +174,7 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
         egress: EgressPool {
             ipv4: vec![egress],
             ipv6: vec![egress],
-            ports: 1024..=number("last_port", 65_535) as u16,
+            ports: 1024..=number("last_port", 2_047) as u16,
             quarantine: Span::from_secs(60),
             quarantine_max: 64,
         },
@@ -454,7 +454,7 @@ impl World {
         let seen = |flags, seq, ack| Written { flags, seq, ack, ..Written::default() };
         self.send(Peer::Client, &segment(2, 0, None, client)?)?;
         self.expect(Peer::Client, &seen(0x12, 0, Some(1)))?;
-        let shift = if client.contains("ws=") { 7 } else { 0 };
+        let shift = client.split(',').find_map(|option| option.strip_prefix("ws=")).map_or(Ok(0), number)?;
         let stamp = client.split(',').find(|option| option.starts_with("ts=")).unwrap_or_default();
         let mut ack = segment(0x10, 1, Some(1), stamp)?;
         ack.win = Some(65_535 >> shift);
