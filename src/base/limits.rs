@@ -70,6 +70,13 @@ pub const PROBES_PER_TICK_MAX: usize = 8;
 pub const SESSIONS_MIN: usize = 16;
 /// The most sessions of a kind that a worker is made for.
 pub const SESSIONS_MAX: usize = 1 << 22;
+/// Tuples of one worker in TIME-WAIT, and source ports at rest, for each session that it can hold: connections come and go
+/// faster than a closed tuple rests.
+pub const RESTING_PER_SESSION: usize = 4;
+/// The fewest of them.
+pub const RESTING_MIN: usize = 1 << 18;
+/// The most of them.
+pub const RESTING_MAX: usize = 1 << 20;
 /// Addresses of egress legs, a family.
 pub const EGRESS_ADDRS_MAX: usize = 256;
 /// Snapshots on their way to or from one worker.

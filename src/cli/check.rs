@@ -120,6 +120,8 @@ fn check_boot(args: &CheckArgs, text: &str) -> Result<Report, Vec<String>> {
         "ports": spec.ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>(),
         "workers": spec.workers.count(),
         "memory_bytes_max": estimate.total_bytes(),
+        "resting_bytes_max": estimate.resting_bytes,
+        "tls_bytes_each": estimate.tls_bytes_each(),
         "sessions": estimate.kinds.map(|kind| json!({
             "kind": kind.kind.name(), "sessions": kind.sessions, "bytes_each": kind.bytes_each,
         })),

@@ -9,13 +9,6 @@ use crate::session;
 use crate::telemetry::PageSize;
 use crate::worker;
 
-/// Tuples of one worker in TIME-WAIT and in quarantine, for each session that it can hold: connections come and go
-/// faster than a closed tuple rests.
-const RESTING_PER_SESSION: usize = 4;
-/// The least and the most of them. At 60 s of rest the least bears 4,300 connections a second; some 80 bytes each, touched
-/// when they are first used.
-const RESTING_MIN: usize = 1 << 18;
-const RESTING_MAX: usize = 1 << 20;
 /// Beyond any session's life.
 const NEVER: Span = Span::from_secs(1 << 31);
 
@@ -82,7 +75,7 @@ const fn refusal(unanswered: Unanswered) -> worker::Refusal {
 
 fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
     let tcp = &spec.tcp;
-    let resting = (tcp.sessions * RESTING_PER_SESSION).clamp(RESTING_MIN, RESTING_MAX);
+    let resting = tcp.resting();
     session::Settings {
         sessions_max: tcp.sessions as u32,
         half_open_max: tcp.half_open as u32,
@@ -139,7 +132,7 @@ fn udp_settings(spec: &BootSpec) -> session::udp::Settings {
         unanswered_timeout: spec.udp.unanswered_timeout,
         removed_app_grace: spec.tcp.removed_app_drain,
         special_sources: spec.lab,
-        egress: egress(&spec.egress, spec.udp.sessions.max(RESTING_MIN)),
+        egress: egress(&spec.egress, spec.udp.resting()),
         comes_home: None,
     }
 }

@@ -1,7 +1,8 @@
 //! Tuples at rest: a bounded set of flows that stay known for a fixed span after their session is gone.
 //!
 //! Serves TIME-WAIT (RFC 9293 3.4.2) and the quarantine of source ports. All entries of one set rest equally long, so
-//! a list in order of arrival is a list in order of expiry, and expiry costs nothing but its head.
+//! a list in order of arrival is a list in order of expiry, and expiry costs nothing but its head. There are two such
+//! lists: of flows that must rest to the end, and of those that may be woken when their place is wanted.
 
 use super::{FlowHasher, FlowMap, Slot};
 use crate::base::{Instant, Span};
@@ -23,12 +24,34 @@ impl Slot for Rest {
     }
 }
 
+/// How a flow rests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Sleep {
+    /// To the end of the span.
+    Sound,
+    /// Until then, or until its place is wanted.
+    Light,
+}
+
+impl Sleep {
+    const ALL: [Self; 2] = [Self::Sound, Self::Light];
+}
+
 struct Entry<V> {
     key: FlowKey,
+    sleep: Sleep,
     value: V,
     until: Instant,
     previous: u32,
     next: u32,
+}
+
+/// Oldest and newest.
+#[derive(Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
 }
 
 /// Flows at rest with a value each. Capacity is fixed at launch; full is an answer.
@@ -38,9 +61,9 @@ pub struct Resting<V> {
     entries: Vec<Entry<V>>,
     capacity: usize,
     span: Span,
-    /// Oldest, newest, and the first of the free places (linked by `next`).
-    head: u32,
-    tail: u32,
+    /// By how they rest.
+    lists: [List; 2],
+    /// The first of the free places (linked by `next`).
     free: u32,
     len: usize,
 }
@@ -55,11 +78,15 @@ impl<V> Resting<V> {
             entries: Vec::with_capacity(capacity),
             capacity,
             span,
-            head: NONE,
-            tail: NONE,
+            lists: [List { head: NONE, tail: NONE }; 2],
             free: NONE,
             len: 0,
         }
+    }
+
+    /// Bytes of one, the table that finds it left out.
+    pub const fn bytes_each() -> usize {
+        size_of::<Entry<V>>()
     }
 
     /// Flows at rest.
@@ -79,10 +106,13 @@ impl<V> Resting<V> {
 
     /// Lays a flow to rest until `now` + span; `None` when there is no room. A flow that rests already starts anew.
     pub fn insert(&mut self, key: FlowKey, value: V, now: Instant) -> Option<Rest> {
+        self.insert_as(Sleep::Sound, key, value, now)
+    }
+
+    /// The same for one that rests as `sleep` says.
+    pub fn insert_as(&mut self, sleep: Sleep, key: FlowKey, value: V, now: Instant) -> Option<Rest> {
         if let Some(old) = self.find(&key) {
-            self.entries[old.0 as usize].value = value;
-            self.restart(old, now);
-            return Some(old);
+            self.remove(old);
         }
         let place = self.take_place()?;
         let hash = self.hasher.hash(&key);
@@ -91,7 +121,7 @@ impl<V> Resting<V> {
             self.give_place(place);
             return None;
         }
-        let entry = Entry { key, value, until: now + self.span, previous: NONE, next: NONE };
+        let entry = Entry { key, sleep, value, until: now + self.span, previous: NONE, next: NONE };
         match self.entries.get_mut(place as usize) {
             Some(old) => *old = entry,
             None => self.entries.push(entry),
@@ -135,18 +165,18 @@ impl<V> Resting<V> {
     /// Wakes the flows whose span is over, at most `max` of them.
     pub fn expire(&mut self, now: Instant, max: usize) {
         for _ in 0..max {
-            if self.head == NONE || self.entries[self.head as usize].until > now {
-                return;
-            }
-            self.remove(Rest(self.head));
+            let due = |sleep| self.oldest(sleep).filter(|entry| entry.until <= now).map(|_| sleep);
+            let Some(sleep) = Sleep::ALL.into_iter().find_map(due) else { return };
+            self.evict(sleep);
         }
     }
 
-    /// Wakes the flow that has rested longest, to make room.
-    pub fn evict_oldest(&mut self) {
-        if self.head != NONE {
-            self.remove(Rest(self.head));
-        }
+    /// Wakes the flow that has rested longest, to make room: a light sleeper, where there is one.
+    pub fn evict_oldest(&mut self) -> Option<V>
+    where
+        V: Copy,
+    {
+        [Sleep::Light, Sleep::Sound].into_iter().find_map(|sleep| self.wake_if(sleep, |_, _| true))
     }
 
     /// Wakes the flow that has rested longest, if that is over by `now`; its value.
@@ -154,10 +184,35 @@ impl<V> Resting<V> {
     where
         V: Copy,
     {
-        let oldest = self.entries.get(self.head as usize).filter(|entry| entry.until <= now)?;
-        let value = oldest.value;
-        self.remove(Rest(self.head));
+        Sleep::ALL.into_iter().find_map(|sleep| self.wake_if(sleep, |_, until| until <= now))
+    }
+
+    /// Wakes the light sleeper that has rested longest, if `ready` says so of its value.
+    pub fn wake_light(&mut self, ready: impl FnOnce(&V) -> bool) -> Option<V>
+    where
+        V: Copy,
+    {
+        self.wake_if(Sleep::Light, |value, _| ready(value))
+    }
+
+    fn wake_if(&mut self, sleep: Sleep, ready: impl FnOnce(&V, Instant) -> bool) -> Option<V>
+    where
+        V: Copy,
+    {
+        let value = self.oldest(sleep).filter(|entry| ready(&entry.value, entry.until))?.value;
+        self.evict(sleep);
         Some(value)
+    }
+
+    fn oldest(&self, sleep: Sleep) -> Option<&Entry<V>> {
+        self.entries.get(self.lists[sleep as usize].head as usize)
+    }
+
+    fn evict(&mut self, sleep: Sleep) {
+        let head = self.lists[sleep as usize].head;
+        if head != NONE {
+            self.remove(Rest(head));
+        }
     }
 
     fn take_place(&mut self) -> Option<u32> {
@@ -178,25 +233,26 @@ impl<V> Resting<V> {
 
     fn append(&mut self, place: u32) {
         let entry = &mut self.entries[place as usize];
-        (entry.previous, entry.next) = (self.tail, NONE);
-        match self.tail {
-            NONE => self.head = place,
+        let list = &mut self.lists[entry.sleep as usize];
+        (entry.previous, entry.next) = (list.tail, NONE);
+        let tail = std::mem::replace(&mut list.tail, place);
+        match tail {
+            NONE => list.head = place,
             tail => self.entries[tail as usize].next = place,
         }
-        self.tail = place;
     }
 
     fn unlink(&mut self, place: u32) {
-        let (previous, next) = {
+        let (sleep, previous, next) = {
             let entry = &self.entries[place as usize];
-            (entry.previous, entry.next)
+            (entry.sleep, entry.previous, entry.next)
         };
         match previous {
-            NONE => self.head = next,
+            NONE => self.lists[sleep as usize].head = next,
             previous => self.entries[previous as usize].next = next,
         }
         match next {
-            NONE => self.tail = previous,
+            NONE => self.lists[sleep as usize].tail = previous,
             next => self.entries[next as usize].previous = previous,
         }
     }
@@ -220,19 +276,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_agrees_with_a_naive_list(steps in prop::collection::vec((0u16..12, 0u8..4), 1..200)) {
+        fn a_set_agrees_with_a_naive_list(steps in prop::collection::vec((0u16..12, 0u8..6), 1..200)) {
             let mut set = Resting::new(8, Span::from_secs(10), FlowHasher::new(&[3; 32]));
             let mut model: Vec<(u16, u64)> = Vec::new();
+            let mut light: Vec<u16> = Vec::new();
             for (second, (n, verb)) in steps.into_iter().enumerate() {
                 let now = second as u64;
                 set.expire(at(now), usize::MAX);
                 model.retain(|&(_, since)| since + 10 > now);
                 match verb {
-                    0 | 1 => {
+                    0 | 1 | 4 => {
                         let known = model.iter().any(|&(m, _)| m == n);
                         let room = known || model.len() < 8;
-                        prop_assert_eq!(set.insert(key(n), n, at(now)).is_some(), room);
+                        let sleep = if verb == 4 { Sleep::Light } else { Sleep::Sound };
+                        prop_assert_eq!(set.insert_as(sleep, key(n), n, at(now)).is_some(), room);
                         if room {
+                            light.retain(|&m| m != n);
+                            light.extend((verb == 4).then_some(n));
                             model.retain(|&(m, _)| m != n);
                             model.push((n, now));
                         }
@@ -242,6 +302,11 @@ mod tests {
                             set.remove(rest);
                         }
                         model.retain(|&(m, _)| m != n);
+                    }
+                    5 => {
+                        let oldest = model.iter().find(|(m, _)| light.contains(m)).map(|&(m, _)| m);
+                        prop_assert_eq!(set.wake_light(|_| true), oldest);
+                        model.retain(|&(m, _)| Some(m) != oldest);
                     }
                     _ => {}
                 }

@@ -94,7 +94,7 @@ impl Sessions {
         if leg.is(flag::LIVE) {
             self.graveyard.note_reset(leg, now);
         }
-        self.retire(LegRef::new(id, Side::Origin), now);
+        self.retire(LegRef::new(id, Side::Origin), None, now);
         self.leave_origin(id, net);
     }
 

@@ -9,8 +9,8 @@ use super::receive::set_index;
 use super::sessions::holds;
 use super::stack;
 use super::{Net, Phase, Sessions};
-use crate::base::{DropReason, Endpoint, Instant};
-use crate::flow::{LegRef, Side};
+use crate::base::{DropReason, Instant};
+use crate::flow::{Call, Choice, EarlyReuse, LegRef, Side, UsedTuple};
 use crate::telemetry::{AppCounter, Counter, EventKind, Status};
 use crate::wire::{FlowKey, Protocol, TcpFlags};
 use smoltcp::socket::tcp::{Socket, State};
@@ -58,24 +58,19 @@ impl Sessions {
             return Err((DropReason::OriginForbidden, End::OriginForbidden));
         }
         let hop = net.route(origin.addr).ok_or((DropReason::NoRoute, End::LackOfRoom))?;
-        let egress =
-            self.choose_egress(origin, now).ok_or((DropReason::EgressExhausted, End::EgressExhausted))?;
-        let key = FlowKey {
-            src: origin.addr,
-            dst: egress.addr,
-            src_port: origin.port,
-            dst_port: egress.port,
-            protocol: Protocol::Tcp,
-        };
+        let session = &self.sessions[id as usize];
+        let client = session.leg(Side::Client);
+        let passed_on = session.splice == SpliceWish::Wanted && client.key.src.is_v4() == origin.addr.is_v4();
+        let full = self.full_offer();
+        let offer = if passed_on { client.pass_on_offer(full, self.shift_max()) } else { full };
+        let key = self
+            .choose_egress(Call { origin, timestamps: offer.timestamps }, now, net)
+            .ok_or((DropReason::EgressExhausted, End::EgressExhausted))?;
         let at = LegRef::new(id, Side::Origin);
         let mut leg = self.new_leg(key, net.mtu(hop), now);
         leg.hop = hop;
         leg.set(flag::CALLED);
-        let session = &self.sessions[id as usize];
-        let client = session.leg(Side::Client);
-        if session.splice == SpliceWish::Wanted && client.key.src.is_v4() == origin.addr.is_v4() {
-            leg.offer(client.pass_on_offer(self.full_offer(), self.shift_max()));
-        }
+        leg.offer(offer);
         leg.state = State::SynSent;
         if !self.flows.insert(self.hasher.hash(&key), at) {
             return Err((DropReason::FlowsFull, End::LackOfRoom));
@@ -84,7 +79,8 @@ impl Sessions {
         Ok(())
     }
 
-    pub(super) fn choose_egress(&mut self, origin: Endpoint, now: Instant) -> Option<Endpoint> {
+    /// Our end of a leg to an origin: the key of the frames that come to it.
+    pub(super) fn choose_egress<N: Net>(&mut self, call: Call, now: Instant, net: &mut N) -> Option<FlowKey> {
         let Self { ports, flows, hasher, sessions, splices, settings, probes, .. } = self;
         let in_use = |key: &FlowKey| {
             let held = |leg: LegRef| holds(sessions, splices, leg, key);
@@ -92,7 +88,19 @@ impl Sessions {
         };
         let comes_home =
             |key: &FlowKey| settings.comes_home.as_ref().is_none_or(|comes_home| comes_home(key));
-        ports.choose(origin, now, in_use, comes_home)
+        let Choice { egress, woken } = ports.choose(call, now, in_use, comes_home)?;
+        let key = FlowKey {
+            src: call.origin.addr,
+            dst: egress.addr,
+            src_port: call.origin.port,
+            dst_port: egress.port,
+            protocol: Protocol::Tcp,
+        };
+        if woken {
+            self.graveyard.forget(&key);
+            net.page().count(Counter::EgressWoken);
+        }
+        Some(key)
     }
 
     /// The origin has answered.
@@ -153,7 +161,11 @@ impl Sessions {
             let leg = &self.sessions[at.session() as usize].legs[at.side().index()];
             self.graveyard.bury(leg, now);
         }
-        self.retire(at, now);
+        let leg = self.leg(at);
+        let in_order = leg.is(flag::FIN_IN) && leg.is(flag::FIN_OUT) && leg.in_flight() == 0;
+        let first = leg.state == State::Closed;
+        let early = in_order.then(|| self.early_reuse(leg, first, now)).flatten();
+        self.retire(at, early, now);
     }
 
     /// Ends a session now. Both peers get RST, but for the one on `spare`, who sent one or refused us.
@@ -176,7 +188,7 @@ impl Sessions {
                     }
                 }
             }
-            self.retire(LegRef::new(id, side), now);
+            self.retire(LegRef::new(id, side), None, now);
         }
         let session = &self.sessions[id as usize];
         if let Some(kind) = kind_of_end(session, end) {
@@ -190,13 +202,14 @@ impl Sessions {
     /// Drops a half-open session without a word: its client never proved that it is there.
     pub(super) fn forget(&mut self, id: u32, now: Instant) {
         for side in [Side::Client, Side::Origin] {
-            self.retire(LegRef::new(id, side), now);
+            self.retire(LegRef::new(id, side), None, now);
         }
         self.vacate(id);
     }
 
-    /// Takes a leg out of the flow table and frees its socket.
-    pub(super) fn retire(&mut self, at: LegRef, now: Instant) {
+    /// Takes a leg out of the flow table and frees its socket; `early` says when an origin leg's tuple serves again before
+    /// it has rested to the end.
+    pub(super) fn retire(&mut self, at: LegRef, early: Option<EarlyReuse>, now: Instant) {
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         if !leg.is(flag::LIVE) {
             return;
@@ -207,8 +220,9 @@ impl Sessions {
         self.flows.remove(self.hasher.hash(&key), at);
         self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
         if at.side() == Side::Origin {
-            let tenant = self.sessions[at.session() as usize].tenant();
-            self.ports.release_of(Some(tenant), (key.src_endpoint(), key.dst_endpoint()), now);
+            let tenant = Some(self.sessions[at.session() as usize].tenant());
+            let (origin, egress) = (key.src_endpoint(), key.dst_endpoint());
+            self.ports.release(UsedTuple { tenant, origin, egress, early }, now);
         }
     }
 

@@ -21,6 +21,7 @@ mod packet;
 mod pair;
 mod probe;
 mod receive;
+mod reuse;
 mod service;
 mod sessions;
 mod settings;

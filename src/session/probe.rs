@@ -12,8 +12,9 @@ use super::leg::before;
 use super::{Net, Sessions, packet};
 use crate::base::limits::PROBES_MAX;
 use crate::base::{DropReason, Fate, Hop, Instant, ProbeOrder, ProbeOutcome, Span};
+use crate::flow::{Call, UsedTuple};
 use crate::wire::proxy::V2_LOCAL;
-use crate::wire::{FlowKey, Protocol, TcpEmit, TcpFlags, TcpSegment};
+use crate::wire::{FlowKey, TcpEmit, TcpFlags, TcpSegment};
 use arrayvec::ArrayVec;
 
 /// The pause between two SYNs.
@@ -70,14 +71,8 @@ impl Sessions {
             return false;
         }
         let Some(hop) = net.route(origin.addr) else { return false };
-        let Some(egress) = self.choose_egress(origin, now) else { return false };
-        let key = FlowKey {
-            src: origin.addr,
-            dst: egress.addr,
-            src_port: origin.port,
-            dst_port: egress.port,
-            protocol: Protocol::Tcp,
-        };
+        let call = Call { origin, timestamps: false };
+        let Some(key) = self.choose_egress(call, now, net) else { return false };
         let (iss, _) = self.isns.numbers(self.hasher.hash(&key), now);
         let (resend_at, until) = (now + RESEND, now + order.timeout);
         let probe = Probe { order, key, hop, iss, rcv_nxt: None, called_at: now, resend_at, until };
@@ -200,7 +195,8 @@ impl Sessions {
 
     fn end_probe(&mut self, at: usize, outcome: Option<ProbeOutcome>, now: Instant) {
         let probe = self.probes.live.swap_remove(at);
-        self.ports.release(probe.key.src_endpoint(), probe.key.dst_endpoint(), now);
+        let (origin, egress) = (probe.key.src_endpoint(), probe.key.dst_endpoint());
+        self.ports.release(UsedTuple { tenant: None, origin, egress, early: None }, now);
         if let Some(outcome) = outcome {
             self.note_probe((probe.order.id, outcome));
         }

@@ -99,6 +99,7 @@ catalog! {
         "byway_keepalives_sent_total" "Keep-alive probes sent." { KeepalivesSent }
         "byway_time_wait_acks_total" "Late segments answered out of TIME-WAIT." { TimeWaitAcks }
         "byway_time_wait_reuses_total" "Tuples opened anew out of TIME-WAIT." { TimeWaitReuses }
+        "byway_egress_ports_woken_total" "Egress tuples at rest that a new connection used, since none was free." { EgressWoken }
         "byway_opened_sessions_total" "Clients that got a session." { OpenedSessions }
         "byway_syn_cookies_sent_total" "First SYNs answered by a cookie, without memory." { CookiesSent }
         "byway_syn_cookies_received_total" "Cookies that came back and opened a session." { CookiesReceived }

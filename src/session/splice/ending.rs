@@ -1,9 +1,9 @@
 //! The end of a spliced session: closed in order, reset by a side, by time, or because someone says so.
 
-use super::record::Due;
+use super::record::{Due, Fin};
 use crate::base::limits::TIMERS_PER_TURN_MAX;
 use crate::base::{Instant, Span};
-use crate::flow::{LegRef, Side};
+use crate::flow::{EarlyReuse, LegRef, Side, UsedTuple};
 use crate::session::balance::{OriginNews, OriginPlace};
 use crate::session::end::End;
 use crate::session::{Net, Sessions, packet};
@@ -66,7 +66,10 @@ impl Sessions {
             let leg = self.splices.records[id as usize].leg(side, now);
             self.graveyard.bury(&leg, now);
         }
-        self.leave_splice(id, End::InOrder, now, net);
+        let record = &self.splices.records[id as usize];
+        let leg = record.leg(Side::Origin, now);
+        let early = self.early_reuse(&leg, record.lanes[Side::Origin.index()].fin == Fin::First, now);
+        self.leave_splice(id, (End::InOrder, early), now, net);
     }
 
     /// Ends a session now. `tell`: both sides get a reset; else one side's own reset has passed to the other.
@@ -88,11 +91,17 @@ impl Sessions {
                 }
             }
         }
-        self.leave_splice(id, end, now, net);
+        self.leave_splice(id, (end, None), now, net);
     }
 
-    /// Tells of the end, and gives back all that the session held.
-    fn leave_splice<N: Net>(&mut self, id: u32, end: End, now: Instant, net: &mut N) {
+    /// Tells of the end, and gives back all that the session held; the source port under the terms that are given.
+    fn leave_splice<N: Net>(
+        &mut self,
+        id: u32,
+        (end, early): (End, Option<EarlyReuse>),
+        now: Instant,
+        net: &mut N,
+    ) {
         let record = &mut self.splices.records[id as usize];
         let kind = if end == End::Firewall { EventKind::ClientFiltered } else { EventKind::Disconnect };
         net.event(record.event(kind, end.status(), self.worker, now));
@@ -106,7 +115,8 @@ impl Sessions {
             let hash = self.hasher.hash(&record.key(side));
             self.flows.remove(hash, LegRef::new(base + id, side));
         }
-        self.ports.release_of(Some(record.tenant()), record.origin_ends(), now);
+        let (tenant, (origin, egress)) = (Some(record.tenant()), record.origin_ends());
+        self.ports.release(UsedTuple { tenant, origin, egress, early }, now);
         self.gate.leave(record.tenant(), record.client);
         self.splices.wheel.disarm(id);
         self.splices.free.push(id);

@@ -5,7 +5,7 @@
 //! other takes. That moment is looked for when the session was tended, and in front of each segment that acknowledges the
 //! last bytes of the one side and bears the first new ones of the other: an answer to a request.
 
-use super::record::{Lane, NEVER, Record, heard};
+use super::record::{Fin, Lane, NEVER, Record, heard};
 use crate::base::Instant;
 use crate::flow::{LegRef, Side};
 use crate::session::leg::{Leg, flag};
@@ -236,7 +236,7 @@ fn lane(from: &Leg, to: &Leg, (held, mtu): (u32, u16), now: Instant) -> Lane {
         shift: from.peer_shift,
         told_shift: to.shift,
         probes: 0,
-        fin: false,
+        fin: Fin::NotYet,
         heard: heard(from.heard),
         mtu,
         bytes: 0,

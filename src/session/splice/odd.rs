@@ -2,6 +2,7 @@
 //! and what passes them goes on translated.
 
 use super::pass::Passed;
+use super::record::Fin;
 use crate::base::{DropReason, Epoch, Instant};
 use crate::flow::LegRef;
 use crate::session::end::End;
@@ -86,8 +87,9 @@ impl Sessions {
             Ok(way) => way,
             Err(reason) => return Passed::Dropped(reason),
         };
-        if closes && !record.lanes[at.side().index()].fin {
-            record.lanes[at.side().index()].fin = true;
+        if closes && !record.lanes[at.side().index()].fin.passed() {
+            let fin = if record.is_closing() { Fin::Second } else { Fin::First };
+            record.lanes[at.side().index()].fin = fin;
             record.moved_at = now;
             self.arm_splice(at.session(), now);
         }

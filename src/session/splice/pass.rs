@@ -84,7 +84,7 @@ impl Record {
     /// Whether a segment says that its side's stream ends elsewhere than it said before.
     pub fn has_closed_elsewhere(&self, side: Side, segment: &TcpSegment) -> bool {
         let lane = &self.lanes[side.index()];
-        lane.fin && segment.seq.wrapping_add(segment.seq_len()) != lane.nxt
+        lane.fin.passed() && segment.seq.wrapping_add(segment.seq_len()) != lane.nxt
     }
 
     /// What to say of a segment that went on.

@@ -50,14 +50,36 @@ pub struct Lane {
     pub told_shift: u8,
     /// Probes of ours to this side without an answer.
     pub probes: u8,
-    /// Whether its FIN passed; `nxt` counts it.
-    pub fin: bool,
+    /// Its FIN; `nxt` counts it.
+    pub fin: Fin,
     /// When this side was last heard, in units of `HEARD_UNIT`.
     pub heard: u32,
     /// The longest packet on the way of its frames.
     pub mtu: u16,
     /// Payload bytes, each once, those before the splice counted.
     pub bytes: u64,
+}
+
+/// Whether a side's FIN has passed, and the other's before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fin {
+    /// No.
+    NotYet,
+    /// It was the first: its sender keeps TIME-WAIT.
+    First,
+    /// After the other side's.
+    Second,
+}
+
+impl Fin {
+    /// Whether it has passed.
+    #[inline(always)]
+    pub const fn passed(self) -> bool {
+        match self {
+            Self::NotYet => false,
+            Self::First | Self::Second => true,
+        }
+    }
 }
 
 /// What a session is known by once it is nothing but two lanes.
@@ -149,7 +171,7 @@ impl Lane {
         shift: 0,
         told_shift: 0,
         probes: 0,
-        fin: false,
+        fin: Fin::NotYet,
         heard: 0,
         mtu: 0,
         bytes: 0,
@@ -240,14 +262,14 @@ impl Record {
     /// Whether a side has closed.
     #[inline]
     pub const fn is_closing(&self) -> bool {
-        self.lanes[0].fin || self.lanes[1].fin
+        self.lanes[0].fin.passed() || self.lanes[1].fin.passed()
     }
 
     /// Whether both sides have closed, and each has acknowledged it.
     #[inline]
     pub const fn is_over(&self) -> bool {
         let [client, origin] = &self.lanes;
-        client.fin && origin.fin && client.in_flight() == 0 && origin.in_flight() == 0
+        client.fin.passed() && origin.fin.passed() && client.in_flight() == 0 && origin.in_flight() == 0
     }
 
     /// Our leg towards `side` as the rest of the room knows legs: for segments of our own making, and for what stays when
@@ -345,7 +367,7 @@ impl Record {
             let (theirs, ours) = (&self.lanes[side.index()], &self.lanes[side.other().index()]);
             if ours.in_flight() != 0 {
                 offer(theirs.heard_at().max(self.moved_at) + settings.user_timeout, Due::Unanswered(side));
-            } else if settings.keepalive != Span::ZERO && !theirs.fin {
+            } else if settings.keepalive != Span::ZERO && !theirs.fin.passed() {
                 let step = settings.user_timeout.nanos() / PROBES;
                 let patience = Span::from_nanos(step.saturating_mul(u64::from(theirs.probes)));
                 let silent = u64::from(theirs.probes) >= PROBES;
@@ -359,7 +381,11 @@ impl Record {
     /// The side that a half-closed session waits for: who has not closed, else who has not acknowledged.
     pub const fn owes_fin(&self) -> Side {
         let [client, origin] = &self.lanes;
-        if !client.fin || origin.fin && origin.in_flight() != 0 { Side::Client } else { Side::Origin }
+        if !client.fin.passed() || origin.fin.passed() && origin.in_flight() != 0 {
+            Side::Client
+        } else {
+            Side::Origin
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::record::Session;
 use super::sessions::Sessions;
 use crate::base::Instant;
 use crate::base::limits::TIMERS_PER_TURN_MAX;
-use crate::flow::{LegRef, Side};
+use crate::flow::{LegRef, Side, UsedTuple};
 use crate::session::Net;
 
 impl Sessions {
@@ -45,8 +45,8 @@ impl Sessions {
         }
         // A tuple that nobody ever answered needs no rest: the walk through the ports brings it back late enough.
         if was != Trust::Unanswered {
-            let ends = (keys[1].src_endpoint(), keys[1].dst_endpoint());
-            self.ports.release_of(Some(tenant), ends, now);
+            let (origin, egress) = (keys[1].src_endpoint(), keys[1].dst_endpoint());
+            self.ports.release(UsedTuple { tenant: Some(tenant), origin, egress, early: None }, now);
         }
         self.elders.shift(id, was, Trust::Proven);
         self.wheel.disarm(id);

@@ -6,7 +6,7 @@ use super::outgoing::Prefix;
 use super::record::Session;
 use super::sessions::Sessions;
 use crate::base::{DropReason, Endpoint, Hop, Instant};
-use crate::flow::{LegRef, Side, Tenant};
+use crate::flow::{Call, LegRef, Side, Tenant};
 use crate::session::{Admission, Net, NoChoice, OriginNews, OriginPlace};
 use crate::telemetry::Counter;
 use crate::wire::checksum::Change;
@@ -116,7 +116,8 @@ impl Sessions {
         };
         let comes_home =
             |key: &FlowKey| settings.comes_home.as_ref().is_none_or(|comes_home| comes_home(key));
-        let egress = ports.choose(origin, now, in_use, comes_home)?;
+        let call = Call { origin, timestamps: false };
+        let egress = ports.choose(call, now, in_use, comes_home)?.egress;
         let (src, dst) = (origin.addr, egress.addr);
         Some(FlowKey { src, dst, src_port: origin.port, dst_port: egress.port, protocol: Protocol::Udp })
     }

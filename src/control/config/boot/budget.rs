@@ -33,6 +33,23 @@ pub fn share(spec: &mut BootSpec, given: Given) -> Result<(), String> {
         return Err(format!("{mib} MiB do not hold what is given; {needed} MiB would"));
     }
     let mut left = (budget - least) / spec.workers.count();
+    loop {
+        share_out(spec, &open, left);
+        // What rests grows with sessions, and is taken off what they share.
+        let over = MemoryEstimate::of(spec).total_bytes().saturating_sub(budget);
+        if over == 0 {
+            break;
+        }
+        left = left.saturating_sub(over.div_ceil(spec.workers.count()));
+    }
+    if !given.half_open {
+        spec.tcp.half_open = spec.tcp.half_open.min(spec.tcp.sessions);
+    }
+    Ok(())
+}
+
+/// Gives `left` bytes of a worker to the kinds that are `open`, beside the least that each has.
+fn share_out(spec: &mut BootSpec, open: &[Kind], mut left: usize) {
     let mut weights: usize = open.iter().map(|kind| weight(*kind)).sum();
     // Small kinds first: what their bound leaves over goes to those after them.
     for kind in open.iter().rev() {
@@ -42,10 +59,6 @@ pub fn share(spec: &mut BootSpec, given: Given) -> Result<(), String> {
         left -= more * kind.bytes_each(spec);
         weights -= weight(*kind);
     }
-    if !given.half_open {
-        spec.tcp.half_open = spec.tcp.half_open.min(spec.tcp.sessions);
-    }
-    Ok(())
 }
 
 /// Shares of what is left.

@@ -1,6 +1,7 @@
 //! How much memory a boot config will take when every table is full: told before it is taken.
 
-use super::spec::BootSpec;
+use super::spec::{BootSpec, MemorySpec};
+use crate::base::limits::{ACCOUNTS_MAX, APPS_MAX, CLIENTS_COUNTED_MAX, COOKIES_SPENT_MAX, EVENTS_MAX};
 use std::fmt;
 
 /// Memory of one session beside its buffers, in bytes: the bound that the bench holds.
@@ -9,6 +10,29 @@ const SESSION_BYTES: usize = 2_560;
 const SPLICED_SESSION_BYTES: usize = 320;
 /// Memory of one UDP session, in bytes: the bound that the bench holds.
 const UDP_SESSION_BYTES: usize = 512;
+/// Memory of a TLS session beside its buffers, at most, in bytes: the bound that the bench holds. How many sessions have TLS
+/// is the table's business.
+const TLS_SESSION_BYTES: usize = 23_552;
+/// Memory of a tuple in TIME-WAIT, and of a source port at rest, in bytes, the table that finds them left out: bounds
+/// that tests hold.
+const TIME_WAIT_BYTES: usize = 96;
+const USED_PORT_BYTES: usize = 112;
+/// A flow table has buckets of eight places, a cache line each, for a load of at most one half.
+const BUCKET_PLACES: usize = 8;
+const BUCKET_BYTES: usize = 64;
+/// Memory of what a page counts for an app and for a rule, in bytes.
+const APP_COUNTER_BYTES: usize = 32;
+const RULE_COUNTER_BYTES: usize = 8;
+/// An event on its way to control, and a client that is counted, in bytes: bounds that a test holds.
+const EVENT_BYTES: usize = 320;
+const CLIENT_BYTES: usize = 32;
+/// What a worker has whatever its config says: shares of four things by app and account, when apps may open again, clients,
+/// cookies that were spent, events.
+const FIXED_BYTES: usize = 4 * 4 * (APPS_MAX + ACCOUNTS_MAX)
+    + 8 * APPS_MAX
+    + CLIENT_BYTES * CLIENTS_COUNTED_MAX
+    + 8 * COOKIES_SPENT_MAX
+    + EVENT_BYTES * EVENTS_MAX;
 /// A frame buffer's own header and headroom in DPDK's pool, in bytes.
 const FRAME_OVERHEAD_BYTES: usize = 384;
 
@@ -80,6 +104,10 @@ pub struct MemoryEstimate {
     pub sessions_bytes: usize,
     /// Receive and transmit buffers of all sessions.
     pub buffers_bytes: usize,
+    /// Tuples in TIME-WAIT and source ports at rest, of all workers.
+    pub resting_bytes: usize,
+    /// Counters, shares, clients and events, of all workers.
+    pub counters_bytes: usize,
     /// Sessions by kind.
     pub kinds: [KindEstimate; 3],
     /// The budget in MiB, where there is one.
@@ -102,6 +130,8 @@ impl MemoryEstimate {
             frames_bytes: spec.ports.iter().map(|port| workers * spec.memory.frames * frame(port.mtu)).sum(),
             sessions_bytes: all - buffers_bytes,
             buffers_bytes,
+            resting_bytes: workers * resting_bytes(spec),
+            counters_bytes: workers * counters_bytes(spec),
             kinds,
             budget_mib: spec.memory.budget_mib,
         }
@@ -109,8 +139,29 @@ impl MemoryEstimate {
 
     /// All of it.
     pub fn total_bytes(&self) -> usize {
-        self.frames_bytes + self.sessions_bytes + self.buffers_bytes
+        self.frames_bytes
+            + self.sessions_bytes
+            + self.buffers_bytes
+            + self.resting_bytes
+            + self.counters_bytes
     }
+
+    /// What a session with TLS holds beside, which is in no total, in bytes.
+    pub const fn tls_bytes_each(&self) -> usize {
+        TLS_SESSION_BYTES
+    }
+}
+
+/// Tables of one worker for what rests.
+fn resting_bytes(spec: &BootSpec) -> usize {
+    let map = |places: usize| (places * 2 / BUCKET_PLACES).next_power_of_two() * BUCKET_BYTES;
+    let (tcp, udp) = (spec.tcp.resting(), spec.udp.resting());
+    tcp * (TIME_WAIT_BYTES + USED_PORT_BYTES) + 2 * map(tcp) + udp * USED_PORT_BYTES + map(udp)
+}
+
+fn counters_bytes(spec: &BootSpec) -> usize {
+    let MemorySpec { app_counters, rule_counters, .. } = spec.memory;
+    FIXED_BYTES + app_counters * APP_COUNTER_BYTES + rule_counters * RULE_COUNTER_BYTES
 }
 
 impl fmt::Display for MemoryEstimate {
@@ -118,16 +169,19 @@ impl fmt::Display for MemoryEstimate {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
         write!(
             f,
-            "up to {} MiB with every table full (frames {}, sessions {}, their buffers {}):",
+            "up to {} MiB with every table full (frames {}, sessions {}, their buffers {}, tuples at rest {}, counters {}):",
             mib(self.total_bytes()),
             mib(self.frames_bytes),
             mib(self.sessions_bytes),
-            mib(self.buffers_bytes)
+            mib(self.buffers_bytes),
+            mib(self.resting_bytes),
+            mib(self.counters_bytes)
         )?;
         for (nth, KindEstimate { kind, sessions, bytes_each }) in self.kinds.iter().enumerate() {
             let comma = if nth == 0 { "" } else { "," };
             write!(f, "{comma} {sessions} {} of {bytes_each} bytes", kind.name())?;
         }
-        self.budget_mib.map_or(Ok(()), |mib| write!(f, "; the budget is {mib} MiB"))
+        self.budget_mib.map_or(Ok(()), |mib| write!(f, "; the budget is {mib} MiB"))?;
+        write!(f, "; not in it: up to {} bytes of a session with TLS", self.tls_bytes_each())
     }
 }

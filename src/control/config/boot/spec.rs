@@ -1,5 +1,6 @@
 //! `BootSpec`: the boot config as values. Only `parse` makes one, so one that exists holds every rule of `check`.
 
+use crate::base::limits::{RESTING_MAX, RESTING_MIN, RESTING_PER_SESSION};
 use crate::base::{PortId, Span};
 use crate::control::{PushSettings, Rotation};
 use crate::table::ConnectionLimits;
@@ -349,6 +350,13 @@ pub struct TcpSpec {
     pub challenge_ack_per_s: u32,
 }
 
+impl TcpSpec {
+    /// Tuples of a worker in TIME-WAIT, and as many source ports at rest.
+    pub fn resting(&self) -> usize {
+        (self.sessions * RESTING_PER_SESSION).clamp(RESTING_MIN, RESTING_MAX)
+    }
+}
+
 /// Which origins are probed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Probing {
@@ -410,6 +418,13 @@ pub struct UdpSpec {
     pub idle_timeout: Span,
     /// The same while its origin has not answered.
     pub unanswered_timeout: Span,
+}
+
+impl UdpSpec {
+    /// Source ports of a worker at rest.
+    pub fn resting(&self) -> usize {
+        self.sessions.clamp(RESTING_MIN, RESTING_MAX)
+    }
 }
 
 /// Who may take how much of a worker.

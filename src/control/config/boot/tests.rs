@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::{PortId, Span};
+use crate::telemetry::Event;
 use std::path::{Path, PathBuf};
 
 const SMALL: &str = r#"
@@ -226,6 +227,11 @@ fn the_memory_estimate_counts_both_legs() {
     let estimate = MemoryEstimate::of(&spec);
     assert_eq!(estimate.buffers_bytes, 100 * 2 * 2 * 65_536);
     assert_eq!(spec.drain, Span::from_secs(300));
+    // 262,144 of each: TIME-WAIT, source ports of TCP and of UDP; and their tables.
+    assert_eq!(estimate.resting_bytes, (1 << 18) * (96 + 2 * 112) + 3 * (1 << 22));
+    let more = read(&format!("{SMALL}[memory]\napp_counters = 104096\n")).expect("right");
+    assert_eq!(MemoryEstimate::of(&more).counters_bytes - estimate.counters_bytes, 100_000 * 32);
+    assert!(size_of::<Event>() <= 320, "{}", size_of::<Event>());
 }
 
 #[test]
@@ -248,15 +254,16 @@ fn a_budget_is_shared_among_the_sessions_that_are_not_numbered() {
     let total = |spec: &BootSpec| MemoryEstimate::of(spec).total_bytes();
     let free = spec("");
     assert!((1_020 << 20..=1024 << 20).contains(&total(&free)), "{}", total(&free));
-    assert_eq!((free.tcp.sessions, free.tcp.half_open), (1_977, 1_977));
-    assert_eq!((free.tcp.spliced_sessions, free.udp.sessions), (1_216_887, 253_530));
+    assert_eq!((free.tcp.sessions, free.tcp.half_open), (1_730, 1_730));
+    assert_eq!((free.tcp.spliced_sessions, free.udp.sessions), (1_063_709, 221_618));
     let given = spec("[tcp]\nsessions = 1000\nspliced_sessions = 2000000\n");
     assert_eq!((given.tcp.sessions, given.tcp.spliced_sessions), (1_000, 2_000_000));
     assert!((1_020 << 20..=1024 << 20).contains(&total(&given)), "UDP has the rest");
     let unspliced = spec("[tcp]\nsplice = \"off\"\n");
     assert!(total(&unspliced) <= 1024 << 20 && unspliced.tcp.sessions > free.tcp.sessions);
     let text = MemoryEstimate::of(&free).to_string();
-    assert!(text.ends_with("253530 UDP sessions of 512 bytes; the budget is 1024 MiB"), "{text}");
+    let end = "UDP sessions of 512 bytes; the budget is 1024 MiB; not in it: up to 23552 bytes of a session with TLS";
+    assert!(text.ends_with(end) && text.contains("tuples at rest 92, counters "), "{text}");
 }
 
 #[test]
