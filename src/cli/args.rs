@@ -1,7 +1,7 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
 use super::bench::{
-    BulkArgs, ConnectProbe, LossyArgs, Probe, ProxyArgs, SynProbe, Telling, TlsProbe, UdpProbe,
+    BulkArgs, ConnectProbe, GoodputArgs, LossyArgs, Probe, ProxyArgs, SynProbe, Telling, TlsProbe, UdpProbe,
 };
 #[cfg(feature = "dpdk")]
 use super::bench::{ForwardArgs, ForwardProbe};
@@ -120,6 +120,15 @@ pub enum BenchCommand {
     /// One run of `connect` under callgrind.
     #[command(hide = true)]
     ConnectProbe(ConnectProbe),
+    /// Bytes that BBR and CUBIC get over a path that loses, spliced and beside a direct route, as root.
+    Goodput {
+        /// How long and how often.
+        #[command(flatten)]
+        args: GoodputArgs,
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
     /// The sender of managed sessions over a path that loses, on a virtual clock.
     Lossy {
         /// How long and how often.

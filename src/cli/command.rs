@@ -31,6 +31,7 @@ pub fn main() -> ExitCode {
         Command::Bench(BenchCommand::Bulk { args, telling }) => bench::bench_bulk(args, telling),
         Command::Bench(BenchCommand::ConnectProbe(probe)) => bench::run_connect_probe(&probe),
         Command::Bench(BenchCommand::Lossy { args, telling }) => bench::bench_lossy(args, telling),
+        Command::Bench(BenchCommand::Goodput { args, telling }) => bench::bench_goodput(args, telling),
         Command::Bench(BenchCommand::Proxy { args, telling }) => bench::bench_proxy(args, telling),
         Command::Bench(BenchCommand::TlsProbe(probe)) => bench::run_tls_probe(&probe),
         Command::Bench(BenchCommand::UdpProbe(probe)) => bench::run_udp_probe(&probe),

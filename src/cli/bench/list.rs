@@ -57,6 +57,11 @@ pub const BENCHES: &[Bench] = &[
         what: "bytes, connections and requests of real clients beside HAProxy, nginx and a bare wire",
     },
     Bench {
+        name: "goodput",
+        arguments: "goodput",
+        what: "goodput of BBR and CUBIC over a path that loses, spliced beside a direct route",
+    },
+    Bench {
         name: "lossy",
         arguments: "lossy",
         what: "the sender of managed sessions over a path that loses, on a virtual clock",

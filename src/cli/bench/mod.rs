@@ -6,6 +6,7 @@ mod callgrind;
 mod datagrams;
 #[cfg(feature = "dpdk")]
 mod forward;
+mod goodput;
 mod lab;
 mod list;
 mod lossy;
@@ -30,6 +31,7 @@ mod world;
 pub use datagrams::{UdpProbe, bench_udp, run_udp_probe};
 #[cfg(feature = "dpdk")]
 pub use forward::{ForwardArgs, ForwardProbe, bench_forward, run_forward_probe};
+pub use goodput::{GoodputArgs, bench_goodput};
 pub use list::list;
 pub use lossy::{LossyArgs, bench_lossy};
 pub use proxy::{ProxyArgs, bench_proxy};

@@ -143,7 +143,7 @@ impl Row {
 }
 
 /// The least and the most.
-fn ends(values: &[f64]) -> (f64, f64) {
+pub fn ends(values: &[f64]) -> (f64, f64) {
     let fold = |from: f64, pick: fn(f64, f64) -> f64| values.iter().copied().fold(from, pick);
     (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max))
 }

@@ -16,6 +16,8 @@ pub enum LabError {
     Unwritable(PathBuf, std::io::Error),
     /// A worker of its own beside hosts wants two CPUs.
     OneCpu,
+    /// A thread of the bench itself.
+    Panicked,
 }
 
 impl fmt::Display for LabError {
@@ -27,6 +29,7 @@ impl fmt::Display for LabError {
             Self::Refused(what, words) => write!(f, "{what}: {}", words.trim()),
             Self::Unreadable(what, words) => write!(f, "{what} printed no figure: {}", words.trim()),
             Self::Unwritable(path, error) => write!(f, "{} cannot be written: {error}", path.display()),
+            Self::Panicked => f.write_str("a thread of the bench panicked"),
             Self::OneCpu => {
                 f.write_str("this bench wants two CPUs: one for the proxy, one for its clients and origins")
             }

@@ -110,6 +110,15 @@ pub fn wire(a: &Nic<'_>, b: &Nic<'_>) -> Result<(), LabError> {
     Ok(())
 }
 
+/// Runs on a thread in a host; threads that it makes are there, too.
+///
+/// # Errors
+/// `Refused`, `Panicked`.
+pub fn within<T: Send>(host: &Host, body: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+    let work = move || host.enter().map(|()| body());
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or(Err(LabError::Panicked))
+}
+
 /// Runs a program to its end; what it printed.
 fn run(words: &[&str]) -> Result<String, LabError> {
     let out = Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).output();

@@ -5,8 +5,10 @@ mod daemon;
 mod error;
 mod folder;
 mod host;
+mod iperf;
 
-pub use daemon::{Daemon, Seat, own_program};
+pub use daemon::{Daemon, Seat, own_program, start_byway};
 pub use error::LabError;
 pub use folder::Folder;
-pub use host::{Host, Nic, wire};
+pub use host::{Host, Nic, wire, within};
+pub use iperf::{IPERF_PORT, start_iperf, stream};

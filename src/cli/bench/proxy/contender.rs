@@ -1,6 +1,6 @@
 //! The four contenders: how each is started, and where a client finds the origin behind it.
 
-use super::super::lab::{Daemon, LabError, Seat, own_program};
+use super::super::lab::{Daemon, LabError, Seat, start_byway};
 use super::net::{BULK, EDGE, KERNEL, Net, ORIGIN_OF_BYWAY, ORIGIN_OF_KERNEL, ORIGIN_OF_WIRE, WEB};
 use serde_json::json;
 
@@ -60,8 +60,8 @@ impl Contender {
     /// Those of `Daemon`.
     pub fn start(self, net: &Net) -> Result<Daemon, LabError> {
         match self {
-            Self::BywayAfPacket => start_byway(net, "net_af_packet"),
-            Self::BywayAfXdp => start_byway(net, "net_af_xdp"),
+            Self::BywayAfPacket => start_edge(net, "net_af_packet"),
+            Self::BywayAfXdp => start_edge(net, "net_af_xdp"),
             Self::Haproxy => start_haproxy(net),
             Self::Nginx => start_nginx(net),
             Self::Wire => start_wire(net),
@@ -70,20 +70,16 @@ impl Contender {
 }
 
 /// This very binary: its worker on the proxy's CPU, its other threads with the peers.
-fn start_byway(net: &Net, driver: &str) -> Result<Daemon, LabError> {
-    let tables = net.folder.write("tables.json", &byway_tables())?;
-    let config = net.folder.write("edge.toml", &byway_conf(net, driver, &tables.display().to_string()))?;
-    let (own, config) = (own_program()?, config.display().to_string());
+fn start_edge(net: &Net, driver: &str) -> Result<Daemon, LabError> {
     let cpus = format!("{},{}", net.peer_cpu, net.proxy_cpu);
     let seat = Seat { host: &net.byway, cpus: &cpus };
-    let byway = Daemon::start("byway", seat, &net.folder, &[&own, "run", "--config", &config])?;
-    byway.wait(|said| said.lines().any(|line| line.starts_with("byway: ready")))
+    start_byway(seat, &net.folder, &byway_conf(net, driver), &byway_tables())
 }
 
-fn byway_conf(net: &Net, driver: &str, tables: &str) -> String {
-    let (root, cpu) = (net.folder.root().display(), &net.proxy_cpu);
+fn byway_conf(net: &Net, driver: &str) -> String {
+    let cpu = &net.proxy_cpu;
     format!(
-        "tables = \"{tables}\"\nstate_dir = \"{root}/state\"\nsocket = \"{root}/byway.sock\"\n\
+        "tables = \"tables.json\"\nstate_dir = \"state\"\nsocket = \"byway.sock\"\n\
          metrics = \"127.0.0.1:9180\"\nevents = \"\"\nuser = \"\"\nlab = true\norigin_allow = [\"198.18.0.0/15\"]\n\
          [workers]\nlcores = [{cpu}]\nidle = \"poll\"\n\
          [[ports]]\nname = \"north\"\ndevice = \"{driver},iface=edge0\"\naddresses = [\"198.18.0.1/24\"]\n\

@@ -1,6 +1,6 @@
 //! The figures that a contender is asked, by iperf3 and wrk, and the cycles that a request takes.
 
-use super::super::lab::{Daemon, LabError, Seat};
+use super::super::lab::{Daemon, LabError, Seat, stream};
 use super::contender::Contender;
 use super::net::Net;
 
@@ -59,19 +59,6 @@ impl Figure {
             Self::Requests => ask(net.client_seat(), host, web, &[], seconds),
         }
     }
-}
-
-/// What iperf3's receiver saw, in Gbit/s.
-fn stream(seat: Seat<'_>, host: &str, port: u16, more: &[&str]) -> Result<f64, LabError> {
-    let port = port.to_string();
-    let words = ["taskset", "-c", seat.cpus, "iperf3", "--json", "--client", host, "--port", &port];
-    let printed = seat.host.run(&[&words, more].concat())?;
-    received(&printed).ok_or(LabError::Unreadable("iperf3".to_owned(), printed))
-}
-
-fn received(printed: &str) -> Option<f64> {
-    let object: serde_json::Value = serde_json::from_str(printed).ok()?;
-    Some(object["end"]["sum_received"]["bits_per_second"].as_f64()? / 1e9)
 }
 
 /// Requests a second by wrk.
@@ -175,14 +162,6 @@ mod tests {
         assert_eq!(answered(report), Some(52_391.11));
         assert_eq!(answered(&format!("{report}  Non-2xx or 3xx responses: 3\n")), None);
         assert_eq!(answered("Requests/sec:      0.00\n"), None);
-    }
-
-    #[test]
-    fn iperf3_is_asked_for_what_arrived() {
-        let report =
-            r#"{"end": {"sum_sent": {"bits_per_second": 2e9}, "sum_received": {"bits_per_second": 1.5e9}}}"#;
-        assert_eq!(received(report), Some(1.5));
-        assert_eq!(received(r#"{"error": "no route"}"#), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The hosts of the bench, who has which address, and what runs at the origin. Addresses are those of RFC 2544 and, for
 //! the edge, of RFC 5737.
 
-use super::super::lab::{Daemon, Folder, Host, LabError, Nic, Seat, wire};
+use super::super::lab::{Daemon, Folder, Host, IPERF_PORT, LabError, Nic, Seat, start_iperf, wire};
 use crate::worker::allowed_cpus;
 
 /// The edge address of byway's apps, and the prefix it is onboarded with.
@@ -9,7 +9,7 @@ pub const EDGE: &str = "198.51.100.10";
 /// The port of origins' web servers, and of the apps in front of them.
 pub const WEB: u16 = 80;
 /// The port of origins' iperf3, and of the apps in front of it.
-pub const BULK: u16 = 5201;
+pub const BULK: u16 = IPERF_PORT;
 /// Where the origin is on each of the three wires.
 pub const ORIGIN_OF_BYWAY: &str = "198.18.1.2";
 /// As above.
@@ -121,8 +121,7 @@ fn start_origins(seat: Seat<'_>, folder: &Folder) -> Result<Vec<Daemon>, LabErro
     let conf = folder.write("origin.conf", &origin_conf(folder))?;
     let conf = conf.display().to_string();
     let web = Daemon::start("origin", seat, folder, &["nginx", "-c", &conf])?.wait_port(seat.host, WEB)?;
-    let bulk = Daemon::start("iperf3", seat, folder, &["iperf3", "--server", "--forceflush"])?;
-    Ok(vec![web, bulk.wait(|said| said.contains("Server listening"))?])
+    Ok(vec![web, start_iperf(seat, folder)?])
 }
 
 fn origin_conf(folder: &Folder) -> String {

@@ -1,6 +1,6 @@
 //! Three hosts with a running byway in the middle; gone with the value, whatever happened.
 
-use super::super::lab::{Daemon, Folder, Host, LabError, Nic, Seat, own_program, wire};
+use super::super::lab::{Daemon, Folder, Host, LabError, Nic, Seat, own_program, start_byway, wire};
 use crate::worker::allowed_cpus;
 use serde_json::Value;
 use std::time::Duration;
@@ -115,12 +115,8 @@ impl Lab {
 }
 
 fn start(edge: &Host, folder: &Folder) -> Result<Daemon, LabError> {
-    folder.write("tables.json", TABLES)?;
-    let config = folder.write("edge.toml", BOOT)?.display().to_string();
     let cpus: Vec<String> = allowed_cpus().iter().map(u16::to_string).collect();
-    let seat = Seat { host: edge, cpus: &cpus.join(",") };
-    let byway = Daemon::start("byway", seat, folder, &[&own_program()?, "run", "--config", &config])?;
-    byway.wait(|said| said.lines().any(|line| line.starts_with("byway: ready")))
+    start_byway(Seat { host: edge, cpus: &cpus.join(",") }, folder, BOOT, TABLES)
 }
 
 /// What this program, run in a host with these words, answers as JSON.

@@ -1,6 +1,6 @@
 //! The bench itself: quiet, calibration, flood.
 
-use super::super::lab::{Host, LabError};
+use super::super::lab::{LabError, within};
 use super::super::report::{self, Row, Telling};
 use super::lab::{EDGE, Lab, ORIGIN};
 use super::talks::{self, Talks};
@@ -44,7 +44,7 @@ fn rows() -> Result<Vec<Row>, LabError> {
         let flood = scope.spawn(|| lab.flood(rate, SECONDS + 4));
         std::thread::sleep(std::time::Duration::from_secs(2));
         let talks = visit(&lab);
-        (talks, flood.join().unwrap_or_else(|_| Err(panicked())))
+        (talks, flood.join().unwrap_or_else(|_| Err(LabError::Panicked)))
     });
     Ok(told(&quiet, &flooded?, (highest, &said?)))
 }
@@ -106,16 +106,6 @@ fn is_without_loss(lab: &Lab, rate: u64) -> Result<bool, LabError> {
 
 fn visit(lab: &Lab) -> Result<Talks, LabError> {
     within(&lab.client, || talks::visit(address(EDGE), CLIENTS_PER_S, SECONDS))
-}
-
-/// Runs on a thread in a host; threads that it makes are there, too.
-fn within<T: Send>(host: &Host, body: impl FnOnce() -> T + Send) -> Result<T, LabError> {
-    let work = move || host.enter().map(|()| body());
-    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|_| Err(panicked()))
-}
-
-fn panicked() -> LabError {
-    LabError::Refused("a thread of the bench".to_owned(), "it panicked".to_owned())
 }
 
 fn address(text: &str) -> std::net::SocketAddr {

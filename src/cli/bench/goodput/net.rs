@@ -1,0 +1,188 @@
+//! The hosts of the bench: two roads from one client to one origin. Addresses are those of RFC 2544 and RFC 5737.
+
+use super::super::lab::{Daemon, Folder, Host, LabError, Nic, Seat, start_byway, start_iperf, wire};
+use super::slow_wire::{SlowWire, Terms};
+use crate::worker::allowed_cpus;
+
+/// A way from the client to the origin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Road {
+    /// Through byway's app.
+    Byway,
+    /// Through a router, which is a kernel.
+    Direct,
+}
+
+impl Road {
+    /// Where a client finds the origin's iperf3.
+    pub const fn door(self) -> &'static str {
+        match self {
+            Self::Byway => "198.51.100.10",
+            Self::Direct => "198.18.3.2",
+        }
+    }
+}
+
+/// Hosts, wires and what runs in them; all gone when dropped. Fields are dropped in this order.
+pub struct Net {
+    _byway: Daemon,
+    _origins: Daemon,
+    _wires: [SlowWire; 2],
+    _folder: Folder,
+    client: Host,
+    byway: Host,
+    _router: Host,
+    _slow: Host,
+    _origin: Host,
+    peer_cpu: String,
+}
+
+impl Net {
+    /// Makes all of it; `loss_percent` of the frames are lost at the client, in either direction.
+    ///
+    /// # Errors
+    /// `OneCpu`, and those of hosts, wires, daemons and nft(8).
+    pub fn new(terms: Terms, loss_percent: u32) -> Result<Self, LabError> {
+        let cpus = allowed_cpus();
+        let [peer, .., worker] = cpus[..] else { return Err(LabError::OneCpu) };
+        let [client, slow, byway, router, origin] =
+            ["client", "slow", "byway", "router", "origin"].map(Host::new);
+        let (client, slow, byway, router, origin) = (client?, slow?, byway?, router?, origin?);
+        byway.silence()?;
+        slow.silence()?;
+        router.set("net.ipv4.ip_forward", "1")?;
+        connect([&client, &slow, &byway, &origin], ["c0", "a0", "a1", "o0"], OF_BYWAY)?;
+        connect([&client, &slow, &router, &origin], ["c1", "b0", "b1", "o1"], OF_ROUTER)?;
+        client.ip(&["route", "add", "198.51.100.0/24", "via", "198.18.0.1"])?;
+        client.ip(&["route", "add", "198.18.3.0/24", "via", "198.18.2.1"])?;
+        origin.ip(&["route", "add", "198.18.2.0/24", "via", "198.18.3.1"])?;
+        let folder = Folder::new("goodput")?;
+        let rules = folder.write("loss.nft", &loss(loss_percent))?.display().to_string();
+        client.run(&["nft", "-f", &rules])?;
+        let wires = [SlowWire::new(&slow, ["a0", "a1"], terms)?, SlowWire::new(&slow, ["b0", "b1"], terms)?];
+        let peer_cpu = peer.to_string();
+        let origins = start_iperf(Seat { host: &origin, cpus: &peer_cpu }, &folder)?;
+        let cpus = format!("{peer},{worker}");
+        let seat = Seat { host: &byway, cpus: &cpus };
+        let edge = start_byway(seat, &folder, &boot(worker), TABLES)?;
+        Ok(Self {
+            _byway: edge,
+            _origins: origins,
+            _wires: wires,
+            _folder: folder,
+            client,
+            byway,
+            _router: router,
+            _slow: slow,
+            _origin: origin,
+            peer_cpu,
+        })
+    }
+
+    /// Where clients run.
+    pub fn client_seat(&self) -> Seat<'_> {
+        Seat { host: &self.client, cpus: &self.peer_cpu }
+    }
+
+    /// Of the bytes that byway carried so far, how many were spliced.
+    ///
+    /// # Errors
+    /// `Refused`, `Unreadable`: byway does not answer.
+    pub fn spliced_share(&self) -> Result<f64, LabError> {
+        let metrics = self.byway.run(&["curl", "--silent", "http://127.0.0.1:9180/metrics"])?;
+        spliced_share(&metrics).ok_or(LabError::Unreadable("byway".to_owned(), metrics))
+    }
+}
+
+/// Addresses of a road: of the client, of the middle's two ends, of the origin.
+const OF_BYWAY: [&[&str]; 4] = [&["198.18.0.2/24"], &[], &[], &["198.18.1.2/24"]];
+const OF_ROUTER: [&[&str]; 4] =
+    [&["198.18.2.2/24"], &["198.18.2.1/24"], &["198.18.3.1/24"], &["198.18.3.2/24"]];
+
+/// Three wires: client to one end of the slow one, its other end to the middle's edge0, edge1 to the origin.
+fn connect(
+    [client, slow, middle, origin]: [&Host; 4],
+    names: [&str; 4],
+    addresses: [&[&str]; 4],
+) -> Result<(), LabError> {
+    let nic = |host, name, addresses| Nic { host, name, addresses };
+    wire(&nic(client, names[0], addresses[0]), &nic(slow, names[1], &[]))?;
+    wire(&nic(slow, names[2], &[]), &nic(middle, "edge0", addresses[1]))?;
+    wire(&nic(origin, names[3], addresses[3]), &nic(middle, "edge1", addresses[2]))
+}
+
+/// Random loss on all that the client sends and gets over either road.
+fn loss(percent: u32) -> String {
+    format!(
+        "table inet lossy {{\n\
+         chain arriving {{ type filter hook input priority 0; iifname {{ \"c0\", \"c1\" }} numgen random mod 100 < {percent} drop; }}\n\
+         chain leaving {{ type filter hook output priority 0; oifname {{ \"c0\", \"c1\" }} numgen random mod 100 < {percent} drop; }}\n\
+         }}\n"
+    )
+}
+
+fn boot(worker: u16) -> String {
+    format!(
+        r#"tables = "tables.json"
+state_dir = "state"
+socket = "byway.sock"
+metrics = "127.0.0.1:9180"
+events = ""
+user = ""
+lab = true
+origin_allow = ["198.18.0.0/15"]
+
+[workers]
+lcores = [{worker}]
+
+[[ports]]
+name = "north"
+device = "net_af_packet,iface=edge0"
+addresses = ["198.18.0.1/24"]
+
+[[ports]]
+name = "south"
+device = "net_af_packet,iface=edge1"
+addresses = ["198.18.1.1/24"]
+
+[[routes]]
+to = "0.0.0.0/0"
+via = "198.18.0.2"
+port = "north"
+
+[egress]
+ipv4 = ["198.18.1.10"]
+"#
+    )
+}
+
+const TABLES: &str = r#"{
+  "prefixes": [{"cidr": "198.51.100.0/24"}],
+  "apps": [{"id": "4590376cf2994d72cee36828ec4eff19", "protocol": "tcp/5201",
+            "dns": {"type": "ADDRESS", "name": "bench.example.com"}, "origin_direct": ["tcp://198.18.1.2:5201"],
+            "edge_ips": {"type": "static", "ips": ["198.51.100.10"]}}]
+}"#;
+
+/// Of all payload bytes (`byway_app_bytes_total`) those that were not relayed by managed sessions
+/// (`byway_relayed_bytes_total`).
+fn spliced_share(metrics: &str) -> Option<f64> {
+    let sum = |name: &str| -> Option<f64> {
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        lines.map(|line| line.split_whitespace().next_back()?.parse::<f64>().ok()).sum()
+    };
+    let (all, managed) = (sum("byway_app_bytes_total")?, sum("byway_relayed_bytes_total")?);
+    Some((all - managed) / all.max(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spliced_share_is_of_all_bytes_of_both_directions() {
+        let metrics = "# HELP byway_app_bytes_total x\nbyway_app_bytes_total{app=\"a\",direction=\"in\"} 60\n\
+                       byway_app_bytes_total{app=\"a\",direction=\"out\"} 40\n\
+                       byway_relayed_bytes_total{from=\"client\"} 4\nbyway_relayed_bytes_total{from=\"origin\"} 6\n";
+        assert_eq!(spliced_share(metrics), Some(0.9));
+    }
+}
