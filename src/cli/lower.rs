@@ -2,7 +2,7 @@
 
 use crate::base::{Addr, Span};
 use crate::control::config::boot::{
-    BootSpec, EgressSpec, Idle, PortSpec, SynCookiesSpec, TcpSpec, Unanswered,
+    BootSpec, EgressSpec, Idle, PortSpec, SpliceHandshakeSpec, SynCookiesSpec, TcpSpec, Unanswered,
 };
 use crate::flow::{EgressPool, SharePercents};
 use crate::session;
@@ -80,6 +80,10 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
         sessions_max: tcp.sessions as u32,
         half_open_max: tcp.half_open as u32,
         syn_cookies: syn_cookies(tcp),
+        splice_handshake: match tcp.splice_handshake {
+            SpliceHandshakeSpec::Immediate => session::SpliceHandshake::Immediate,
+            SpliceHandshakeSpec::ClientRtt => session::SpliceHandshake::ClientRtt,
+        },
         spliced_max: if tcp.splice { tcp.spliced_sessions as u32 } else { 0 },
         time_wait_max: resting as u32,
         rx_buffer_bytes: tcp.rx_buffer_bytes,

@@ -128,7 +128,8 @@ impl Sessions {
         net.page().count(Counter::EstablishedSessions);
         net.page().add_app(session.app, AppCounter::Connections, 1);
         net.page().session_setup(now.since(session.opened_at));
-        let deadline = session.deadline(&self.settings);
+        self.delay_handshake(id, now);
+        let deadline = self.sessions[id as usize].deadline(&self.settings);
         if let Some((at, _)) = deadline {
             self.arm_by(id, at);
         }

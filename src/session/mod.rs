@@ -41,7 +41,7 @@ pub use isn::self_test;
 pub use net::Net;
 pub use offer::Offer;
 pub use sessions::Sessions;
-pub use settings::{ComesHome, Congestion, Settings, SynCookies};
+pub use settings::{ComesHome, Congestion, Settings, SpliceHandshake, SynCookies};
 pub use splice::{Passed, TooBig};
 use tls::CryptoLane;
 pub use view::{Admission, PathError, Phase, SessionView, Standing, Way};

@@ -91,8 +91,9 @@ impl Sessions {
     #[inline]
     pub(super) fn pass_on<N: Net>(&mut self, at: LegRef, payload: &[u8], now: Instant, net: &mut N) -> bool {
         let session = &mut self.sessions[at.session() as usize];
+        let held = session.held_until.is_some();
         let (leg, other) = legs_of(session, at.side());
-        if leg.queued() != 0 || leg.is(flag::HOLES | flag::FIN_EARLY) || !other.takes_bytes() {
+        if held || leg.queued() != 0 || leg.is(flag::HOLES | flag::FIN_EARLY) || !other.takes_bytes() {
             return false;
         }
         let sink = self.sets[set_index(at.other())].get_mut::<Socket>(stack::only());

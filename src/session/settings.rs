@@ -34,6 +34,16 @@ pub enum SynCookies {
     Always,
 }
 
+/// When the origin's handshake is completed, of a session that is to be spliced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SpliceHandshake {
+    /// As soon as its SYN-ACK is here.
+    #[default]
+    Immediate,
+    /// A round trip of the client later: the origin measures the path that its bytes will take, not that to byway.
+    ClientRtt,
+}
+
 /// Whether a reply of this flow arrives on this worker's own queue.
 pub type ComesHome = Arc<dyn Fn(&FlowKey) -> bool + Send + Sync>;
 
@@ -48,6 +58,8 @@ pub struct Settings {
     pub syn_cookies: SynCookies,
     /// Spliced sessions beside those; zero: none is spliced.
     pub spliced_max: u32,
+    /// When the origin's handshake is completed.
+    pub splice_handshake: SpliceHandshake,
     /// Flows remembered in TIME-WAIT.
     pub time_wait_max: u32,
     /// Receive buffer of a leg, in bytes.

@@ -172,6 +172,7 @@ pub fn session_settings() -> session::Settings {
         sessions_max: 1024,
         half_open_max: 256,
         syn_cookies: session::SynCookies::Off,
+        splice_handshake: session::SpliceHandshake::Immediate,
         spliced_max: 0,
         time_wait_max: 4096,
         rx_buffer_bytes: 8 * 1024,

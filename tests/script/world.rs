@@ -6,7 +6,7 @@ use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant
 use byway::flow::{EgressPool, SharePercents};
 use byway::session::{
     Admission, Choice, Congestion, Net, NoChoice, OriginNews, OriginPlace, Passed, PathError, Sessions,
-    Settings, SynCookies,
+    Settings, SpliceHandshake, SynCookies,
 };
 use byway::table::{ConnectionLimits, ProxyProtocol};
 use byway::telemetry::{Counter, Event, FirewallMatch, PageReader, PageSize, PageWriter, page};
@@ -152,6 +152,10 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
         half_open_max: number("half_open_max", 4) as u32,
         syn_cookies: if number("cookies", 0) == 1 { SynCookies::Always } else { SynCookies::Off },
         spliced_max: number("spliced", 0) as u32,
+        splice_handshake: match number("client_rtt", 0) {
+            1 => SpliceHandshake::ClientRtt,
+            _ => SpliceHandshake::Immediate,
+        },
         time_wait_max: 16,
         rx_buffer_bytes: number("rx_buffer", 65_536) as usize,
         tx_buffer_bytes: number("tx_buffer", 65_536) as usize,

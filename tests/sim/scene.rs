@@ -4,7 +4,7 @@ use byway::base::{Rng, Span};
 use byway::flow::SharePercents;
 use byway::port::fault::{FaultRates, Ppm};
 use byway::port::mem::Spread;
-use byway::session::SynCookies;
+use byway::session::{SpliceHandshake, SynCookies};
 use byway::table::ConnectionLimits;
 use byway::testkit::edge::settings;
 use byway::testkit::net::Watch;
@@ -33,6 +33,11 @@ pub const fn is_spliced(seed: u64) -> bool {
     seed % 3 == 1
 }
 
+/// Half of the runs that splice let the origin's handshake wait for a round trip of the client.
+pub const fn splice_handshake(seed: u64) -> SpliceHandshake {
+    if seed % 2 == 1 { SpliceHandshake::ClientRtt } else { SpliceHandshake::Immediate }
+}
+
 /// One run in five answers every SYN by a cookie, one those that come while a few sessions are half-open. Not where
 /// connections are limited: who is kept out there knocks longer than a cookie lives.
 pub const fn syn_cookies(seed: u64) -> SynCookies {
@@ -53,6 +58,7 @@ pub fn edge_settings(workers: u8, seed: u64) -> Settings {
     }
     if is_spliced(seed) {
         settings.session.spliced_max = SPLICED;
+        settings.session.splice_handshake = splice_handshake(seed);
     }
     settings.session.syn_cookies = syn_cookies(seed);
     settings.blocked_tcp = Refusal::Rst;

@@ -4,7 +4,7 @@
 //! Which frames are lost differs, for the frames do. So only what does not hang on that is compared: what every end of
 //! every talk came to, and the status of its end.
 
-use crate::scene::{by_source_port, faults, watch};
+use crate::scene::{by_source_port, faults, splice_handshake, watch};
 use byway::base::{Addr, Endpoint, Instant, PortId, Rng, Span};
 use byway::port::fault::FaultPort;
 use byway::port::mem::{MemOptions, link};
@@ -146,6 +146,7 @@ fn stage(rng: &mut Rng, seed: u64, splices: bool) -> (World, Control) {
     let ports: Vec<Vec<SimPort>> = (0..).zip(ports).map(faulty).collect();
     let mut settings = settings(workers);
     settings.session.spliced_max = if splices { 1_024 } else { 0 };
+    settings.session.splice_handshake = splice_handshake(seed);
     let (workers, mut control) = edge(&settings, ports, &spec(true, &[]));
     control.material = None;
     let mut world = World::new(workers, vec![wire], Instant::ZERO);

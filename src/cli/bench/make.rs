@@ -208,6 +208,7 @@ fn session_settings(sessions: usize) -> session::Settings {
         sessions_max: sessions as u32 + 64,
         half_open_max: 4_096,
         syn_cookies: session::SynCookies::Off,
+        splice_handshake: session::SpliceHandshake::Immediate,
         spliced_max: 0,
         time_wait_max: 4_096,
         rx_buffer_bytes: BUFFER_BYTES,

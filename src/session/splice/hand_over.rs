@@ -77,6 +77,9 @@ impl Sessions {
             net.page().count(reason);
             return None;
         }
+        if self.handshake_waits(session, now).is_some() {
+            return None;
+        }
         let held = self.held(id);
         let frames = held.div_ceil(u32::from(session.leg(Side::Origin).mss.max(1)));
         if !windows_fit(session, held) || net.room() < frames as usize {
@@ -136,7 +139,7 @@ impl Sessions {
 
 /// Whether a leg waits for nothing: all that was sent is acknowledged, all that came was passed on.
 #[inline]
-fn is_quiet(leg: &Leg) -> bool {
+pub(super) fn is_quiet(leg: &Leg) -> bool {
     leg.queued() == 0 && is_quiet_but_for_bytes(leg)
 }
 
@@ -153,7 +156,7 @@ fn has_nothing_in(leg: &Leg) -> bool {
 
 /// Whether both legs are open and neither end has closed.
 #[inline]
-fn is_plain(session: &Session) -> bool {
+pub(super) fn is_plain(session: &Session) -> bool {
     let open = |leg: &Leg| {
         leg.state == State::Established && leg.is(flag::PLAIN) && !leg.is(flag::FIN_OUT | flag::FIN_IN)
     };

@@ -10,23 +10,28 @@
 //! What was held is still the client's to send again: when it is lost on its way to the origin, the client's own timer finds
 //! out. A client's probe for a lost tail (RFC 8985 7) is passed over in silence, for nothing is lost; its retransmission
 //! timer is longer than `HOLD`. With a PROXY header the hold goes on until the origin has acknowledged that.
+//!
+//! With `SpliceHandshake::ClientRtt` the origin's SYN-ACK waits, too, for a round trip of the client, `HANDSHAKE_WAIT` at most: senders that
+//! model the path by its shortest round trip (BBR keeps that for ten seconds) would take the distance to byway for it.
 
-use super::hand_over::peer_window;
+use super::hand_over::{is_plain, is_quiet, peer_window};
 use super::record::Record;
 use crate::base::{Fate, Instant, Span};
 use crate::flow::{LegRef, Side};
 use crate::session::leg::{before, flag};
 use crate::session::packet;
-use crate::session::pair::SpliceWish;
+use crate::session::pair::{Session, SpliceWish};
 use crate::session::receive::set_index;
 use crate::session::stack;
-use crate::session::{Net, Phase, Sessions};
+use crate::session::{Net, Phase, Sessions, SpliceHandshake};
 use crate::telemetry::{AppCounter, Counter};
 use crate::wire::{TcpFlags, TcpSegment};
 use smoltcp::socket::tcp::Socket;
 
 /// How long bytes are held at most: less than the shortest retransmission timeout of a usual client (200 ms).
 const HOLD: Span = Span::from_millis(150);
+/// How long an origin's handshake waits at most, so that what is held then still goes spliced.
+const HANDSHAKE_WAIT: Span = Span::from_millis(140);
 
 impl Sessions {
     /// Tends a session whose client is to wait for its origin; `None` when there is nothing to hold. Else whether all was sent
@@ -46,8 +51,8 @@ impl Sessions {
     #[inline(never)]
     fn hold_on<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Option<bool> {
         let session = &mut self.sessions[id as usize];
-        let [client, origin] = &session.legs;
         if session.held_until.is_none() {
+            let client = session.leg(Side::Client);
             let first = client.acked_to == client.irs.wrapping_add(1) && client.queued() != 0;
             let plain = client.is(flag::PLAIN) && !client.is(flag::HOLES | flag::FIN_EARLY | flag::ACK_NOW);
             if !first || !plain {
@@ -56,7 +61,10 @@ impl Sessions {
             session.held_until = Some(now + HOLD);
         }
         let until = session.held_until.unwrap_or(now);
-        let waits = origin.in_flight() != 0 || origin.unsent() != 0;
+        let session = &self.sessions[id as usize];
+        let origin = session.leg(Side::Origin);
+        let handshake = self.handshake_waits(session, now);
+        let waits = handshake.is_some() || origin.in_flight() != 0 || origin.unsent() != 0;
         if session.phase == Some(Phase::Open) && !waits && self.splice(id, now, net).is_some() {
             return Some(true);
         }
@@ -71,18 +79,39 @@ impl Sessions {
             self.release(id, net);
             return None;
         }
-        self.arm_by(id, until);
-        Some(self.flush(LegRef::new(id, Side::Origin), now, net))
+        self.arm_by(id, handshake.map_or(until, |due| due.min(until)));
+        Some(handshake.is_some() || self.flush(LegRef::new(id, Side::Origin), now, net))
+    }
+
+    /// Lets the origin's handshake wait for a round trip of the client's, where the settings say so and one was measured.
+    pub(in crate::session) fn delay_handshake(&mut self, id: u32, now: Instant) {
+        let session = &self.sessions[id as usize];
+        // A client whose first bytes were released, or that has closed already, goes the managed way.
+        let quiet = is_plain(session) && is_quiet(session.leg(Side::Client));
+        let waits =
+            quiet && session.splice == SpliceWish::Wanted && self.handshake_waits(session, now).is_some();
+        if waits && session.held_until.is_none() {
+            self.sessions[id as usize].held_until = Some(now + HOLD);
+            self.mark(id);
+        }
+    }
+
+    /// Until when the handshake of an origin that has answered waits; `None`: no longer.
+    #[inline]
+    pub(super) fn handshake_waits(&self, session: &Session, now: Instant) -> Option<Instant> {
+        let rtt = session.rtts[Side::Client.index()].filter(|_| session.phase == Some(Phase::Open))?;
+        let waits = self.settings.splice_handshake == SpliceHandshake::ClientRtt;
+        session.connected_at.filter(|_| waits).map(|at| at + rtt.min(HANDSHAKE_WAIT)).filter(|due| now < *due)
     }
 
     /// Lets held bytes go the managed way.
     pub(in crate::session) fn release<N: Net>(&mut self, id: u32, net: &mut N) {
         let session = &mut self.sessions[id as usize];
-        if session.held_until.take().is_some() {
+        if session.held_until.take().is_some() && session.leg(Side::Client).queued() != 0 {
             session.legs[Side::Client.index()].set(flag::ACK_NOW);
             net.page().count(Counter::FlightsReleased);
-            self.mark(id);
         }
+        self.mark(id);
     }
 
     /// A segment that is not the usual one, of a session whose client is held: what was sent again too early is passed

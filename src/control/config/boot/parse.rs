@@ -6,7 +6,7 @@ use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text
 use super::spec::{
     BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec, Idle,
     LimitsSpec, MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec,
-    StaticNeighbor, SynCookiesSpec, TcpSpec, TlsSpec, UdpSpec, Unanswered, WorkersSpec,
+    SpliceHandshakeSpec, StaticNeighbor, SynCookiesSpec, TcpSpec, TlsSpec, UdpSpec, Unanswered, WorkersSpec,
 };
 use super::values::{
     canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, push_url,
@@ -123,6 +123,8 @@ const HUGEPAGES: &[(&str, Hugepages)] =
 const IDLE: &[(&str, Idle)] = &[("poll", Idle::Poll), ("interrupt", Idle::Interrupt), ("nap", Idle::Nap)];
 const PROBING: &[(&str, Probing)] =
     &[("off", Probing::Off), ("several", Probing::Several), ("all", Probing::All)];
+const SPLICE_HANDSHAKE: &[(&str, SpliceHandshakeSpec)] =
+    &[("immediate", SpliceHandshakeSpec::Immediate), ("client_rtt", SpliceHandshakeSpec::ClientRtt)];
 const SYN_COOKIES: &[(&str, SynCookiesSpec)] =
     &[("auto", SynCookiesSpec::Auto), ("always", SynCookiesSpec::Always), ("off", SynCookiesSpec::Off)];
 const SPLICE: &[(&str, bool)] = &[("auto", true), ("off", false)];
@@ -279,6 +281,12 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> (TcpSpec, Given) {
             whole("ACKs a second", 1..=1 << 30),
         ),
         splice: s.value(notes, "splice", true, choice(SPLICE)),
+        splice_handshake: s.value(
+            notes,
+            "splice_handshake",
+            SpliceHandshakeSpec::Immediate,
+            choice(SPLICE_HANDSHAKE),
+        ),
         spliced_sessions: s.value(
             notes,
             "spliced_sessions",

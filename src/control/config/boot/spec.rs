@@ -293,6 +293,15 @@ pub enum SynCookiesSpec {
     Always,
 }
 
+/// When the origin's handshake is completed, of a session that is to be spliced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SpliceHandshakeSpec {
+    /// As soon as its SYN-ACK is here.
+    Immediate,
+    /// A round trip of the client later.
+    ClientRtt,
+}
+
 /// TCP sessions. Numbers are a worker's, buffers a leg's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TcpSpec {
@@ -314,6 +323,8 @@ pub struct TcpSpec {
     pub splice: bool,
     /// Those that one worker holds, beside `sessions`.
     pub spliced_sessions: usize,
+    /// When the origin's handshake of a session that is to be spliced is completed.
+    pub splice_handshake: SpliceHandshakeSpec,
     /// Receive buffer of one leg, in bytes.
     pub rx_buffer_bytes: usize,
     /// Transmit buffer of one leg, in bytes.
