@@ -23,6 +23,28 @@ impl Road {
     }
 }
 
+/// Byway's `[tcp] splice_handshake`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handshake {
+    /// The default.
+    Immediate,
+    /// Origins measure the whole path.
+    ClientRtt,
+}
+
+impl Handshake {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::ClientRtt, Self::Immediate];
+
+    /// As the config has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Immediate => "immediate",
+            Self::ClientRtt => "client_rtt",
+        }
+    }
+}
+
 /// Hosts, wires and what runs in them; all gone when dropped. Fields are dropped in this order.
 pub struct Net {
     _byway: Daemon,
@@ -32,39 +54,41 @@ pub struct Net {
     client: Host,
     byway: Host,
     _router: Host,
+    _lossy: Host,
     _slow: Host,
     _origin: Host,
     peer_cpu: String,
 }
 
 impl Net {
-    /// Makes all of it; `loss_percent` of the frames are lost at the client, in either direction.
+    /// Makes all of it; `loss_percent` of the packets are lost beside the client, in either direction.
     ///
     /// # Errors
     /// `OneCpu`, and those of hosts, wires, daemons and nft(8).
-    pub fn new(terms: Terms, loss_percent: u32) -> Result<Self, LabError> {
+    pub fn new(terms: Terms, loss_percent: u32, handshake: Handshake) -> Result<Self, LabError> {
         let cpus = allowed_cpus();
         let [peer, .., worker] = cpus[..] else { return Err(LabError::OneCpu) };
-        let [client, slow, byway, router, origin] =
-            ["client", "slow", "byway", "router", "origin"].map(Host::new);
-        let (client, slow, byway, router, origin) = (client?, slow?, byway?, router?, origin?);
+        let [client, lossy, slow, byway, router, origin] =
+            ["client", "lossy", "slow", "byway", "router", "origin"].map(Host::new);
+        let (client, lossy, slow) = (client?, lossy?, slow?);
+        let (byway, router, origin) = (byway?, router?, origin?);
         byway.silence()?;
         slow.silence()?;
         router.set("net.ipv4.ip_forward", "1")?;
-        connect([&client, &slow, &byway, &origin], ["c0", "a0", "a1", "o0"], OF_BYWAY)?;
-        connect([&client, &slow, &router, &origin], ["c1", "b0", "b1", "o1"], OF_ROUTER)?;
+        connect([&client, &lossy, &slow, &byway, &origin], ["c0", "a0", "a1", "o0"], OF_BYWAY)?;
+        connect([&client, &lossy, &slow, &router, &origin], ["c1", "b0", "b1", "o1"], OF_ROUTER)?;
         client.ip(&["route", "add", "198.51.100.0/24", "via", "198.18.0.1"])?;
         client.ip(&["route", "add", "198.18.3.0/24", "via", "198.18.2.1"])?;
         origin.ip(&["route", "add", "198.18.2.0/24", "via", "198.18.3.1"])?;
         let folder = Folder::new("goodput")?;
         let rules = folder.write("loss.nft", &loss(loss_percent))?.display().to_string();
-        client.run(&["nft", "-f", &rules])?;
+        lossy.run(&["nft", "-f", &rules])?;
         let wires = [SlowWire::new(&slow, ["a0", "a1"], terms)?, SlowWire::new(&slow, ["b0", "b1"], terms)?];
         let peer_cpu = peer.to_string();
         let origins = start_iperf(Seat { host: &origin, cpus: &peer_cpu }, &folder)?;
         let cpus = format!("{peer},{worker}");
         let seat = Seat { host: &byway, cpus: &cpus };
-        let edge = start_byway(seat, &folder, &boot(worker), TABLES)?;
+        let edge = start_byway(seat, &folder, &boot(worker, handshake), TABLES)?;
         Ok(Self {
             _byway: edge,
             _origins: origins,
@@ -73,6 +97,7 @@ impl Net {
             client,
             byway,
             _router: router,
+            _lossy: lossy,
             _slow: slow,
             _origin: origin,
             peer_cpu,
@@ -99,29 +124,37 @@ const OF_BYWAY: [&[&str]; 4] = [&["198.18.0.2/24"], &[], &[], &["198.18.1.2/24"]
 const OF_ROUTER: [&[&str]; 4] =
     [&["198.18.2.2/24"], &["198.18.2.1/24"], &["198.18.3.1/24"], &["198.18.3.2/24"]];
 
-/// Three wires: client to one end of the slow one, its other end to the middle's edge0, edge1 to the origin.
+/// Four wires: client to a bridge of the lossy host's, from there to one end of the slow wire, its other end to the
+/// middle's edge0, edge1 to the origin.
 fn connect(
-    [client, slow, middle, origin]: [&Host; 4],
+    [client, lossy, slow, middle, origin]: [&Host; 5],
     names: [&str; 4],
     addresses: [&[&str]; 4],
 ) -> Result<(), LabError> {
     let nic = |host, name, addresses| Nic { host, name, addresses };
-    wire(&nic(client, names[0], addresses[0]), &nic(slow, names[1], &[]))?;
+    let (bridge, near, far) =
+        (format!("br-{}", names[0]), format!("near-{}", names[0]), format!("far-{}", names[0]));
+    lossy.ip(&["link", "add", &bridge, "type", "bridge"])?;
+    lossy.ip(&["link", "set", &bridge, "up"])?;
+    wire(&nic(client, names[0], addresses[0]), &nic(lossy, &near, &[]))?;
+    wire(&nic(lossy, &far, &[]), &nic(slow, names[1], &[]))?;
+    for port in [&near, &far] {
+        lossy.ip(&["link", "set", port, "master", &bridge])?;
+    }
     wire(&nic(slow, names[2], &[]), &nic(middle, "edge0", addresses[1]))?;
     wire(&nic(origin, names[3], addresses[3]), &nic(middle, "edge1", addresses[2]))
 }
 
-/// Random loss on all that the client sends and gets over either road.
+/// Random loss of all that crosses a bridge. (At an end host's own output the sender would be told.)
 fn loss(percent: u32) -> String {
     format!(
-        "table inet lossy {{\n\
-         chain arriving {{ type filter hook input priority 0; iifname {{ \"c0\", \"c1\" }} numgen random mod 100 < {percent} drop; }}\n\
-         chain leaving {{ type filter hook output priority 0; oifname {{ \"c0\", \"c1\" }} numgen random mod 100 < {percent} drop; }}\n\
-         }}\n"
+        "table bridge lossy {{ chain crossing {{ type filter hook forward priority 0; ether type {{ ip, ip6 }} \
+         numgen random mod 100 < {percent} drop; }} }}\n"
     )
 }
 
-fn boot(worker: u16) -> String {
+fn boot(worker: u16, handshake: Handshake) -> String {
+    let handshake = handshake.name();
     format!(
         r#"tables = "tables.json"
 state_dir = "state"
@@ -134,6 +167,9 @@ origin_allow = ["198.18.0.0/15"]
 
 [workers]
 lcores = [{worker}]
+
+[tcp]
+splice_handshake = "{handshake}"
 
 [[ports]]
 name = "north"

@@ -2,14 +2,14 @@
 
 use super::super::lab::{IPERF_PORT, LabError, stream};
 use super::super::report::{self, Peer, Row, Runs, Telling, ends, median};
-use super::net::{Net, Road};
+use super::net::{Handshake, Net, Road};
 use super::slow_wire::Terms;
 use crate::base::Span;
 use std::process::ExitCode;
 
 /// What both roads are like, each way: 20 ms there and back, a queue of what is under way then.
 const TERMS: Terms = Terms { bits_per_s: 100_000_000, delay: Span::from_millis(10), queue_bytes: 250_000 };
-/// Frames lost at the client, each way.
+/// Packets lost beside the client, each way.
 const LOSS_PERCENT: u32 = 1;
 /// The design's bound: within 15 % of the direct road.
 const LEAST: f64 = 0.85;
@@ -20,11 +20,11 @@ const FRAME_BYTES: u16 = 1_514;
 /// How long and how often.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct GoodputArgs {
-    /// Rounds over all figures, both roads in turn.
+    /// Rounds over all figures, both roads in turn, with either `[tcp] splice_handshake`.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
     /// Seconds of each connection.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=60))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub seconds: u32,
 }
 
@@ -55,22 +55,28 @@ pub fn bench_goodput(args: GoodputArgs, telling: Telling) -> ExitCode {
 }
 
 fn rows(args: GoodputArgs) -> Result<Vec<Row>, LabError> {
-    let net = Net::new(TERMS, LOSS_PERCENT)?;
+    Handshake::ALL.into_iter().try_fold(Vec::new(), |mut rows, handshake| {
+        rows.extend(rows_of(args, handshake)?);
+        Ok(rows)
+    })
+}
+
+fn rows_of(args: GoodputArgs, handshake: Handshake) -> Result<Vec<Row>, LabError> {
+    let net = Net::new(TERMS, LOSS_PERCENT, handshake)?;
     let mut shown: [[Vec<f64>; 2]; FIGURES.len()] = Default::default();
     for round in 1..=args.rounds {
-        eprintln!("round {round} of {}", args.rounds);
+        eprintln!("{}: round {round} of {}", handshake.name(), args.rounds);
         for (figure, shown) in FIGURES.iter().zip(&mut shown) {
             for (road, values) in [Road::Byway, Road::Direct].into_iter().zip(shown) {
                 values.push(take(&net, *figure, road, args.seconds)?);
             }
         }
     }
+    let name = |what: &str| format!("{what}_{}", handshake.name());
     let mut rows: Vec<Row> =
-        FIGURES.iter().zip(&shown).map(|(figure, shown)| row(figure.name, shown)).collect();
-    let share = net.spliced_share()?;
-    let spliced =
-        Row::rate("spliced_share".into(), "of all bytes", &[share], (1, FRAME_BYTES), Some(SPLICED_LEAST));
-    rows.push(spliced);
+        FIGURES.iter().zip(&shown).map(|(figure, shown)| row(name(figure.name), shown)).collect();
+    let share = [net.spliced_share()?];
+    rows.push(Row::rate(name("spliced_share"), "of bytes", &share, (1, FRAME_BYTES), Some(SPLICED_LEAST)));
     Ok(rows)
 }
 
@@ -82,7 +88,7 @@ fn take(net: &Net, figure: Figure, road: Road, seconds: u32) -> Result<f64, LabE
 }
 
 /// Medians of both roads: chance is each run's own, so that runs make no pairs.
-fn row(name: &str, [own, direct]: &[Vec<f64>; 2]) -> Row {
+fn row(name: String, [own, direct]: &[Vec<f64>; 2]) -> Row {
     let (value, peer_value) = (median(own.clone()), median(direct.clone()));
     let peer = Peer { peer: "the direct road", peer_value, ratio: value / peer_value };
     let ((min, max), (peer_min, peer_max)) = (ends(own), ends(direct));
@@ -95,5 +101,5 @@ fn row(name: &str, [own, direct]: &[Vec<f64>; 2]) -> Row {
         peer_min: Some(peer_min),
         peer_max: Some(peer_max),
     };
-    Row { runs: Some(runs), ..Row::beside(name.into(), value, "Mbit/s", peer, Some(LEAST)) }
+    Row { runs: Some(runs), ..Row::beside(name, value, "Mbit/s", peer, Some(LEAST)) }
 }
