@@ -10,6 +10,7 @@
 //! longest run exceeds `RUN_ENTRIES_MAX` is done again under another key, so the cost of any look-up is bounded
 //! whatever a stranger sends. Memory: 12 bytes an IPv4 entry, 24 an IPv6 entry, and 4 to 8 for its share of starts.
 
+use dpdk_sys::cpu;
 use std::marker::PhantomData;
 
 /// The longest run that a look-up may have to scan.
@@ -197,9 +198,27 @@ impl<K: FrozenKey> FrozenMap<K> {
     /// The value of `key`.
     #[inline]
     pub fn find(&self, key: K) -> Option<u32> {
-        let bucket = (key.hash(self.secret) >> self.shift) as usize;
+        let bucket = self.bucket(key);
         let &[start, end] = self.starts.get(bucket..bucket + 2)?.first_chunk()?;
         self.entries.get(start as usize..end as usize)?.iter().find(|entry| key.is_in(entry)).map(K::value)
+    }
+
+    /// Asks the cache for where `key` is looked up first.
+    #[inline]
+    pub fn prefetch(&self, key: K) {
+        self.starts.get(self.bucket(key)).into_iter().for_each(cpu::prefetch);
+    }
+
+    /// Asks the cache for the entries among which `key` is looked up.
+    #[inline]
+    pub fn prefetch_entries(&self, key: K) {
+        let start = self.starts.get(self.bucket(key)).copied().unwrap_or(0);
+        self.entries.get(start as usize).into_iter().for_each(cpu::prefetch);
+    }
+
+    #[inline]
+    fn bucket(&self, key: K) -> usize {
+        (key.hash(self.secret) >> self.shift) as usize
     }
 
     /// All entries, in no order that means anything.

@@ -1,6 +1,7 @@
 //! Words that every room needs: bounds, time, identities, addresses, drop reasons. Imports nothing of byway.
 
 mod addr;
+mod block_set;
 mod drop_reason;
 mod fate;
 pub mod frozen_map;
@@ -15,6 +16,7 @@ mod wheel;
 mod whence;
 
 pub use addr::{Addr, Endpoint};
+pub use block_set::BlockSet;
 pub use drop_reason::{DropClass, DropReason};
 pub use fate::Fate;
 pub use id::{AccountSlot, AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneSlot};

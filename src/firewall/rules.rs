@@ -156,6 +156,31 @@ impl Rules {
         blocked.map_or(Judgement::Pass(FirewallMatch::Unknown), Judgement::Block)
     }
 
+    /// Asks the cache for where the rules about `src`, of IPv4, are looked up first; for `prefetch_entries` and `judge` to come.
+    #[inline]
+    pub fn prefetch(&self, zone: ZoneSlot, src: Addr) {
+        self.for_v4_keys(zone, src, |key| self.base.narrow.prefetch(key));
+    }
+
+    /// Asks the cache for the rules about `src`, of IPv4.
+    #[inline]
+    pub fn prefetch_entries(&self, zone: ZoneSlot, src: Addr) {
+        self.for_v4_keys(zone, src, |key| self.base.narrow.prefetch_entries(key));
+    }
+
+    #[inline]
+    fn for_v4_keys(&self, zone: ZoneSlot, src: Addr, mut each: impl FnMut(NarrowKey)) {
+        let (Some(scopes), Some(bits)) = (self.zones.get(zone.index()), src.to_v4_bits()) else { return };
+        for scope in scopes {
+            let mut lengths = scope.v4_lengths;
+            while lengths != 0 {
+                let length = 63 - lengths.leading_zeros();
+                lengths ^= 1 << length;
+                each(v4_key(scope.number, length, bits));
+            }
+        }
+    }
+
     fn gather_v4(&self, scopes: &Scopes, bits: u32) -> Option<Verdict> {
         let mut blocked = None;
         for scope in scopes {

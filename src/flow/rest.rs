@@ -133,12 +133,16 @@ impl<V> Resting<V> {
 
     /// Where a flow rests.
     pub fn find(&self, key: &FlowKey) -> Option<Rest> {
+        if self.len == 0 { None } else { self.find_hashed(key, self.hasher.hash(key)) }
+    }
+
+    /// The same for a flow whose hash is at hand.
+    #[inline]
+    pub fn find_hashed(&self, key: &FlowKey, hash: u64) -> Option<Rest> {
         if self.len == 0 {
             return None;
         }
-        self.map.find(self.hasher.hash(key), |rest| {
-            self.entries.get(rest.0 as usize).is_some_and(|entry| entry.key == *key)
-        })
+        self.map.find(hash, |rest| self.entries.get(rest.0 as usize).is_some_and(|entry| entry.key == *key))
     }
 
     /// The value at `rest`, which `find` gave in this same call chain.

@@ -71,6 +71,12 @@ impl Graveyard {
         }
     }
 
+    /// Whether this flow, whose hash is at hand, is remembered.
+    #[inline]
+    pub fn holds(&self, key: &FlowKey, hash: u64) -> bool {
+        self.resting.find_hashed(key, hash).is_some()
+    }
+
     /// Whether `meet` has just let a SYN through that opens `key` anew out of TIME-WAIT.
     #[inline]
     pub fn reuses(&self, key: &FlowKey) -> bool {

@@ -7,6 +7,8 @@
 //!  ranges [first last app] [first last app] ...         per address: TCP's, then UDP's, each by first port
 //! ```
 //!
+//! Most addresses that strangers try have no app; a few bits by a hash of the address tell so before the map is asked.
+//!
 //! A range is one entry, whatever it spans. It costs a second probe and a binary search among the ranges of its own
 //! address and protocol: at most 15 steps, since ranges do not overlap and one of a single port is no range here.
 
@@ -31,6 +33,7 @@ pub(super) struct Edge {
 #[derive(Debug)]
 pub(super) struct Edges {
     map: FrozenMap<WideKey>,
+    addrs: AddrSet,
     runs: Box<[Run]>,
     ranges: Box<[Range]>,
 }
@@ -78,8 +81,9 @@ impl Edges {
             }));
             runs.push(Run { tcp, udp, end: ranges.len() as u32 });
         }
+        let addrs = AddrSet::new(edges.chunk_by(|one, two| one.addr == two.addr).map(|here| here[0].addr));
         let (map, runs, ranges) = (FrozenMap::build(&entries, secret)?, runs.into(), ranges.into());
-        Ok(Self { map, runs, ranges })
+        Ok(Self { map, addrs, runs, ranges })
     }
 
     /// The app there, where the port is a single one: one probe.
@@ -90,6 +94,9 @@ impl Edges {
 
     /// The app there, where the port lies in a range.
     pub fn find_range(&self, addr: Addr, protocol: Protocol, port: u16) -> Option<AppSlot> {
+        if !self.addrs.may_hold(addr) {
+            return None;
+        }
         let run = self.runs.get(self.map.find(addr_key(addr))? as usize)?;
         let (from, to) = match protocol {
             Protocol::Tcp => (run.tcp, run.udp),
@@ -104,7 +111,50 @@ impl Edges {
     /// Whether an app has this address.
     #[inline]
     pub fn has_app(&self, addr: Addr) -> bool {
-        self.map.find(addr_key(addr)).is_some()
+        self.may_have_app(addr) && self.map.find(addr_key(addr)).is_some()
+    }
+
+    /// Whether an app may have this address: one load, wrong in a case of eight at most.
+    #[inline(always)]
+    pub fn may_have_app(&self, addr: Addr) -> bool {
+        self.addrs.may_hold(addr)
+    }
+}
+
+/// Bits for each address of an `AddrSet`.
+const BITS_PER_ADDR: usize = 8;
+
+/// The addresses with apps, a bit each by a hash.
+#[derive(Debug)]
+struct AddrSet {
+    words: Box<[u64]>,
+    shift: u32,
+}
+
+impl AddrSet {
+    fn new(addrs: impl Iterator<Item = Addr> + Clone) -> Self {
+        let bits = (addrs.clone().count() * BITS_PER_ADDR).next_power_of_two().max(64);
+        let mut set = Self { words: vec![0; bits / 64].into(), shift: 64 - bits.trailing_zeros() };
+        for addr in addrs {
+            let (word, bit) = set.place(addr);
+            set.words[word] |= 1 << bit;
+        }
+        set
+    }
+
+    #[inline(always)]
+    fn may_hold(&self, addr: Addr) -> bool {
+        let (word, bit) = self.place(addr);
+        self.words.get(word).is_some_and(|word| word >> bit & 1 == 1)
+    }
+
+    /// By Fibonacci hashing: operators choose the addresses, so nobody can crowd them.
+    #[inline(always)]
+    fn place(&self, addr: Addr) -> (usize, u32) {
+        let bits = addr.bits();
+        let mixed = (bits as u64 ^ ((bits >> 64) as u64).rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let bit = mixed >> self.shift;
+        ((bit >> 6) as usize, bit as u32 & 63)
     }
 }
 

@@ -72,6 +72,9 @@ impl Table {
     /// `NoPrefix`, `NoApp`, `WrongProtocol`, `NoAppPort`: why there is none.
     #[inline]
     pub fn find(&self, dst: Addr, protocol: Protocol, port: u16) -> Result<AppSlot, DropReason> {
+        if !self.edges.may_have_app(dst) {
+            return Err(if self.covers(dst) { DropReason::NoApp } else { DropReason::NoPrefix });
+        }
         match self.edges.find_single(dst, protocol, port) {
             Some(slot) => Ok(slot),
             None => self.find_range(dst, protocol, port),
@@ -107,7 +110,7 @@ impl Table {
     /// Whether `addr` lies in an onboarded prefix.
     #[inline]
     pub fn covers(&self, addr: Addr) -> bool {
-        self.prefixes.find(addr).is_some()
+        self.prefixes.covers(addr)
     }
 
     /// Whether an app in force has the edge address `addr`.

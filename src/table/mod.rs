@@ -6,6 +6,7 @@ mod connection_limits;
 mod edges;
 mod lookup;
 mod name;
+mod net_set;
 mod origin_book;
 mod origin_spec;
 mod prefix;

@@ -76,6 +76,11 @@ impl Prefix {
         self.first
     }
 
+    /// Its last address.
+    pub const fn last(self) -> Addr {
+        Addr::from_bits(self.first.bits() | !self.mask())
+    }
+
     /// Its length within its own family.
     pub const fn length(self) -> u8 {
         self.length

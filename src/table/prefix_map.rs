@@ -1,10 +1,12 @@
 //! Which onboarded prefix holds an address: longest match.
 //!
 //! One frozen hash map over (length, first bits) and a list of the lengths in use, longest first. A look-up costs one
-//! probe for each length in use (operators use one to three), whatever the number of prefixes. Built only when
+//! probe for each length in use (operators use one to three), whatever the number of prefixes. Whether there is one at all,
+//! which is asked of every stranger's source, a set of bits tells for IPv4. Built only when
 //! prefixes change, and shared between snapshots otherwise. A FIB of DPDK's could stand behind the same type; it
 //! would cost 64 MiB and win nothing while a table has few lengths, because a frame of an app never asks: see `Table`.
 
+use super::net_set::NetSet;
 use super::prefix::{Prefix, PrefixSpec};
 use crate::base::Addr;
 use crate::base::frozen_map::{Crowded, FrozenKey, FrozenMap, WideKey};
@@ -20,6 +22,8 @@ pub struct PrefixMap {
     /// Mapped lengths (IPv4 lengths plus 96), longest first; IPv4 and IPv6 apart.
     v4_lengths: Box<[u8]>,
     v6_lengths: Box<[u8]>,
+    /// What IPv4 prefixes hold.
+    nets: NetSet,
     map: FrozenMap<WideKey>,
 }
 
@@ -41,7 +45,8 @@ impl PrefixMap {
             lengths.into_boxed_slice()
         };
         let map = FrozenMap::build(&entries, secret)?;
-        Ok(Self { v4_lengths: lengths(true), v6_lengths: lengths(false), prefixes, map })
+        let nets = NetSet::new(prefixes.iter());
+        Ok(Self { v4_lengths: lengths(true), v6_lengths: lengths(false), nets, prefixes, map })
     }
 
     /// No prefix at all.
@@ -54,6 +59,15 @@ impl PrefixMap {
     pub fn find(&self, addr: Addr) -> Option<PrefixSlot> {
         let lengths = if addr.is_v4() { &self.v4_lengths } else { &self.v6_lengths };
         lengths.iter().find_map(|&length| self.map.find(key(addr, length))).map(PrefixSlot)
+    }
+
+    /// Whether a prefix holds `addr`.
+    #[inline]
+    pub fn covers(&self, addr: Addr) -> bool {
+        match addr.to_v4_bits() {
+            Some(bits) => self.nets.holds(bits),
+            None => self.find(addr).is_some(),
+        }
     }
 
     /// The prefix at `slot`.

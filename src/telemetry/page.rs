@@ -6,6 +6,7 @@
 use super::catalog::{AppCounter, Counter, Gauge};
 use super::histogram::SpanHistogram;
 use crate::base::{AppSlot, DropReason, Epoch, RuleSlot, Span, WorkerId};
+use dpdk_sys::cpu;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -122,6 +123,12 @@ impl PageWriter {
             Some(cell) => add(cell, 1),
             None => self.count(Counter::UncountedSlots),
         }
+    }
+
+    /// Asks the cache for a rule's count.
+    #[inline]
+    pub fn prefetch_rule(&self, rule: RuleSlot) {
+        self.page.rules.get(rule.index()).into_iter().for_each(cpu::prefetch);
     }
 
     /// Notes how long a session took from its first SYN until both legs were up.

@@ -2,14 +2,15 @@
 
 use super::core::Worker;
 use super::exit::Exit;
-use crate::base::{DropReason, Whence};
+use super::stranger::turn_away_blocked;
+use crate::base::DropReason;
 use crate::firewall::Judgement;
 use crate::flow::LegRef;
 use crate::port::Port;
 use crate::session::{SessionView, Standing};
 use crate::snapshot::Snapshot;
 use crate::table::{App, TlsMode};
-use crate::telemetry::{AppCounter, Event, EventKind, FirewallMatch, Status, Transport};
+use crate::telemetry::{Event, EventKind, FirewallMatch, Status, Transport};
 use crate::tls::AppTls;
 use crate::wire::{FlowKey, Protocol};
 use std::sync::Arc;
@@ -47,19 +48,22 @@ pub(super) fn pass_firewall<P: Port>(
         Judgement::Pass(said) => (said, true),
         Judgement::Block(said) => (said, false),
     };
-    if let Some(rule) = said.rule() {
-        exit.page.rule_hit(rule);
+    if !passes {
+        turn_away_blocked(snapshot, exit, (app, key), said);
+        return Err(DropReason::FirewallBlocked);
     }
-    if passes {
-        return Ok(said);
-    }
-    exit.page.add_app(app.slot, AppCounter::Refused, 1);
-    let whence = snapshot.whences.find(key.src);
-    exit.gather(&Event { whence, ..filtered_event(exit, app, key, said) });
-    Err(DropReason::FirewallBlocked)
+    said.rule().into_iter().for_each(|rule| exit.page.rule_hit(rule));
+    Ok(said)
 }
 
-fn filtered_event<P: Port>(exit: &Exit<P>, app: &App, key: &FlowKey, firewall: FirewallMatch) -> Event {
+/// What is told of a packet that an access rule blocks.
+#[cold]
+pub(super) fn filtered_event<P: Port>(
+    snapshot: &Snapshot,
+    exit: &Exit<P>,
+    (app, key): (&App, &FlowKey),
+    firewall: FirewallMatch,
+) -> Event {
     Event {
         kind: EventKind::ClientFiltered,
         status: Status::FirewallDeny,
@@ -68,7 +72,7 @@ fn filtered_event<P: Port>(exit: &Exit<P>, app: &App, key: &FlowKey, firewall: F
         transport: transport(key.protocol),
         app: app.slot,
         client: key.src_endpoint(),
-        whence: Whence::UNKNOWN,
+        whence: snapshot.whences.find(key.src),
         edge: key.dst_endpoint(),
         origin: None,
         egress: None,

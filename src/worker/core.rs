@@ -19,7 +19,7 @@ use super::intake::Intake;
 use super::limits::Limits;
 use super::locals::DenyList;
 use super::{HandoverEnds, Ledger, NeighborView, Refusal, Settings};
-use crate::base::{Epoch, Instant, PortId, Span, WorkerId};
+use crate::base::{BlockSet, Epoch, Instant, PortId, Span, WorkerId};
 use crate::port::{Port, RssReport};
 use crate::session::tls::CryptoLane;
 use crate::session::{ComesHome, Sessions, udp};
@@ -76,6 +76,8 @@ pub struct Worker<P: Port> {
     pub(super) handover: HandoverEnds<P::Frame>,
     pub(super) steering: Steering,
     pub(super) denied: DenyList,
+    /// Where sources may lie that are its own or denied.
+    pub(super) suspects: BlockSet,
     pub(super) limits: Limits,
     pub(super) unused_tcp: Refusal,
     pub(super) blocked_tcp: Refusal,
@@ -100,16 +102,17 @@ impl<P: Port> Worker<P> {
         exit.now = now;
         exit.origins.take(reader.current());
         let ports = exit.faces.len();
+        let denied = DenyList::new(&settings.denied_sources);
         Self {
             id,
             workers: settings.workers.max(1),
-            exit,
             sessions: Sessions::new(session, id, settings.workers, &secret, now),
             udp: udp::Sessions::new(udp, id, settings.workers, &secret, now),
             reader,
             handover,
             steering: Steering::new(settings.workers),
-            denied: DenyList::new(&settings.denied_sources),
+            suspects: exit.locals.blocks().clone().and(denied.blocks()),
+            denied,
             limits: Limits::new(&settings.rates),
             unused_tcp: settings.unused_tcp,
             blocked_tcp: settings.blocked_tcp,
@@ -119,6 +122,7 @@ impl<P: Port> Worker<P> {
             sweeping: false,
             stop: false,
             posted: Ledger::default(),
+            exit,
         }
     }
 

@@ -7,21 +7,20 @@
 //!                 first: told at once                         first: told at once
 //!                 then: counted, told as one event when the interval ends
 //! ```
-//! Both tables are small and fixed. A place comes free after an interval without an event.
+//! Both tables are small and fixed. A place comes free after an interval without an event. Of a flood each packet costs a look-up
+//! and an add (`count`); the event is made once an interval, of the first packet.
 
 use crate::base::limits::{FILTERED_APPS_MAX, FILTERED_NETS_MAX, FILTERED_TOLD_PER_TURN_MAX};
 use crate::base::{Addr, AppSlot, Instant, Span};
+use crate::flow::{FlowMap, Slot};
 use crate::telemetry::{Event, EventKind, Status};
 
 /// How long what happens to one app and net is gathered into one event.
 pub const FILTERED_INTERVAL: Span = Span::from_secs(10);
 /// The intervals end together, so that the tables are walked about once in this span.
 const TICK: Span = Span::from_secs(1);
-/// How many places a key may lie away from its own.
-const PROBES: usize = 8;
 
 /// The events gathered.
-#[derive(Debug)]
 pub struct Filtered {
     nets: Gatherer,
     apps: Gatherer,
@@ -38,23 +37,39 @@ pub enum Telling {
     NoRoom,
 }
 
-/// What happened, to which app, and the net of the source; no net stands for all sources that found no place of their
-/// own.
+/// What happened, to which app.
+pub type What = (EventKind, Status, AppSlot);
+
+/// The same, and the net of the source; no net stands for all sources that found no place of their own.
 type Key = (EventKind, Status, AppSlot, Option<u64>);
 
-#[derive(Debug)]
 struct Gatherer {
+    /// By the hash of its key: where an event is gathered.
+    map: FlowMap<Place>,
     places: Box<[Option<Gathered>]>,
+    free: Vec<Place>,
     /// No interval ends before this.
     due: Instant,
-    live: usize,
 }
 
-#[derive(Clone, Debug)]
+/// An index into `places`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place(u32);
+
+impl Slot for Place {
+    fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+}
+
 struct Gathered {
     key: Key,
     ends: Instant,
-    /// The last one of the interval, its count and bytes those of all; `None` when there was none since the last event.
+    /// The first one since the last event, its count and bytes those of all; `None` when there was none.
     pending: Option<Event>,
 }
 
@@ -74,6 +89,21 @@ impl Filtered {
         }
     }
 
+    /// Counts one more packet of `client` where `gather` would only count it; `false`, and nothing changed, where the event
+    /// has to be made.
+    #[inline]
+    pub fn count(&mut self, (kind, status, app): What, client: Addr) -> bool {
+        let key = |net| (kind, status, app, net);
+        match self.nets.pending(key(Some(net_of(client)))) {
+            Pending::Some(event) => count(event),
+            Pending::None => false,
+            Pending::NoRoom => match self.apps.pending(key(None)) {
+                Pending::Some(event) => count(event),
+                Pending::None | Pending::NoRoom => false,
+            },
+        }
+    }
+
     /// When `tell` has something to do; `None` when nothing is gathered.
     pub fn deadline(&self) -> Option<Instant> {
         [self.nets.deadline(), self.apps.deadline()].into_iter().flatten().min()
@@ -86,51 +116,92 @@ impl Filtered {
     }
 }
 
+/// Counts one more in an event that waits to be told.
+#[inline]
+fn count(event: &mut Event) -> bool {
+    event.count = event.count.saturating_add(1);
+    true
+}
+
+/// What waits to be told under a key.
+enum Pending<'a> {
+    /// This.
+    Some(&'a mut Event),
+    /// Nothing, but there is a place for it.
+    None,
+    /// Nothing, and there is no place.
+    NoRoom,
+}
+
 impl Gatherer {
     fn new(places: usize) -> Self {
-        Self { places: vec![None; places].into_boxed_slice(), due: Instant::ZERO, live: 0 }
-    }
-
-    fn gather(&mut self, key: Key, event: &Event) -> Telling {
-        let Some(at) = self.place(key) else { return Telling::NoRoom };
-        match &mut self.places[at] {
-            Some(gathered) => {
-                let before = gathered.pending.as_ref();
-                let before = before.map_or((0, 0, 0), |all| (all.count, all.client_bytes, all.origin_bytes));
-                gathered.pending = Some(Event {
-                    count: before.0.saturating_add(event.count),
-                    client_bytes: before.1.saturating_add(event.client_bytes),
-                    origin_bytes: before.2.saturating_add(event.origin_bytes),
-                    ..event.clone()
-                });
-                Telling::Later
-            }
-            empty @ None => {
-                let ends = end_of_interval(event.at);
-                *empty = Some(Gathered { key, ends, pending: None });
-                self.due = if self.live == 0 { ends } else { self.due.min(ends) };
-                self.live += 1;
-                Telling::Now
-            }
+        Self {
+            map: FlowMap::new(places),
+            places: (0..places).map(|_| None).collect(),
+            free: (0..places as u32).rev().map(Place).collect(),
+            due: Instant::ZERO,
         }
     }
 
+    #[inline]
+    fn pending(&mut self, key: Key) -> Pending<'_> {
+        match self.find(key) {
+            Some(place) => {
+                match self.places[place.0 as usize].as_mut().and_then(|held| held.pending.as_mut()) {
+                    Some(event) => Pending::Some(event),
+                    None => Pending::None,
+                }
+            }
+            None if self.free.is_empty() => Pending::NoRoom,
+            None => Pending::None,
+        }
+    }
+
+    fn gather(&mut self, key: Key, event: &Event) -> Telling {
+        let found = self.find(key);
+        if let Some(gathered) = found.and_then(|place| self.places[place.0 as usize].as_mut()) {
+            match &mut gathered.pending {
+                Some(all) => {
+                    all.count = all.count.saturating_add(event.count);
+                    all.client_bytes = all.client_bytes.saturating_add(event.client_bytes);
+                    all.origin_bytes = all.origin_bytes.saturating_add(event.origin_bytes);
+                }
+                none @ None => *none = Some(event.clone()),
+            }
+            return Telling::Later;
+        }
+        let Some(&place) = self.free.last() else { return Telling::NoRoom };
+        if !self.map.insert(hash(key), place) {
+            return Telling::NoRoom;
+        }
+        let ends = end_of_interval(event.at);
+        self.due = if self.live() == 0 { ends } else { self.due.min(ends) };
+        self.free.pop();
+        self.places[place.0 as usize] = Some(Gathered { key, ends, pending: None });
+        Telling::Now
+    }
+
+    fn live(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
     fn deadline(&self) -> Option<Instant> {
-        (self.live > 0).then_some(self.due)
+        (self.live() > 0).then_some(self.due)
     }
 
     fn tell(&mut self, now: Instant, told: &mut impl FnMut(Event)) {
-        if self.live == 0 || now < self.due {
+        if self.live() == 0 || now < self.due {
             return;
         }
         let mut due = None::<Instant>;
         let mut left = FILTERED_TOLD_PER_TURN_MAX;
-        for place in &mut self.places {
+        for (at, place) in (0..).map(Place).zip(&mut self.places) {
             let Some(gathered) = place else { continue };
             if now >= gathered.ends && (left > 0 || gathered.pending.is_none()) {
                 let Some(event) = gathered.pending.take() else {
+                    self.map.remove(hash(gathered.key), at);
+                    self.free.push(at);
                     *place = None;
-                    self.live -= 1;
                     continue;
                 };
                 gathered.ends = end_of_interval(now);
@@ -142,16 +213,22 @@ impl Gatherer {
         self.due = due.unwrap_or(Instant::ZERO);
     }
 
-    /// Where the key lies, or a free place near its own.
-    fn place(&self, key: Key) -> Option<usize> {
-        let (kind, status, app, net) = key;
-        let what = (kind as u64) << 56 ^ (status as u64) << 40;
-        let mixed = (what ^ u64::from(app.0) << 32 ^ net.unwrap_or(0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let first = (mixed >> 32) as usize % self.places.len();
-        let near = (0..PROBES).map(|step| (first + step) % self.places.len());
-        let holds = |at: &usize| self.places[*at].as_ref().is_some_and(|held| held.key == key);
-        near.clone().find(holds).or_else(|| near.clone().find(|at| self.places[*at].is_none()))
+    /// Where the key is gathered.
+    #[inline]
+    fn find(&self, key: Key) -> Option<Place> {
+        let holds = |place: Place| self.places[place.0 as usize].as_ref().is_some_and(|held| held.key == key);
+        self.map.find(hash(key), holds)
     }
+}
+
+/// Mixed well enough for a table in which a key without a place is told under its app: strangers choose their nets, and win
+/// nothing by crowding a bucket.
+#[inline]
+fn hash((kind, status, app, net): Key) -> u64 {
+    let what = (kind as u64) << 56 ^ (status as u64) << 40 ^ u64::from(app.0);
+    let product = u128::from(what ^ 0x9e37_79b9_7f4a_7c15)
+        * u128::from(net.unwrap_or(0).wrapping_mul(0xff51_afd7_ed55_8ccd) ^ 0xc4ce_b9fe_1a85_ec53);
+    (product as u64 ^ (product >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// The net that a source is told under: its first 24 bits (IPv4) or 48 (IPv6), marked by family.

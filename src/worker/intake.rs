@@ -3,13 +3,14 @@
 //! ```text
 //!  look   all headers prefetched first; what is wrong with a frame, or what it carries; its flow hashed, the flow table's
 //!         buckets prefetched
-//!  find   the leg that the table names prefetched
+//!  find   the leg that the table names prefetched; where there is none, the app looked up, and its rules asked (`stranger`)
 //!  serve  is it the one? judge, session; every frame ends in one Fate
 //! ```
 //! Of a sound IPv4 segment or datagram nothing is kept but its hash: the quick road of `worker::quick` reads its fields where
 //! they stand. What another worker owns is handed over between the first pass and the second.
 
 use super::core::Worker;
+use super::stranger::Stranger;
 use super::{Arrival, Handover};
 use crate::base::limits::BURST_FRAMES_MAX;
 use crate::base::{DropReason, Fate, PortId, WorkerId};
@@ -39,6 +40,8 @@ pub(super) struct Found {
     pub hash: u64,
     /// The leg that the flow table names first; whether it is the one, and still is, the leg's key tells.
     pub leg: Option<LegRef>,
+    /// What the tables say of a sound IPv4 segment or datagram for which there is no leg.
+    pub stranger: Stranger,
 }
 
 /// What a first look at a frame gives.
@@ -53,8 +56,13 @@ pub(super) enum Seen {
 }
 
 impl Found {
-    const NOTHING: Self =
-        Self { port: PortId(0), seen: Seen::Refused(DropReason::FrameTruncated), hash: 0, leg: None };
+    const NOTHING: Self = Self {
+        port: PortId(0),
+        seen: Seen::Refused(DropReason::FrameTruncated),
+        hash: 0,
+        leg: None,
+        stranger: Stranger::NoApp(DropReason::NoApp),
+    };
 }
 
 impl<F: Frame> Intake<F> {
@@ -90,7 +98,7 @@ impl<P: Port> Worker<P> {
         for Arrival { frame, port, parsed } in std::iter::once(first).chain(rest).take(BURST_FRAMES_MAX) {
             let hash = self.hash_of(&parsed);
             if let Some(place) = found.get_mut(batch.len()) {
-                *place = Found { port, seen: Seen::Parsed(parsed), hash, leg: None };
+                *place = Found { port, seen: Seen::Parsed(parsed), hash, ..Found::NOTHING };
                 batch.push(frame);
             }
         }
@@ -228,7 +236,7 @@ impl<P: Port> Worker<P> {
 
     /// The passes after the first.
     fn serve_burst(&mut self, batch: &mut FrameBatch<P::Frame>, found: &mut [Found]) {
-        self.find_burst(&mut found[..batch.len()]);
+        self.find_burst(batch, found);
         let when = (self.epoch(), self.exit.now);
         for (frame, found) in batch.drain(..).zip(found.iter()) {
             let fate = match &found.seen {
@@ -240,10 +248,11 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// The leg that the table names for each; the cache is asked for its lines.
+    /// The leg that the table names for each, or the app where it names none; the cache is asked for their lines.
     #[inline]
-    fn find_burst(&self, found: &mut [Found]) {
-        for found in found {
+    fn find_burst(&self, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
+        let mut unjudged = false;
+        for (frame, found) in batch.iter().zip(found.iter_mut()) {
             let protocol = match &found.seen {
                 Seen::Fixed(fixed) => fixed.protocol,
                 Seen::Parsed(Parsed::Tcp(_)) => Protocol::Tcp,
@@ -261,6 +270,13 @@ impl<P: Port> Worker<P> {
                     found.leg.into_iter().for_each(|leg| self.udp.prefetch_leg(leg));
                 }
             }
+            if let (Seen::Fixed(fixed), None) = (&found.seen, found.leg) {
+                found.stranger = self.look_up(frame.bytes(), *fixed);
+                unjudged |= matches!(found.stranger, Stranger::Unjudged(_));
+            }
+        }
+        if unjudged {
+            self.judge_burst(batch, found);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::PortSettings;
 use super::routes::Span128;
-use crate::base::{Addr, PortId};
+use crate::base::{Addr, BlockSet, PortId};
 use crate::wire::ipv6;
 use ipnet::IpNet;
 
@@ -22,6 +22,8 @@ pub enum Local {
 #[derive(Debug)]
 pub struct Locals {
     addrs: Vec<(Addr, Local)>,
+    /// Where IPv4 addresses among them are.
+    blocks: BlockSet,
     subnets: Vec<(Span128, PortId, Addr)>,
     /// Each port's link-local address; ports may share a hardware address, and so this one.
     link_local: Vec<Option<Addr>>,
@@ -44,14 +46,24 @@ impl Locals {
         }
         addrs.sort_unstable_by_key(|(addr, _)| *addr);
         addrs.dedup_by_key(|(addr, _)| *addr);
-        Self { addrs, subnets, link_local }
+        let mut blocks = BlockSet::default();
+        addrs.iter().for_each(|(addr, _)| blocks.note(*addr, *addr));
+        Self { addrs, blocks, subnets, link_local }
     }
 
     /// Whose address this is; `None` when it is not one of the box's own.
     #[inline]
     pub fn find(&self, addr: Addr) -> Option<Local> {
+        if !self.blocks.may_hold(addr) {
+            return None;
+        }
         let at = self.addrs.binary_search_by_key(&addr, |(own, _)| *own).ok()?;
         Some(self.addrs[at].1)
+    }
+
+    /// The blocks that they lie in.
+    pub const fn blocks(&self) -> &BlockSet {
+        &self.blocks
     }
 
     /// Whether `addr` is an egress address.
@@ -102,6 +114,7 @@ impl Locals {
 pub struct DenyList {
     v4: Ranges,
     v6: Ranges,
+    blocks: BlockSet,
 }
 
 /// Disjoint inclusive ranges in rising order.
@@ -117,7 +130,14 @@ impl DenyList {
                 nets.map(|net| (Addr::from(net.network()).bits(), Addr::from(net.broadcast()).bits())),
             )
         };
-        Self { v4: family(true), v6: family(false) }
+        let mut blocks = BlockSet::default();
+        nets.iter().for_each(|net| blocks.note(net.network().into(), net.broadcast().into()));
+        Self { v4: family(true), v6: family(false), blocks }
+    }
+
+    /// The blocks that they lie in.
+    pub const fn blocks(&self) -> &BlockSet {
+        &self.blocks
     }
 
     /// Whether `addr` is denied.

@@ -29,6 +29,7 @@ mod run;
 mod serve;
 mod settings;
 mod splice;
+mod stranger;
 mod waiting;
 
 pub use core::{Equipment, Turn, Worker};

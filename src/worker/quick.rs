@@ -1,5 +1,5 @@
 //! The quick road: a sound IPv4 segment of a spliced session, or datagram of a proven client, rewritten where it stands and
-//! put into the port's batch. Whatever is not that plain takes the road of `serve`, which finds it as it came.
+//! put into the port's batch; and one without a session that tables alone refuse, dropped. Whatever is not that plain takes the road of `serve`, which finds it as it came.
 //!
 //! Nothing of a frame is written to memory on the way but the frame: its fields are read from fixed places, and all that
 //! decides is inlined here from the rooms that know it.
@@ -26,7 +26,7 @@ impl<P: Port> Worker<P> {
         let passed = match (found.leg, fixed.protocol) {
             (Some(leg), Protocol::Tcp) => self.pass_segment(leg, &mut frame, fixed, when),
             (Some(leg), Protocol::Udp) => self.pass_datagram(leg, &mut frame, fixed, when),
-            (None, _) => None,
+            (None, _) => return self.serve_stranger(frame, fixed, found),
         };
         let Some(way) = passed else { return self.serve_fully(frame, fixed, found) };
         let end = usize::from(fixed.end);
@@ -72,6 +72,15 @@ impl<P: Port> Worker<P> {
         }
         // What is refused was left as it came, and is refused once more.
         self.udp.pass(leg, bytes, datagram, when, &self.exit.page)?.ok()
+    }
+
+    /// The fate of a frame of which the flow table knows nothing.
+    #[inline]
+    fn serve_stranger(&mut self, frame: P::Frame, fixed: Fixed4, found: &Found) -> Fate {
+        match self.turn_away(frame.bytes(), fixed, found) {
+            Some(reason) => self.drop_frame(frame, reason),
+            None => self.serve_fully(frame, fixed, found),
+        }
     }
 
     /// The same frame by the road that takes all.

@@ -155,10 +155,11 @@ impl<P: Port> Worker<P> {
 
     /// Sources that config and tables rule out: our own, onboarded ones, denied ones.
     pub(super) fn check_source(&self, src: Addr) -> Result<(), DropReason> {
-        if self.exit.locals.find(src).is_some() || self.snapshot().table.covers(src) {
+        let suspect = self.suspects.may_hold(src);
+        if suspect && self.exit.locals.find(src).is_some() || self.snapshot().table.covers(src) {
             return Err(DropReason::SpoofedSource);
         }
-        if self.denied.holds(src) { Err(DropReason::MartianSource) } else { Ok(()) }
+        if suspect && self.denied.holds(src) { Err(DropReason::MartianSource) } else { Ok(()) }
     }
 }
 

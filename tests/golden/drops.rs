@@ -76,6 +76,7 @@ fn ndp_with_hops(hops: u8) -> Vec<u8> {
 fn addresses() -> Vec<Row> {
     let from = |src: &str| syn(eth().ip(src, if src.contains(':') { EDGE_IPS[1] } else { EDGE_IPS[0] }), 80);
     let to = |dst: &str| syn(eth().ip4(CLIENT4, dst), 80);
+    let spoofed = |src: &str, port: u16| syn(eth().ip4(src, "198.51.100.11"), port);
     vec![
         dies("from nobody", from("0.0.0.0"), MartianSource),
         dies("from 240/4", from("240.0.0.1"), MartianSource),
@@ -83,6 +84,7 @@ fn addresses() -> Vec<Row> {
         dies("from the port's own address", from("198.18.0.1"), SpoofedSource),
         dies("from an egress address", from("2001:2:0:1::10"), SpoofedSource),
         dies("from an onboarded address", from("198.51.100.77"), SpoofedSource),
+        dies("from an onboarded address to one without apps", spoofed("198.51.100.77", 80), SpoofedSource),
         dies("land", syn(eth().ip4(EDGE_IPS[0], EDGE_IPS[0]), 4_000), Land),
         dies("to somewhere else", to("203.0.113.9"), NoPrefix),
         dies("to an onboarded address without apps", to("198.51.100.11"), NoApp),
@@ -140,6 +142,12 @@ fn by_config() -> Vec<Row> {
     vec![
         dies("a denied source", syn(v4(), 80), MartianSource)
             .config(|settings| settings.denied_sources = vec!["10.0.0.0/24".parse().expect("a net")]),
+        dies(
+            "a denied source of a datagram, whatever it is for",
+            eth().ip4(CLIENT4, "198.51.100.11").udp(1, 53).bytes(),
+            MartianSource,
+        )
+        .config(|settings| settings.denied_sources = vec!["10.0.0.0/24".parse().expect("a net")]),
         dies("a client without a route", syn(v4(), 80), NoRoute)
             .moves(App(Refused), 1)
             .config(|settings| settings.routes.clear()),
