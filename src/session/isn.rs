@@ -6,9 +6,9 @@
 //! want. The crate is pinned to `=0.14.0`, and `Sessions::new` runs `self_test` and refuses to start if the trick no
 //! longer holds.
 
+use super::cookie::Sip;
 use super::stack;
 use crate::base::Instant;
-use siphasher::sip::SipHasher24;
 use smoltcp::iface::Interface;
 use smoltcp::socket::tcp;
 use smoltcp::wire::IpAddress;
@@ -20,7 +20,7 @@ const INVERSE: u64 = inverse(MULTIPLIER);
 
 /// Chooses initial sequence numbers and timestamp offsets, keyed by tuple.
 pub struct IsnSource {
-    secret: [u8; 16],
+    secret: Sip,
 }
 
 impl IsnSource {
@@ -28,7 +28,7 @@ impl IsnSource {
     pub fn new(secret: &[u8; 32]) -> Self {
         let mut own = [0; 16];
         own.copy_from_slice(&secret[16..]);
-        Self { secret: own }
+        Self { secret: Sip::of_bytes(own) }
     }
 
     /// The initial sequence number and the timestamp offset of a tuple, given by its hash.
@@ -44,7 +44,7 @@ impl IsnSource {
     /// (`FlowHasher`), so that a PRF of it is one of the tuple.
     #[inline]
     pub fn line(&self, hash: u64) -> (u32, u32) {
-        let keyed = SipHasher24::new_with_key(&self.secret).hash(&hash.to_ne_bytes());
+        let keyed = self.secret.of_word(hash);
         (keyed as u32, (keyed >> 32) as u32)
     }
 }

@@ -36,6 +36,8 @@ pub struct Offer {
 /// What a worker knows of origins' TCP.
 pub struct OriginOptions {
     known: Box<[Known]>,
+    /// How often something was learnt.
+    learnt: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -62,7 +64,7 @@ const UNKNOWN: Known = Known {
 
 impl Default for OriginOptions {
     fn default() -> Self {
-        Self { known: vec![UNKNOWN; ORIGIN_OPTIONS_MAX].into_boxed_slice() }
+        Self { known: vec![UNKNOWN; ORIGIN_OPTIONS_MAX].into_boxed_slice(), learnt: 0 }
     }
 }
 
@@ -91,9 +93,16 @@ impl OriginOptions {
         offer
     }
 
+    /// Changes with everything that is learnt.
+    #[inline]
+    pub const fn learnt(&self) -> u32 {
+        self.learnt
+    }
+
     /// Notes what an origin answered to what its leg had offered.
     pub fn learn(&mut self, offered: &Leg, answered: &TcpOptions, mss: u16, now: Instant) {
         let origin = offered.key.src_endpoint();
+        self.learnt = self.learnt.wrapping_add(1);
         let at = self.place(origin, now);
         let known = &mut self.known[at];
         if known.origin != origin || known.until <= now {

@@ -369,6 +369,12 @@ impl Sessions {
         self.splices_some().then(narrow)
     }
 
+    /// Changes when what clients are offered may have changed, but for time.
+    #[inline]
+    pub const fn offers_known(&self) -> u32 {
+        self.origin_options.learnt()
+    }
+
     /// The largest shift with which the windows of our own buffers are still told finely enough.
     pub(super) fn shift_max(&self) -> u8 {
         let fine = self.settings.rx_buffer_bytes.max(WINDOW_STEPS).ilog2() - WINDOW_STEPS.ilog2();

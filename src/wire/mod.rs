@@ -19,6 +19,7 @@ mod quoted;
 mod readdress;
 pub mod rss;
 pub mod spp;
+mod summed;
 pub mod tcp;
 mod tcp_options;
 pub mod udp;

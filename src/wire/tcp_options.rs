@@ -10,6 +10,8 @@ use std::fmt;
 
 /// Bytes of options at most.
 pub const LEN_MAX: usize = 40;
+/// Words of options beside SACK blocks: MSS, timestamps with what stands in front of them, window shift.
+pub(super) const OPTION_WORDS_MAX: usize = 5;
 /// The largest window shift (RFC 7323 2.3).
 pub const WINDOW_SHIFT_MAX: u8 = 14;
 /// The timestamps option as most stacks send it: two no-ops, kind, length.
@@ -170,6 +172,33 @@ impl TcpOptions {
             _ => {}
         }
         Some(())
+    }
+
+    /// The words that `emit` writes of all but SACK blocks, and how many they are.
+    #[inline(always)]
+    pub(super) const fn words(&self) -> ([u32; OPTION_WORDS_MAX], usize) {
+        const fn word(bytes: [u8; 4]) -> u32 {
+            u32::from_be_bytes(bytes)
+        }
+        let (mut words, mut count) = ([0; OPTION_WORDS_MAX], 0);
+        if let Some(mss) = self.mss {
+            words[0] = word([kind::MSS, 4, 0, 0]) | mss as u32;
+            count = 1;
+        }
+        if let Some((value, echo)) = self.timestamp {
+            let permitted = word([kind::SACK_PERMITTED, 2, kind::TIMESTAMP, 10]);
+            words[count] = if self.sack_permitted { permitted } else { word(TIMESTAMP_ALIGNED) };
+            (words[count + 1], words[count + 2]) = (value, echo);
+            count += 3;
+        } else if self.sack_permitted {
+            words[count] = word([kind::SACK_PERMITTED, 2, kind::NOP, kind::NOP]);
+            count += 1;
+        }
+        if let Some(shift) = self.window_shift {
+            words[count] = word([kind::NOP, kind::WINDOW_SCALE, 3, 0]) | shift as u32;
+            count += 1;
+        }
+        (words, count)
     }
 
     /// Bytes that `emit` writes: a multiple of four, at most 40.

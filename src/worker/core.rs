@@ -15,6 +15,7 @@
 use super::announce::Announcements;
 use super::commands::Errands;
 use super::exit::Exit;
+use super::greet::Offered;
 use super::intake::Intake;
 use super::limits::Limits;
 use super::locals::DenyList;
@@ -79,6 +80,8 @@ pub struct Worker<P: Port> {
     /// Where sources may lie that are its own or denied.
     pub(super) suspects: BlockSet,
     pub(super) limits: Limits,
+    /// What the last clients that got cookies were offered.
+    pub(super) offered: Option<Offered>,
     pub(super) unused_tcp: Refusal,
     pub(super) blocked_tcp: Refusal,
     pub(super) intake: Intake<P::Frame>,
@@ -114,6 +117,7 @@ impl<P: Port> Worker<P> {
             suspects: exit.locals.blocks().clone().and(denied.blocks()),
             denied,
             limits: Limits::new(&settings.rates),
+            offered: None,
             unused_tcp: settings.unused_tcp,
             blocked_tcp: settings.blocked_tcp,
             intake: Intake::new(),

@@ -15,7 +15,7 @@ use super::neighbor::{Neighbors, Path};
 use super::origins::Origins;
 use super::outbox::{Flushed, Outbox};
 use super::rate::RateLimit;
-use super::routes::Routes;
+use super::routes::{NextHop, Routes};
 use super::waiting::Waiting;
 use super::{Ledger, Settings};
 use crate::base::limits::{FRAME_BYTES_MAX, UNPROVEN_EVENTS_PER_S};
@@ -49,6 +49,8 @@ pub(super) struct Exit<P: Port> {
     pub routes: Routes,
     pub locals: Locals,
     pub neighbors: Neighbors,
+    /// The hop that was looked up last.
+    last_hop: Option<Hop>,
     pub waiting: Waiting<P::Frame>,
     pub filtered: Filtered,
     /// Events of answered but unproven clients that are told one by one.
@@ -83,6 +85,7 @@ impl<P: Port> Exit<P> {
             faces,
             routes: Routes::new(&settings.ports, &settings.routes),
             neighbors: Neighbors::new(words(secret)),
+            last_hop: None,
             waiting: Waiting::new(),
             filtered: Filtered::default(),
             unproven_rate: RateLimit::new(UNPROVEN_EVENTS_PER_S, UNPROVEN_EVENTS_PER_S),
@@ -264,6 +267,23 @@ impl<P: Port> Exit<P> {
         }
     }
 
+    /// The hop towards `to`, as `route` finds it; where there is none nothing is counted.
+    #[inline]
+    pub fn lookup_hop(&mut self, to: Addr) -> Option<Hop> {
+        let next = self.routes.next_hop(to)?;
+        self.hop_of(next)
+    }
+
+    /// The hop of a host on a link; most frames go to the one that the last went to.
+    #[inline]
+    fn hop_of(&mut self, next: NextHop) -> Option<Hop> {
+        if let Some(hop) = self.last_hop.filter(|hop| self.neighbors.whose(*hop) == (next.port, next.addr)) {
+            return Some(hop);
+        }
+        self.last_hop = self.neighbors.hop(next.port, next.addr, self.now);
+        self.last_hop
+    }
+
     /// A hop that still leads to the packet's destination.
     #[inline]
     fn lead(&mut self, hop: Hop, dst: Addr) -> Option<Hop> {
@@ -298,7 +318,7 @@ impl<P: Port> Exit<P> {
 impl<P: Port> Net for Exit<P> {
     fn route(&mut self, to: Addr) -> Option<Hop> {
         let next = self.routes.next_hop(to)?;
-        let hop = self.neighbors.hop(next.port, next.addr, self.now);
+        let hop = self.hop_of(next);
         if hop.is_none() {
             self.page.count(Counter::NeighborsRefused);
         }

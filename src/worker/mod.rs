@@ -9,6 +9,7 @@ mod crypto_thread;
 mod datagram;
 mod exit;
 mod filtered;
+mod greet;
 mod handover;
 mod icmp;
 mod intake;

@@ -1,11 +1,13 @@
 //! The quick road: a sound IPv4 segment of a spliced session, or datagram of a proven client, rewritten where it stands and
-//! put into the port's batch; and one without a session that tables alone refuse, dropped. Whatever is not that plain takes the road of `serve`, which finds it as it came.
+//! put into the port's batch; and one without a session that tables alone refuse, dropped, or
+//! answered by a cookie. Whatever is not that plain takes the road of `serve`, which finds it as it came.
 //!
 //! Nothing of a frame is written to memory on the way but the frame: its fields are read from fixed places, and all that
 //! decides is inlined here from the rooms that know it.
 
 use super::core::Worker;
 use super::intake::Found;
+use super::stranger::Meeting;
 use crate::base::{DropReason, Epoch, Fate, Instant};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
@@ -77,9 +79,13 @@ impl<P: Port> Worker<P> {
     /// The fate of a frame of which the flow table knows nothing.
     #[inline]
     fn serve_stranger(&mut self, frame: P::Frame, fixed: Fixed4, found: &Found) -> Fate {
-        match self.turn_away(frame.bytes(), fixed, found) {
-            Some(reason) => self.drop_frame(frame, reason),
-            None => self.serve_fully(frame, fixed, found),
+        match self.meet(frame.bytes(), fixed, found) {
+            Meeting::TurnedAway(reason) => self.drop_frame(frame, reason),
+            Meeting::Passes(key, app, said) => {
+                let greeted = self.greet(frame, (fixed, &key, found.hash), (app, said));
+                greeted.unwrap_or_else(|frame| self.serve_fully(frame, fixed, found))
+            }
+            Meeting::Unclear => self.serve_fully(frame, fixed, found),
         }
     }
 

@@ -6,6 +6,7 @@
 //!  find burst    the app of each; where access rules are asked, the cache is asked for their starts
 //!  judge burst   the cache is asked for the rules, then for their counters
 //!  serve         nobody known, source sound, no app or blocked, nothing to be answered --> dropped
+//!                a first SYN that a cookie answers --> `greet`
 //! ```
 //! Nothing that a frame of the same burst does changes the answers: they come from the snapshot.
 
@@ -31,6 +32,17 @@ pub(super) enum Stranger {
     Unjudged(AppSlot),
     /// It is this app's, and its rules say this.
     Judged(AppSlot, Judgement),
+}
+
+/// What is to become of a frame that has no session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Meeting {
+    /// It is dropped, and nobody is answered.
+    TurnedAway(DropReason),
+    /// A segment of this flow that may come in to this app, by what the access rules say.
+    Passes(FlowKey, AppSlot, FirewallMatch),
+    /// The long road has to ask.
+    Unclear,
 }
 
 impl<P: Port> Worker<P> {
@@ -69,28 +81,34 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Why a frame without a session is dropped, where tables alone decide and nobody is answered; it is counted as the long
-    /// road counts it, but for the drop itself. `None`, and nothing changed, where more has to be asked.
+    /// What is to become of a frame without a session. One that is turned away is counted as the long road counts it, but for
+    /// the drop itself; else nothing changes.
     #[inline]
-    pub(super) fn turn_away(&mut self, bytes: &[u8], fixed: Fixed4, found: &Found) -> Option<DropReason> {
-        let key = fixed.key(bytes)?;
+    pub(super) fn meet(&mut self, bytes: &[u8], fixed: Fixed4, found: &Found) -> Meeting {
+        let Some(key) = fixed.key(bytes) else { return Meeting::Unclear };
         let knows = match key.protocol {
             Protocol::Tcp => self.sessions.remembers(&key, found.hash),
             Protocol::Udp => false,
         };
         if knows || !self.is_plain_source(&key) || self.exit.locals.find(key.dst).is_some() {
-            return None;
+            return Meeting::Unclear;
         }
         match found.stranger {
-            Stranger::NoApp(reason) => self.is_silent(key.protocol, self.unused_tcp).then_some(reason),
+            Stranger::NoApp(reason) if self.is_silent(key.protocol, self.unused_tcp) => {
+                Meeting::TurnedAway(reason)
+            }
             Stranger::Judged(slot, Judgement::Block(said))
                 if self.is_silent(key.protocol, self.blocked_tcp) =>
             {
                 let (snapshot, exit) = (&**self.reader.current(), &mut self.exit);
-                turn_away_blocked(snapshot, exit, (snapshot.table.app(slot)?, &key), said);
-                Some(DropReason::FirewallBlocked)
+                let Some(app) = snapshot.table.app(slot) else { return Meeting::Unclear };
+                turn_away_blocked(snapshot, exit, (app, &key), said);
+                Meeting::TurnedAway(DropReason::FirewallBlocked)
             }
-            Stranger::Judged(..) | Stranger::Unjudged(_) => None,
+            Stranger::Judged(slot, Judgement::Pass(said)) if key.protocol == Protocol::Tcp => {
+                Meeting::Passes(key, slot, said)
+            }
+            Stranger::NoApp(_) | Stranger::Judged(..) | Stranger::Unjudged(_) => Meeting::Unclear,
         }
     }
 

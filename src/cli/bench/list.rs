@@ -96,6 +96,12 @@ pub const BENCHES: &[Bench] = &[
         arguments: "forward --scenario noapp",
         what: "dropped SYNs a second to an address without an app, beside macswap",
     },
+    #[cfg(feature = "dpdk")]
+    Bench {
+        name: "forward-synflood",
+        arguments: "forward --scenario synflood",
+        what: "SYNs a second that cookies answer, beside macswap",
+    },
 ];
 
 /// Prints them.

@@ -63,6 +63,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The options are broken, or there is no room for the session that should follow.
+    #[inline(always)]
     pub fn cookie(
         &mut self,
         syn: &TcpSegment,

@@ -13,6 +13,7 @@
 //! Cost: two SipHashes of one and two words, some 300 instructions; `byway bench session --cookie` has the whole SYN.
 
 use super::options::{self, MSS_COUNT};
+use super::sip::Sip;
 use crate::base::Instant;
 use crate::session::isn::{IsnSource, clock};
 use crate::wire::{TcpOptions, TcpSegment};
@@ -65,7 +66,7 @@ pub struct CookieCode {
     tick: u64,
     /// When it ends.
     until: Instant,
-    keys: [SipHasher24; 2],
+    keys: [Sip; 2],
 }
 
 impl CookieCode {
@@ -92,7 +93,7 @@ impl CookieCode {
     }
 
     /// The cookie for a SYN of the tuple with this hash; timestamps are used where `options` has one.
-    #[inline]
+    #[inline(always)]
     pub fn make(
         &mut self,
         (hash, isns): (u64, &IsnSource),
@@ -161,7 +162,7 @@ const fn end_of(tick: u64) -> Instant {
 }
 
 /// The secret of a tick. The message is longer than any that is hashed under the boot's secret elsewhere.
-fn key(boot: &[u8; 16], tick: u64) -> SipHasher24 {
+fn key(boot: &[u8; 16], tick: u64) -> Sip {
     let under = SipHasher24::new_with_key(boot);
     let half = |label: u8| {
         let mut message = *b"syn cookie ........";
@@ -169,16 +170,13 @@ fn key(boot: &[u8; 16], tick: u64) -> SipHasher24 {
         message[11..].copy_from_slice(&tick.to_le_bytes());
         under.hash(&message)
     };
-    SipHasher24::new_with_keys(half(0), half(1))
+    Sip::new(half(0), half(1))
 }
 
 /// Over the tuple's hash, the client's ISN, and the options in its timestamp if it has one. The hash is universal and keyed, so
 /// that a PRF of it is a MAC of the tuple.
 #[inline]
-fn mac(key: &SipHasher24, hash: u64, client_isn: u32, bits: Option<u32>) -> u64 {
+fn mac(key: &Sip, hash: u64, client_isn: u32, bits: Option<u32>) -> u64 {
     let rest = u64::from(client_isn) << 32 | u64::from(bits.map_or(0, |bits| 1 << 8 | bits));
-    let mut message = [0; 16];
-    message[..8].copy_from_slice(&hash.to_ne_bytes());
-    message[8..].copy_from_slice(&rest.to_ne_bytes());
-    key.hash(&message)
+    key.of_pair(hash, rest)
 }

@@ -4,7 +4,9 @@ mod answer;
 mod code;
 mod options;
 mod revive;
+mod sip;
 mod spent;
 
 pub use answer::Cookies;
 pub use code::{Failure, Found};
+pub use sip::Sip;

@@ -13,14 +13,15 @@ use super::staged::{StageHands, Staged};
 use crate::base::{Addr, Instant, Rng};
 use crate::flow::Side;
 use crate::port::Port;
+use crate::session::SynCookies;
 use crate::wire::checksum::finish_ip_tcp;
 use crate::wire::ethernet;
-use crate::worker::Worker;
+use crate::worker::{Settings, Worker};
 use std::any::Any;
 use std::fmt::Write;
 
 /// Bytes of a frame without its FCS, so that it is one of 64 on the wire.
-pub const FRAME_BYTES: usize = 60;
+const FRAME_BYTES: usize = 60;
 /// What is left of it for data of TCP and of UDP.
 const SEGMENT_PAYLOAD: u16 = (FRAME_BYTES - 54) as u16;
 const DATAGRAM_PAYLOAD: u16 = (FRAME_BYTES - 42) as u16;
@@ -42,9 +43,10 @@ const SEED: u64 = 4;
 /// The road that flows take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Road {
-    /// The one that is measured: spliced, proven.
+    /// The one that is measured: spliced, proven, answered by cookies.
     Quick,
-    /// The one that it is held against: sessions managed by smoltcp, datagrams of clients that nobody proved.
+    /// The one that it is held against: sessions managed by smoltcp, datagrams of clients that nobody proved, SYNs that are
+    /// remembered.
     Plain,
 }
 
@@ -77,6 +79,10 @@ impl<P: Port> Crowd<P> {
                 let frames = from.map(|src| syn(src, peer::EDGE, mac)).collect();
                 Self { worker, frames, now: make::START, held }
             }
+            Scenario::Synflood => {
+                let frames = (0..flows).map(|at| linux_syn(at as u32, mac)).collect();
+                Self { worker, frames, now: make::START, held }
+            }
             Scenario::Noapp => {
                 let frames = (0..flows).map(|at| syn(BLOCKED + at as u32, NO_APP, mac)).collect();
                 Self { worker, frames, now: make::START, held }
@@ -94,6 +100,9 @@ fn shape(scenario: Scenario, flows: usize, road: Road) -> Shape {
         (Scenario::Splice, Road::Quick) => spliced_sessions = flows + 64,
         (Scenario::Splice, Road::Plain) => tcp_sessions = flows,
         (Scenario::Udp, _) => udp_sessions = flows,
+        // So that offers are narrowed as they are where sessions are spliced.
+        (Scenario::Synflood, Road::Quick) => spliced_sessions = 64,
+        (Scenario::Synflood, Road::Plain) => (tcp_sessions, spliced_sessions) = (flows, 64),
         (Scenario::Blocked | Scenario::Noapp, _) => {}
     }
     let tables = if scenario == Scenario::Blocked { with_rules() } else { make::TABLES.to_owned() };
@@ -105,12 +114,18 @@ fn shape(scenario: Scenario, flows: usize, road: Road) -> Shape {
         buffer_bytes: make::BUFFER_BYTES,
         snapshot: make::snapshot_with(&tables, None, RULES),
         rules: RULES,
-        tune: |settings| {
-            let egress: Vec<Addr> = (0..EGRESS_ADDRS).map(|host| Addr::v4([198, 18, 0, 10 + host])).collect();
-            settings.session.egress.ipv4.clone_from(&egress);
-            settings.udp.egress.ipv4 = egress;
-        },
+        tune: if scenario == Scenario::Synflood && road == Road::Quick { with_cookies } else { with_egress },
     }
+}
+
+fn with_cookies(settings: &mut Settings) {
+    settings.session.syn_cookies = SynCookies::Always;
+}
+
+fn with_egress(settings: &mut Settings) {
+    let egress: Vec<Addr> = (0..EGRESS_ADDRS).map(|host| Addr::v4([198, 18, 0, 10 + host])).collect();
+    settings.session.egress.ipv4.clone_from(&egress);
+    settings.udp.egress.ipv4 = egress;
 }
 
 /// The bench's table with an app behind a million rules, each of one address.
@@ -179,6 +194,23 @@ fn syn(src: u32, dst: u32, mac: [u8; 6]) -> Vec<u8> {
     let mut frame = complete(bytes);
     frame.resize(FRAME_BYTES, 0);
     frame
+}
+
+/// A SYN as Linux sends it: MSS, SACK, timestamps and a window shift.
+fn linux_syn(at: u32, mac: [u8; 6]) -> Vec<u8> {
+    const OPTIONS: [u8; 20] = [2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 1, 0xe2, 0x40, 0, 0, 0, 0, 1, 3, 3, 7];
+    const WINDOW: u16 = 64_240;
+    let mixed = at.wrapping_mul(2_654_435_761);
+    let (src, src_port) = (BLOCKED + mixed % (1 << 24), 1_024 + (mixed >> 8) as u16 % 60_000);
+    let (dst, dst_port) = (peer::EDGE, peer::EDGE_PORT);
+    // Written as an ACK, for the bench's own SYNs bear other options.
+    let ack = Segment { src, dst, src_port, dst_port, seq: mixed, flags: flag::ACK, ..Segment::default() };
+    let mut bytes = written(&ack, mac);
+    bytes.extend(OPTIONS);
+    bytes[16..18].copy_from_slice(&60_u16.to_be_bytes());
+    (bytes[46], bytes[47]) = (10 << 4, flag::SYN);
+    bytes[48..50].copy_from_slice(&WINDOW.to_be_bytes());
+    complete(bytes)
 }
 
 fn written(segment: &Segment, mac: [u8; 6]) -> Vec<u8> {

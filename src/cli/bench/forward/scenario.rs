@@ -13,6 +13,8 @@ pub enum Scenario {
     Blocked,
     /// No app: SYNs to an edge address that has none.
     Noapp,
+    /// A flood: SYNs as Linux sends them for a live app, each answered by a cookie.
+    Synflood,
 }
 
 /// Flows from which on a capture wants small buffers: each of its frames holds one.
@@ -26,13 +28,14 @@ impl Scenario {
             Self::Udp => "udp",
             Self::Blocked => "blocked",
             Self::Noapp => "noapp",
+            Self::Synflood => "synflood",
         }
     }
 
     /// Flows where none are asked for: one frame of each is in the capture.
     pub const fn flows(self) -> usize {
         match self {
-            Self::Splice | Self::Udp | Self::Noapp => 1_024,
+            Self::Splice | Self::Udp | Self::Noapp | Self::Synflood => 1_024,
             Self::Blocked => 65_536,
         }
     }
@@ -44,13 +47,23 @@ impl Scenario {
             Self::Splice => 0.45,
             Self::Udp | Self::Blocked => 0.40,
             Self::Noapp => 0.60,
+            Self::Synflood => 0.25,
         }
     }
 
-    /// Why its frames are dropped; `None`: they go on.
+    /// Bytes of its frames, and of what is sent for them, without their FCS: for 60 bytes a frame is one of 64 on the wire.
+    pub const fn frame_bytes(self) -> u16 {
+        match self {
+            Self::Splice | Self::Udp | Self::Blocked | Self::Noapp => 60,
+            // With MSS, SACK, timestamps and a window shift.
+            Self::Synflood => 74,
+        }
+    }
+
+    /// Why its frames are dropped; `None`: they go on, or are answered.
     pub const fn drops(self) -> Option<DropReason> {
         match self {
-            Self::Splice | Self::Udp => None,
+            Self::Splice | Self::Udp | Self::Synflood => None,
             Self::Blocked => Some(DropReason::FirewallBlocked),
             Self::Noapp => Some(DropReason::NoApp),
         }

@@ -83,7 +83,8 @@ fn row(args: &ForwardArgs) -> Result<Row, Failed> {
     eprintln!("frames: {} in = {} out + {} dropped as expected", sum.received, sum.sent, sum.dropped);
     let name = format!("forward_{}_{flows}", scenario.name());
     let (peer, least) = ("testpmd macswap", Some(scenario.least(flows)));
-    let timed = Timed { name, unit: "Mframes/s", flows, frame_bytes: 64, runs, peer, least };
+    let timed =
+        Timed { name, unit: "Mframes/s", flows, frame_bytes: scenario.frame_bytes() + 4, runs, peer, least };
     Ok(Row::timed(&timed))
 }
 
@@ -98,7 +99,7 @@ fn compare(scenario: Scenario, flows: usize) -> Result<(), Failed> {
     if !done.status.success() {
         return Err(Failed::Probe(String::from_utf8_lossy(&done.stderr).trim().to_owned()));
     }
-    let (quick, plain) = (finite::of_capture(out.read()?), finite::plain_output(scenario, flows));
+    let (quick, plain) = (finite::of_capture(scenario, out.read()?), finite::plain_output(scenario, flows));
     if let Some(difference) = finite::difference(&quick, &plain) {
         return Err(Failed::Differs(difference));
     }
