@@ -58,6 +58,15 @@ impl Fixed4 {
         })
     }
 
+    /// Where layer 4 begins.
+    pub const L4_OFFSET: u16 = L4_AT as u16;
+
+    /// Bytes of the IP packet.
+    #[inline(always)]
+    pub const fn ip_len(self) -> u16 {
+        self.end - ethernet::HEADER_LEN as u16
+    }
+
     /// Where the payload of a datagram begins.
     pub const PAYLOAD_OFFSET: u16 = (L4_AT + udp::HEADER_LEN) as u16;
 

@@ -86,6 +86,7 @@ impl Fragment {
 }
 
 /// Whether the sender of an IPv4 packet lets routers fragment it; IPv6 never does.
+#[inline(always)]
 pub fn may_be_fragmented(packet: &[u8]) -> bool {
     packet.first_chunk::<8>().is_some_and(|header| header[0] >> 4 == 4 && be16(header, 6) & 0x4000 == 0)
 }

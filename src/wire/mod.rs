@@ -36,7 +36,7 @@ pub use ndp::{NaFlags, NdpMessage};
 pub use parse::{parse, parse_into, sift};
 pub use proxy::{ProxyFault, ProxyHeader, Told};
 pub use quoted::Quoted;
-pub use readdress::{Readdress, congestion_marks, mark_congestion};
+pub use readdress::{Readdress, Readdress4, congestion_marks, mark_congestion};
 pub use rss::{RSS_KEY, Steering};
 pub use tcp::TcpEmit;
 pub use tcp_options::{SackBlocks, TcpOptions};

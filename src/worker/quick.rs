@@ -11,7 +11,6 @@ use super::stranger::Meeting;
 use crate::base::{DropReason, Epoch, Fate, Instant};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
-use crate::session::udp::Datagram;
 use crate::session::{Passed, Way};
 use crate::wire::{Fixed4, Protocol};
 
@@ -47,9 +46,7 @@ impl<P: Port> Worker<P> {
         fixed: Fixed4,
         when: (Epoch, Instant),
     ) -> Option<Way> {
-        let bytes = frame.bytes_mut();
-        let segment = fixed.segment(bytes)?;
-        match self.sessions.pass_usual(leg, &segment, bytes, when, &self.exit.page)? {
+        match self.sessions.pass_usual(leg, fixed, frame.bytes_mut(), when, &self.exit.page)? {
             Passed::On(way) => Some(way),
             Passed::Last(way) => {
                 self.sessions.splice_over(leg, when.1, &mut self.exit);
@@ -67,13 +64,7 @@ impl<P: Port> Worker<P> {
         fixed: Fixed4,
         when: (Epoch, Instant),
     ) -> Option<Way> {
-        let bytes = frame.bytes_mut();
-        let datagram = Datagram { payload_offset: Fixed4::PAYLOAD_OFFSET, end: fixed.end };
-        if !self.udp.is_of(leg, &fixed.key(bytes)?) {
-            return None;
-        }
-        // What is refused was left as it came, and is refused once more.
-        self.udp.pass(leg, bytes, datagram, when, &self.exit.page)?.ok()
+        self.udp.pass_fixed(leg, fixed, frame.bytes_mut(), when, &self.exit.page)
     }
 
     /// The fate of a frame of which the flow table knows nothing.

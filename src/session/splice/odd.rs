@@ -8,7 +8,7 @@ use crate::flow::LegRef;
 use crate::session::end::End;
 use crate::session::{Net, Sessions, packet};
 use crate::telemetry::{Counter, PageWriter};
-use crate::wire::{TcpFlags, TcpSegment};
+use crate::wire::{Fixed4, TcpFlags, TcpSegment};
 
 impl Sessions {
     /// Gives a segment to a spliced leg.
@@ -34,20 +34,12 @@ impl Sessions {
     pub fn pass_usual(
         &mut self,
         at: LegRef,
-        segment: &TcpSegment,
+        fixed: Fixed4,
         frame: &mut [u8],
         when: (Epoch, Instant),
         page: &PageWriter,
     ) -> Option<Passed> {
-        let at = self.own(at);
-        if !self.splices.hold(at, &segment.key) {
-            return None;
-        }
-        match self.splices.pass(at, segment, frame, when, page) {
-            passed @ (Passed::On(_) | Passed::Last(_)) => Some(passed),
-            // Nothing changed: who looks at it again finds the same, and does what is to be done of it.
-            Passed::Dropped(_) | Passed::Odd => None,
-        }
+        self.splices.pass_fixed(self.own(at), fixed, frame, when, page)
     }
 
     /// A leg's place among the records.

@@ -14,12 +14,16 @@ use crate::flow::{LegRef, Side};
 use crate::session::Way;
 use crate::telemetry::{AppCounter, Counter, PageWriter};
 use crate::wire::checksum::Change;
-use crate::wire::{FlowKey, Readdress, TcpFlags, TcpSegment, ethernet};
+use crate::wire::{Fixed4, FlowKey, Protocol, Readdress, Readdress4, TcpFlags, TcpSegment, ethernet};
 
 /// How far behind the window a segment may lie that was sent again; it moves nothing.
 const SEQ_BEHIND_MAX: u32 = 1 << 30;
 /// How far behind what was sent an acknowledgement may lie (RFC 5961 5.2: MAX.SND.WND; the other end knows it better).
 const ACK_BEHIND_MAX: u32 = 1 << 24;
+/// Bytes of a TCP header without options; of all headers over IPv4, without options and with lone timestamps.
+const TCP_LEN: usize = 20;
+const HEADERS_LEN: usize = Fixed4::L4_OFFSET as usize + TCP_LEN;
+const STAMPED_LEN: usize = HEADERS_LEN + 12;
 /// Where TCP's fields lie in its header (RFC 9293 3.1).
 const SEQ_AT: usize = 4;
 const FLAGS_AT: usize = 13;
@@ -51,9 +55,8 @@ impl Splices {
         (epoch, now): (Epoch, Instant),
         page: &PageWriter,
     ) -> Passed {
-        const MATTER: u8 = TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN | TcpFlags::ACK | TcpFlags::URG;
         let record = &mut self.records[at.session() as usize];
-        let usual = segment.flags.0 & MATTER == TcpFlags::ACK && record.epoch == epoch;
+        let usual = is_usual(segment) && record.epoch == epoch;
         let stamps = match (record.stamped, segment.payload_offset - segment.tcp_offset) {
             (false, 20) => None,
             (true, 32) => match lone_stamps(segment, frame) {
@@ -70,6 +73,50 @@ impl Splices {
             Err(reason) => Passed::Dropped(reason),
         }
     }
+}
+
+impl Splices {
+    /// The same over IPv4 where the headers stand at fixed places, and where the leg that the flow table named is this segment's;
+    /// `None`, and nothing changed, for everything else, be it to be dropped.
+    #[inline(always)]
+    pub fn pass_fixed(
+        &mut self,
+        at: LegRef,
+        fixed: Fixed4,
+        frame: &mut [u8],
+        (epoch, now): (Epoch, Instant),
+        page: &PageWriter,
+    ) -> Option<Passed> {
+        let record = self.records.get_mut(at.session() as usize)?;
+        let (side, segment) = (at.side(), fixed.segment(frame)?);
+        let usual = is_usual(&segment) && record.epoch == epoch && record.is_of(side, &segment.key);
+        if !usual || !record.accepts(side, &segment) || fixed.ip_len() > record.lanes[side.index()].mtu {
+            return None;
+        }
+        let stamps = match (record.stamped, usize::from(segment.payload_offset)) {
+            (false, HEADERS_LEN) => None,
+            (true, STAMPED_LEN) => Some(lone_stamps(&segment, frame)?),
+            _ => return None,
+        };
+        let (head, options) = frame.split_first_chunk_mut::<HEADERS_LEN>()?;
+        let (ends, ports) = record.towards(side.other());
+        let protocol = Protocol::Tcp;
+        let readdress = Readdress4 { ends, ports, protocol, len: fixed.ip_len(), fragment_id: None };
+        readdress.write(head[ethernet::HEADER_LEN..].first_chunk_mut()?).ok()?;
+        record.count_on(side, &segment, now, page);
+        let (lane, back) = record.lanes_of(side);
+        let change = stamps.map_or(Change::NONE, |stamps| translate_stamps(lane, back, options, stamps));
+        translate(lane, back, &segment, head.last_chunk_mut()?, change);
+        let way = Way { hop: lane.hop, to: ends.1 };
+        Some(record.passed(way))
+    }
+}
+
+/// Whether a segment has none of the flags that matter but ACK.
+#[inline(always)]
+const fn is_usual(segment: &TcpSegment) -> bool {
+    const MATTER: u8 = TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN | TcpFlags::ACK | TcpFlags::URG;
+    segment.flags.0 & MATTER == TcpFlags::ACK
 }
 
 impl Record {
@@ -114,6 +161,23 @@ impl Record {
             return Err(DropReason::SegmentTooLong);
         }
         readdress(&to, segment, frame)?;
+        self.count_on(side, segment, now, page);
+        let (lane, back) = self.lanes_of(side);
+        let tcp = frame.get_mut(usize::from(segment.tcp_offset)..usize::from(segment.payload_offset));
+        if let Some((header, rest)) = tcp.and_then(|tcp| tcp.split_first_chunk_mut()) {
+            let change = match stamps {
+                Some(stamps) => translate_stamps(lane, back, rest, stamps),
+                None if !rest.is_empty() => options::translate(lane, back, rest),
+                None => Change::NONE,
+            };
+            translate(lane, back, segment, header, change);
+        }
+        Ok(way)
+    }
+
+    /// Takes note of a segment that goes on, and counts it.
+    #[inline(always)]
+    fn count_on(&mut self, side: Side, segment: &TcpSegment, now: Instant, page: &PageWriter) {
         let advance = self.note(side, segment, now);
         let of_app = match side {
             Side::Client => AppCounter::BytesIn,
@@ -123,17 +187,6 @@ impl Record {
         if advance != 0 {
             page.add_app(self.app, of_app, u64::from(advance));
         }
-        let (lane, back) = self.lanes_of(side);
-        let tcp = frame.get_mut(usize::from(segment.tcp_offset)..usize::from(segment.payload_offset));
-        if let Some(tcp) = tcp {
-            let change = match stamps {
-                Some(stamps) => translate_stamps(lane, back, tcp, stamps),
-                None if tcp.len() > 20 => options::translate(lane, back, &mut tcp[20..]),
-                None => Change::NONE,
-            };
-            translate(lane, back, segment, tcp, change);
-        }
-        Ok(way)
     }
 
     /// Takes note of what a segment moves; bytes that had not passed before.
@@ -166,8 +219,7 @@ impl Record {
 /// Numbers, window and checksum of a TCP header, whose options changed the sum by `change`. The urgent pointer means nothing
 /// here, as to smoltcp: flag and field are cleared.
 #[inline(always)]
-fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, tcp: &mut [u8], change: Change) {
-    let Some(header) = tcp.first_chunk_mut::<20>() else { return };
+fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, header: &mut [u8; TCP_LEN], change: Change) {
     let (seq, ack) = (segment.seq.wrapping_add(lane.seq_add), segment.ack.wrapping_sub(back.seq_add));
     let mut change = change.folded(lane.change).word32(segment.seq, seq).word32(segment.ack, ack);
     header[SEQ_AT..SEQ_AT + 4].copy_from_slice(&seq.to_be_bytes());
@@ -187,16 +239,13 @@ fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, tcp: &mut [u8], cha
     header[CHECKSUM_AT..CHECKSUM_AT + 2].copy_from_slice(&change.apply(sum).to_be_bytes());
 }
 
-/// Writes what becomes of timestamps that stand alone.
+/// Writes what becomes of timestamps that stand alone among the options.
 #[inline(always)]
-fn translate_stamps(lane: &mut Lane, back: &Lane, tcp: &mut [u8], (value, echo): (u32, u32)) -> Change {
+fn translate_stamps(lane: &mut Lane, back: &Lane, options: &mut [u8], (value, echo): (u32, u32)) -> Change {
     let (new, new_echo) = (value.wrapping_add(lane.stamp_add), echo.wrapping_sub(back.stamp_add));
     lane.stamp = value;
-    if let Some(field) = tcp.get_mut(24..28) {
-        field.copy_from_slice(&new.to_be_bytes());
-    }
-    if let Some(field) = tcp.get_mut(28..32) {
-        field.copy_from_slice(&new_echo.to_be_bytes());
+    if let Some([_, _, _, _, fields @ ..]) = options.first_chunk_mut::<12>() {
+        *fields = (u64::from(new) << 32 | u64::from(new_echo)).to_be_bytes();
     }
     Change::NONE.word32(value, new).word32(echo, new_echo)
 }

@@ -234,6 +234,22 @@ impl Record {
         }
     }
 
+    /// Whether a leg's frames bear this key, of TCP: one branch for all of it.
+    #[inline(always)]
+    pub fn is_of(&self, side: Side, key: &FlowKey) -> bool {
+        let at = side.index() * 2;
+        let addrs = (self.addrs[at].bits() ^ key.src.bits()) | (self.addrs[at + 1].bits() ^ key.dst.bits());
+        let ports = (self.ports[at] ^ key.src_port) | (self.ports[at + 1] ^ key.dst_port);
+        self.live && (addrs | u128::from(ports)) == 0
+    }
+
+    /// Source and destination of what leaves towards `side`, addresses and ports.
+    #[inline(always)]
+    pub const fn towards(&self, side: Side) -> ((Addr, Addr), (u16, u16)) {
+        let at = side.index() * 2;
+        ((self.addrs[at + 1], self.addrs[at]), (self.ports[at + 1], self.ports[at]))
+    }
+
     /// The lane of what `side` sends, and the other one.
     #[inline(always)]
     pub fn lanes_of(&mut self, side: Side) -> (&mut Lane, &mut Lane) {

@@ -29,7 +29,7 @@ impl Splices {
     #[inline(always)]
     pub fn hold(&self, leg: LegRef, key: &FlowKey) -> bool {
         let record = self.records.get(leg.session() as usize);
-        record.is_some_and(|record| record.live && record.key(leg.side()) == *key)
+        record.is_some_and(|record| record.is_of(leg.side(), key))
     }
 
     /// Asks the cache for a session's record.

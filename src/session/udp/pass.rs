@@ -12,7 +12,7 @@ use crate::flow::{LegRef, Side};
 use crate::session::Way;
 use crate::telemetry::{AppCounter, Counter, PageWriter};
 use crate::wire::checksum::Change;
-use crate::wire::{Readdress, ethernet, may_be_fragmented};
+use crate::wire::{Fixed4, FlowKey, Readdress, Readdress4, ethernet, may_be_fragmented};
 
 impl Session {
     /// Notes which of its datagrams are plain, after anything that this depends on has changed.
@@ -20,6 +20,19 @@ impl Session {
         let same_family = self.keys[0].src.is_v4() == self.keys[1].src.is_v4();
         let plain = same_family && self.trust == Trust::Proven;
         self.plain = [plain && self.prefix == Prefix::None, plain && self.prefix != Prefix::Simple];
+    }
+
+    /// Takes note of a plain datagram that goes on, and counts it.
+    #[inline(always)]
+    fn count_on(&mut self, side: Side, payload_len: u64, now: Instant, page: &PageWriter) {
+        self.moved_at = now;
+        self.bytes[side.index()] += payload_len;
+        let (all, of_app) = match side {
+            Side::Client => (Counter::UdpFromClients, AppCounter::BytesIn),
+            Side::Origin => (Counter::UdpFromOrigins, AppCounter::BytesOut),
+        };
+        page.count(all);
+        page.add_app(self.app, of_app, payload_len);
     }
 }
 
@@ -52,15 +65,45 @@ impl Sessions {
             return Some(Err(reason));
         }
         bring_up_to_date(frame, datagram, session.changes[here]);
-        session.moved_at = now;
-        session.bytes[here] += datagram.payload_len() as u64;
-        let (all, of_app) = match side {
-            Side::Client => (Counter::UdpFromClients, AppCounter::BytesIn),
-            Side::Origin => (Counter::UdpFromOrigins, AppCounter::BytesOut),
-        };
-        page.count(all);
-        page.add_app(session.app, of_app, datagram.payload_len() as u64);
+        session.count_on(side, datagram.payload_len() as u64, now, page);
         Some(Ok(Way { hop: session.hops[there], to: session.keys[there].src }))
+    }
+
+    /// The same over IPv4 where the headers stand at fixed places, and where the leg that the flow table named is this datagram's;
+    /// `None` for everything else, be it to be dropped.
+    #[inline(always)]
+    pub fn pass_fixed(
+        &mut self,
+        at: LegRef,
+        fixed: Fixed4,
+        frame: &mut [u8],
+        (epoch, now): (Epoch, Instant),
+        page: &PageWriter,
+    ) -> Option<Way> {
+        let (side, key) = (at.side(), fixed.key(frame)?);
+        let (here, there) = (side.index(), side.other().index());
+        let session = self.sessions.get_mut(at.session() as usize)?;
+        let plain = session.live && session.plain[here] && session.epoch == epoch;
+        if !plain || fixed.ip_len() > session.mtus[there] || session.keys[here] != key {
+            return None;
+        }
+        let head = frame.first_chunk_mut::<{ Fixed4::PAYLOAD_OFFSET as usize }>()?;
+        let packet = &mut head[ethernet::HEADER_LEN..];
+        let fragment_id = may_be_fragmented(packet).then(|| {
+            self.fragment_id = self.fragment_id.wrapping_add(1);
+            self.fragment_id
+        });
+        let FlowKey { src, dst, src_port, dst_port, protocol } = session.keys[there];
+        let (ends, ports, len) = ((dst, src), (dst_port, src_port), fixed.ip_len());
+        let readdress = Readdress4 { ends, ports, protocol, len, fragment_id };
+        readdress.write(packet.first_chunk_mut()?).ok()?;
+        let field = head.last_chunk_mut::<2>()?;
+        let old = u16::from_be_bytes(*field);
+        if old != 0 {
+            *field = never_none(session.changes[here].apply(old)).to_be_bytes();
+        }
+        session.count_on(side, u64::from(fixed.end - Fixed4::PAYLOAD_OFFSET), now, page);
+        Some(Way { hop: session.hops[there], to: src })
     }
 }
 

@@ -12,7 +12,8 @@ use crate::wire::{FlowKey, Protocol};
 /// Client datagrams that prove a client, where they span a round trip.
 const PROOF_DATAGRAMS: u32 = 3;
 
-/// A session, or a vacant slot for one.
+/// A session, or a vacant slot for one. What a plain datagram touches comes first, in three or four cache lines.
+#[repr(C)]
 pub struct Session {
     /// Client leg, origin leg, each as its frames arrive.
     pub keys: [FlowKey; 2],
@@ -24,14 +25,24 @@ pub struct Session {
     pub mtus: [u16; 2],
     /// Whether somebody lives here.
     pub live: bool,
+    /// Whether a datagram from client and origin needs nothing but another tuple.
+    pub plain: [bool; 2],
     /// How far it is trusted.
     pub trust: Trust,
+    /// The snapshot that judged it last.
+    pub epoch: Epoch,
+    /// When a datagram last passed.
+    pub moved_at: Instant,
+    /// Payload bytes read from client and origin.
+    pub bytes: [u64; 2],
+    /// The app.
+    pub app: AppSlot,
+    /// Its account.
+    pub account: AccountSlot,
     /// Whether the client sent anything after a reply had been passed to it.
     pub round_trip: bool,
     /// Whether a reply was passed to the client.
     pub replied: bool,
-    /// Whether a datagram from client and origin needs nothing but another tuple.
-    pub plain: [bool; 2],
     /// What goes ahead of the payload towards the origin.
     pub prefix: Prefix,
     /// Whether that goes for the next datagram alone.
@@ -44,12 +55,6 @@ pub struct Session {
     pub place: OriginPlace,
     /// Where the client comes from.
     pub whence: Whence,
-    /// The app.
-    pub app: AppSlot,
-    /// Its account.
-    pub account: AccountSlot,
-    /// The snapshot that judged it last.
-    pub epoch: Epoch,
     /// Bytes towards an unproven client for each byte from it; zero: without limit.
     pub amplification: u16,
     /// Datagrams of the client.
@@ -60,12 +65,8 @@ pub struct Session {
     pub opened_at: Instant,
     /// When the origin first answered.
     pub connected_at: Option<Instant>,
-    /// When a datagram last passed.
-    pub moved_at: Instant,
     /// When it is ended because its app is gone.
     pub doom: Option<Instant>,
-    /// Payload bytes read from client and origin.
-    pub bytes: [u64; 2],
 }
 
 impl Session {

@@ -71,7 +71,11 @@ impl Sessions {
     /// Asks the cache for a session.
     #[inline]
     pub fn prefetch_leg(&self, leg: LegRef) {
-        cpu::prefetch(&self.sessions[leg.session() as usize]);
+        if let Some(session) = self.sessions.get(leg.session() as usize) {
+            cpu::prefetch(session);
+            cpu::prefetch(&session.keys[1].dst);
+            cpu::prefetch(&session.bytes);
+        }
     }
 
     /// The leg that the flow table names first for `hash`.
