@@ -126,16 +126,17 @@ impl<S: Slot> FlowMap<S> {
     #[inline]
     pub fn candidate(&self, hash: u64) -> Option<S> {
         let tag = tag_of(hash);
-        let [first, second] = self.places(hash).map(|place| &self.buckets[place]);
-        let ([a, b], [c, d]) = (first.lanes_of(tag), second.lanes_of(tag));
-        // Strangers have none: one branch for all of them.
-        if a | b | c | d == 0 {
-            return None;
+        for place in self.places(hash) {
+            let bucket = &self.buckets[place];
+            let [low, high] = bucket.lanes_of(tag);
+            // Strangers have none: one branch a bucket.
+            if low | high != 0 {
+                let (word, lanes) = if low == 0 { (4, high) } else { (0, low) };
+                let way = word + lanes.trailing_zeros() as usize / 16;
+                return Some(S::from_bits(bucket.slots[way % WAYS]));
+            }
         }
-        let (bucket, [low, high]) = if a | b == 0 { (second, [c, d]) } else { (first, [a, b]) };
-        let (word, lanes) = if low == 0 { (4, high) } else { (0, low) };
-        let way = word + lanes.trailing_zeros() as usize / 16;
-        Some(S::from_bits(bucket.slots[way % WAYS]))
+        None
     }
 
     /// Adds an entry; `false`, and nothing changed, when both buckets are full. The caller knows it is not in yet.

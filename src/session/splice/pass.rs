@@ -105,7 +105,10 @@ impl Splices {
         readdress.write(head[ethernet::HEADER_LEN..].first_chunk_mut()?).ok()?;
         record.count_on(side, &segment, now, page);
         let (lane, back) = record.lanes_of(side);
-        let change = stamps.map_or(Change::NONE, |stamps| translate_stamps(lane, back, options, stamps));
+        let change = match stamps {
+            Some(stamps) => translate_stamps(lane, back, options, stamps),
+            None => Change::NONE,
+        };
         translate(lane, back, &segment, head.last_chunk_mut()?, change);
         let way = Way { hop: lane.hop, to: ends.1 };
         Some(record.passed(way))
