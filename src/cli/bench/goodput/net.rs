@@ -148,8 +148,8 @@ fn connect(
 /// Random loss of all that crosses a bridge. (At an end host's own output the sender would be told.)
 fn loss(percent: u32) -> String {
     format!(
-        "table bridge lossy {{ chain crossing {{ type filter hook forward priority 0; ether type {{ ip, ip6 }} \
-         numgen random mod 100 < {percent} drop; }} }}\n"
+        "table bridge lossy {{\n chain crossing {{\n  type filter hook forward priority 0;\n  \
+         ether type {{ ip, ip6 }} numgen random mod 100 < {percent} drop;\n }}\n}}\n"
     )
 }
 

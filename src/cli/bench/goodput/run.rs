@@ -6,6 +6,7 @@ use super::net::{Handshake, Net, Road};
 use super::slow_wire::Terms;
 use crate::base::Span;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// What both roads are like, each way: 20 ms there and back, a queue of what is under way then.
 const TERMS: Terms = Terms { bits_per_s: 100_000_000, delay: Span::from_millis(10), queue_bytes: 250_000 };
@@ -15,6 +16,9 @@ const LOSS_PERCENT: u32 = 1;
 const LEAST: f64 = 0.85;
 /// The design's bound on what is carried by splice.
 const SPLICED_LEAST: f64 = 0.99;
+/// How often a connection is asked for, and how long after one that failed.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
 const FRAME_BYTES: u16 = 1_514;
 
 /// How long and how often.
@@ -80,11 +84,21 @@ fn rows_of(args: GoodputArgs, handshake: Handshake) -> Result<Vec<Row>, LabError
     Ok(rows)
 }
 
-/// One connection, in Mbit/s of payload.
+/// One connection, in Mbit/s of payload. A server that still waits for the lost goodbye of the client before resets the
+/// next one, which asks again.
 fn take(net: &Net, figure: Figure, road: Road, seconds: u32) -> Result<f64, LabError> {
     let seconds = seconds.to_string();
     let options = [&["--time", seconds.as_str()], figure.options].concat();
-    stream(net.client_seat(), road.door(), IPERF_PORT, &options).map(|gigabits| gigabits * 1e3)
+    let ask = || stream(net.client_seat(), road.door(), IPERF_PORT, &options);
+    let mut answer = ask();
+    for _ in 1..TRIES {
+        if !matches!(answer, Err(LabError::Unreadable(..) | LabError::Refused(..))) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        answer = ask();
+    }
+    answer.map(|gigabits| gigabits * 1e3)
 }
 
 /// Medians of both roads: chance is each run's own, so that runs make no pairs.
