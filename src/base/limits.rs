@@ -46,6 +46,8 @@ pub const RULE_EDITS_MAX: usize = 8_192;
 pub const RULE_EDITS_MERGE: usize = 2_048;
 /// Changes of rules that the journal beside the stored table holds; beyond, they belong into the table file.
 pub const JOURNAL_RULES_MAX: usize = 262_144;
+/// Legs of one worker that keep a scoreboard of what their peers have behind losses; others repair one loss a round trip.
+pub const SCOREBOARDS_MAX: usize = 1_024;
 /// Origins of one app.
 pub const ORIGINS_PER_APP_MAX: usize = 64;
 /// Origins that a worker counts connections of and looks after, of apps with several.

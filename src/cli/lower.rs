@@ -2,7 +2,8 @@
 
 use crate::base::{Addr, Span};
 use crate::control::config::boot::{
-    BootSpec, EgressSpec, Idle, PortSpec, SpliceHandshakeSpec, SynCookiesSpec, TcpSpec, Unanswered,
+    BootSpec, CongestionControlSpec, EgressSpec, Idle, PortSpec, SpliceHandshakeSpec, SynCookiesSpec,
+    TcpSpec, Unanswered,
 };
 use crate::flow::{EgressPool, SharePercents};
 use crate::session;
@@ -90,10 +91,10 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
         tx_buffer_bytes: tcp.tx_buffer_bytes,
         window_shift: tcp.window_shift,
         timestamps: tcp.timestamps,
-        congestion: if tcp.congestion_control {
-            session::Congestion::Cubic
-        } else {
-            session::Congestion::Off
+        congestion: match tcp.congestion_control {
+            CongestionControlSpec::Bbr => session::Congestion::Bbr,
+            CongestionControlSpec::Cubic => session::Congestion::Cubic,
+            CongestionControlSpec::None => session::Congestion::None,
         },
         port_mtus,
         mss_max: tcp.mss_max,

@@ -1,7 +1,7 @@
 //! Words of our own: to a peer (ACKs), and to smoltcp (segments as if the peer had sent them).
 
 use super::guard::{Answer, Patch};
-use super::leg::flag;
+use super::leg::{Leg, flag};
 use super::packet::{self, PACKET_BYTES_MAX};
 use super::receive::set_index;
 use super::{Net, Sessions, stack};
@@ -9,7 +9,6 @@ use crate::base::Instant;
 use crate::flow::LegRef;
 use crate::telemetry::Counter;
 use crate::wire::{TcpEmit, TcpFlags, TcpSegment};
-use smoltcp::socket::tcp::Socket;
 
 impl Sessions {
     /// Answers the peer of a leg with an ACK of where we stand.
@@ -49,50 +48,12 @@ impl Sessions {
         sent
     }
 
-    /// Sends our FIN, in smoltcp's place, where nothing else is outstanding; `false` when no frame was to be had. Not
-    /// acknowledged within smoltcp's shortest timeout, it is smoltcp's to send again (`timers`).
-    pub(super) fn send_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
-        let leg = self.leg_mut(at);
-        let fin = packet::of_leg(leg, TcpFlags::FIN | TcpFlags::ACK, leg.snd_max, now);
-        let sent = packet::send(&fin, leg.hop, net);
-        if sent {
-            leg.sent_fin(now);
-        }
-        sent
-    }
-
-    /// Shows smoltcp the FIN that it ignored because bytes before it were missing.
-    pub(super) fn replay_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
-        let leg = self.leg(at);
-        let numbers = (leg.inner_rcv_nxt(), leg.snd_una);
-        let mut fin = packet::from_peer(&leg.key, TcpFlags::FIN | TcpFlags::ACK, numbers);
-        fin.window = leg.peer_window;
-        self.show(at, &fin, now, net);
-        let leg = self.leg_mut(at);
-        if leg.is(flag::FIN_IN) {
-            leg.rcv_nxt = leg.rcv_nxt.wrapping_add(1);
-        }
-    }
-
-    /// Makes smoltcp send its oldest unacknowledged segment again now: two ACKs that reset its count of duplicates,
-    /// then three equal ones.
-    pub(super) fn nudge<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
-        let leg = self.leg(at);
-        let window = leg.peer_window;
-        let mut ack = packet::from_peer(&leg.key, TcpFlags::ACK, (leg.inner_rcv_nxt(), leg.snd_una));
-        for window in [window ^ 1, window, window, window, window] {
-            ack.window = window;
-            self.show(at, &ack, now, net);
-        }
-        self.leg_mut(at).set(flag::POLL);
-    }
-
     /// Shows a socket that has sent nothing yet one old byte. It believes that its answer, which nobody sees, announced its
     /// window; before, it would refuse everything.
     pub(super) fn wake(&mut self, at: LegRef, now: Instant) {
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         leg.clear(flag::ASLEEP);
-        let numbers = (leg.inner_rcv_nxt().wrapping_sub(1), leg.fed_una);
+        let numbers = (leg.inner_rcv_nxt().wrapping_sub(1), leg.inner_snd_nxt());
         let mut old = packet::from_peer(&leg.key, TcpFlags::ACK, numbers);
         (old.window, old.payload_len) = (leg.peer_window, 1);
         let mut buffer = [0; PACKET_BYTES_MAX];
@@ -102,20 +63,12 @@ impl Sessions {
 
     /// Shows smoltcp one old byte: its answer, at once, is an ACK with the window as it is now (RFC 9293 3.10.7.4). Whether
     /// it gave one.
-    fn ask_for_ack<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+    pub(super) fn ask_for_ack<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
         let leg = self.leg(at);
-        let numbers = (leg.inner_rcv_nxt().wrapping_sub(1), leg.snd_una);
+        let numbers = (leg.inner_rcv_nxt().wrapping_sub(1), leg.inner_snd_nxt());
         let mut old = packet::from_peer(&leg.key, TcpFlags::ACK, numbers);
         (old.window, old.payload_len) = (leg.peer_window, 1);
         self.show(at, &old, now, net) != 0
-    }
-
-    /// Tells smoltcp of acknowledgements that were put off.
-    pub(super) fn catch_up<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
-        let leg = self.leg(at);
-        let mut ack = packet::from_peer(&leg.key, TcpFlags::ACK, (leg.inner_rcv_nxt(), leg.snd_una));
-        ack.window = leg.peer_window;
-        self.show(at, &ack, now, net);
     }
 
     /// Feeds smoltcp a segment of our own making, as if the peer had sent it; how many packets it answered.
@@ -127,10 +80,7 @@ impl Sessions {
         let mut buffer = [0; PACKET_BYTES_MAX];
         let packet = packet::write(segment, &mut buffer);
         let set = &mut self.sets[set_index(at)];
-        let answers = stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
-        leg.fed_una = leg.snd_una;
-        leg.enter(leg.outer(set.get::<Socket>(stack::only()).state()));
-        answers
+        stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net)
     }
 }
 
@@ -144,7 +94,6 @@ pub(super) fn patch(frame: &mut [u8], segment: &TcpSegment, patch: &Patch) -> us
         frame[ip + 4..ip + 6].copy_from_slice(&((end - ip - 40) as u16).to_be_bytes());
     }
     frame[tcp + 4..tcp + 8].copy_from_slice(&patch.seq.to_be_bytes());
-    frame[tcp + 8..tcp + 12].copy_from_slice(&patch.ack.to_be_bytes());
     frame[tcp + 14..tcp + 16].copy_from_slice(&patch.window.to_be_bytes());
     if !patch.fin {
         frame[tcp + 13] &= !TcpFlags::FIN;
@@ -152,10 +101,13 @@ pub(super) fn patch(frame: &mut [u8], segment: &TcpSegment, patch: &Patch) -> us
     end
 }
 
-/// Takes `skipped` off a frame's sequence number: smoltcp never saw so many bytes.
-pub(super) fn shift_seq(frame: &mut [u8], segment: &TcpSegment, skipped: u32) {
+/// Brings a frame's numbers into smoltcp's: it never saw some of the bytes, and sent none.
+pub(super) fn to_inner(frame: &mut [u8], segment: &TcpSegment, leg: &Leg) {
     let at = usize::from(segment.tcp_offset) + 4;
-    if let Some(seq) = frame.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut::<4>()) {
-        *seq = u32::from_be_bytes(*seq).wrapping_sub(skipped).to_be_bytes();
+    if let Some(numbers) = frame.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut::<8>()) {
+        let [a, b, c, d, ..] = *numbers;
+        let seq = u32::from_be_bytes([a, b, c, d]).wrapping_sub(leg.skipped);
+        numbers[..4].copy_from_slice(&seq.to_be_bytes());
+        numbers[4..].copy_from_slice(&leg.inner_snd_nxt().to_be_bytes());
     }
 }

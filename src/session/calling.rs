@@ -8,14 +8,12 @@ use super::balance::{NoChoice, OriginNews, OriginPlace};
 use super::end::End;
 use super::leg::flag;
 use super::receive::set_index;
-use super::stack;
 use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Endpoint, Instant};
 use crate::flow::{LegRef, Side};
 use crate::table::ProxyProtocol;
 use crate::telemetry::Counter;
 use crate::wire::{Protocol, ProxyHeader};
-use smoltcp::socket::tcp::Socket;
 
 impl Sessions {
     /// Calls the best origin, and another one where that cannot even be called.
@@ -132,9 +130,9 @@ impl Sessions {
             ProxyProtocol::V2 => header.emit_v2(),
         };
         let at = LegRef::new(id, Side::Origin);
-        let queued = self.sets[set_index(at)].get_mut::<Socket>(stack::only()).send_slice(&bytes);
+        let queued = self.rings[set_index(at)].push(&bytes);
         let leg = self.leg_mut(at);
-        leg.write_seq = leg.write_seq.wrapping_add(queued.unwrap_or(0) as u32);
+        leg.write_seq = leg.write_seq.wrapping_add(queued as u32);
         net.page().count(Counter::ProxyHeadersSent);
     }
 }

@@ -219,6 +219,7 @@ impl Sessions {
         leg.state = State::Closed;
         let key = leg.key;
         self.flows.remove(self.hasher.hash(&key), at);
+        self.end_sender(at);
         self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
         if at.side() == Side::Origin {
             let tenant = Some(self.sessions[at.session() as usize].tenant());

@@ -1,8 +1,7 @@
 //! The guard in front of smoltcp: which segments of a synchronised leg it may see, and in what form.
 //!
-//! smoltcp closes on any RST inside the window, is silent on SYNs, drops data whose acknowledgement is old, counts a
-//! duplicate ACK only when its window is unchanged, and believes in a window that it never sent after a SYN. Here a
-//! segment is judged by byway's own numbers first (RFC 9293 3.10.7.4, RFC 5961 3 to 5, RFC 7323 5), so that only
+//! smoltcp closes on any RST inside the window, is silent on SYNs, drops data whose acknowledgement is old, and believes in
+//! a window that it never sent after a SYN. Here a segment is judged by byway's own numbers first (RFC 9293 3.10.7.4, RFC 5961 3 to 5, RFC 7323 5), so that only
 //! what is acceptable and harmless gets in. Cost: about 70 instructions for a segment in order.
 
 use super::leg::{Leg, before, flag};
@@ -29,8 +28,6 @@ pub enum Answer {
 pub struct Patch {
     /// Sequence number.
     pub seq: u32,
-    /// Acknowledgement number.
-    pub ack: u32,
     /// Window field.
     pub window: u16,
     /// Bytes of payload, from the front.
@@ -80,38 +77,11 @@ pub fn is_plain(leg: &Leg, segment: &TcpSegment, timestamp: Option<u32>) -> bool
         && timestamp.is_none_or(|value| !before(value, leg.ts_recent) || !leg.is(flag::TIMESTAMPS))
 }
 
-/// Bytes in flight, in smoltcp's view, up to which a bare acknowledgement may be put off.
-pub const PUT_OFF_BYTES: u32 = 512;
-/// Window, in bytes, below which none is put off.
-const PUT_OFF_WINDOW: u32 = 8 * PUT_OFF_BYTES;
-
-/// Whether smoltcp's sender may hear later of what a plain segment acknowledges: nothing new beside data, or a few
-/// bytes with nothing waiting to be sent. The next segment that it is shown brings it, or the session's timer within
-/// 20 ms, or `flush` when there is more to send than smoltcp's smallest congestion window takes. Saves about 800
-/// instructions for each small segment; the acknowledgements of bulk flows are never put off.
-#[inline(always)]
-pub fn may_wait(leg: &Leg, segment: &TcpSegment) -> bool {
-    const BUSY: u32 = flag::POLL | flag::RESENDING | flag::FIN_OUT | flag::FIN_EARLY | flag::PATH_SHRANK;
-    if segment.window != leg.peer_window {
-        return false;
-    }
-    if segment.payload_len() != 0 && segment.ack == leg.snd_una {
-        return true;
-    }
-    !leg.is(BUSY)
-        && leg.snd_max.wrapping_sub(leg.fed_una) <= PUT_OFF_BYTES
-        && leg.unsent() == 0
-        && u32::from(leg.peer_window) << leg.peer_shift >= PUT_OFF_WINDOW
-}
-
-/// Takes note of a plain segment.
+/// Takes note of a plain segment, but for what it acknowledges.
 #[inline(always)]
 pub fn accept_plain(leg: &mut Leg, segment: &TcpSegment, timestamp: Option<u32>, now: Instant) {
     leg.heard = now;
     leg.probes = 0;
-    if segment.ack != leg.snd_una {
-        leg.acknowledged(segment.ack, now);
-    }
     if segment.window != leg.peer_window {
         leg.set_peer_window(segment.window);
     }
@@ -143,7 +113,6 @@ pub fn judge(leg: &Leg, segment: &TcpSegment, options: &TcpOptions, now: Instant
     }
     let mut patch = Patch {
         seq: segment.seq,
-        ack: segment.ack,
         window: segment.window,
         payload_len: segment.payload_len(),
         fin: flags.has(TcpFlags::FIN),
@@ -151,11 +120,11 @@ pub fn judge(leg: &Leg, segment: &TcpSegment, options: &TcpOptions, now: Instant
     if let Some(verdict) = check_place(leg, &mut patch) {
         return verdict;
     }
-    if let Some(verdict) = check_ack(leg, options, &mut patch) {
-        return verdict;
+    if before(segment.ack, leg.snd_una) {
+        // Overtaken by what acknowledged more: its window is old.
+        patch.window = leg.peer_window;
     }
     let unchanged = patch.seq == segment.seq
-        && patch.ack == segment.ack
         && patch.window == segment.window
         && patch.payload_len == segment.payload_len();
     if unchanged { Verdict::Pass } else { Verdict::Rewrite(patch) }
@@ -240,34 +209,7 @@ fn check_bare_place(leg: &Leg, patch: &mut Patch) -> Option<Verdict> {
     None
 }
 
-/// Brings the acknowledgement and the window into the form that smoltcp takes rightly.
-#[inline]
-fn check_ack(leg: &Leg, options: &TcpOptions, patch: &mut Patch) -> Option<Verdict> {
-    if patch.ack == leg.snd_max && leg.snd_una != leg.snd_max {
-        return None;
-    }
-    if before(patch.ack, leg.snd_una) {
-        // smoltcp drops a segment whose ACK is old together with its data.
-        (patch.ack, patch.window) = (leg.snd_una, leg.peer_window);
-        return None;
-    }
-    let duplicate = patch.ack == leg.snd_una && patch.payload_len == 0 && !patch.fin && leg.in_flight() != 0;
-    if !duplicate {
-        return None;
-    }
-    let only_fin = leg.is(flag::FIN_OUT) && leg.snd_una == leg.write_seq;
-    if only_fin && patch.window == leg.peer_window {
-        // Three of these would start a fast retransmit with nothing to send, and stop the timer of our FIN.
-        return Some(Verdict::Absorb(Answer::Silence));
-    }
-    if !options.sack.is_empty() && leg.peer_window != 0 {
-        // RFC 5681 wants the window unchanged, but receivers move it in half of their SACK-bearing duplicates.
-        patch.window = leg.peer_window;
-    }
-    None
-}
-
-/// Takes note of a segment that smoltcp is about to get.
+/// Takes note of a segment that is acceptable, but for what it acknowledges.
 #[inline]
 pub fn accept(
     leg: &mut Leg,
@@ -278,9 +220,6 @@ pub fn accept(
 ) {
     leg.heard = now;
     leg.probes = 0;
-    if before(leg.snd_una, segment.ack) {
-        leg.acknowledged(segment.ack, now);
-    }
     leg.set_peer_window(patch.map_or(segment.window, |patch| patch.window));
     if let Some((value, _)) = options.timestamp
         && leg.is(flag::TIMESTAMPS)

@@ -10,7 +10,7 @@ use super::leg::{Leg, flag};
 use super::packet::{self, PACKET_BYTES_MAX};
 use super::receive::set_index;
 use super::{Net, Sessions, stack};
-use crate::base::{DropReason, Endpoint, Fate, Instant};
+use crate::base::{DropReason, Endpoint, Fate, Instant, Span};
 use crate::flow::LegRef;
 use crate::telemetry::Counter;
 use crate::wire::{TcpEmit, TcpFlags, TcpOptions, TcpSegment};
@@ -71,7 +71,9 @@ impl Sessions {
         let leg = self.leg_mut(at);
         let window = u32::from(segment.window) << leg.peer_shift;
         guard::accept(leg, segment, options, None, now);
-        if !self.make_socket(at, window, now, net) {
+        let rtt = leg.handshake_time(now);
+        leg.acknowledged(segment.ack, now);
+        if !self.make_socket(at, (window, rtt), now, net) {
             net.page().count(Counter::ClosedByLackOfRoom);
             self.forget(at.session(), now);
             return Some(Fate::Dropped(DropReason::SequenceUnacceptable));
@@ -109,8 +111,15 @@ impl Sessions {
     /// Gives a leg whose handshake is complete its socket, as if the peer had just answered a SYN of the socket's own: it
     /// connects through a scratch interface that holds our ISN, and is shown the peer's numbers, only what both ends
     /// agreed on as options, and an MSS where the peer gave none.
-    fn make_socket<N: Net>(&mut self, at: LegRef, window: u32, now: Instant, net: &mut N) -> bool {
-        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
+    fn make_socket<N: Net>(
+        &mut self,
+        at: LegRef,
+        (window, rtt): (u32, Option<Span>),
+        now: Instant,
+        net: &mut N,
+    ) -> bool {
+        let session = &mut self.sessions[at.session() as usize];
+        let leg = &mut session.legs[at.side().index()];
         let set = &mut self.sets[set_index(at)];
         stack::renew(set, &self.settings);
         let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
@@ -122,8 +131,10 @@ impl Sessions {
         let packet = packet::write(&leg.shown_syn_ack(window), &mut buffer);
         stack::ingest(&mut scratch, set, packet, leg, now, net);
         leg.enter(set.get::<Socket>(stack::only()).state());
-        (leg.fed_una, leg.probes) = (leg.snd_una, 0);
+        leg.probes = 0;
         leg.set(flag::ASLEEP);
+        self.rings[set_index(at)].clear();
+        session.senders[at.side().index()].begin(self.settings.congestion, &leg.sent(), rtt);
         leg.state == State::Established
     }
 
@@ -173,10 +184,11 @@ impl Sessions {
         let offered = leg.clone();
         self.agree(&mut leg, segment, options);
         self.origin_options.learn(&offered, options, leg.peer_mss, now);
+        let rtt = leg.handshake_time(now);
         (leg.heard, leg.snd_una) = (now, segment.ack);
         leg.set(flag::ACK_NOW);
         *self.leg_mut(at) = leg;
-        if !self.make_socket(at, segment.window.into(), now, net) {
+        if !self.make_socket(at, (segment.window.into(), rtt), now, net) {
             return Fate::Dropped(DropReason::SequenceUnacceptable);
         }
         self.origin_arrived(at.session(), now, net);
@@ -186,6 +198,11 @@ impl Sessions {
 }
 
 impl Leg {
+    /// How long the peer took to answer our SYN or SYN-ACK, where that was sent once.
+    fn handshake_time(&self, now: Instant) -> Option<Span> {
+        (!self.is(flag::RESENT_SYN)).then(|| now.since(self.flight_since))
+    }
+
     /// Our SYN, or SYN-ACK, over a path of `mtu` bytes.
     fn syn(&self, mtu: u16, window: u16, now: Instant) -> TcpEmit {
         let answers = self.state == State::SynReceived;
@@ -204,14 +221,14 @@ impl Leg {
     /// Notes that it went out.
     pub fn sent_syn(&mut self, window: u16, now: Instant) {
         if self.snd_max == self.iss {
-            (self.snd_max, self.recover) = (self.write_seq, self.write_seq);
+            self.snd_max = self.write_seq;
             self.flight_since = now;
         }
         if self.state == State::SynReceived {
             self.acked_to = self.rcv_nxt;
             self.rcv_right = self.rcv_nxt.wrapping_add(window.into());
         }
-        self.clear(flag::POLL);
+        self.clear(flag::SYN_DUE);
     }
 
     /// The SYN-ACK that smoltcp is shown.

@@ -1,7 +1,7 @@
 //! ICMP errors about segments of ours: a smaller path MTU, an origin that cannot be reached.
 
 use super::end::End;
-use super::leg::{before, flag};
+use super::leg::before;
 use super::{Net, PathError, Sessions};
 use crate::base::limits::{PATH_MTU_V4_MIN, PATH_MTU_V6_MIN};
 use crate::base::{DropReason, Fate, Instant};
@@ -37,7 +37,7 @@ impl Sessions {
             return unsolicited;
         }
         match error {
-            PathError::TooBig { mtu } => self.shrink_path(at, mtu, now, net),
+            PathError::TooBig { mtu } => self.shrink_path(at, mtu, net),
             PathError::Unreachable if leg.state == State::SynSent => {
                 self.connect_failed(at.session(), End::OriginUnreachable, now, net);
                 Fate::Absorbed
@@ -46,8 +46,8 @@ impl Sessions {
         }
     }
 
-    /// Moves a leg to an interface whose packets fit through `mtu` and sends the lost segment again.
-    fn shrink_path<N: Net>(&mut self, at: LegRef, mtu: u16, now: Instant, net: &mut N) -> Fate {
+    /// Moves a leg to an interface whose packets fit through `mtu` and sends what is in flight again.
+    fn shrink_path<N: Net>(&mut self, at: LegRef, mtu: u16, net: &mut N) -> Fate {
         let v4 = self.leg(at).key.src.is_v4();
         let floor = if v4 { PATH_MTU_V4_MIN } else { PATH_MTU_V6_MIN };
         let class = self.stack.class_for(usize::from(mtu).max(floor));
@@ -59,9 +59,7 @@ impl Sessions {
         leg.class = class;
         leg.fit_mss(mtu);
         if leg.is_synchronised() {
-            leg.recover = leg.snd_max;
-            leg.set(flag::PATH_SHRANK | flag::RESENDING);
-            self.nudge(at, now, net);
+            self.resend_all(at);
         }
         net.page().count(Counter::PathMtuReductions);
         self.mark(at.session());

@@ -80,7 +80,7 @@ pub fn self_test() -> bool {
 
 /// The sequence number of the SYN that a fresh socket sends after a connect through `scratch`.
 fn first_isn(scratch: &mut Interface) -> Option<u32> {
-    let mut set = stack::socket_set(256, 256);
+    let mut set = stack::socket_set(256);
     let socket = set.get_mut::<tcp::Socket>(stack::only());
     let (remote, local) = (IpAddress::v4(192, 0, 2, 1), IpAddress::v4(192, 0, 2, 2));
     socket.connect(scratch.context(), (remote, 80), (local, 1025)).ok()?;

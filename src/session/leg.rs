@@ -5,10 +5,12 @@
 //!  receive  read_seq <= rcv_nxt <= rcv_right                   read_seq: first byte not yet relayed
 //!           acked_to <= rcv_nxt                                rcv_right: right edge of the window that smoltcp gave
 //! ```
-//! Bytes that never passed through smoltcp (`pass_on`) make its receive numbers lag by `skipped`.
-//! smoltcp's socket is the authority on bytes; these numbers decide what may reach it (the guard), which polls are
-//! worth their instructions (the pump), and what its segments look like on the wire (`outgoing.rs`).
+//! Bytes that never passed through smoltcp (`pass_on`) make its receive numbers lag by `skipped`; it sends nothing but
+//! ACKs, so that in its own numbers it never got beyond its SYN.
+//! smoltcp's socket is the authority on bytes out of order; these numbers decide what may reach it (the guard), and what
+//! its ACKs look like on the wire (`outgoing.rs`).
 
+use super::sender::Sent;
 use crate::base::{Addr, Hop, Instant};
 use crate::wire::{FlowKey, Protocol};
 use smoltcp::socket::tcp::State;
@@ -33,7 +35,7 @@ pub struct Leg {
     pub heard: Instant,
     /// When the oldest unacknowledged byte went out, as far as known.
     pub flight_since: Instant,
-    /// smoltcp's state after the last event.
+    /// Where it is in the life of a connection.
     pub state: State,
     /// The way to the peer.
     pub hop: Hop,
@@ -63,13 +65,9 @@ pub struct Leg {
     pub iss: u32,
     /// Oldest unacknowledged number.
     pub snd_una: u32,
-    /// What smoltcp knows of `snd_una`: behind it while small acknowledgements are put off.
-    pub fed_una: u32,
     /// One past the highest number sent.
     pub snd_max: u32,
-    /// `snd_max` when the last retransmission began.
-    pub recover: u32,
-    /// One past the last byte handed to smoltcp for sending.
+    /// One past the last byte handed over for sending.
     pub write_seq: u32,
     /// The largest window the peer ever gave, in bytes.
     pub peer_window_max: u32,
@@ -105,32 +103,24 @@ pub mod flag {
     pub const SACK: u32 = 1 << 1;
     /// The peer's FIN was taken.
     pub const FIN_IN: u32 = 1 << 2;
-    /// smoltcp was told to send our FIN.
+    /// No more bytes are handed over for sending: our FIN ends them.
     pub const FIN_OUT: u32 = 1 << 3;
     /// A FIN came ahead of missing bytes; `fin_at` holds its number.
     pub const FIN_EARLY: u32 = 1 << 4;
-    /// Segments below `recover` may be sent again: every event polls.
-    pub const RESENDING: u32 = 1 << 5;
-    /// The next service polls whatever the counters say.
-    pub const POLL: u32 = 1 << 6;
-    /// Nagle's algorithm is on in smoltcp.
-    pub const NAGLE: u32 = 1 << 7;
+    /// The peer's window is closed, and is probed.
+    pub const PROBING_WINDOW: u32 = 1 << 5;
+    /// The SYN or SYN-ACK is to be sent.
+    pub const SYN_DUE: u32 = 1 << 6;
     /// The handshake segment was sent more than once: its round trip says nothing (Karn).
     pub const RESENT_SYN: u32 = 1 << 8;
     /// The leg is in the flow table.
     pub const LIVE: u32 = 1 << 9;
     /// Synchronised, and the peer has not closed: plain segments need no judge.
     pub const PLAIN: u32 = 1 << 11;
-    /// A path MTU shrank: holes below `recover` are filled without waiting for the timer.
-    pub const PATH_SHRANK: u32 = 1 << 10;
     /// smoltcp may hold bytes beyond a hole, up to `holes_to`.
     pub const HOLES: u32 = 1 << 12;
     /// An ACK is owed at once.
     pub const ACK_NOW: u32 = 1 << 13;
-    /// The peer's FIN went past smoltcp, whose own state is that of a peer who has not closed.
-    pub const FIN_PAST: u32 = 1 << 14;
-    /// Our FIN, and nothing else, is in flight, and smoltcp does not know that it went out.
-    pub const FIN_OURS: u32 = 1 << 15;
     /// smoltcp has sent nothing yet, and so thinks that it announced no window.
     pub const ASLEEP: u32 = 1 << 16;
     /// We opened it: the peer's handshake ended with its SYN-ACK.
@@ -168,9 +158,7 @@ impl Leg {
             probes: 0,
             iss: 0,
             snd_una: 0,
-            fed_una: 0,
             snd_max: 0,
-            recover: 0,
             write_seq: 0,
             peer_window_max: 0,
             irs: 0,
@@ -189,8 +177,7 @@ impl Leg {
 
     /// Sets the send side to its SYN, not sent yet.
     pub const fn start_sending_at(&mut self, iss: u32) {
-        (self.iss, self.snd_una, self.fed_una) = (iss, iss, iss);
-        (self.snd_max, self.recover) = (iss, iss);
+        (self.iss, self.snd_una, self.snd_max) = (iss, iss, iss);
         self.write_seq = iss.wrapping_add(1);
     }
 
@@ -253,10 +240,19 @@ impl Leg {
         self.snd_max.wrapping_sub(self.snd_una)
     }
 
-    /// Numbers in flight that smoltcp has timers for.
+    /// The numbers of its sender.
     #[inline]
-    pub const fn inner_flight(&self) -> u32 {
-        if self.is(flag::FIN_OURS) { 0 } else { self.in_flight() }
+    pub fn sent(&self) -> Sent {
+        Sent { una: self.snd_una, max: self.snd_max, mss: u32::from(self.mss.max(1)) }
+    }
+
+    /// The window that the peer gave last, in bytes. That of a SYN-ACK is never scaled (RFC 7323 2.2), and is the last one
+    /// while nothing was acknowledged or received since; only origins send one.
+    #[inline]
+    pub const fn window(&self) -> u32 {
+        let scaled = self.snd_una != self.iss.wrapping_add(1) || self.rcv_nxt != self.irs.wrapping_add(1);
+        let shift = if scaled || !self.is(flag::CALLED) { self.peer_shift } else { 0 };
+        (self.peer_window as u32) << shift
     }
 
     /// Numbers received and not yet acknowledged.
@@ -293,13 +289,19 @@ impl Leg {
         self.skipped = self.skipped.wrapping_add(count);
     }
 
+    /// Our next number in smoltcp's view, which has sent nothing.
+    #[inline]
+    pub const fn inner_snd_nxt(&self) -> u32 {
+        self.iss.wrapping_add(1)
+    }
+
     /// Where the peer's next byte is in smoltcp's numbers.
     #[inline]
     pub const fn inner_rcv_nxt(&self) -> u32 {
         self.rcv_nxt.wrapping_sub(self.skipped)
     }
 
-    /// Follows smoltcp into another state.
+    /// Enters another state.
     pub const fn enter(&mut self, state: State) {
         self.state = state;
         match state {
@@ -317,10 +319,6 @@ impl Leg {
     pub const fn acknowledged(&mut self, ack: u32, now: Instant) {
         self.snd_una = ack;
         self.flight_since = now;
-        self.clear(flag::FIN_OURS);
-        if self.is(flag::RESENDING) && !before(ack, self.recover) {
-            self.clear(flag::RESENDING | flag::PATH_SHRANK);
-        }
     }
 
     /// Takes the peer's window as sent.

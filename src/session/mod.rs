@@ -22,6 +22,7 @@ mod pair;
 mod probe;
 mod receive;
 mod reuse;
+mod sender;
 mod service;
 mod sessions;
 mod settings;

@@ -1,63 +1,42 @@
-//! What smoltcp writes becomes what was negotiated: our window shift, our clock, MSS, and numbers past what smoltcp saw.
+//! What smoltcp writes becomes what was negotiated: our window shift, our clock, and numbers past what smoltcp saw.
 //!
-//! The transmit hook: every packet of a leg's socket passes `Leg::outgoing` on its way out, and leaves its numbers in
-//! the leg. About 60 instructions for a segment without options.
+//! The transmit hook: every packet of a leg's socket, which are ACKs and nothing else, passes `Leg::outgoing` on its way
+//! out, and leaves its numbers in the leg.
 
 use super::leg::{Leg, before, flag};
 use crate::base::Instant;
 use crate::wire::TcpFlags;
 
-/// What `outgoing` saw of a packet.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Noted {
-    /// It repeats numbers that went out before.
-    pub sent_again: bool,
-    /// It closes a window that was open.
-    pub window_closed: bool,
-}
-
 impl Leg {
-    /// Adapts a packet that smoltcp wrote to what was negotiated, and notes its numbers. What is worth counting.
+    /// Adapts an ACK that smoltcp wrote to what was negotiated, and notes its numbers. Whether it closes a window that was
+    /// open.
     #[inline]
-    pub fn outgoing(&mut self, packet: &mut [u8], now: Instant) -> Noted {
+    pub fn outgoing(&mut self, packet: &mut [u8], now: Instant) -> bool {
         let ip = if self.key.src.is_v4() { 20 } else { 40 };
-        let Some(tcp) = packet.get_mut(ip..).filter(|tcp| tcp.len() >= 20) else { return Noted::default() };
+        let Some(tcp) = packet.get_mut(ip..).filter(|tcp| tcp.len() >= 20) else { return false };
         let header = usize::from(tcp[12] >> 4) * 4;
         let flags = TcpFlags(tcp[13]);
-        let payload = (tcp.len() as u32).saturating_sub(header as u32);
         if header > 20 {
             self.rewrite_options(&mut tcp[20..header], now);
         }
-        let mut noted = Noted::default();
-        if flags.has(TcpFlags::RST) {
-            return noted;
+        if flags.has(TcpFlags::RST) || !flags.has(TcpFlags::ACK) {
+            return false;
         }
-        if flags.has(TcpFlags::ACK) {
-            noted.window_closed = self.note_ack(tcp, flags);
-        }
-        let seq = word(tcp, 4);
-        let taken = payload + u32::from(flags.has(TcpFlags::SYN)) + u32::from(flags.has(TcpFlags::FIN));
-        if taken != 0 {
-            noted.sent_again = self.note_sent(seq, taken, now);
-        }
-        noted
+        tcp[4..8].copy_from_slice(&self.snd_max.to_be_bytes());
+        self.note_ack(tcp)
     }
 
     /// Rewrites the window to our shift and remembers what was announced; whether it just closed.
     #[inline]
-    fn note_ack(&mut self, tcp: &mut [u8], flags: TcpFlags) -> bool {
+    fn note_ack(&mut self, tcp: &mut [u8]) -> bool {
         let ack = word(tcp, 8).wrapping_add(self.skipped);
         tcp[8..12].copy_from_slice(&ack.to_be_bytes());
         let was_open = before(self.acked_to, self.rcv_right);
         let field = u32::from(u16::from_be_bytes([tcp[14], tcp[15]]));
-        let bytes = if flags.has(TcpFlags::SYN) {
-            field
-        } else {
-            // RFC 7323 2.2: the field of every segment but SYN is shifted; smoltcp shifted by its own count.
-            let ours = ((field << self.inner_shift) >> self.shift).min(u32::from(u16::MAX));
-            tcp[14..16].copy_from_slice(&(ours as u16).to_be_bytes());
-            ours << self.shift
-        };
+        // RFC 7323 2.2: smoltcp shifted by its own count.
+        let ours = ((field << self.inner_shift) >> self.shift).min(u32::from(u16::MAX));
+        tcp[14..16].copy_from_slice(&(ours as u16).to_be_bytes());
+        let bytes = ours << self.shift;
         self.acked_to = ack;
         self.clear(flag::ACK_NOW | flag::ASLEEP);
         let right = ack.wrapping_add(bytes);
@@ -71,10 +50,7 @@ impl Leg {
     #[inline]
     pub(super) fn note_sent(&mut self, seq: u32, taken: u32, now: Instant) -> bool {
         let again = before(seq, self.snd_max);
-        if again {
-            self.recover = self.snd_max;
-            self.set(flag::RESENDING | flag::RESENT_SYN);
-        } else if self.snd_una == self.snd_max {
+        if self.snd_una == self.snd_max {
             self.flight_since = now;
         }
         let end = seq.wrapping_add(taken);
@@ -84,7 +60,7 @@ impl Leg {
         again
     }
 
-    /// MSS at most `mss_max`, our window shift, our clock and TS.Recent.
+    /// Our clock and TS.Recent, and SACK edges in the peer's numbers.
     #[inline]
     fn rewrite_options(&self, options: &mut [u8], now: Instant) {
         if options.len() == 12 && options[0] == 8 {
@@ -104,11 +80,6 @@ impl Leg {
                 return;
             };
             match option {
-                [2, 4, mss @ ..] => {
-                    let clamped = u16::from_be_bytes([mss[0], mss[1]]).min(self.mss_max);
-                    mss.copy_from_slice(&clamped.to_be_bytes());
-                }
-                [3, 3, shift] => *shift = self.shift,
                 [8, 10, stamp @ ..] => self.write_timestamp(stamp, now),
                 [5, _, edges @ ..] => self.shift_edges(edges),
                 _ => {}

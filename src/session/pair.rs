@@ -4,6 +4,7 @@ use super::balance::OriginPlace;
 use super::gate::ClientPlace;
 use super::leg::{Leg, flag};
 use super::receive::RTO_MIN;
+use super::sender::Sender;
 use super::tls::SessionTls;
 use super::{Admission, Phase, SessionView, Settings};
 use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
@@ -22,6 +23,8 @@ const PROBES: u64 = 8;
 pub struct Session {
     /// Client leg, origin leg.
     pub legs: [Leg; 2],
+    /// What their senders know.
+    pub senders: [Sender; 2],
     /// `None`: vacant.
     pub phase: Option<Phase>,
     /// Whether it waits in the list of sessions to tend.
@@ -102,7 +105,7 @@ pub enum Due {
     Idle,
     /// A half-closed session stands still.
     Fin,
-    /// This peer did not acknowledge a SYN or FIN that we wrote in smoltcp's place.
+    /// This peer did not answer a SYN or SYN-ACK.
     Resend(Side),
     /// A probe of this silent peer is due.
     Probe(Side),
@@ -119,6 +122,7 @@ impl Session {
     pub const fn vacant() -> Self {
         Self {
             legs: [Leg::vacant(), Leg::vacant()],
+            senders: [Sender::vacant(), Sender::vacant()],
             phase: None,
             dirty: false,
             last_from: Side::Client,
@@ -292,10 +296,7 @@ impl Session {
                 }
                 for side in [Side::Client, Side::Origin] {
                     let leg = self.leg(side);
-                    if leg.is(flag::FIN_OURS) && leg.is(flag::LIVE) {
-                        offer(leg.flight_since + RTO_MIN, Due::Resend(side));
-                    }
-                    if let Some((at, due)) = peer_deadline(self.leg(side), side, settings) {
+                    if let Some((at, due)) = peer_deadline(leg, side, settings) {
                         offer(at, due);
                     }
                 }
@@ -341,16 +342,18 @@ fn peer_deadline(leg: &Leg, side: Side, settings: &Settings) -> Option<(Instant,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::sender::Ring;
     use smoltcp::iface::{SocketSet, SocketStorage};
 
     #[test]
     fn an_idle_session_takes_at_most_two_and_a_half_kib_beside_its_buffers() {
         // Two sockets in sets on the heap (16 bytes of the allocator's each), two flow entries at a load of one half,
-        // a timer, places in the lists of free and dirty sessions, a flow at rest and a tuple in quarantine.
+        // a timer, places in the lists of free and dirty sessions, a flow at rest, a tuple in quarantine, and two rings.
         let sockets = 2 * (size_of::<SocketStorage>() + size_of::<SocketSet>() + 16);
         let flows = 2 * 2 * 8;
         let (timer, lists, rest) = (24, 3 * 4, 2 * 112);
-        let bytes = size_of::<Session>() + sockets + flows + timer + lists + rest;
+        let rings = 2 * size_of::<Ring>();
+        let bytes = size_of::<Session>() + sockets + flows + timer + lists + rest + rings;
         assert!(bytes <= 2560, "{bytes} bytes, of which {sockets} are smoltcp's");
     }
 }

@@ -1,36 +1,27 @@
-//! A segment meets its leg: guard, smoltcp, and what follows from the change of state.
+//! A segment meets its leg: guard, sender, smoltcp, and what follows from it.
 //!
 //! The usual segment of an open session, in order and with nothing odd about it, is recognised by a handful of
-//! compares (`is_plain`, about 40 instructions with `accept_plain`). Its bytes go straight into the other leg's
-//! transmit buffer (`pass_on`), and smoltcp's receive side, which would cost 900 instructions, never hears of them:
-//! its numbers lag by `Leg::skipped`, which is taken off what it is shown and added to what it sends. Everything else
-//! takes the long way: out of order, no room at the other leg, news for smoltcp's sender.
+//! compares (`is_plain`, about 40 instructions with `accept_plain`). What it acknowledges is the sender's own affair
+//! (`sender`). Its bytes go straight into the other leg's transmit buffer (`pass_on`), and smoltcp, which would cost 900
+//! instructions, never hears of them: its numbers lag by `Leg::skipped`, which is taken off what it is shown and added to
+//! what it says. Only bytes out of order, and those for which the other leg has no room, go to smoltcp.
 
 use super::answer;
 use super::end::End;
 use super::guard::{self, Answer, Patch, Verdict};
 use super::leg::{self, Leg, flag};
+use super::pair::SpliceWish;
+use super::sender::Ack;
 use super::stack::{self, ACK_DELAY_MS};
 use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Fate, Instant, Span};
 use crate::flow::{LegRef, Side};
 use crate::telemetry::Counter;
-use crate::wire::{TcpOptions, TcpSegment};
+use crate::wire::{SackBlocks, TcpFlags, TcpOptions, TcpSegment};
 use smoltcp::socket::tcp::{Socket, State};
 
-/// smoltcp's shortest retransmission timeout: nothing of it is due earlier than this after a segment went out.
+/// When a SYN is first sent again (RFC 6298 2.1).
 pub(super) const RTO_MIN: Span = Span::from_millis(1_000);
-
-/// How long a bare acknowledgement may be put off.
-const PUT_OFF_SPAN: Span = Span::from_millis(20);
-
-/// A leg's numbers before a segment.
-#[derive(Clone, Copy)]
-struct Before {
-    state: State,
-    rcv_nxt: u32,
-    snd_una: u32,
-}
 
 impl Sessions {
     /// Gives a segment to the leg that `find` named.
@@ -53,37 +44,37 @@ impl Sessions {
         let Some(timestamp) = plain else {
             return self.segment_slowly(at, segment, frame, now, net);
         };
-        let before = Before { state: leg.state, rcv_nxt: leg.rcv_nxt, snd_una: leg.snd_una };
         if segment.window == 0 && leg.peer_window != 0 {
             net.page().count(Counter::ZeroWindowsReceived);
         }
-        let may_wait = guard::may_wait(leg, segment);
+        let news = segment.ack != leg.snd_una;
+        let opened = segment.window != leg.peer_window;
         guard::accept_plain(leg, segment, timestamp, now);
-        if may_wait && !self.leg(at).sealed && self.take_aside(at, segment, frame, now, net) {
+        if news || opened {
+            let ack = Ack { number: segment.ack, sack: &SackBlocks::NONE, is_repeat: false };
+            self.take_ack(at, &ack, now);
+        }
+        if segment.payload_len() == 0 {
             return Fate::Absorbed;
         }
-        self.feed(at, segment, before, frame, now, net)
+        let payload = frame.get(usize::from(segment.payload_offset)..usize::from(segment.ip_end));
+        let passed =
+            !self.leg(at).sealed && payload.is_some_and(|payload| self.pass_on(at, payload, now, net));
+        if passed { Fate::Absorbed } else { self.feed(at, segment, frame, now, net) }
     }
 
-    /// Takes a plain segment without smoltcp's receive side; `false` when it must see it.
+    /// Takes what a segment acknowledges, and the window that came with it, and marks the session where that sets
+    /// something free.
     #[inline]
-    fn take_aside<N: Net>(
-        &mut self,
-        at: LegRef,
-        segment: &TcpSegment,
-        frame: &[u8],
-        now: Instant,
-        net: &mut N,
-    ) -> bool {
-        if segment.payload_len() != 0 {
-            let payload = frame.get(usize::from(segment.payload_offset)..usize::from(segment.ip_end));
-            return payload.is_some_and(|payload| self.pass_on(at, payload, now, net));
+    fn take_ack(&mut self, at: LegRef, ack: &Ack<'_>, now: Instant) {
+        let waits = self.hear_ack(at, ack, now);
+        let session = &self.sessions[at.session() as usize];
+        let leg = session.leg(at.side());
+        let over = matches!(leg.state, State::TimeWait | State::Closed);
+        let splices = session.splice == SpliceWish::Wanted && leg.in_flight() == 0;
+        if waits || over || splices || leg.sealed || session.leg(at.side().other()).queued() != 0 {
+            self.mark(at.session());
         }
-        if self.leg(at.other()).queued() != 0 {
-            return false;
-        }
-        self.arm_by(at.session(), now + PUT_OFF_SPAN);
-        true
     }
 
     #[inline(never)]
@@ -121,20 +112,20 @@ impl Sessions {
         }
         match guard::judge(self.leg(at), segment, options, now) {
             Verdict::Pass => {
-                let leg = self.leg(at);
-                let window = u32::from(leg.peer_window) << leg.peer_shift;
-                let before = self.accept(at, segment, options, None, now);
-                let leg = self.leg_mut(at);
-                if leg.take_last_words(segment) || leg.take_fin(segment, window) {
-                    self.mark(at.session());
-                    return Fate::Absorbed;
-                }
-                self.feed(at, segment, before, frame, now, net)
+                self.accept(at, segment, options, None, now);
+                self.take_in(at, segment, frame, now, net)
             }
             Verdict::Rewrite(patch) => {
-                let before = self.accept(at, segment, options, Some(&patch), now);
+                self.accept(at, segment, options, Some(&patch), now);
                 let end = answer::patch(frame, segment, &patch);
-                self.feed(at, segment, before, &mut frame[..end], now, net)
+                let cut = if patch.fin { 0 } else { TcpFlags::FIN };
+                let segment = TcpSegment {
+                    seq: patch.seq,
+                    ip_end: segment.payload_offset + patch.payload_len,
+                    flags: TcpFlags(segment.flags.0 & !cut),
+                    ..*segment
+                };
+                self.take_in(at, &segment, &mut frame[..end], now, net)
             }
             Verdict::Reset => {
                 self.end(at.session(), End::Reset(at.side()), Some(at.side()), now, net);
@@ -156,6 +147,7 @@ impl Sessions {
         }
     }
 
+    /// Takes note of an acceptable segment, and what it acknowledges.
     fn accept(
         &mut self,
         at: LegRef,
@@ -163,20 +155,41 @@ impl Sessions {
         options: &TcpOptions,
         patch: Option<&Patch>,
         now: Instant,
-    ) -> Before {
+    ) {
         let leg = self.leg_mut(at);
-        let before = Before { state: leg.state, rcv_nxt: leg.rcv_nxt, snd_una: leg.snd_una };
+        let bare = segment.payload_len() == 0 && !segment.flags.has(TcpFlags::FIN);
+        let same = segment.window == leg.peer_window || !options.sack.is_empty();
+        let is_repeat = bare && same && segment.ack == leg.snd_una && leg.in_flight() != 0;
         guard::accept(leg, segment, options, patch, now);
-        before
+        let number = if leg::before(segment.ack, leg.snd_una) { leg.snd_una } else { segment.ack };
+        self.take_ack(at, &Ack { number, sack: &options.sack, is_repeat }, now);
     }
 
-    /// Feeds a segment that the guard let through to smoltcp and follows the change.
+    /// Takes the bytes and the FIN of a segment that the guard let through.
+    fn take_in<N: Net>(
+        &mut self,
+        at: LegRef,
+        segment: &TcpSegment,
+        frame: &mut [u8],
+        now: Instant,
+        net: &mut N,
+    ) -> Fate {
+        if segment.payload_len() != 0 {
+            return self.feed(at, segment, frame, now, net);
+        }
+        if segment.flags.has(TcpFlags::FIN) && segment.seq == self.leg(at).rcv_nxt {
+            self.leg_mut(at).take_fin();
+            self.mark(at.session());
+        }
+        Fate::Absorbed
+    }
+
+    /// Feeds bytes that the guard let through to smoltcp and follows the change.
     #[inline]
     fn feed<N: Net>(
         &mut self,
         at: LegRef,
         segment: &TcpSegment,
-        before: Before,
         frame: &mut [u8],
         now: Instant,
         net: &mut N,
@@ -187,96 +200,57 @@ impl Sessions {
         let session = &mut self.sessions[at.session() as usize];
         let leg = &mut session.legs[at.side().index()];
         let set = &mut self.sets[set_index(at)];
-        if leg.skipped != 0 {
-            answer::shift_seq(frame, segment, leg.skipped);
-        }
+        answer::to_inner(frame, segment, leg);
         let end = frame.len().min(usize::from(segment.ip_end));
         let Some(packet) = frame.get(usize::from(segment.ip_offset)..end) else {
             return Fate::Dropped(DropReason::FrameTruncated);
         };
+        let (rcv_nxt, was_closed) = (leg.rcv_nxt, leg.is(flag::FIN_IN));
         let answers = stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net);
-        leg.fed_una = leg.snd_una;
         let socket = set.get::<Socket>(stack::only());
-        let state = leg.outer(socket.state());
-        let odd = state != before.state || leg.is(flag::FIN_EARLY | flag::PATH_SHRANK);
-        if segment.payload_len() == 0 && !odd {
-            // A pure acknowledgement: worth a look only when it set something free, or may be a duplicate.
-            if leg.sealed
-                || leg.is(flag::POLL | flag::RESENDING)
-                || leg.unsent() != 0
-                || leg.snd_una == before.snd_una && leg.in_flight() != 0
-                || session.legs[at.side().other().index()].queued() != 0
-            {
-                self.leg_mut(at).set(flag::POLL);
-                self.mark(at.session());
-            }
-            return Fate::Absorbed;
-        }
         let queued = socket.recv_queue() as u32;
-        if state != before.state {
-            leg.enter(state);
+        if socket.state() == State::CloseWait && !was_closed {
+            leg.peer_closed();
         }
         leg.rcv_nxt = leg.read_seq.wrapping_add(queued).wrapping_add(u32::from(leg.is(flag::FIN_IN)));
         if leg.is(flag::HOLES) && !leg::before(leg.rcv_nxt, leg.holes_to) {
             leg.clear(flag::HOLES);
         }
-        if odd || leg.rcv_nxt == before.rcv_nxt {
-            return self.follow(at, segment, before, answers, now, net);
+        if leg.is(flag::FIN_EARLY) && leg.rcv_nxt == leg.fin_at && !leg.is(flag::FIN_IN) {
+            leg.take_fin();
+            leg.clear(flag::ACK_NOW);
+        }
+        if leg.is(flag::FIN_IN) {
+            leg.clear(flag::FIN_EARLY);
+        }
+        if leg.rcv_nxt == rcv_nxt && answers == 0 {
+            // Out of order with smoltcp's list of holes full: it says nothing, and the peer would wait for its timer.
+            self.answer(at, Answer::Ack, now, net);
         }
         self.mark(at.session());
         Fate::Absorbed
     }
 
-    /// What a FIN, a hole or a change of state brings about.
-    #[inline(never)]
-    fn follow<N: Net>(
-        &mut self,
-        at: LegRef,
-        segment: &TcpSegment,
-        before: Before,
-        answers: u32,
-        now: Instant,
-        net: &mut N,
-    ) -> Fate {
-        if segment.payload_len() != 0 && self.leg(at).rcv_nxt == before.rcv_nxt && answers == 0 {
-            // Out of order with smoltcp's list of holes full: it says nothing, and the peer would wait for its timer.
-            self.answer(at, Answer::Ack, now, net);
-        }
-        let leg = self.leg_mut(at);
-        if leg.is(flag::FIN_EARLY) && !leg.is(flag::FIN_IN) && leg.rcv_nxt == leg.fin_at {
-            self.replay_fin(at, now, net);
-        }
-        let leg = self.leg_mut(at);
-        if leg.is(flag::FIN_IN) {
-            leg.clear(flag::FIN_EARLY);
-        }
-        if leg.unacked() != 0 && leg.is(flag::FIN_IN) || leg.unsent() != 0 {
-            leg.set(flag::POLL);
-        }
-        if leg.is(flag::PATH_SHRANK) && leg.snd_una != before.snd_una && leg.in_flight() != 0 {
-            self.nudge(at, now, net);
-        }
-        if self.sessions[at.session() as usize].phase.is_some() {
-            self.mark(at.session());
-        }
-        Fate::Absorbed
-    }
-
-    /// Makes sure that a timer fires when smoltcp could be due: its delayed ACK, or its retransmission timeout.
+    /// Makes sure that a timer fires when an acknowledgement or something of the senders' could be due.
     #[inline]
-    pub(super) fn arm_for_smoltcp(&mut self, id: u32, now: Instant) {
+    pub(super) fn arm_for_legs(&mut self, id: u32, now: Instant) {
         let session = &self.sessions[id as usize];
-        let mut wait = None;
-        for leg in &session.legs {
+        let mut wait: Option<Span> = None;
+        for (leg, sender) in session.legs.iter().zip(&session.senders) {
             if !leg.is(flag::LIVE) || matches!(leg.state, State::Closed | State::TimeWait) {
                 continue;
             }
-            if leg.unacked() != 0 && leg.state != State::SynSent {
+            if leg.is_shaking_hands() {
+                wait = Some(wait.map_or(RTO_MIN, |wait| wait.min(RTO_MIN)));
+                continue;
+            }
+            if leg.unacked() != 0 {
                 wait = Some(Span::from_millis(ACK_DELAY_MS));
                 break;
             }
-            if leg.in_flight() != 0 || leg.unsent() != 0 {
-                wait = Some(RTO_MIN);
+            if leg.in_flight() != 0 || leg.is(flag::PROBING_WINDOW) {
+                let soonest = sender.soonest(leg.is(flag::SACK));
+                wait = Some(wait.map_or(soonest, |wait| wait.min(soonest)));
             }
         }
         if let Some(wait) = wait {

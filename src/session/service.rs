@@ -1,20 +1,16 @@
 //! Once a burst: bytes from leg to leg, and out. Each session that something happened to is tended once.
 //!
-//! smoltcp has work exactly when something is unsent, unacknowledged by us, being sent again, or a window opened;
-//! byway's own counters know that, so that polls which would find nothing (269 instructions each) are not made.
+//! byway's own counters know what there is to do; smoltcp is asked only to announce a window that has opened.
 
-use super::guard;
 use super::leg::{Leg, flag};
 use super::pair::Session;
 use super::receive::set_index;
-use super::stack::{self, Set, Stack};
+use super::sender::Ring;
+use super::stack;
 use super::{Net, Phase, Sessions};
 use crate::base::Instant;
 use crate::flow::{LegRef, Side};
 use smoltcp::socket::tcp::{Socket, State};
-
-/// Packets that one leg may send in one turn before others have theirs.
-const FLUSH_PACKETS_MAX: usize = 64;
 
 impl Sessions {
     /// Tends every session that something happened to since the last call. Sessions for which no frame is left stay
@@ -56,7 +52,7 @@ impl Sessions {
             self.settle(id, now, net);
         }
         if self.sessions[id as usize].phase.is_some() {
-            self.arm_for_smoltcp(id, now);
+            self.arm_for_legs(id, now);
             self.splice_if_quiet(id, now, net);
         }
         done
@@ -69,12 +65,9 @@ impl Sessions {
         let session = &mut self.sessions[id as usize];
         let queued = session.legs[from.index()].queued();
         if queued != 0 {
-            let [client, origin] = &mut self.sets[id as usize * 2..id as usize * 2 + 2] else { return };
-            let (source, sink) = match from {
-                Side::Client => (client, origin),
-                Side::Origin => (origin, client),
-            };
-            let moved = pour(source.get_mut(stack::only()), sink.get_mut(stack::only()), queued);
+            let at = LegRef::new(id, from);
+            let source = self.sets[set_index(at)].get_mut(stack::only());
+            let moved = pour(source, &mut self.rings[set_index(at.other())], queued);
             if moved != 0 {
                 let leg = &mut session.legs[from.index()];
                 leg.read_seq = leg.read_seq.wrapping_add(moved);
@@ -96,12 +89,11 @@ impl Sessions {
         if held || leg.queued() != 0 || leg.is(flag::HOLES | flag::FIN_EARLY) || !other.takes_bytes() {
             return false;
         }
-        let sink = self.sets[set_index(at.other())].get_mut::<Socket>(stack::only());
-        if sink.send_capacity() - sink.send_queue() < payload.len() {
+        let sink = &mut self.rings[set_index(at.other())];
+        if sink.free() < payload.len() {
             return false;
         }
-        let sent = sink.send_slice(payload);
-        debug_assert_eq!(sent, Ok(payload.len()));
+        sink.push(payload);
         let count = payload.len() as u32;
         leg.skip(count);
         session.note_moved(at.side(), count, now, net.page());
@@ -116,11 +108,7 @@ impl Sessions {
         if leg.queued() != 0 || other.is(flag::FIN_OUT) {
             return;
         }
-        other.set(flag::FIN_OUT);
-        let at = LegRef::new(id, from.other());
-        let socket = self.sets[set_index(at)].get_mut::<Socket>(stack::only());
-        socket.close();
-        other.enter(other.outer(socket.state()));
+        other.close();
         session.phase = Some(Phase::Closing);
         let within = session.moved_at + self.settings.fin_timeout;
         self.arm_by(id, within);
@@ -129,150 +117,57 @@ impl Sessions {
     /// Sends what a leg has to send; `false` when frames ran out first.
     #[inline]
     pub(super) fn flush<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
-        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
+        let session = &self.sessions[at.session() as usize];
+        let (leg, sender) = (session.leg(at.side()), &session.senders[at.side().index()]);
         if !leg.is(flag::LIVE) {
             return true;
         }
-        match due(leg, self.settings.rx_buffer_bytes as u32) {
-            Due::Nothing => return true,
-            Due::Ack => return self.acknowledge(at, now, net),
-            Due::Fin => return self.send_fin(at, now, net),
-            Due::Syn => return self.send_syn(at, now, net),
-            Due::Poll => {}
+        if leg.is_shaking_hands() {
+            return !leg.is(flag::SYN_DUE) || self.send_syn(at, now, net);
         }
-        // In TIME-WAIT smoltcp only waits to clear its buffers, which may still hold bytes for the other leg.
         if matches!(leg.state, State::Closed | State::TimeWait) {
             self.acknowledge_fin(at, now, net);
             return true;
         }
-        if leg.fed_una != leg.snd_una && leg.unsent() > guard::PUT_OFF_BYTES {
-            self.catch_up(at, now, net);
-        }
-        let mut done = self.flush_leg(at, now, net);
-        let leg = self.leg(at);
-        if done && leg.unsent() != 0 && leg.fed_una != leg.snd_una {
-            self.catch_up(at, now, net);
-            done = self.flush_leg(at, now, net);
+        if (leg.unsent() != 0 || sender.has_lost() || leg.is(flag::PROBING_WINDOW))
+            && !self.send(at, now, net)
+        {
+            return false;
         }
         let leg = self.leg(at);
-        if done && (leg.unacked() > u32::from(leg.peer_mss) && leg.is(flag::PLAIN) || leg.is(flag::ACK_NOW)) {
-            // Bytes that smoltcp never saw: it owes nothing for them.
+        if opens(leg, self.settings.rx_buffer_bytes as u32) {
+            return net.room() != 0 && (self.ask_for_ack(at, now, net) || self.acknowledge(at, now, net));
+        }
+        if leg.unacked() > u32::from(leg.peer_mss) || leg.is(flag::ACK_NOW) && leg.unacked() != 0 {
             return self.acknowledge(at, now, net);
         }
-        done
+        true
     }
 
-    /// The ACK of a FIN that smoltcp is not asked for any more.
+    /// The ACK of a FIN that may not wait.
     pub(super) fn acknowledge_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         if self.leg(at).state == State::TimeWait && self.leg(at).unacked() != 0 {
             self.acknowledge(at, now, net);
-            self.leg_mut(at).clear(flag::POLL);
         }
     }
-
-    #[inline]
-    fn flush_leg<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
-        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
-        flush_leg(&mut self.stack, &mut self.sets[set_index(at)], leg, now, net)
-    }
 }
 
-fn flush_leg<N: Net>(stack: &mut Stack, set: &mut Set, leg: &mut Leg, now: Instant, net: &mut N) -> bool {
-    let interface = stack.interface(leg.class);
-    for _ in 0..FLUSH_PACKETS_MAX {
-        if net.room() == 0 {
-            // smoltcp must not be refused a frame: it would forget a fast retransmit.
-            leg.set(flag::POLL);
-            return false;
-        }
-        set_nagle(set, leg);
-        let sent = stack::egress(interface, set, leg, now, net);
-        leg.clear(flag::POLL);
-        if !sent || leg.unsent() == 0 && !leg.is(flag::RESENDING) {
-            return true;
-        }
-    }
-    leg.set(flag::POLL);
-    false
-}
-
-/// Nagle's algorithm holds back what is less than a segment only while more than a segment waits: window remainders
-/// do not go out as tiny segments, and the end of a message is never delayed.
-#[inline]
-fn set_nagle(set: &mut Set, leg: &mut Leg) {
-    let wanted = leg.unsent() >= u32::from(leg.mss);
-    if wanted != leg.is(flag::NAGLE) {
-        set.get_mut::<Socket>(stack::only()).set_nagle_enabled(wanted);
-        leg.flags ^= flag::NAGLE;
-    }
-}
-
-/// What a leg wants of a service.
-enum Due {
-    /// Nothing.
-    Nothing,
-    /// An acknowledgement of bytes in order, which needs no smoltcp.
-    Ack,
-    /// Our FIN alone, which needs none either.
-    Fin,
-    /// The SYN or SYN-ACK of a leg that has no socket yet.
-    Syn,
-    /// A poll of smoltcp.
-    Poll,
-}
-
-/// Whether a poll of this leg would find something to send, or only an acknowledgement is owed.
-#[inline]
-fn due(leg: &Leg, rx_bytes: u32) -> Due {
-    if leg.is(flag::POLL | flag::RESENDING | flag::FIN_OURS | flag::ACK_NOW) || leg.unsent() != 0 {
-        return due_by_flags(leg, rx_bytes);
-    }
-    if opens(leg, rx_bytes) {
-        return Due::Poll;
-    }
-    if leg.unacked() <= u32::from(leg.peer_mss) {
-        return Due::Nothing;
-    }
-    if leg.is(flag::PLAIN) && !leg.is(flag::HOLES) { Due::Ack } else { Due::Poll }
-}
-
-fn due_by_flags(leg: &Leg, rx_bytes: u32) -> Due {
-    if leg.is_shaking_hands() {
-        return if leg.is(flag::POLL) { Due::Syn } else { Due::Nothing };
-    }
-    if leg.is(flag::FIN_OURS) {
-        // Asked now, smoltcp would send the FIN again.
-        let asked = leg.is(flag::FIN_IN | flag::ACK_NOW) && leg.unacked() != 0;
-        let owed = asked || leg.unacked() > u32::from(leg.peer_mss) || opens(leg, rx_bytes);
-        return if owed { Due::Ack } else { Due::Nothing };
-    }
-    if leg.owes_only_fin() {
-        return Due::Fin;
-    }
-    let polls = leg.is(flag::POLL | flag::RESENDING) || leg.unsent() != 0 || opens(leg, rx_bytes);
-    if polls { Due::Poll } else { Due::Ack }
-}
-
-/// Whether a window is to be announced: smoltcp announces one that has doubled at once.
+/// Whether a window is to be announced: one that has doubled is at once. A socket that has sent nothing yet waits for bytes
+/// to acknowledge.
 #[inline]
 fn opens(leg: &Leg, rx_bytes: u32) -> bool {
     let (announced, free) = (leg.window_left(), leg.window_free(rx_bytes));
-    free > announced && free / 2 >= announced && !leg.is_shaking_hands()
+    free > announced && free / 2 >= announced && !leg.is(flag::ASLEEP | flag::FIN_IN)
 }
 
-/// Moves up to `queued` bytes from one socket's receive ring into another's transmit ring. One run in most cases, three
-/// when both rings wrap.
+/// Moves up to `queued` bytes from a socket's receive ring into a transmit ring. One run in most cases, two when the
+/// socket's wraps.
 #[inline]
-fn pour(source: &mut Socket<'static>, sink: &mut Socket<'static>, queued: u32) -> u32 {
+fn pour(source: &mut Socket<'static>, sink: &mut Ring, queued: u32) -> u32 {
     let mut moved = 0;
     while moved != queued {
         let run = source.recv(|bytes| {
-            let taken = sink.send(|room| {
-                let taken = bytes.len().min(room.len());
-                room[..taken].copy_from_slice(&bytes[..taken]);
-                (taken, taken)
-            });
-            let taken = taken.unwrap_or(0);
+            let taken = sink.push(bytes);
             (taken, taken)
         });
         match run {

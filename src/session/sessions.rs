@@ -16,11 +16,13 @@ use super::leg::{Leg, before, flag};
 use super::offer::{Offer, OriginOptions};
 use super::pair::Session;
 use super::probe::Probes;
+use super::sender::{Boards, Ring};
 use super::settings::MSS_MIN;
 use super::splice::Splices;
 use super::stack::{self, Set, Stack};
 use super::time_wait::Graveyard;
 use super::{Admission, CryptoLane, Net, Settings};
+use crate::base::limits::SCOREBOARDS_MAX;
 use crate::base::{Addr, DropReason, Endpoint, Epoch, Fate, Instant, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts};
 use crate::telemetry::{AppCounter, Counter};
@@ -42,6 +44,10 @@ pub struct Sessions {
     pub(super) flows: FlowMap<LegRef>,
     pub(super) sessions: Box<[Session]>,
     pub(super) sets: Box<[Set]>,
+    /// Transmit buffers, one beside each set.
+    pub(super) rings: Box<[Ring]>,
+    /// What legs that lose know of their losses.
+    pub(super) boards: Boards,
     pub(super) free: Vec<u32>,
     pub(super) wheel: Wheel,
     pub(super) dirty: Vec<u32>,
@@ -77,7 +83,7 @@ impl Sessions {
     pub fn new(settings: Settings, worker: WorkerId, workers: u8, secret: &[u8; 32], now: Instant) -> Self {
         assert!(isn::self_test(), "smoltcp no longer takes initial sequence numbers of our choice");
         let count = settings.sessions_max.clamp(1, LegRef::SESSIONS_MAX - 1) as usize;
-        let set = |_| stack::socket_set(settings.rx_buffer_bytes, settings.tx_buffer_bytes);
+        let set = |_| stack::socket_set(settings.rx_buffer_bytes);
         let hasher = FlowHasher::new(secret);
         let spliced = settings.spliced_max.min(LegRef::SESSIONS_MAX - 1 - count as u32);
         let slots = (settings.sessions_max.saturating_add(spliced), settings.half_open_max);
@@ -89,6 +95,8 @@ impl Sessions {
             splices: Splices::new(spliced, now),
             sessions: (0..count).map(|_| Session::vacant()).collect(),
             sets: (0..count * 2).map(set).collect(),
+            rings: (0..count * 2).map(|_| Ring::new(settings.tx_buffer_bytes)).collect(),
+            boards: Boards::new((count * 2).min(SCOREBOARDS_MAX)),
             free: (0..count as u32).rev().collect(),
             wheel: Wheel::with_capacity(count, now),
             dirty: Vec::with_capacity(count),
@@ -340,7 +348,7 @@ impl Sessions {
         leg.ts_offset = ts_offset;
         leg.start_sending_at(isn);
         leg.offer(self.full_offer());
-        leg.set(flag::LIVE | flag::POLL);
+        leg.set(flag::LIVE | flag::SYN_DUE);
         leg
     }
 

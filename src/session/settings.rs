@@ -9,14 +9,16 @@ use std::sync::Arc;
 /// The smallest MSS worth obeying; smoltcp and Linux have the same floor.
 pub const MSS_MIN: u16 = 48;
 
-/// How a leg's sender reacts to loss.
+/// How much a leg's sender has in flight, and how fast it goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Congestion {
-    /// CUBIC (RFC 9438) as smoltcp has it: fair on shared paths. The default.
+    /// A model of the path (BBR, draft-ietf-ccwg-bbr): loss by chance does not slow it down. The default.
     #[default]
+    Bbr,
+    /// CUBIC (RFC 9438): every loss slows it down.
     Cubic,
-    /// None but the peer's window and our transmit buffer: fastest on a clean path of our own, harmful on a shared one.
-    Off,
+    /// None but the peer's window and our transmit buffer: for a clean path of our own, harmful on a shared one.
+    None,
 }
 
 /// When a first SYN is answered by a cookie, without memory.

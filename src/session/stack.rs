@@ -1,15 +1,16 @@
 //! smoltcp as byway uses it: one shared `Interface` per MTU class, one socket set per leg, a device made of slices.
 //!
 //! An `Interface` holds no sockets; the set passed to a poll decides whom it serves. With one socket in every set a
-//! poll costs the same at one session and at a million (about 830 instructions in, 1,100 out).
+//! poll costs the same at one session and at a million (about 830 instructions). What it sends are answers to what it is
+//! fed: it keeps bytes out of order and windows, and is no sender.
 
 use super::isn::seed_for_isn;
 use super::leg::Leg;
-use super::{Congestion, Net, Settings};
+use super::{Net, Settings};
 use crate::base::Instant;
 use crate::base::limits::{PATH_MTU_V4_MIN, PATH_MTU_V6_MIN};
 use crate::telemetry::Counter;
-use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant as SmolInstant};
@@ -19,7 +20,7 @@ use smoltcp::wire::HardwareAddress;
 const COMMON_MTUS: [u16; 4] = [1500, 1400, PATH_MTU_V6_MIN as u16, PATH_MTU_V4_MIN as u16];
 /// smoltcp's replies to a segment are bare headers; this holds the longest one.
 const REPLY_BYTES_MAX: usize = 128;
-/// smoltcp's own delay before a lone segment is acknowledged.
+/// The delay before a lone segment is acknowledged.
 pub const ACK_DELAY_MS: u64 = 10;
 
 /// A leg's socket set.
@@ -73,11 +74,11 @@ pub fn only() -> SocketHandle {
     SocketHandle::default()
 }
 
-/// A set with one fresh socket and its buffers. Only at launch: nothing else here allocates.
-pub fn socket_set(rx_bytes: usize, tx_bytes: usize) -> Set {
+/// A set with one fresh socket and its receive buffer. Only at launch: nothing else here allocates.
+pub fn socket_set(rx_bytes: usize) -> Set {
     let mut set = SocketSet::new(Vec::with_capacity(1));
     let buffer = |bytes| tcp::SocketBuffer::new(vec![0; bytes]);
-    set.add(tcp::Socket::new(buffer(rx_bytes), buffer(tx_bytes)));
+    set.add(tcp::Socket::new(buffer(rx_bytes), buffer(0)));
     set
 }
 
@@ -86,10 +87,6 @@ pub fn socket_set(rx_bytes: usize, tx_bytes: usize) -> Set {
 pub fn renew(set: &mut Set, settings: &Settings) {
     let socket = set.get_mut::<tcp::Socket>(only());
     socket.abort();
-    socket.set_congestion_control(match settings.congestion {
-        Congestion::Cubic => tcp::CongestionControl::Cubic,
-        Congestion::Off => tcp::CongestionControl::None,
-    });
     // The value is written by the transmit hook; smoltcp is only told that there is one.
     socket.set_tsval_generator(settings.timestamps.then_some(zero as fn() -> u32));
     socket.set_ack_delay(Some(Duration::from_millis(ACK_DELAY_MS)));
@@ -128,19 +125,6 @@ pub fn ingest<N: Net>(
 /// Feeds one IP packet to a socket and swallows its answer.
 pub fn ingest_mutely(interface: &mut Interface, set: &mut Set, packet: &[u8], now: Instant) {
     interface.poll_ingress_single(smol(now), &mut Mute(Some(packet)), set);
-}
-
-/// Lets a leg's socket send at most one packet; whether it did. Only with `net.room() > 0`.
-#[inline]
-pub fn egress<N: Net>(
-    interface: &mut Interface,
-    set: &mut Set,
-    leg: &mut Leg,
-    now: Instant,
-    net: &mut N,
-) -> bool {
-    let mut wire = Wire { packet: None, out: Out { leg, net, now, sent: 0 } };
-    interface.poll_egress(smol(now), &mut wire, set) == PollResult::SocketStateChanged
 }
 
 /// The first packet that a set sends, for the self-test.
@@ -210,14 +194,11 @@ impl<N: Net> TxToken for Tx<'_, '_, N> {
             return f(&mut [0; REPLY_BYTES_MAX][..len]);
         }
         *sent += 1;
-        let (done, noted) = net.emit(leg.hop, len, |packet| {
+        let (done, closes) = net.emit(leg.hop, len, |packet| {
             let done = f(packet);
             (done, leg.outgoing(packet, *now))
         });
-        if noted.sent_again {
-            net.page().count(Counter::RetransmitsSent);
-        }
-        if noted.window_closed {
+        if closes {
             net.page().count(Counter::ZeroWindowsSent);
         }
         done

@@ -1,23 +1,20 @@
 //! Timers: one a session, armed lazily.
 //!
-//! On the packet road smoltcp is never asked when it wants to be polled (268 instructions a leg). A session that
-//! something happened to is armed at the earliest time at which anything of smoltcp's could be due: 10 ms when an
-//! acknowledgement is owed, else 1 s when something is in flight. Only when that timer fires is the true deadline
-//! asked for.
+//! On the packet road true deadlines are not asked for. A session that something happened to is armed at the earliest time
+//! at which anything could be due: 10 ms when an acknowledgement is owed, else two round trips when something is in
+//! flight. Only when that timer fires is the true deadline looked at.
 
 use super::end::End;
 use super::leg::flag;
 use super::packet;
 use super::pair::Due;
-use super::receive::{RTO_MIN, set_index};
-use super::stack::{self, ACK_DELAY_MS};
+use super::stack::ACK_DELAY_MS;
 use super::{Net, Sessions};
 use crate::base::limits::TIMERS_PER_TURN_MAX;
 use crate::base::{Instant, Span};
 use crate::flow::{LegRef, Side};
 use crate::telemetry::Counter;
 use crate::wire::TcpFlags;
-use smoltcp::socket::tcp::State;
 
 impl Sessions {
     /// Fires the timers that are due, a bounded number of them; the rest come with the next call.
@@ -43,14 +40,7 @@ impl Sessions {
             return self.arm_by(id, until);
         }
         for side in [Side::Client, Side::Origin] {
-            let at = LegRef::new(id, side);
-            if self.leg(at).fed_una != self.leg(at).snd_una && self.leg(at).is(flag::PLAIN) {
-                self.catch_up(at, now, net);
-            }
-            let acknowledged = self.owes_only_an_ack(at) && self.acknowledge(at, now, net);
-            if !acknowledged && self.smoltcp_has_timers(at) {
-                self.leg_mut(at).set(flag::POLL);
-            }
+            self.tend_sender(LegRef::new(id, side), now, net);
         }
         if !self.tend(id, now, net) {
             self.mark(id);
@@ -58,12 +48,13 @@ impl Sessions {
         for side in [Side::Client, Side::Origin] {
             let at = LegRef::new(id, side);
             let leg = self.leg(at);
-            if leg.is(flag::LIVE) && leg.is(flag::PLAIN) && leg.unacked() != 0 {
-                // Bytes that smoltcp never saw, beside something else that it was polled for.
-                self.acknowledge(at, now, net);
+            let owes = leg.is(flag::LIVE) && leg.is_synchronised() && leg.unacked() != 0;
+            if owes && !self.acknowledge(at, now, net) {
+                self.leg_mut(at).set(flag::ACK_NOW);
+                self.mark(id);
             }
         }
-        self.rearm(id, now, net);
+        self.rearm(id, now);
     }
 
     /// Does what a deadline asks for; `false` when the session is gone.
@@ -78,12 +69,7 @@ impl Sessions {
                 return true;
             }
             Due::Resend(side) => {
-                let at = LegRef::new(id, side);
-                if self.leg(at).is_shaking_hands() {
-                    self.resend_syn(at, now, net);
-                } else {
-                    self.hand_over_fin(at, now, net);
-                }
+                self.resend_syn(LegRef::new(id, side), now, net);
                 return true;
             }
             Due::Held => {
@@ -107,16 +93,6 @@ impl Sessions {
         false
     }
 
-    /// Leaves an unacknowledged FIN of our own writing to smoltcp, which sends it as if for the first time.
-    fn hand_over_fin<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
-        if self.leg(at).fed_una != self.leg(at).snd_una {
-            self.catch_up(at, now, net);
-        }
-        let leg = self.leg_mut(at);
-        leg.clear(flag::FIN_OURS);
-        leg.set(flag::POLL);
-    }
-
     /// A keep-alive probe: an old number, which the peer must answer (RFC 9293 3.8.4).
     fn probe<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         let leg = self.leg_mut(at);
@@ -128,78 +104,21 @@ impl Sessions {
         }
     }
 
-    /// Arms the session at the earliest of its own deadline and smoltcp's two.
-    fn rearm<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+    /// Arms the session at the earliest of its own deadline, its senders', and its acknowledgements'.
+    fn rearm(&mut self, id: u32, now: Instant) {
         let Some((mut next, _)) = self.sessions[id as usize].deadline(&self.settings) else { return };
         for side in [Side::Client, Side::Origin] {
             let at = LegRef::new(id, side);
-            if self.smoltcp_has_timers(at) {
-                next = next.min(self.smoltcp_deadline(at, now, net));
+            let leg = self.leg(at);
+            if leg.is(flag::LIVE) && leg.is_synchronised() && leg.unacked() != 0 {
+                next = next.min(now + Span::from_millis(ACK_DELAY_MS));
+            }
+            if let Some((due, _)) = self.sender_deadline(at, now) {
+                next = next.min(due);
             }
         }
-        let next = next.max(now + Span::from_millis(1));
+        let next = next.max(now + Span::from_micros(100));
         self.sessions[id as usize].timer_at = Some(next);
         self.wheel.arm(id, next);
-    }
-
-    fn smoltcp_has_timers(&self, at: LegRef) -> bool {
-        let leg = self.leg(at);
-        leg.is(flag::LIVE)
-            && leg.is_synchronised()
-            && leg.state != State::TimeWait
-            && (leg.inner_flight() != 0 || leg.unsent() != 0 || leg.unacked() != 0)
-    }
-
-    /// Whether a delayed acknowledgement is all that a leg owes, and its window needs no opening: then the ACK is written
-    /// here, for a tenth of what a poll of smoltcp and the question for its next deadline cost.
-    fn owes_only_an_ack(&self, at: LegRef) -> bool {
-        let leg = self.leg(at);
-        leg.is(flag::LIVE)
-            && leg.is(flag::PLAIN)
-            && !leg.is(flag::POLL | flag::RESENDING)
-            && leg.unacked() != 0
-            && leg.unsent() == 0
-            && leg.inner_flight() == 0
-            && leg.window_left() >= self.settings.rx_buffer_bytes as u32 / 2
-    }
-
-    fn smoltcp_deadline<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> Instant {
-        if self.leg(at).is(flag::ASLEEP) {
-            // Asked before it has announced a window, smoltcp would take one from the other and panic.
-            self.wake(at, now);
-        }
-        let class = self.leg(at).class;
-        let set = &self.sets[set_index(at)];
-        let wanted = self.stack.interface(class).poll_at(stack::smol(now), set);
-        match wanted {
-            Some(due) => {
-                let due = Instant::from_nanos((due.total_micros().max(0) as u64).saturating_mul(1_000));
-                // "Now", after a poll that sent nothing: it waits for a frame or for the peer.
-                if due > now { due } else { now + Span::from_millis(ACK_DELAY_MS) }
-            }
-            None => {
-                let leg = self.leg(at);
-                if leg.in_flight() != 0 || leg.unsent() != 0 {
-                    self.rescue(at, now, net);
-                }
-                now + RTO_MIN
-            }
-        }
-    }
-
-    /// smoltcp owes the peer something and has no timer for it. That happens after a fast retransmit with nothing
-    /// but a FIN in flight, and when a closed window opens over lost segments.
-    fn rescue<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
-        let leg = self.leg(at);
-        let only_fin = leg.is(flag::FIN_OUT) && leg.snd_una == leg.write_seq && leg.in_flight() != 0;
-        if !only_fin {
-            self.nudge(at, now, net);
-            self.mark(at.session());
-            return;
-        }
-        let fin = packet::of_leg(leg, TcpFlags::FIN | TcpFlags::ACK, leg.snd_una, now);
-        if packet::send(&fin, leg.hop, net) {
-            net.page().count(Counter::RetransmitsSent);
-        }
     }
 }

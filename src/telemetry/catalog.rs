@@ -92,6 +92,11 @@ catalog! {
             RetransmitsReceived("direction" = "received"),
             RetransmitsSent("direction" = "sent"),
         }
+        "byway_retransmissions_total" "Segments with data sent again, by what told that they were lost." {
+            RetransmitsFast("reason" = "fast"),
+            RetransmitsProbe("reason" = "tlp"),
+            RetransmitsTimeout("reason" = "rto"),
+        }
         "byway_zero_windows_total" "Windows that closed to zero." {
             ZeroWindowsReceived("direction" = "received"),
             ZeroWindowsSent("direction" = "sent"),

@@ -179,7 +179,7 @@ pub fn session_settings() -> session::Settings {
         tx_buffer_bytes: 8 * 1024,
         window_shift: 7,
         timestamps: true,
-        congestion: session::Congestion::Cubic,
+        congestion: session::Congestion::Bbr,
         port_mtus: vec![1500],
         mss_max: None,
         connect_timeout: Span::from_secs(60),

@@ -161,7 +161,7 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
         tx_buffer_bytes: number("tx_buffer", 65_536) as usize,
         window_shift: number("window_shift", 7) as u8,
         timestamps: number("timestamps", 1) == 1,
-        congestion: if number("cubic", 0) == 1 { Congestion::Cubic } else { Congestion::Off },
+        congestion: if number("cubic", 0) == 1 { Congestion::Cubic } else { Congestion::None },
         port_mtus: vec![mtu],
         mss_max: value(pairs, "mss_max").map(|mss| mss as u16),
         connect_timeout: secs("connect_timeout", 10),

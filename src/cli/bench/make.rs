@@ -215,7 +215,7 @@ fn session_settings(sessions: usize) -> session::Settings {
         tx_buffer_bytes: BUFFER_BYTES,
         window_shift: 7,
         timestamps: true,
-        congestion: session::Congestion::Cubic,
+        congestion: session::Congestion::Bbr,
         port_mtus: vec![1500],
         mss_max: None,
         connect_timeout: Span::from_secs(10),

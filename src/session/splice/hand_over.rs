@@ -21,7 +21,7 @@ use smoltcp::socket::tcp::{Socket, State};
 /// A window that is at least this is worth having even where byway has promised more before.
 const WINDOW_MIN: u32 = 16_384;
 /// What a leg waits for, beside bytes.
-const UNDER_WAY: u32 = flag::HOLES | flag::FIN_EARLY | flag::RESENDING | flag::PATH_SHRANK | flag::FIN_OURS;
+const UNDER_WAY: u32 = flag::HOLES | flag::FIN_EARLY;
 
 impl Sessions {
     /// Whether a leg's session is nothing but a translation.
@@ -125,6 +125,7 @@ impl Sessions {
         for side in [Side::Client, Side::Origin] {
             let at = LegRef::new(id, side);
             self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
+            self.end_sender(at);
             let leg = self.leg_mut(at);
             leg.clear(flag::LIVE);
             leg.state = State::Closed;
@@ -181,19 +182,11 @@ fn fits(session: &Session, mtus: [u16; 2]) -> Result<(), Counter> {
     Ok(())
 }
 
-/// The window that a peer last gave, in bytes. That of a SYN-ACK is never scaled (RFC 7323 2.2), and is the last one while
-/// nothing was acknowledged or received since; only origins send one.
-pub(super) fn peer_window(leg: &Leg) -> u32 {
-    let scaled = leg.snd_una != leg.iss.wrapping_add(1) || leg.rcv_nxt != leg.irs.wrapping_add(1);
-    let shift = if scaled || !leg.is(flag::CALLED) { leg.peer_shift } else { 0 };
-    u32::from(leg.peer_window) << shift
-}
-
 /// Whether each side's window is about as large as what the other was promised by byway, so that nobody has sent more than
 /// fits.
 fn windows_fit(session: &Session, held: u32) -> bool {
     let [client, origin] = &session.legs;
-    let fit = |from: &Leg, to: &Leg, held: u32| peer_window(to) >= held + from.window_left().min(WINDOW_MIN);
+    let fit = |from: &Leg, to: &Leg, held: u32| to.window() >= held + from.window_left().min(WINDOW_MIN);
     fit(client, origin, held) && fit(origin, client, 0)
 }
 
@@ -224,7 +217,7 @@ fn record(session: &Session, held: u32, mtus: [u16; 2], now: Instant) -> Record 
 fn lane(from: &Leg, to: &Leg, (held, mtu): (u32, u16), now: Instant) -> Lane {
     let first = from.rcv_nxt.wrapping_sub(held);
     let seq_add = to.snd_max.wrapping_sub(first);
-    let window = to.snd_max.wrapping_add(peer_window(to)).wrapping_sub(seq_add);
+    let window = to.snd_max.wrapping_add(to.window()).wrapping_sub(seq_add);
     let promised = from.rcv_nxt.wrapping_add(from.window_left());
     let further = (promised.wrapping_sub(window) as i32) > 0;
     Lane {

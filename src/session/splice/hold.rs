@@ -14,7 +14,7 @@
 //! With `SpliceHandshake::ClientRtt` the origin's SYN-ACK waits, too, for a round trip of the client, `HANDSHAKE_WAIT` at most: senders that
 //! model the path by its shortest round trip (BBR keeps that for ten seconds) would take the distance to byway for it.
 
-use super::hand_over::{is_plain, is_quiet, peer_window};
+use super::hand_over::{is_plain, is_quiet};
 use super::record::Record;
 use crate::base::{Fate, Instant, Span};
 use crate::flow::{LegRef, Side};
@@ -148,8 +148,7 @@ impl Sessions {
     pub(super) fn send_held<N: Net>(&mut self, id: u32, record: &mut Record, now: Instant, net: &mut N) {
         let mut left = self.held(id);
         let origin = self.sessions[id as usize].leg(Side::Origin);
-        let window =
-            (peer_window(self.leg(LegRef::new(id, Side::Client))) >> origin.shift).min(0xffff) as u16;
+        let window = (self.leg(LegRef::new(id, Side::Client)).window() >> origin.shift).min(0xffff) as u16;
         let lane = &mut record.lanes[Side::Client.index()];
         let client = self.sets[set_index(LegRef::new(id, Side::Client))].get_mut::<Socket>(stack::only());
         net.page().add_app(record.app, AppCounter::BytesIn, left.into());

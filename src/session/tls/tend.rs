@@ -11,6 +11,7 @@ use crate::base::{DropReason, Instant, Span};
 use crate::flow::{LegRef, Side};
 use crate::session::end::End;
 use crate::session::leg::flag;
+use crate::session::sender::Ring;
 use crate::session::stack::{self, Set};
 use crate::session::{Net, Phase, Sessions};
 use crate::telemetry::{Counter, TlsFacts, TlsLeg, TlsStatus};
@@ -124,11 +125,12 @@ impl Sessions {
     fn exchange(&mut self, id: u32, pair: &mut Pair) -> Next {
         let session = &mut self.sessions[id as usize];
         let sets = &mut self.sets[id as usize * 2..id as usize * 2 + 2];
+        let rings = &mut self.rings[id as usize * 2..id as usize * 2 + 2];
         for side in [Side::Client, Side::Origin] {
             let (leg, socket) = (&mut session.legs[side.index()], socket(sets, side));
             let outbox = &mut pair.outbox[side.index()];
             if !outbox.is_empty() && leg.takes_bytes() {
-                let sent = socket.send_slice(outbox).unwrap_or(0);
+                let sent = rings[side.index()].push(outbox);
                 outbox.drain(..sent);
                 leg.write_seq = leg.write_seq.wrapping_add(sent as u32);
             }
@@ -330,7 +332,8 @@ impl Sessions {
         let session = &mut self.sessions[id as usize];
         let room = [Side::Client, Side::Origin].map(|side| session.legs[side.index()].takes_bytes());
         let sets = &mut self.sets[id as usize * 2..id as usize * 2 + 2];
-        let mut sockets = Sockets { sets, room, put: [0; 2] };
+        let rings = &mut self.rings[id as usize * 2..id as usize * 2 + 2];
+        let mut sockets = Sockets { sets, rings, room, put: [0; 2] };
         let result = flow.carry(from, &mut sockets);
         let put = sockets.put;
         for (leg, put) in session.legs.iter_mut().zip(put) {
@@ -375,7 +378,8 @@ impl Sessions {
         let session = &mut self.sessions[id as usize];
         let room = [Side::Client, Side::Origin].map(|side| session.legs[side.index()].takes_bytes());
         let sets = &mut self.sets[id as usize * 2..id as usize * 2 + 2];
-        let mut sockets = Sockets { sets, room, put: [0; 2] };
+        let rings = &mut self.rings[id as usize * 2..id as usize * 2 + 2];
+        let mut sockets = Sockets { sets, rings, room, put: [0; 2] };
         let (put, done) = flow.tell_end(to, &mut sockets);
         let leg = &mut session.legs[to.index()];
         leg.write_seq = leg.write_seq.wrapping_add(put as u32);
@@ -397,9 +401,10 @@ enum Next {
     Closed(Side),
 }
 
-/// A session's two sockets, as a flow reaches them.
+/// A session's two sockets and transmit buffers, as a flow reaches them.
 struct Sockets<'a> {
     sets: &'a mut [Set],
+    rings: &'a mut [Ring],
     /// Whether bytes for a side can be taken at all.
     room: [bool; 2],
     put: [u32; 2],
@@ -418,7 +423,7 @@ impl Legs for Sockets<'_> {
         if !self.room[side.index()] {
             return 0;
         }
-        let put = socket(self.sets, side).send_slice(bytes).unwrap_or(0);
+        let put = self.rings[side.index()].push(bytes);
         self.put[side.index()] += put as u32;
         put
     }

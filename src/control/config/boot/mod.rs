@@ -14,7 +14,8 @@ mod warn;
 pub use memory::{Kind, MemoryEstimate};
 pub use parse::{TEMPLATE, parse};
 pub use spec::{
-    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec, Idle,
-    MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec, SpliceHandshakeSpec,
-    StaticNeighbor, SynCookiesSpec, TcpSpec, TlsSpec, UdpSpec, Unanswered, WorkersSpec,
+    BootSpec, CongestionControlSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec,
+    Hugepages, IcmpSpec, Idle, MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing,
+    RouteSpec, SpliceHandshakeSpec, StaticNeighbor, SynCookiesSpec, TcpSpec, TlsSpec, UdpSpec, Unanswered,
+    WorkersSpec,
 };

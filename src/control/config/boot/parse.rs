@@ -4,9 +4,10 @@ use super::budget::{self, Given};
 use super::check::{self, Draft, PortPlaces, RoutePlaces};
 use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text, whole};
 use super::spec::{
-    BootSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec, Hugepages, IcmpSpec, Idle,
-    LimitsSpec, MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec, Probing, RouteSpec,
-    SpliceHandshakeSpec, StaticNeighbor, SynCookiesSpec, TcpSpec, TlsSpec, UdpSpec, Unanswered, WorkersSpec,
+    BootSpec, CongestionControlSpec, DeviceSpec, DnsSpec, EgressSpec, EventsTarget, GeoSpec, HealthSpec,
+    Hugepages, IcmpSpec, Idle, LimitsSpec, MemorySpec, NeighborSpec, OnBadConfig, Placement, PortSpec,
+    Probing, RouteSpec, SpliceHandshakeSpec, StaticNeighbor, SynCookiesSpec, TcpSpec, TlsSpec, UdpSpec,
+    Unanswered, WorkersSpec,
 };
 use super::values::{
     canonical, device, events, filled, mac, name, net_or_address, of_family, or_off, port_range, push_url,
@@ -127,6 +128,11 @@ const SPLICE_HANDSHAKE: &[(&str, SpliceHandshakeSpec)] =
     &[("immediate", SpliceHandshakeSpec::Immediate), ("client_rtt", SpliceHandshakeSpec::ClientRtt)];
 const SYN_COOKIES: &[(&str, SynCookiesSpec)] =
     &[("auto", SynCookiesSpec::Auto), ("always", SynCookiesSpec::Always), ("off", SynCookiesSpec::Off)];
+const CONGESTION_CONTROL: &[(&str, CongestionControlSpec)] = &[
+    ("bbr", CongestionControlSpec::Bbr),
+    ("cubic", CongestionControlSpec::Cubic),
+    ("none", CongestionControlSpec::None),
+];
 const SPLICE: &[(&str, bool)] = &[("auto", true), ("off", false)];
 const UNANSWERED: &[(&str, Unanswered)] = &[("drop", Unanswered::Drop), ("rst", Unanswered::Rst)];
 const MIN_TLS: &[(&str, MinTls)] = &[("1.2", MinTls::Tls12), ("1.3", MinTls::Tls13)];
@@ -297,7 +303,12 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> (TcpSpec, Given) {
         tx_buffer_bytes: s.value(notes, "tx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         window_shift: s.value(notes, "window_shift", 7, whole("bits", 0..=14)),
         timestamps: s.value(notes, "timestamps", true, flag),
-        congestion_control: s.value(notes, "congestion_control", true, flag),
+        congestion_control: s.value(
+            notes,
+            "congestion_control",
+            CongestionControlSpec::Bbr,
+            choice(CONGESTION_CONTROL),
+        ),
         mss_max: Some(s.value(notes, "mss_max", 0, whole("bytes", 0..=9_560))).filter(|mss| *mss > 0),
         connect_timeout: seconds(s, notes, "connect_timeout_s", 10, 1..=600),
         half_open_timeout: seconds(s, notes, "half_open_timeout_s", 10, 1..=600),

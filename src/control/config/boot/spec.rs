@@ -302,6 +302,17 @@ pub enum SpliceHandshakeSpec {
     ClientRtt,
 }
 
+/// How the sender of managed sessions finds its pace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CongestionControlSpec {
+    /// By a model of the path: rate and shortest round trip.
+    Bbr,
+    /// By losses.
+    Cubic,
+    /// Not at all.
+    None,
+}
+
 /// TCP sessions. Numbers are a worker's, buffers a leg's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TcpSpec {
@@ -333,8 +344,8 @@ pub struct TcpSpec {
     pub window_shift: u8,
     /// Whether timestamps are offered and taken (RFC 7323 3).
     pub timestamps: bool,
-    /// Whether the sender slows down on loss (CUBIC); off only on clean paths of one's own.
-    pub congestion_control: bool,
+    /// How the sender of managed sessions finds its pace.
+    pub congestion_control: CongestionControlSpec,
     /// The largest MSS announced and used; `None`: what the port's MTU gives.
     pub mss_max: Option<u16>,
     /// The origin has to answer within this span.

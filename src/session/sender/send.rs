@@ -1,0 +1,300 @@
+//! Segments with bytes: what goes out next, and what an acknowledgement makes of it. About 300 instructions a segment beside
+//! its bytes.
+//!
+//! What is lost goes before what is new. A segment is never cut short while something is in flight, but for the last one of
+//! what there is (RFC 9293 3.8.6.2.1), and a FIN rides on the last bytes.
+
+use super::flight::{Again, Due, Heard};
+use super::state::Sender;
+use crate::base::Instant;
+use crate::flow::LegRef;
+use crate::session::leg::{Leg, before, flag};
+use crate::session::packet;
+use crate::session::receive::set_index;
+use crate::session::{Net, Sessions};
+use crate::telemetry::Counter;
+use crate::wire::{SackBlocks, TcpFlags};
+use smoltcp::socket::tcp::State;
+
+/// Segments that one leg may send in one turn before others have theirs.
+const SEGMENTS_MAX: usize = 64;
+
+/// What a segment acknowledges.
+#[derive(Clone, Copy, Debug)]
+pub struct Ack<'a> {
+    /// Its number, never before the leg's oldest unacknowledged one.
+    pub number: u32,
+    /// Its SACK blocks.
+    pub sack: &'a SackBlocks,
+    /// Whether it only repeats the one before (RFC 5681 2).
+    pub is_repeat: bool,
+}
+
+/// Numbers to go out.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    seq: u32,
+    /// One past the last; with our FIN, one past that.
+    end: u32,
+    /// Why it goes out again.
+    again: Option<Again>,
+}
+
+/// What a leg sends next.
+enum Next {
+    /// Nothing before something happens.
+    Nothing,
+    /// Something, but not before this time.
+    Later(Instant),
+    /// This.
+    Segment(Piece),
+}
+
+impl Sessions {
+    /// Takes an acknowledgement; whether something waits to be sent.
+    #[inline]
+    pub(in crate::session) fn hear_ack(&mut self, at: LegRef, ack: &Ack<'_>, now: Instant) -> bool {
+        let session = &mut self.sessions[at.session() as usize];
+        let leg = &mut session.legs[at.side().index()];
+        let sender = &mut session.senders[at.side().index()];
+        let before_una = leg.snd_una;
+        let unsent = leg.unsent();
+        if ack.number != before_una {
+            self.rings[set_index(at)].drop_front(ack.number.wrapping_sub(before_una));
+            leg.acknowledged(ack.number, now);
+            if leg.is(flag::FIN_OUT) && ack.number == leg.write_seq.wrapping_add(1) {
+                leg.fin_acknowledged();
+            }
+        } else if ack.sack.is_empty() && !ack.is_repeat {
+            return unsent != 0 || leg.is(flag::PROBING_WINDOW);
+        }
+        let heard =
+            Heard { now, before_una, sack: ack.sack, is_repeat: ack.is_repeat, app_limited: unsent == 0 };
+        let sent = leg.sent();
+        if ack.sack.is_empty() && sender.is_plain() && ack.number != before_una {
+            sender.hear_plain(&sent, &heard);
+        } else {
+            sender.hear(&sent, &heard, &mut self.boards);
+        }
+        unsent != 0 || sender.has_lost()
+    }
+
+    /// Sends what a leg may send now; `false` when frames ran out first.
+    pub(in crate::session) fn send<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
+        if self.leg(at).is(flag::PROBING_WINDOW) {
+            self.look_at_window(at, now);
+        }
+        for _ in 0..SEGMENTS_MAX {
+            match self.next(at, now) {
+                Next::Nothing => return true,
+                Next::Later(until) => {
+                    self.arm_by(at.session(), until);
+                    return true;
+                }
+                Next::Segment(_) if net.room() == 0 => return false,
+                Next::Segment(piece) => self.emit(at, &piece, now, net),
+            }
+        }
+        false
+    }
+
+    /// Ends the probing of a closed window that has opened.
+    fn look_at_window(&mut self, at: LegRef, now: Instant) {
+        let session = &mut self.sessions[at.session() as usize];
+        let leg = &mut session.legs[at.side().index()];
+        if leg.window() != 0 {
+            leg.clear(flag::PROBING_WINDOW);
+            let sent = leg.sent();
+            session.senders[at.side().index()].window_opened(&sent, &mut self.boards, now);
+        }
+    }
+
+    fn next(&mut self, at: LegRef, now: Instant) -> Next {
+        let session = &mut self.sessions[at.session() as usize];
+        let leg = &mut session.legs[at.side().index()];
+        let sender = &mut session.senders[at.side().index()];
+        let sent = leg.sent();
+        let in_flight = sender.in_flight(&sent);
+        let room = sender.control.window().saturating_sub(in_flight);
+        let waits = sender.pace.wait(now);
+        if sender.has_lost()
+            && let Some((seq, end, why)) = sender.next_again(&sent, &mut self.boards)
+        {
+            let forced = why == Again::Probe || in_flight == 0;
+            return match waits {
+                _ if room < sent.mss && !forced => Next::Nothing,
+                Some(until) if !forced => Next::Later(until),
+                Some(_) | None => Next::Segment(leg.again(seq, end, why)),
+            };
+        }
+        let Some(piece) = leg.fresh(room.min(window_left(leg))) else {
+            if leg.unsent() != 0 && leg.in_flight() == 0 && leg.window() == 0 && !leg.is(flag::PROBING_WINDOW)
+            {
+                return Next::Segment(leg.probe_window(sender, now));
+            }
+            return Next::Nothing;
+        };
+        match waits {
+            Some(until) => Next::Later(until),
+            None => Next::Segment(piece),
+        }
+    }
+
+    fn emit<N: Net>(&mut self, at: LegRef, piece: &Piece, now: Instant, net: &mut N) {
+        let session = &mut self.sessions[at.session() as usize];
+        let leg = &mut session.legs[at.side().index()];
+        let sender = &mut session.senders[at.side().index()];
+        let ring = &self.rings[set_index(at)];
+        let (seq, end) = (piece.seq, piece.end);
+        let fin = before(leg.write_seq, end);
+        let len = end.wrapping_sub(seq).wrapping_sub(fin.into());
+        let mut flags = TcpFlags::ACK;
+        if fin {
+            flags |= TcpFlags::FIN;
+        } else if end == leg.write_seq {
+            flags |= TcpFlags::PSH;
+        }
+        let mut segment = packet::of_leg(leg, flags, seq, now);
+        segment.payload_len = len as u16;
+        let offset = seq.wrapping_sub(leg.snd_una);
+        net.emit(leg.hop, segment.packet_len(), |packet| {
+            if let Some(payload) = segment.emit(packet) {
+                ring.copy(offset, payload);
+            }
+        });
+        let (sent, idle) = (leg.sent(), leg.in_flight() == 0);
+        leg.note_sent(seq, end.wrapping_sub(seq), now);
+        leg.acked_to = leg.rcv_nxt;
+        leg.clear(flag::ACK_NOW);
+        if let Some(why) = piece.again {
+            sender.note_again((seq, end), why, &sent, &mut self.boards);
+            net.page().count(Counter::RetransmitsSent);
+            net.page().count(why.counter());
+        }
+        sender.note_sent(len, end, piece.again.is_none(), now, idle);
+        if leg.unsent() == 0 {
+            sender.round.ran_out();
+        }
+    }
+
+    /// When something of a leg's sender is due, and what.
+    pub(in crate::session) fn sender_deadline(&self, at: LegRef, now: Instant) -> Option<(Instant, Due)> {
+        let session = &self.sessions[at.session() as usize];
+        let (leg, sender) = (session.leg(at.side()), &session.senders[at.side().index()]);
+        if !leg.is(flag::LIVE) || !leg.is_synchronised() || leg.state == State::TimeWait {
+            return None;
+        }
+        if leg.is(flag::PROBING_WINDOW) {
+            return Some((sender.window_probe_at(), Due::Timeout));
+        }
+        let paced = if leg.unsent() != 0 || sender.has_lost() { sender.pace.wait(now) } else { None };
+        let paced = paced.map(|until| (until, Due::Pace));
+        if leg.in_flight() == 0 {
+            return paced;
+        }
+        let probes = leg.is(flag::SACK) && leg.snd_una != leg.write_seq;
+        let due = sender.deadline(&leg.sent(), probes);
+        Some(paced.map_or(due, |paced| due.min(paced)))
+    }
+
+    /// Carries out what is due of a leg's sender; what is to be sent goes out when the session is tended.
+    pub(in crate::session) fn tend_sender<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        let Some((_, due)) = self.sender_deadline(at, now).filter(|(when, _)| *when <= now) else { return };
+        if due == Due::Timeout && self.leg(at).window() == 0 {
+            return self.probe_window(at, now, net);
+        }
+        let session = &mut self.sessions[at.session() as usize];
+        let sent = session.legs[at.side().index()].sent();
+        session.senders[at.side().index()].act_on(due, &sent, &mut self.boards, now);
+    }
+
+    /// Sends one byte into a closed window (RFC 9293 3.8.6.1).
+    fn probe_window<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        let session = &mut self.sessions[at.session() as usize];
+        let leg = &mut session.legs[at.side().index()];
+        if leg.window() != 0 {
+            return;
+        }
+        let piece = leg.probe_window(&mut session.senders[at.side().index()], now);
+        if net.room() != 0 {
+            self.emit(at, &piece, now, net);
+        }
+    }
+
+    /// Sends all that is in flight again: it was too long for the path.
+    pub(in crate::session) fn resend_all(&mut self, at: LegRef) {
+        let session = &mut self.sessions[at.session() as usize];
+        let sent = session.legs[at.side().index()].sent();
+        session.senders[at.side().index()].lose_all(&sent, &mut self.boards);
+    }
+
+    /// A leg goes: what its sender holds is free again.
+    pub(in crate::session) fn end_sender(&mut self, at: LegRef) {
+        self.sessions[at.session() as usize].senders[at.side().index()].end(&mut self.boards);
+    }
+}
+
+impl Leg {
+    /// One number for a window that is closed.
+    fn probe_window(&mut self, sender: &mut Sender, now: Instant) -> Piece {
+        self.set(flag::PROBING_WINDOW);
+        sender.probed_window(now);
+        let again = if self.in_flight() != 0 { Some(Again::Timeout) } else { None };
+        Piece { seq: self.snd_una, end: self.snd_una.wrapping_add(1), again }
+    }
+
+    /// Lost numbers as a segment; where they are the last that were sent, new ones fill it up.
+    fn again(&self, seq: u32, end: u32, why: Again) -> Piece {
+        let full = seq.wrapping_add(u32::from(self.mss.max(1)));
+        let edge = self.snd_una.wrapping_add(self.window());
+        let stream_end = self.write_seq.wrapping_add(self.is(flag::FIN_OUT).into());
+        let is_last = end == self.snd_max && before(end, stream_end);
+        let end = if is_last { earlier(stream_end, later(end, edge)) } else { end };
+        // A FIN takes no room.
+        let over = self.is(flag::FIN_OUT) && end == stream_end && full == self.write_seq;
+        let end = if over { end } else { earlier(end, full) };
+        Piece { seq, end, again: Some(why) }
+    }
+
+    /// New numbers as a segment that takes at most `room` bytes; `None` where it is better to wait.
+    fn fresh(&self, room: u32) -> Option<Piece> {
+        let unsent = self.unsent();
+        let fin = self.is(flag::FIN_OUT);
+        let bytes = unsent.wrapping_sub(fin.into());
+        if unsent == 0 {
+            return None;
+        }
+        let len = bytes.min(room).min(self.mss.max(1).into());
+        let cut = len < bytes && len < u32::from(self.mss);
+        let worth = len != 0 && (self.in_flight() == 0 || len >= self.peer_window_max / 2);
+        if bytes != 0 && len == 0 || cut && !worth {
+            return None;
+        }
+        let end = self.snd_max.wrapping_add(len + u32::from(fin && len == bytes));
+        Some(Piece { seq: self.snd_max, end, again: None })
+    }
+}
+
+impl Again {
+    const fn counter(self) -> Counter {
+        match self {
+            Self::Fast => Counter::RetransmitsFast,
+            Self::Probe => Counter::RetransmitsProbe,
+            Self::Timeout => Counter::RetransmitsTimeout,
+        }
+    }
+}
+
+/// Bytes that the peer still has room for.
+fn window_left(leg: &Leg) -> u32 {
+    let edge = leg.snd_una.wrapping_add(leg.window());
+    if before(leg.snd_max, edge) { edge.wrapping_sub(leg.snd_max) } else { 0 }
+}
+
+const fn earlier(a: u32, b: u32) -> u32 {
+    if before(a, b) { a } else { b }
+}
+
+const fn later(a: u32, b: u32) -> u32 {
+    if before(a, b) { b } else { a }
+}
