@@ -249,7 +249,8 @@ impl Sessions {
                 break;
             }
             if leg.in_flight() != 0 || leg.is(flag::PROBING_WINDOW) {
-                let soonest = sender.soonest(leg.is(flag::SACK));
+                // A FIN alone is not probed for.
+                let soonest = sender.soonest(leg.is(flag::SACK) && leg.snd_una != leg.write_seq);
                 wait = Some(wait.map_or(soonest, |wait| wait.min(soonest)));
             }
         }
