@@ -202,7 +202,8 @@ impl Bbr {
             Phase::Drain => {}
             Phase::ProbeBw(step) => {
                 let trip_over = elapsed.micros() >= u64::from(self.min_rtt_us);
-                let full = news.in_flight >= self.product + self.product / 4;
+                let aim = (self.product + self.product / 4).min(self.window);
+                let full = news.in_flight + u32::from(self.mss) >= aim;
                 let over = match step {
                     0 => trip_over && (full || self.lost != 0 || news.app_limited),
                     1 => trip_over || news.in_flight <= self.product,
