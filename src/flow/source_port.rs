@@ -418,4 +418,26 @@ mod tests {
     fn a_source_port_at_rest_takes_at_most_112_bytes() {
         assert!(Resting::<Rested>::bytes_each() <= 112, "{}", Resting::<Rested>::bytes_each());
     }
+
+    #[test]
+    fn replies_of_chosen_tuples_come_home_by_the_hash_that_devices_spread_by() {
+        use crate::wire::rss::Steering;
+        for workers in [2, 4, 8] {
+            let steering = Steering::new(workers);
+            for worker in (0..workers).map(WorkerId) {
+                let mut ports = SourcePorts::new(pool(1024..=65535), worker, workers, &[9; 32]);
+                let live = RefCell::new(HashSet::new());
+                let home = |key: &FlowKey| steering.owner(key) == worker;
+                let chosen = (0..1_000).map(|n| {
+                    let call = call(n as u8 % 4);
+                    let choice = ports.choose(call, at(0), |key| live.borrow().contains(key), home);
+                    let key = ports.reply_key(call.origin, choice.expect("a tuple is free").egress);
+                    assert!(live.borrow_mut().insert(key));
+                    home(&key)
+                });
+                let at_home = chosen.filter(|home| *home).count();
+                assert!(at_home >= 995, "{at_home} of 1,000 at {worker:?} of {workers}");
+            }
+        }
+    }
 }
