@@ -1,7 +1,8 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
 use super::bench::{
-    BulkArgs, ConnectProbe, GoodputArgs, LossyArgs, Probe, ProxyArgs, SynProbe, Telling, TlsProbe, UdpProbe,
+    BulkArgs, ConnectProbe, GoodputArgs, IdleArgs, IdleProbe, LossyArgs, Probe, ProxyArgs, SynProbe, Telling,
+    TlsProbe, UdpProbe,
 };
 #[cfg(feature = "dpdk")]
 use super::bench::{ForwardArgs, ForwardProbe};
@@ -117,6 +118,18 @@ pub enum BenchCommand {
         #[command(flatten)]
         telling: Telling,
     },
+    /// Bytes of an idle session in a full table of a million.
+    Idle {
+        /// What is measured.
+        #[command(flatten)]
+        args: IdleArgs,
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// A process of `bench idle`.
+    #[command(hide = true)]
+    IdleProbe(IdleProbe),
     /// One run of `connect` under callgrind.
     #[command(hide = true)]
     ConnectProbe(ConnectProbe),

@@ -29,6 +29,8 @@ pub fn main() -> ExitCode {
         Command::Bench(BenchCommand::ForwardProbe(probe)) => bench::run_forward_probe(&probe),
         Command::Bench(BenchCommand::Connect { telling }) => bench::bench_connect(telling),
         Command::Bench(BenchCommand::Bulk { args, telling }) => bench::bench_bulk(args, telling),
+        Command::Bench(BenchCommand::Idle { args, telling }) => bench::bench_idle(args, telling),
+        Command::Bench(BenchCommand::IdleProbe(probe)) => bench::run_idle_probe(&probe),
         Command::Bench(BenchCommand::ConnectProbe(probe)) => bench::run_connect_probe(&probe),
         Command::Bench(BenchCommand::Lossy { args, telling }) => bench::bench_lossy(args, telling),
         Command::Bench(BenchCommand::Goodput { args, telling }) => bench::bench_goodput(args, telling),

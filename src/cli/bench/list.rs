@@ -51,6 +51,7 @@ pub const BENCHES: &[Bench] = &[
         arguments: "bulk",
         what: "bytes a second of one worker on an in-memory port, full segments",
     },
+    Bench { name: "idle", arguments: "idle", what: "bytes of an idle spliced session, a million of them" },
     Bench {
         name: "proxy",
         arguments: "proxy",

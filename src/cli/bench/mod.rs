@@ -7,6 +7,7 @@ mod datagrams;
 #[cfg(feature = "dpdk")]
 mod forward;
 mod goodput;
+mod idle;
 mod lab;
 mod list;
 mod lossy;
@@ -32,6 +33,7 @@ pub use datagrams::{UdpProbe, bench_udp, run_udp_probe};
 #[cfg(feature = "dpdk")]
 pub use forward::{ForwardArgs, ForwardProbe, bench_forward, run_forward_probe};
 pub use goodput::{GoodputArgs, bench_goodput};
+pub use idle::{IdleArgs, IdleProbe, bench_idle, run_idle_probe};
 pub use list::list;
 pub use lossy::{LossyArgs, bench_lossy};
 pub use proxy::{ProxyArgs, bench_proxy};
