@@ -59,11 +59,16 @@ impl Sessions {
         let sender = &mut session.senders[at.side().index()];
         let before_una = leg.snd_una;
         let unsent = leg.unsent();
+        let fin_alone = leg.is(flag::FIN_OUT) && before_una == leg.write_seq;
         if ack.number != before_una {
             self.rings[set_index(at)].drop_front(ack.number.wrapping_sub(before_una));
             leg.acknowledged(ack.number, now);
             if leg.is(flag::FIN_OUT) && ack.number == leg.write_seq.wrapping_add(1) {
                 leg.fin_acknowledged();
+                if fin_alone && sender.is_plain() {
+                    sender.hear_end();
+                    return false;
+                }
             }
         } else if ack.sack.is_empty() && !ack.is_repeat {
             return unsent != 0 || leg.is(flag::PROBING_WINDOW);

@@ -129,6 +129,12 @@ impl Sender {
             + if before(from, self.tail_lost_to) { self.tail_lost_to.wrapping_sub(from) } else { 0 }
     }
 
+    /// Takes the acknowledgement of a FIN alone, where nothing was lost: nothing is left to be sent, at whatever rate.
+    #[inline]
+    pub fn hear_end(&mut self) {
+        (self.probed, self.probe_due, self.repeats) = (false, false, 0);
+    }
+
     /// Takes an acknowledgement of something new that has no SACK blocks, where nothing was lost.
     #[inline]
     pub fn hear_plain(&mut self, sent: &Sent, heard: &Heard<'_>) {
