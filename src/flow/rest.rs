@@ -24,6 +24,9 @@ impl Slot for Rest {
     }
 }
 
+/// Light sleepers that are looked at for one that may be woken.
+const LIGHT_LOOKS_MAX: usize = 16;
+
 /// How a flow rests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -191,12 +194,23 @@ impl<V> Resting<V> {
         Sleep::ALL.into_iter().find_map(|sleep| self.wake_if(sleep, |_, until| until <= now))
     }
 
-    /// Wakes the light sleeper that has rested longest, if `ready` says so of its value.
-    pub fn wake_light(&mut self, ready: impl FnOnce(&V) -> bool) -> Option<V>
+    /// Wakes a light sleeper of whose value `ready` says so: one of the few that have rested longest, so that one which
+    /// must rest longer stands in nobody's way.
+    pub fn wake_light(&mut self, ready: impl Fn(&V) -> bool) -> Option<V>
     where
         V: Copy,
     {
-        self.wake_if(Sleep::Light, |value, _| ready(value))
+        let mut place = self.lists[Sleep::Light as usize].head;
+        for _ in 0..LIGHT_LOOKS_MAX {
+            let entry = self.entries.get(place as usize)?;
+            let (value, next) = (entry.value, entry.next);
+            if ready(&value) {
+                self.remove(Rest(place));
+                return Some(value);
+            }
+            place = next;
+        }
+        None
     }
 
     fn wake_if(&mut self, sleep: Sleep, ready: impl FnOnce(&V, Instant) -> bool) -> Option<V>

@@ -67,7 +67,7 @@ impl Sessions {
                 leg.fin_acknowledged();
                 if fin_alone && sender.is_plain() {
                     sender.hear_end();
-                    return false;
+                    return leg.is(flag::PROBING_WINDOW);
                 }
             }
         } else if ack.sack.is_empty() && !ack.is_repeat {
@@ -81,7 +81,7 @@ impl Sessions {
         } else {
             sender.hear(&sent, &heard, &mut self.boards);
         }
-        unsent != 0 || sender.has_lost()
+        unsent != 0 || sender.has_lost() || leg.is(flag::PROBING_WINDOW)
     }
 
     /// Sends what a leg may send now; `false` when frames ran out first.
@@ -151,7 +151,7 @@ impl Sessions {
         let sender = &mut session.senders[at.side().index()];
         let ring = &self.rings[set_index(at)];
         let (seq, end) = (piece.seq, piece.end);
-        let fin = before(leg.write_seq, end);
+        let fin = leg.is(flag::FIN_OUT) && before(leg.write_seq, end);
         let len = end.wrapping_sub(seq).wrapping_sub(fin.into());
         let mut flags = TcpFlags::ACK;
         if fin {
@@ -208,6 +208,9 @@ impl Sessions {
         if due == Due::Timeout && self.leg(at).window() == 0 {
             return self.probe_window(at, now, net);
         }
+        if self.leg(at).is(flag::PROBING_WINDOW) {
+            return self.look_at_window(at, now);
+        }
         let session = &mut self.sessions[at.session() as usize];
         let sent = session.legs[at.side().index()].sent();
         session.senders[at.side().index()].act_on(due, &sent, &mut self.boards, now);
@@ -217,7 +220,11 @@ impl Sessions {
     fn probe_window<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
         let session = &mut self.sessions[at.session() as usize];
         let leg = &mut session.legs[at.side().index()];
-        if leg.window() != 0 {
+        if leg.in_flight() == 0 && leg.unsent() == 0 {
+            // The peer took the last of it and still gives no window: there is nothing to ask it for.
+            leg.clear(flag::PROBING_WINDOW);
+        }
+        if leg.window() != 0 || !leg.is(flag::PROBING_WINDOW) {
             return;
         }
         let piece = leg.probe_window(&mut session.senders[at.side().index()], now);

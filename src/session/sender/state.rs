@@ -170,10 +170,15 @@ impl Sender {
         (self.timer_from, self.repeats) = (heard.now, 0);
         (self.probed, self.probe_due) = (false, false);
         self.rtt.progress();
-        if self.is_plain() || before(self.tail.sent_to, sent.una) {
+        if self.is_plain() {
+            self.flight = Flight::ALL;
+            (self.tail.sent_to, self.tail_lost_to) = (sent.una, sent.una);
+            return;
+        }
+        if before(self.tail.sent_to, sent.una) {
             self.tail.sent_to = sent.una;
         }
-        if self.is_plain() || before(self.tail_lost_to, sent.una) {
+        if before(self.tail_lost_to, sent.una) {
             self.tail_lost_to = sent.una;
         }
     }
@@ -237,7 +242,8 @@ impl Sender {
                 self.board = boards.take().unwrap_or(BoardId::NONE);
             }
             if let Some(board) = boards.find(self.board) {
-                let mut tail = Gap { sent_to: self.tail.sent_to, lost: self.tail.lost, ..Gap::FRESH };
+                let (sent_to, mark) = (self.tail.sent_to, sent.max);
+                let mut tail = Gap { sent_to, mark, lost: self.tail.lost, ..Gap::FRESH };
                 let news = board.insert((start, end), sent.una, &mut tail, heard.now);
                 self.tail.sent_to = tail.sent_to;
                 delivered += news.bytes;
@@ -273,6 +279,7 @@ impl Sender {
                 }
                 // RFC 6582 3.2: each repetition tells that a segment has left the path.
                 let left = u32::from(self.repeats) * sent.mss;
+                self.flight.high = sent.una;
                 self.flight.sacked = left.min(sent.max.wrapping_sub(sent.una).saturating_sub(sent.mss));
             }
         }
@@ -380,15 +387,24 @@ impl Sender {
     /// What is due next while something is in flight, or waits for a window; and when.
     pub fn deadline(&self, sent: &Sent, probes: bool) -> (Instant, Due) {
         let mut next = (self.timer_from + self.rtt.timeout(), Due::Timeout);
-        if self.flight.waits_since != Instant::ZERO {
-            next = next.min((self.flight.waits_since + self.disorder_span(), Due::Disorder));
+        if let Some(due) = self.disorder_due() {
+            next = next.min((due, Due::Disorder));
         }
-        let silent = self.recovery == Recovery::Open && !self.probed && self.flight.sacked == 0;
+        // RFC 6675 4, RescueRxt: in recovery, too, a tail of which nothing is heard is asked for once.
+        let silent =
+            self.recovery != Recovery::Timeout && !self.probed && self.flight.sacked == 0 && self.lost() == 0;
         let alone = sent.max.wrapping_sub(sent.una) <= sent.mss;
         if let Some(span) = self.rtt.probe_timeout(alone).filter(|_| silent && probes) {
             next = next.min((self.sent_at.max(self.timer_from) + span, Due::Probe));
         }
         next
+    }
+
+    /// When a gap that may be reordering is held for a loss.
+    #[inline]
+    pub fn disorder_due(&self) -> Option<Instant> {
+        let waits_since = self.flight.waits_since;
+        (waits_since != Instant::ZERO).then(|| waits_since + self.disorder_span())
     }
 
     /// Carries out what is due.
@@ -492,6 +508,37 @@ mod tests {
         sender.hear(&sent(3 * MSS, 10 * MSS), &heard(ms(1_040), 0, &SackBlocks::NONE, false), &mut boards);
         let next = sender.next_again(&sent(3 * MSS, 10 * MSS), &mut boards);
         assert_eq!(next, Some((3 * MSS, 4 * MSS, Again::Fast)));
+    }
+
+    #[test]
+    fn one_repetition_without_blocks_ends_no_round() {
+        const FIRST: u32 = 0xc000_0000;
+        let (mut sender, mut boards) = (Sender::vacant(), Boards::new(1));
+        sender.begin(Congestion::Bbr, &sent(FIRST, FIRST), Some(Span::from_millis(20)));
+        for at in 0..10 {
+            sender.note_sent(MSS, FIRST + (at + 1) * MSS, true, ms(1_000), at == 0);
+        }
+        let flight = |acked: u32| sent(FIRST + acked * MSS, FIRST + 10 * MSS);
+        sender.hear(&flight(0), &heard(ms(1_001), FIRST, &SackBlocks::NONE, true), &mut boards);
+        assert_eq!((sender.arrived_to(&flight(0)), sender.in_flight(&flight(0))), (FIRST, 10 * MSS));
+        sender.hear_plain(&flight(1), &heard(ms(1_020), FIRST, &SackBlocks::NONE, false));
+        assert_eq!(sender.arrived_to(&flight(1)), FIRST + MSS);
+        assert!(sender.flight == Flight::ALL);
+    }
+
+    #[test]
+    fn a_tail_that_is_lost_behind_a_repaired_loss_is_probed_too() {
+        let (mut sender, mut boards) = busy();
+        let flight = |acked: u32| sent(acked * MSS, 10 * MSS);
+        for to in 2..=4 {
+            let sack = SackBlocks::new(&[(MSS, to * MSS)]);
+            sender.hear(&flight(0), &heard(ms(1_020), 0, &sack, true), &mut boards);
+        }
+        sender.note_again((0, MSS), Again::Fast, &flight(0), &mut boards);
+        sender.hear(&flight(4), &heard(ms(1_040), 0, &SackBlocks::NONE, false), &mut boards);
+        assert!(sender.recovery == Recovery::Fast && !sender.has_lost());
+        let (when, due) = sender.deadline(&flight(4), true);
+        assert!(due == Due::Probe && when < ms(1_100), "{due:?} at {when:?}");
     }
 
     #[test]

@@ -68,6 +68,12 @@ impl Sessions {
         }
     }
 
+    /// Whether nothing that lasts keeps a session managed.
+    pub(super) fn could_be_spliced(&self, session: &Session) -> bool {
+        let mtus = session.legs.each_ref().map(|leg| self.stack.mtu(leg.class));
+        fits(session, mtus).is_ok() && !self.splices.free.is_empty()
+    }
+
     /// Makes a managed session a spliced one; its record. `None`, and the session stays as it is, where it cannot be.
     pub(super) fn splice<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Option<u32> {
         let session = &self.sessions[id as usize];

@@ -65,7 +65,9 @@ impl Sessions {
         let origin = session.leg(Side::Origin);
         let handshake = self.handshake_waits(session, now);
         let waits = handshake.is_some() || origin.in_flight() != 0 || origin.unsent() != 0;
-        if session.phase == Some(Phase::Open) && !waits && self.splice(id, now, net).is_some() {
+        // What the origin has said already is byway's to pass on: a splice in front of it would lose it.
+        let ready = !waits && is_plain(session) && is_quiet(origin);
+        if ready && self.splice(id, now, net).is_some() {
             return Some(true);
         }
         let session = &self.sessions[id as usize];
@@ -88,9 +90,11 @@ impl Sessions {
         let session = &self.sessions[id as usize];
         // A client whose first bytes were released, or that has closed already, goes the managed way.
         let quiet = is_plain(session) && is_quiet(session.leg(Side::Client));
-        let waits =
-            quiet && session.splice == SpliceWish::Wanted && self.handshake_waits(session, now).is_some();
-        if waits && session.held_until.is_none() {
+        let waits = quiet
+            && session.held_until.is_none()
+            && session.splice == SpliceWish::Wanted
+            && self.handshake_waits(session, now).is_some();
+        if waits && self.could_be_spliced(session) {
             self.sessions[id as usize].held_until = Some(now + HOLD);
             self.mark(id);
         }
@@ -101,7 +105,10 @@ impl Sessions {
     pub(super) fn handshake_waits(&self, session: &Session, now: Instant) -> Option<Instant> {
         let rtt = session.rtts[Side::Client.index()].filter(|_| session.phase == Some(Phase::Open))?;
         let waits = self.settings.splice_handshake == SpliceHandshake::ClientRtt;
-        session.connected_at.filter(|_| waits).map(|at| at + rtt.min(HANDSHAKE_WAIT)).filter(|due| now < *due)
+        let due = session.connected_at.filter(|_| waits)? + rtt.min(HANDSHAKE_WAIT);
+        let margin = HOLD.nanos() - HANDSHAKE_WAIT.nanos();
+        let held = session.held_until.map(|until| Instant::from_nanos(until.nanos().saturating_sub(margin)));
+        Some(held.map_or(due, |held| held.min(due))).filter(|due| now < *due)
     }
 
     /// Lets held bytes go the managed way.

@@ -45,8 +45,9 @@ pub fn translate(lane: &mut Lane, back: &Lane, options: &mut [u8]) -> Change {
 
 fn translate_stamps(lane: &mut Lane, back: &Lane, stamps: &mut [u8]) {
     if let ([value, echo], []) = stamps.as_chunks_mut::<4>() {
-        lane.stamp = u32::from_be_bytes(*value);
-        *value = lane.stamp.wrapping_add(lane.stamp_add).to_be_bytes();
+        let stamp = u32::from_be_bytes(*value);
+        lane.see_stamp(stamp);
+        *value = stamp.wrapping_add(lane.stamp_add).to_be_bytes();
         *echo = u32::from_be_bytes(*echo).wrapping_sub(back.stamp_add).to_be_bytes();
     }
 }

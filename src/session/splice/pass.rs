@@ -246,7 +246,7 @@ fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, header: &mut [u8; T
 #[inline(always)]
 fn translate_stamps(lane: &mut Lane, back: &Lane, options: &mut [u8], (value, echo): (u32, u32)) -> Change {
     let (new, new_echo) = (value.wrapping_add(lane.stamp_add), echo.wrapping_sub(back.stamp_add));
-    lane.stamp = value;
+    lane.see_stamp(value);
     if let Some([_, _, _, _, fields @ ..]) = options.first_chunk_mut::<12>() {
         *fields = (u64::from(new) << 32 | u64::from(new_echo)).to_be_bytes();
     }

@@ -36,7 +36,7 @@ pub struct Lane {
     pub right: u32,
     /// Added to sequence numbers.
     pub seq_add: u32,
-    /// The last timestamp.
+    /// The latest timestamp.
     pub stamp: u32,
     /// Added to timestamps.
     pub stamp_add: u32,
@@ -176,6 +176,14 @@ impl Lane {
         mtu: 0,
         bytes: 0,
     };
+
+    /// Notes a timestamp; an older one, that was overtaken on its way, tells nothing.
+    #[inline(always)]
+    pub const fn see_stamp(&mut self, value: u32) {
+        if value.wrapping_sub(self.stamp) as i32 > 0 {
+            self.stamp = value;
+        }
+    }
 
     /// Numbers that passed and are not acknowledged.
     pub const fn in_flight(&self) -> u32 {
