@@ -9,11 +9,11 @@ ports_edge() {
 
 source_ports_come_round() {
     come_round "closed by the origin first" -H "Connection: close"
-    come_round "closed by the client first"
     client sysctl -q -w net.ipv4.tcp_timestamps=0
-    # Whose TIME-WAIT is byway's, and who has no timestamps, rests to the end: nothing to see here.
     come_round "closed by the origin first, without timestamps" -H "Connection: close"
     client sysctl -q -w net.ipv4.tcp_timestamps=1
+    # Last: where TIME-WAIT is byway's, a tuple rests to the end for who has no timestamps.
+    come_round "closed by the client first"
     is "no SYN was sent twice" 0 "$(metric 'retransmitted_segments.*sent')"
 }
 
