@@ -68,6 +68,8 @@ impl Sessions {
         let numbers = (leg.inner_rcv_nxt().wrapping_sub(1), leg.inner_snd_nxt());
         let mut old = packet::from_peer(&leg.key, TcpFlags::ACK, numbers);
         (old.window, old.payload_len) = (leg.peer_window, 1);
+        // smoltcp stamps answers to stamped segments alone, and what goes out bears our own stamps (`outgoing`).
+        old.options.timestamp = leg.timestamp(now);
         self.show(at, &old, now, net) != 0
     }
 
