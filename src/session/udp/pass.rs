@@ -56,10 +56,7 @@ impl Sessions {
             return None;
         }
         let (to, packet) = (&session.keys[there], frame.get_mut(ethernet::HEADER_LEN..)?);
-        let fragment_id = (to.src.is_v4() && may_be_fragmented(packet)).then(|| {
-            self.fragment_id = self.fragment_id.wrapping_add(1);
-            self.fragment_id
-        });
+        let fragment_id = if to.src.is_v4() { next_id(&mut self.fragment_id, packet) } else { None };
         let len = datagram.ip_len() as u16;
         if let Err(reason) = (Readdress { to, len, fragment_id }).write(packet) {
             return Some(Err(reason));
@@ -89,10 +86,7 @@ impl Sessions {
         }
         let head = frame.first_chunk_mut::<{ Fixed4::PAYLOAD_OFFSET as usize }>()?;
         let packet = &mut head[ethernet::HEADER_LEN..];
-        let fragment_id = may_be_fragmented(packet).then(|| {
-            self.fragment_id = self.fragment_id.wrapping_add(1);
-            self.fragment_id
-        });
+        let fragment_id = next_id(&mut self.fragment_id, packet);
         let FlowKey { src, dst, src_port, dst_port, protocol } = session.keys[there];
         let (ends, ports, len) = ((dst, src), (dst_port, src_port), fixed.ip_len());
         let readdress = Readdress4 { ends, ports, protocol, len, fragment_id };
@@ -105,6 +99,15 @@ impl Sessions {
         session.count_on(side, u64::from(fixed.end - Fixed4::PAYLOAD_OFFSET), now, page);
         Some(Way { hop: session.hops[there], to: src })
     }
+}
+
+/// The next identification, for a packet that routers may fragment (RFC 6864 4).
+#[inline(always)]
+fn next_id(last: &mut u16, packet: &[u8]) -> Option<u16> {
+    may_be_fragmented(packet).then(|| {
+        *last = last.wrapping_add(1);
+        *last
+    })
 }
 
 /// The checksum under another tuple; one that the sender left out stays out.
