@@ -1,8 +1,13 @@
 //! The hosts of the bench: two roads from one client to one origin. Addresses are those of RFC 2544 and RFC 5737.
 
-use super::super::lab::{Daemon, Folder, Host, LabError, Nic, Seat, start_byway, start_iperf, wire};
+use super::super::lab::{
+    Daemon, EDGE, Folder, Host, IPERF_PORT, LabError, Nic, Seat, boot, start_byway, start_iperf, tables, wire,
+};
 use super::slow_wire::{SlowWire, Terms};
 use crate::worker::allowed_cpus;
+
+/// Where byway tells its counters.
+const METRICS: &str = "127.0.0.1:9180";
 
 /// A way from the client to the origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +22,7 @@ impl Road {
     /// Where a client finds the origin's iperf3.
     pub const fn door(self) -> &'static str {
         match self {
-            Self::Byway => "198.51.100.10",
+            Self::Byway => EDGE,
             Self::Direct => "198.18.3.2",
         }
     }
@@ -88,7 +93,12 @@ impl Net {
         let origins = start_iperf(Seat { host: &origin, cpus: &peer_cpu }, &folder)?;
         let cpus = format!("{peer},{worker}");
         let seat = Seat { host: &byway, cpus: &cpus };
-        let edge = start_byway(seat, &folder, &boot(worker, handshake), TABLES)?;
+        let edge = start_byway(
+            seat,
+            &folder,
+            &boot("net_af_packet", METRICS, &more(worker, handshake)),
+            &tables(&[IPERF_PORT]),
+        )?;
         Ok(Self {
             _byway: edge,
             _origins: origins,
@@ -114,7 +124,7 @@ impl Net {
     /// # Errors
     /// `Refused`, `Unreadable`: byway does not answer.
     pub fn spliced_share(&self) -> Result<f64, LabError> {
-        let metrics = self.byway.run(&["curl", "--silent", "http://127.0.0.1:9180/metrics"])?;
+        let metrics = self.byway.run(&["curl", "--silent", &format!("http://{METRICS}/metrics")])?;
         spliced_share(&metrics).ok_or(LabError::Unreadable("byway".to_owned(), metrics))
     }
 }
@@ -153,51 +163,13 @@ fn loss(percent: u32) -> String {
     )
 }
 
-fn boot(worker: u16, handshake: Handshake) -> String {
+fn more(worker: u16, handshake: Handshake) -> String {
     let handshake = handshake.name();
     format!(
-        r#"tables = "tables.json"
-state_dir = "state"
-socket = "byway.sock"
-metrics = "127.0.0.1:9180"
-events = ""
-user = ""
-lab = true
-origin_allow = ["198.18.0.0/15"]
-
-[workers]
-lcores = [{worker}]
-
-[tcp]
-splice_handshake = "{handshake}"
-
-[[ports]]
-name = "north"
-device = "net_af_packet,iface=edge0"
-addresses = ["198.18.0.1/24"]
-
-[[ports]]
-name = "south"
-device = "net_af_packet,iface=edge1"
-addresses = ["198.18.1.1/24"]
-
-[[routes]]
-to = "0.0.0.0/0"
-via = "198.18.0.2"
-port = "north"
-
-[egress]
-ipv4 = ["198.18.1.10"]
-"#
+        "[workers]\nlcores = [{worker}]\n\n[tcp]\nsplice_handshake = \"{handshake}\"\n\n\
+         [egress]\nipv4 = [\"198.18.1.10\"]\n"
     )
 }
-
-const TABLES: &str = r#"{
-  "prefixes": [{"cidr": "198.51.100.0/24"}],
-  "apps": [{"id": "4590376cf2994d72cee36828ec4eff19", "protocol": "tcp/5201",
-            "dns": {"type": "ADDRESS", "name": "bench.example.com"}, "origin_direct": ["tcp://198.18.1.2:5201"],
-            "edge_ips": {"type": "static", "ips": ["198.51.100.10"]}}]
-}"#;
 
 /// Of all payload bytes (`byway_app_bytes_total`) those that were not relayed by managed sessions
 /// (`byway_relayed_bytes_total`).

@@ -101,14 +101,3 @@ pub fn own_program() -> Result<String, LabError> {
     let path = std::env::current_exe().map_err(|error| LabError::NotThere("byway".to_owned(), error))?;
     Ok(path.display().to_string())
 }
-
-/// Starts this very binary as an edge on these files, and waits until it says that it is ready.
-///
-/// # Errors
-/// Those of `Daemon` and `Folder`.
-pub fn start_byway(seat: Seat<'_>, folder: &Folder, boot: &str, tables: &str) -> Result<Daemon, LabError> {
-    folder.write("tables.json", tables)?;
-    let config = folder.write("edge.toml", boot)?.display().to_string();
-    let byway = Daemon::start("byway", seat, folder, &[&own_program()?, "run", "--config", &config])?;
-    byway.wait(|said| said.lines().any(|line| line.starts_with("byway: ready")))
-}

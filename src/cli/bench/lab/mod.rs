@@ -2,12 +2,14 @@
 //! them. Everything made here is named after this process, and goes when its value is dropped.
 
 mod daemon;
+mod edge;
 mod error;
 mod folder;
 mod host;
 mod iperf;
 
-pub use daemon::{Daemon, Seat, own_program, start_byway};
+pub use daemon::{Daemon, Seat, own_program};
+pub use edge::{EDGE, boot, start_byway, tables};
 pub use error::LabError;
 pub use folder::Folder;
 pub use host::{Host, Nic, wire, within};

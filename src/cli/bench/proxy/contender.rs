@@ -1,8 +1,7 @@
 //! The four contenders: how each is started, and where a client finds the origin behind it.
 
-use super::super::lab::{Daemon, LabError, Seat, start_byway};
-use super::net::{BULK, EDGE, KERNEL, Net, ORIGIN_OF_BYWAY, ORIGIN_OF_KERNEL, ORIGIN_OF_WIRE, WEB};
-use serde_json::json;
+use super::super::lab::{Daemon, EDGE, LabError, Seat, boot, start_byway, tables};
+use super::net::{BULK, KERNEL, Net, ORIGIN_OF_KERNEL, ORIGIN_OF_WIRE, WEB};
 
 /// Ports that nginx listens on, beside HAProxy's.
 const NGINX_WEB: u16 = 1_080;
@@ -73,35 +72,13 @@ impl Contender {
 fn start_edge(net: &Net, driver: &str) -> Result<Daemon, LabError> {
     let cpus = format!("{},{}", net.peer_cpu, net.proxy_cpu);
     let seat = Seat { host: &net.byway, cpus: &cpus };
-    start_byway(seat, &net.folder, &byway_conf(net, driver), &byway_tables())
+    start_byway(seat, &net.folder, &boot(driver, "127.0.0.1:9180", &more(net)), &tables(&[WEB, BULK]))
 }
 
-fn byway_conf(net: &Net, driver: &str) -> String {
-    let cpu = &net.proxy_cpu;
-    format!(
-        "tables = \"tables.json\"\nstate_dir = \"state\"\nsocket = \"byway.sock\"\n\
-         metrics = \"127.0.0.1:9180\"\nevents = \"\"\nuser = \"\"\nlab = true\norigin_allow = [\"198.18.0.0/15\"]\n\
-         [workers]\nlcores = [{cpu}]\nidle = \"poll\"\n\
-         [[ports]]\nname = \"north\"\ndevice = \"{driver},iface=edge0\"\naddresses = [\"198.18.0.1/24\"]\n\
-         [[ports]]\nname = \"south\"\ndevice = \"{driver},iface=edge1\"\naddresses = [\"198.18.1.1/24\"]\n\
-         [[routes]]\nto = \"0.0.0.0/0\"\nvia = \"198.18.0.2\"\nport = \"north\"\n\
-         [egress]\nipv4 = [{}]\n",
-        (10..18).map(|last| format!("\"198.18.1.{last}\"")).collect::<Vec<_>>().join(", "),
-    )
-}
-
-/// Two apps on one edge address: the web server's and iperf3's.
-fn byway_tables() -> String {
-    let app = |id: &str, port: u16| {
-        json!({
-            "protocol": format!("tcp/{port}"), "edge_ips": {"type": "static", "ips": [EDGE]},
-            "dns": {"type": "ADDRESS", "name": format!("{id}.bench.example")},
-            "origin_direct": [format!("tcp://{ORIGIN_OF_BYWAY}:{port}")],
-        })
-    };
-    let zone = json!({"id": "bench.example", "apps": [app("web", WEB), app("bulk", BULK)]});
-    let accounts = json!([{"id": "bench", "zones": [zone]}]);
-    json!({"version": 1, "prefixes": [{"cidr": "198.51.100.0/24"}], "accounts": accounts}).to_string()
+fn more(net: &Net) -> String {
+    let (cpu, egress) =
+        (&net.proxy_cpu, (10..18).map(|last| format!("\"198.18.1.{last}\"")).collect::<Vec<_>>());
+    format!("[workers]\nlcores = [{cpu}]\nidle = \"poll\"\n\n[egress]\nipv4 = [{}]\n", egress.join(", "))
 }
 
 fn start_haproxy(net: &Net) -> Result<Daemon, LabError> {

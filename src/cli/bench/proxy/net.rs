@@ -4,15 +4,11 @@
 use super::super::lab::{Daemon, Folder, Host, IPERF_PORT, LabError, Nic, Seat, start_iperf, wire};
 use crate::worker::allowed_cpus;
 
-/// The edge address of byway's apps, and the prefix it is onboarded with.
-pub const EDGE: &str = "198.51.100.10";
 /// The port of origins' web servers, and of the apps in front of them.
 pub const WEB: u16 = 80;
 /// The port of origins' iperf3, and of the apps in front of it.
 pub const BULK: u16 = IPERF_PORT;
-/// Where the origin is on each of the three wires.
-pub const ORIGIN_OF_BYWAY: &str = "198.18.1.2";
-/// As above.
+/// Where the origin is on the kernel's wire.
 pub const ORIGIN_OF_KERNEL: &str = "198.18.3.2";
 /// Where the kernel's proxies listen.
 pub const KERNEL: &str = "198.18.2.1";

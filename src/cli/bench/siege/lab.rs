@@ -1,6 +1,8 @@
 //! Three hosts with a running byway in the middle; gone with the value, whatever happened.
 
-use super::super::lab::{Daemon, Folder, Host, LabError, Nic, Seat, own_program, start_byway, wire};
+use super::super::lab::{
+    Daemon, Folder, Host, LabError, Nic, Seat, boot, own_program, start_byway, tables, wire,
+};
 use crate::worker::allowed_cpus;
 use serde_json::Value;
 use std::time::Duration;
@@ -12,40 +14,7 @@ pub const ORIGIN: &str = "198.18.1.2:80";
 /// Where the flood comes from; the edge's answers go to the clients' kernel, which has no use for them.
 const FLOOD_FROM: &str = "198.18.64.0/18";
 
-const BOOT: &str = r#"
-tables = "tables.json"
-state_dir = "state"
-socket = "byway.sock"
-metrics = ""
-events = ""
-user = ""
-lab = true
-origin_allow = ["198.18.0.0/15"]
-
-[[ports]]
-name = "north"
-device = "net_af_packet,iface=edge0"
-addresses = ["198.18.0.1/24"]
-
-[[ports]]
-name = "south"
-device = "net_af_packet,iface=edge1"
-addresses = ["198.18.1.1/24"]
-
-[[routes]]
-to = "0.0.0.0/0"
-via = "198.18.0.2"
-port = "north"
-
-[egress]
-ipv4 = ["198.18.1.10"]
-"#;
-const TABLES: &str = r#"{
-  "prefixes": [{"cidr": "198.51.100.0/24"}],
-  "apps": [{"id": "4590376cf2994d72cee36828ec4eff19", "protocol": "tcp/80",
-            "dns": {"type": "ADDRESS", "name": "bench.example.com"}, "origin_direct": ["tcp://198.18.1.2:80"],
-            "edge_ips": {"type": "static", "ips": ["198.51.100.10"]}}]
-}"#;
+const MORE: &str = "[egress]\nipv4 = [\"198.18.1.10\"]\n";
 
 /// The laboratory. Fields are dropped in this order.
 pub struct Lab {
@@ -116,7 +85,12 @@ impl Lab {
 
 fn start(edge: &Host, folder: &Folder) -> Result<Daemon, LabError> {
     let cpus: Vec<String> = allowed_cpus().iter().map(u16::to_string).collect();
-    start_byway(Seat { host: edge, cpus: &cpus.join(",") }, folder, BOOT, TABLES)
+    start_byway(
+        Seat { host: edge, cpus: &cpus.join(",") },
+        folder,
+        &boot("net_af_packet", "", MORE),
+        &tables(&[80]),
+    )
 }
 
 /// What this program, run in a host with these words, answers as JSON.
