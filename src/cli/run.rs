@@ -4,8 +4,8 @@
 use super::args::RunArgs;
 use super::check::{named, read};
 use super::command::fail;
-use super::folders;
 use super::secret::Secret;
+use super::{estate, folders};
 use crate::base::OsClock;
 use crate::control::certificates::CertificateStore;
 use crate::control::config::boot::{self, BootSpec, MemoryEstimate, OnBadConfig, Placement};
@@ -106,10 +106,11 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
         log::warning(warning);
     }
     folders::prepare(&spec, user.as_ref())?;
-    let listeners = listen(&spec, user.as_ref())?;
+    let mut listeners = listen(&spec, user.as_ref())?;
     let secret = Secret::draw()?;
+    let source = spec.api.as_ref().map_or(&spec.tables, |api| &api.store);
     let mut workshop = Workshop::new(
-        &spec.tables,
+        source,
         Store::new(&spec.state_dir),
         reserved(&spec),
         spec.memory.rule_counters as u32,
@@ -119,7 +120,14 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
     workshop.set_geo(spec.geo.clone());
     workshop.journal = RuleJournal::open(&spec.state_dir).map_err(|error| error.to_string())?;
     let kept = recall(&spec, &mut workshop);
-    let (loaded, problems) = first_table(&mut workshop, spec.on_bad_config)?;
+    let (loaded, problems) = match &spec.api {
+        None => first_table(&mut workshop, spec.on_bad_config)?,
+        Some(api) => {
+            let (start, loaded) = estate::open(api, &spec, user.as_ref(), &mut workshop)?;
+            listeners.api = Some(start);
+            (loaded, Vec::new())
+        }
+    };
     workshop.compiler.commit(&loaded.compiled);
     folders::hand_over(&spec, user.as_ref());
     Ok(Prepared { spec, user, layout, listeners, workshop, loaded, problems, kept, secret })
@@ -182,7 +190,7 @@ fn listen(spec: &BootSpec, user: Option<&RunAs>) -> Result<Listeners, String> {
         }
         None => None,
     };
-    Ok(Listeners { socket, metrics })
+    Ok(Listeners { socket, metrics, api: None })
 }
 
 /// Binds again while the address is in use, for some three seconds: a byway that was killed holds its listeners
@@ -190,7 +198,7 @@ fn listen(spec: &BootSpec, user: Option<&RunAs>) -> Result<Listeners, String> {
 ///
 /// # Errors
 /// The last try's.
-fn patiently<T>(bind: impl Fn() -> io::Result<T>) -> io::Result<T> {
+pub fn patiently<T>(bind: impl Fn() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..TAKE_OVER_TRIES {
         match bind() {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => std::thread::sleep(TAKE_OVER_WAIT),

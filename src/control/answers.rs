@@ -2,6 +2,7 @@
 
 use super::ask::{Ask, WhereAsk};
 use super::desk::{Inquiry, Readiness};
+use super::install::Installed;
 use super::life::{Control, Phase};
 use super::listing::Wanted;
 use super::whereabouts::Surroundings;
@@ -23,6 +24,8 @@ impl Control {
                 numbers::expose(self, &mut sink);
                 let _ = reply.send(sink.text);
             }
+            Inquiry::Install(install) if !self.is_leaving() => self.reloads.install(install),
+            Inquiry::Install(install) => drop(install.reply.send(Installed::Ending)),
             Inquiry::Ready(reply) => {
                 let _ = reply.send(self.readiness());
             }
@@ -35,11 +38,11 @@ impl Control {
             Ask::Neighbors => return self.listings.ask(Wanted::Neighbors, reply),
             Ask::ChangeRules(changes) if !self.is_leaving() => {
                 let now = self.clock.now();
-                return self.reloads.change_rules(changes, reply, &mut self.fleet, now);
+                return self.reloads.change_rules(changes, reply.into(), &mut self.fleet, now);
             }
             Ask::ChangeRules(_) => super::ask::refusal("byway drains; no rule is changed"),
             Ask::Rules(page) => rule_rows::answer(page, self.reloads.loaded(), self.reloads.workshop()),
-            Ask::Reload if !self.is_leaving() => return self.reloads.start(Some(reply)),
+            Ask::Reload if !self.is_leaving() => return self.reloads.start(Some(reply.into())),
             Ask::Reload => super::ask::refusal("byway drains; no reload"),
             Ask::Apps => self.apps(),
             Ask::Origins => self.origins(),
@@ -117,6 +120,7 @@ impl Control {
         let now_s = OsClock::unix_micros() / 1_000_000;
         let source = match self.reloads.loaded().source {
             Source::File => "file",
+            Source::Api => "api",
             Source::LastGood { .. } => "last_good",
         };
         let compiled = &self.reloads.loaded().compiled;

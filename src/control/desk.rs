@@ -1,6 +1,7 @@
 //! The counter between the listeners and the control loop: inquiries go over it, the loop alone owns the state.
 
 use super::ask::Ask;
+use super::install::Install;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +25,8 @@ pub enum Inquiry {
     Ask(Ask, oneshot::Sender<Value>),
     /// The Prometheus text.
     Metrics(oneshot::Sender<String>),
+    /// A table of the API's.
+    Install(Install),
     /// How ready byway is.
     Ready(oneshot::Sender<Readiness>),
 }

@@ -78,7 +78,15 @@ pub struct Listeners {
     pub socket: Option<ControlSocket>,
     /// Metrics and probes.
     pub metrics: Option<MetricsListener>,
+    /// The API.
+    pub api: Option<ApiStart>,
 }
+
+/// Starts the API on a thread of its own.
+pub type ApiStart = Box<dyn FnOnce(Desk) -> io::Result<ApiStop> + Send>;
+
+/// Ends it: no new connections, those under way are answered.
+pub type ApiStop = Box<dyn FnOnce()>;
 
 /// How far the process is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,7 +158,12 @@ pub fn run(parts: Parts, listeners: Listeners) -> io::Result<Outcome> {
         if let Some(metrics) = listeners.metrics {
             tokio::spawn(metrics.serve(desk.clone()));
         }
-        Ok(Control::new(parts).serve(signals, inquiries).await)
+        let api = listeners.api.map(|start| start(desk)).transpose()?;
+        let outcome = Control::new(parts).serve(signals, inquiries).await;
+        if let Some(stop) = api {
+            stop();
+        }
+        Ok(outcome)
     });
     // A load under way is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));

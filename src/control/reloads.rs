@@ -9,6 +9,7 @@
 use super::ask::refusal;
 use super::event_log::AppFacts;
 use super::fleet::Fleet;
+use super::install::{Client, Install, Installed};
 use super::watch::FilesWatch;
 use super::workshop::{LoadError, Loaded, Source, Workshop};
 use super::{log, privileges};
@@ -17,7 +18,7 @@ use crate::base::{AppSlot, Epoch, Instant, OsClock, RuleSlot, Span};
 use crate::snapshot::{Merged, RuleChange, Snapshot};
 use crate::table::{AppId, Missing, OriginBook};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinHandle;
@@ -34,7 +35,6 @@ const WAITING_MAX: usize = 1_024;
 /// Warnings of one table that are logged.
 const WARNINGS_SAID_MAX: usize = 50;
 
-type Client = oneshot::Sender<Value>;
 type Loading = JoinHandle<(Workshop, Result<Loaded, LoadError>)>;
 
 struct Confirming {
@@ -54,6 +54,8 @@ pub struct Reloads {
     again: Option<Vec<Client>>,
     /// Changes of rules that came during a load.
     waiting: Vec<(Vec<RuleChange>, Client)>,
+    /// Tables of the API's that came during a load.
+    installs: VecDeque<Install>,
     /// Changed rules on their way into a base of their own.
     merging: Option<oneshot::Receiver<Merged>>,
     confirming: Option<Confirming>,
@@ -73,7 +75,7 @@ impl Reloads {
     /// `loaded` is in force from the start; `problems` say why, where it is not the file's.
     pub fn new(workshop: Workshop, loaded: Loaded, problems: Vec<String>, removed_app_drain: Span) -> Self {
         let in_force_unix_s = match loaded.source {
-            Source::File => OsClock::unix_micros() / 1_000_000,
+            Source::File | Source::Api => OsClock::unix_micros() / 1_000_000,
             Source::LastGood { unix_s } => unix_s,
         };
         let mut reloads = Self {
@@ -82,6 +84,7 @@ impl Reloads {
             loading_for: Vec::new(),
             again: None,
             waiting: Vec::new(),
+            installs: VecDeque::new(),
             merging: None,
             confirming: None,
             loaded,
@@ -144,7 +147,7 @@ impl Reloads {
     }
 
     /// Reads the file now; `client` hears of the end.
-    pub fn start(&mut self, client: Option<Client>) {
+    pub(super) fn start(&mut self, client: Option<Client>) {
         let Some(mut workshop) = self.workshop.take() else {
             self.again.get_or_insert_default().extend(client);
             return;
@@ -153,7 +156,7 @@ impl Reloads {
         self.loading = Some(tokio::task::spawn_blocking(move || {
             // Reading and compiling want no rights; where there are none to give up, nothing is lost.
             let _ = privileges::shed();
-            let result = workshop.load_file();
+            let result = workshop.load_anew();
             (workshop, result)
         }));
     }
@@ -181,6 +184,24 @@ impl Reloads {
             self.start(None);
             self.loading_for = clients;
         }
+        if let Some(install) = self.installs.pop_front() {
+            self.install(install);
+        }
+    }
+
+    /// Puts a table of the API's in force, after a load under way.
+    pub fn install(&mut self, install: Install) {
+        let Some(mut workshop) = self.workshop.take() else {
+            self.installs.push_back(install);
+            return;
+        };
+        let Install { spec, keep, asked, reply } = install;
+        self.loading_for = vec![Client::Api(asked, reply)];
+        self.loading = Some(tokio::task::spawn_blocking(move || {
+            let _ = privileges::shed();
+            let result = workshop.install(spec, keep);
+            (workshop, result)
+        }));
     }
 
     fn publish(&mut self, loaded: Loaded, clients: Vec<Client>, fleet: &mut Fleet, now: Instant) {
@@ -206,7 +227,7 @@ impl Reloads {
     }
 
     /// Carries out changes of rules, which `client` hears of when all workers have them. A load under way is waited for.
-    pub fn change_rules(
+    pub(super) fn change_rules(
         &mut self,
         changes: Vec<RuleChange>,
         client: Client,
@@ -217,12 +238,12 @@ impl Reloads {
             if self.waiting.len() < WAITING_MAX {
                 self.waiting.push((changes, client));
             } else {
-                answer(vec![client], &refusal("a reload is under way, and many changes wait for its end"));
+                refuse(vec![client], "a reload is under way, and many changes wait for its end");
             }
             return;
         };
         match workshop.change_rules(&mut self.loaded, &changes) {
-            Err(why) => answer(vec![client], &refusal(why)),
+            Err(why) => refuse(vec![client], &why),
             Ok(false) => self.start(Some(client)),
             Ok(true) => {
                 log::info(format_args!("{} access rule(s) changed", changes.len()));
@@ -302,6 +323,21 @@ impl Reloads {
 
     fn refuse(&mut self, error: &LoadError, clients: Vec<Client>) {
         let lines = error.lines();
+        if let LoadError::Keep(_, why) = error {
+            log::error(why);
+            clients.into_iter().for_each(|client| {
+                client.answer(&refusal(why.as_str()), |_| Installed::NotKept(why.clone()))
+            });
+            return;
+        }
+        let of_api = clients.iter().any(|client| matches!(client, Client::Api(..)));
+        if of_api {
+            // The table in force is whole and newest: only its change was refused.
+            clients.into_iter().for_each(|client| {
+                client.answer(&refusal(lines.join("; ")), |_| Installed::Refused(lines.clone()));
+            });
+            return;
+        }
         lines.iter().take(PROBLEMS_KEPT_MAX).for_each(log::error);
         log::error(format_args!(
             "the table file has {} thing(s) wrong; the old table stays in force",
@@ -309,7 +345,7 @@ impl Reloads {
         ));
         self.failures += 1;
         let reply = json!({ "ok": false, "error": lines.join("; "), "problems": lines });
-        answer(clients, &reply);
+        clients.into_iter().for_each(|client| client.answer(&reply, |_| Installed::Refused(lines.clone())));
         self.problems = lines;
         self.problems.truncate(PROBLEMS_KEPT_MAX);
     }
@@ -333,6 +369,12 @@ impl Reloads {
             self.done(epoch, whole, clients);
         } else if !confirming.warned && now.since(confirming.since) >= CONFIRM {
             confirming.warned = true;
+            let (api, rest) = std::mem::take(&mut confirming.clients)
+                .into_iter()
+                .partition(|client| matches!(client, Client::Api(..)));
+            confirming.clients = rest;
+            Vec::into_iter(api)
+                .for_each(|client: Client| client.answer(&Value::Null, |_| Installed::NotConfirmed));
             let late: Vec<String> = fleet
                 .pages
                 .iter()
@@ -344,11 +386,21 @@ impl Reloads {
     }
 
     fn done(&mut self, epoch: Epoch, whole: bool, clients: Vec<Client>) {
-        if whole {
+        if whole && self.loaded.source != Source::Api {
             say_loaded(&self.loaded);
         }
+        let reports = &self.loaded.compiled.apps;
+        let state = |id: &AppId| {
+            let report = reports.iter().find(|report| report.id == *id);
+            report.map(|report| (*id, report.state.clone()))
+        };
         let reply = json!({ "ok": true, "epoch": epoch.0, "summary": summary(&self.loaded) });
-        answer(clients, &reply);
+        for client in clients {
+            client.answer(&reply, |asked| Installed::InForce {
+                epoch,
+                states: asked.iter().filter_map(state).collect(),
+            });
+        }
     }
 
     /// Gives slots of apps and rules back that nobody can refer to any more; to be called about once a second.
@@ -379,15 +431,14 @@ impl Reloads {
         let mut clients = self.again.take().unwrap_or_default();
         clients.append(&mut self.loading_for);
         clients.extend(std::mem::take(&mut self.waiting).into_iter().map(|(_, client)| client));
-        answer(clients, &refusal("byway drains; no reload"));
+        refuse(clients, "byway drains; no reload");
+        self.installs.drain(..).for_each(|install| drop(install.reply.send(Installed::Ending)));
     }
 }
 
-fn answer(clients: Vec<Client>, reply: &Value) {
-    for client in clients {
-        // Whoever asked may have gone.
-        let _ = client.send(reply.clone());
-    }
+fn refuse(clients: Vec<Client>, why: &str) {
+    let reply = refusal(why);
+    clients.into_iter().for_each(|client| client.answer(&reply, |_| Installed::Ending));
 }
 
 /// Says what came in force, what did not and why; of many reasons the first ones.

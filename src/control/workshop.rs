@@ -8,6 +8,7 @@ use super::config::tables::{self, TableErrors};
 use super::edge_pool::{Book, EdgePool};
 use super::event_log::AppFacts;
 use super::geo::GeoFiles;
+use super::install::Keep;
 use super::rule_journal::RuleJournal;
 use super::store::{Store, read_text};
 use super::watch::{FileWatch, FilesWatch, Look, look};
@@ -29,6 +30,8 @@ const IDLE_NAMED_MAX: usize = 5;
 pub enum Source {
     /// The table file.
     File,
+    /// The API's store.
+    Api,
     /// The stored last good table, because the file was bad at start.
     LastGood {
         /// When it was stored, in seconds since the Unix epoch.
@@ -68,6 +71,8 @@ pub enum LoadError {
     Limit(PathBuf, LimitError),
     /// The table is right, but could not be stored as the last good one.
     Store(PathBuf, io::Error),
+    /// The table is right, but the API's store did not keep it.
+    Keep(PathBuf, String),
 }
 
 impl LoadError {
@@ -80,6 +85,7 @@ impl LoadError {
             }
             Self::Limit(path, limit) => vec![format!("{}: {limit}", path.display())],
             Self::Store(path, error) => vec![format!("{}: cannot be stored: {error}", path.display())],
+            Self::Keep(_, why) => vec![why.clone()],
         }
     }
 }
@@ -99,6 +105,8 @@ pub struct Workshop {
     /// Rules changed one by one, over those of the table file.
     pub journal: RuleJournal,
     certificates: CertificateStore,
+    /// What the API put in force last; `None` where the table file rules.
+    of_api: Option<LiveSpec>,
     /// Keeps slots stable over reloads.
     pub compiler: Compiler,
 }
@@ -123,6 +131,7 @@ impl Workshop {
             geo,
             journal,
             certificates,
+            of_api: None,
             compiler,
         }
     }
@@ -150,13 +159,34 @@ impl Workshop {
     }
 
     /// Watches the table file from what was read of it on: what changed while ports were set up is a change too.
+    /// Nothing where the API rules.
     pub fn watch(&self) -> FileWatch {
-        FileWatch::since(&self.path, self.seen)
+        match self.of_api {
+            None => FileWatch::since(&self.path, self.seen),
+            Some(_) => FileWatch::new(Path::new("")),
+        }
     }
 
     /// Watches the certificates, keys and authorities that the last load wanted; `None` where there was none since.
     pub fn watch_certificates(&mut self) -> Option<FilesWatch> {
         self.certificates.take_seen().map(|seen| FilesWatch::since(&seen))
+    }
+
+    /// Whether the API rules, and no table file.
+    pub const fn is_of_api(&self) -> bool {
+        self.of_api.is_some()
+    }
+
+    /// Loads once more whatever rules: the table file, or what the API put in force last (databases and certificates
+    /// may have changed).
+    ///
+    /// # Errors
+    /// See `LoadError`; nothing has changed then.
+    pub fn load_anew(&mut self) -> Result<Loaded, LoadError> {
+        match self.of_api.clone() {
+            None => self.load_file(),
+            Some(spec) => self.load_spec(&self.path.clone(), (spec, Vec::new()), (Source::Api, true)),
+        }
     }
 
     /// Reads and compiles the table file, and stores its text as the last good one.
@@ -205,33 +235,57 @@ impl Workshop {
     ) -> Result<Loaded, LoadError> {
         let parsed = tables::read(text.as_bytes(), &self.reserved);
         let mut parsed = parsed.map_err(|errors| LoadError::Bad(path.to_owned(), problems(errors)))?;
-        let (book, pool_warnings) =
-            self.lease(&mut parsed.spec).map_err(|list| LoadError::Bad(path.to_owned(), list))?;
         let changes: Vec<RuleChange> = self.journal.changes().cloned().collect();
         let waiting = changes.len() - parsed.spec.change_rules(&changes).len();
-        let waiting = (waiting > 0).then(|| {
-            format!("{waiting} change(s) of rules in the journal wait for their zone or account, which is not in the table")
-        });
+        let mut messages: Vec<String> = parsed.messages.iter().map(ToString::to_string).collect();
+        if waiting > 0 {
+            messages.push(format!(
+                "{waiting} change(s) of rules in the journal wait for their zone or account, which is not in the table"
+            ));
+        }
+        self.load_spec(path, (parsed.spec, messages), (source, keep))
+    }
+
+    /// Compiles what the API holds, and then keeps it with `keep`: a store that fails leaves all as it was.
+    ///
+    /// # Errors
+    /// See `LoadError`.
+    pub fn install(&mut self, spec: LiveSpec, keep: Keep) -> Result<Loaded, LoadError> {
+        let path = self.path.clone();
+        let (plain, leased) = (spec.clone(), spec);
+        let loaded = self.load_spec(&path, (leased, Vec::new()), (Source::Api, true))?;
+        keep().map_err(|why| LoadError::Keep(path, why))?;
+        self.of_api = Some(plain);
+        Ok(loaded)
+    }
+
+    /// The common road of both sources.
+    fn load_spec(
+        &mut self,
+        path: &Path,
+        (mut spec, messages): (LiveSpec, Vec<String>),
+        (source, keep): (Source, bool),
+    ) -> Result<Loaded, LoadError> {
+        let (book, pool_warnings) =
+            self.lease(&mut spec).map_err(|list| LoadError::Bad(path.to_owned(), list))?;
         self.geo.refresh();
         self.compiler.set_whences(self.geo.map().clone());
-        let read = self.certificates.read(&parsed.spec);
+        let read = self.certificates.read(&spec);
         let read = read.map_err(|problems| LoadError::Bad(path.to_owned(), problems))?;
-        let compiled = self.compiler.compile_with(&parsed.spec, Some(&read.material));
+        let compiled = self.compiler.compile_with(&spec, Some(&read.material));
         let compiled = compiled.map_err(|limit| LoadError::Limit(path.to_owned(), limit))?;
         if let Some(book) = book {
             let kept = self.pool.keep(book, keep);
             kept.map_err(|error| LoadError::Store(self.pool.path(), error))?;
         }
-        let facts = facts(&parsed.spec, &compiled);
-        let rule_names = self.rule_names(&parsed.spec);
+        let facts = facts(&spec, &compiled);
+        let rule_names = self.rule_names(&spec);
         let geo_problems = self.geo.problems().to_vec();
-        let messages = parsed.messages.iter().map(ToString::to_string);
-        let rules = idle_rules(&parsed.spec, &compiled);
+        let rules = idle_rules(&spec, &compiled);
         let certificate_problems = read.stale;
         let problems = geo_problems.iter().chain(&certificate_problems).cloned();
-        let warnings = messages.chain(read.warnings).chain(pool_warnings).chain(problems);
-        let warnings = warnings.chain(rules).chain(waiting).collect();
-        let spec = parsed.spec;
+        let warnings = messages.into_iter().chain(read.warnings).chain(pool_warnings).chain(problems);
+        let warnings = warnings.chain(rules).collect();
         Ok(Loaded { spec, compiled, warnings, source, facts, rule_names, geo_problems, certificate_problems })
     }
 

@@ -34,6 +34,47 @@ enum Family {
     V6,
 }
 
+/// Where two apps cannot both be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EdgeClash {
+    /// The field of the first one: a JSON pointer.
+    pub pointer: String,
+    /// The address, or the family of a name that both share.
+    pub what: String,
+}
+
+/// Whether two apps overlap on an edge address, protocol and port; dynamic apps of one name share its addresses.
+pub fn edge_clash(app: &AppSpec, other: &AppSpec, same_zone: bool) -> Option<EdgeClash> {
+    let (mine, theirs) = (app.edge, other.edge);
+    if mine.protocol != theirs.protocol || !mine.ports.overlaps(theirs.ports) {
+        return None;
+    }
+    match (&app.edge_ips, &other.edge_ips) {
+        (EdgeIps::Static(mine), EdgeIps::Static(theirs)) => {
+            let place = mine.iter().position(|addr| theirs.contains(addr))?;
+            Some(EdgeClash { pointer: format!("/edge_ips/ips/{place}"), what: mine[place].to_string() })
+        }
+        (EdgeIps::Dynamic(mine), EdgeIps::Dynamic(theirs)) => {
+            let named = same_zone && app.dns.name == other.dns.name;
+            let shared = families(*mine).iter().find(|family| families(*theirs).contains(family))?;
+            let what = match shared {
+                Family::V4 => "the name's IPv4 address",
+                Family::V6 => "the name's IPv6 address",
+            };
+            named.then(|| EdgeClash { pointer: "/dns/name".into(), what: what.into() })
+        }
+        (EdgeIps::Static(_), EdgeIps::Dynamic(_)) | (EdgeIps::Dynamic(_), EdgeIps::Static(_)) => None,
+    }
+}
+
+const fn families(connectivity: Connectivity) -> &'static [Family] {
+    match connectivity {
+        Connectivity::All => &[Family::V4, Family::V6],
+        Connectivity::Ipv4 => &[Family::V4],
+        Connectivity::Ipv6 => &[Family::V6],
+    }
+}
+
 /// Who an app is, for an error that names it.
 struct Holder {
     id: AppId,
@@ -80,12 +121,9 @@ impl Edges {
             EdgeIps::Dynamic(connectivity) => {
                 let next = self.hosts.len() as u32;
                 let host = *self.hosts.entry((zone.clone(), app.dns.name.clone())).or_insert(next);
-                let families: &[Family] = match connectivity {
-                    Connectivity::All => &[Family::V4, Family::V6],
-                    Connectivity::Ipv4 => &[Family::V4],
-                    Connectivity::Ipv6 => &[Family::V6],
-                };
-                self.taken.extend(families.iter().map(|family| taken((Where::Dynamic(host, *family), 0))));
+                self.taken.extend(
+                    families(*connectivity).iter().map(|family| taken((Where::Dynamic(host, *family), 0))),
+                );
             }
         }
     }

@@ -7,6 +7,7 @@ mod code;
 mod faults;
 mod file;
 mod json;
+mod one_app;
 mod origin;
 mod prefixes;
 mod print;
@@ -16,8 +17,10 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+pub use clash::{EdgeClash, edge_clash};
 pub use code::Code;
 pub use faults::{Message, TableError, TableErrors};
 pub use file::{Read, read};
+pub use one_app::{AppGround, OneApp, one_app};
 pub use print::{app_json, live_json, prefix_json, rule_json};
 pub use rule::{one_configuration, one_rule};
