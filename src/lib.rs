@@ -3,6 +3,7 @@
 //! ```text
 //!  cli --> control --> snapshot --> table, firewall --> wire --> base
 //!   |         `------> telemetry ----------------------------> base
+//!   |-> api --> estate, vault, control
 //!   `---> worker ---> session --> flow, table, tls;  smoltcp, rustls
 //!           |`------> snapshot, table, firewall, flow, wire, telemetry
 //!           `-------> port <-- mem, fault, pcap, dpdk --> [dpdk-sys crate]
@@ -13,9 +14,11 @@
 //! this map true.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod base;
 pub mod cli;
 pub mod control;
+pub mod estate;
 pub mod firewall;
 pub mod flow;
 pub mod port;
@@ -26,5 +29,6 @@ pub mod telemetry;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod tls;
+pub mod vault;
 pub mod wire;
 pub mod worker;

@@ -122,6 +122,17 @@ pub const PATH_MTU_V4_MIN: usize = 576;
 /// The smallest path MTU on IPv6 (RFC 8200 5).
 pub const PATH_MTU_V6_MIN: usize = 1280;
 
+/// Changes that the API's store remembers, for its audit log and for going back.
+pub const VERSIONS_KEPT_MAX: usize = 10_000;
+/// Edits that they hold together; the newest change is kept whole, however long.
+pub const VERSION_EDITS_KEPT_MAX: usize = 200_000;
+/// The longest body of an API request, in bytes.
+pub const API_BODY_BYTES_MAX: usize = 16 << 20;
+/// Connections that the API serves at once.
+pub const API_CONNECTIONS_MAX: usize = 256;
+/// Tokens and sources of bad credentials that the API counts at once.
+pub const API_RATES_MAX: usize = 1 << 16;
+
 const _: () = assert!(PROBES_IN_FLIGHT_MAX <= PROBES_MAX);
 const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);
 const _: () = assert!(NEIGHBORS_MAX <= u16::MAX as usize);

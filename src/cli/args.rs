@@ -42,6 +42,9 @@ pub enum Command {
     /// Access rules of a running byway: list them, change some without a reload.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// The API's users, tokens, accounts and zones, and its store.
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Say what a packet would get: prefix, app, rule, origin, worker.
     Where(WhereArgs),
     /// Generate traffic in a laboratory: floods of SYNs or datagrams, clients and origins.
@@ -50,6 +53,58 @@ pub enum Command {
     /// Count instructions and bytes on in-memory ports, under callgrind.
     #[command(subcommand)]
     Bench(BenchCommand),
+}
+
+/// Verbs of `admin`.
+#[derive(Subcommand, Debug)]
+pub enum AdminCommand {
+    /// Make the store of a boot config with its first user, account and root token. byway must not be running.
+    Init(AdminInitArgs),
+    /// Ask a running byway over its admin socket, as in `byway admin call POST /accounts '{"name":"one"}'`.
+    Call(AdminCallArgs),
+    /// Copy the store while it is in use or not.
+    Backup(AdminBackupArgs),
+}
+
+/// `byway admin init`.
+#[derive(Args, Debug)]
+pub struct AdminInitArgs {
+    /// The boot config, whose [api] names the store.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// The first user's address.
+    #[arg(long, default_value = "root@localhost")]
+    pub email: String,
+    /// The first account's name.
+    #[arg(long, default_value = "default")]
+    pub account: String,
+    /// Where the root token is written, mode 0600; it must not exist. Left out: the terminal, where there is one.
+    #[arg(long)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `byway admin call`.
+#[derive(Args, Debug)]
+pub struct AdminCallArgs {
+    /// GET, POST, PUT, PATCH or DELETE.
+    pub method: String,
+    /// The path below /client/v4.
+    pub path: String,
+    /// A JSON body.
+    pub body: Option<String>,
+    /// The admin socket.
+    #[arg(long, default_value = "/run/byway/api.sock")]
+    pub socket: PathBuf,
+}
+
+/// `byway admin backup`.
+#[derive(Args, Debug)]
+pub struct AdminBackupArgs {
+    /// The boot config, whose [api] names the store.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// The copy, mode 0600; it must not exist.
+    pub to: PathBuf,
 }
 
 /// Verbs of `bench`.

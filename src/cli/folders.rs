@@ -22,7 +22,10 @@ pub fn prepare(spec: &BootSpec, user: Option<&RunAs>) -> Result<(), String> {
         EventsTarget::Off | EventsTarget::Stdout => None,
     };
     let socket = spec.socket.as_deref().and_then(Path::parent);
-    [events, socket].into_iter().flatten().try_for_each(|folder| make(folder, user))
+    let api = spec.api.as_ref();
+    let [api_socket, store] = [api.map(|api| &api.socket), api.map(|api| &api.store)];
+    let [api_socket, store] = [api_socket, store].map(|path| path.and_then(|path| path.parent()));
+    [events, socket, api_socket, store].into_iter().flatten().try_for_each(|folder| make(folder, user))
 }
 
 /// Gives what was written before to `user`, too: the stored table and the event file.
@@ -30,6 +33,14 @@ pub fn hand_over(spec: &BootSpec, user: Option<&RunAs>) {
     give(&Store::new(&spec.state_dir).path(), user);
     give(&OriginCache::new(&spec.state_dir).path(), user);
     give(&RuleJournal::path_in(&spec.state_dir), user);
+    if let Some(api) = &spec.api {
+        // SQLite keeps its log and its index beside the file.
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = api.store.clone().into_os_string();
+            path.push(suffix);
+            give(Path::new(&path), user);
+        }
+    }
     if let EventsTarget::File(path) = &spec.events {
         give(path, user);
         warn_of_foreign(path.parent(), user);

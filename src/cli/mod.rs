@@ -1,5 +1,6 @@
 //! Composition: the only room where worker and control meet.
 
+mod admin;
 mod args;
 mod bench;
 mod check;
@@ -9,6 +10,7 @@ pub mod crew;
 pub mod doctor;
 #[cfg(feature = "dpdk")]
 mod dpdk_run;
+mod estate;
 mod folders;
 mod generate;
 mod init;

@@ -23,6 +23,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     // Not worker, not session: control meets them in snapshots, queues and pages.
     ("control", &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot", "tls"]),
+    // What the API manages; it is read as table files are.
+    ("estate", &["base", "table", "firewall", "snapshot", "control"]),
+    // Texts by kind and id.
+    ("vault", &["base"]),
+    ("api", &["base", "table", "tls", "control", "estate", "vault"]),
     (
         "cli",
         &[
@@ -38,6 +43,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "tls",
             "worker",
             "control",
+            "estate",
+            "vault",
+            "api",
         ],
     ),
     (

@@ -1,5 +1,6 @@
 //! The boot config: TOML text -> `BootSpec`, all errors at once.
 
+mod api;
 mod budget;
 mod check;
 mod memory;
@@ -11,6 +12,7 @@ mod tests;
 mod values;
 mod warn;
 
+pub use api::ApiSpec;
 pub use memory::{Kind, MemoryEstimate};
 pub use parse::{TEMPLATE, parse};
 pub use spec::{

@@ -1,5 +1,6 @@
 //! TOML text -> `BootSpec`. Reads every key, then asks `check` for what keys must be to each other.
 
+use super::api;
 use super::budget::{self, Given};
 use super::check::{self, Draft, PortPlaces, RoutePlaces};
 use super::read::{Notes, Place, Read, Section, choice, flag, parsed, shown, text, whole};
@@ -63,11 +64,13 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
     let (tcp, tcp_given) = tcp(&mut top, notes);
     let (udp, udp_given) = udp(&mut top, notes);
     let top_budget = Place { path: "memory.budget_mib".into(), at: top.place_of("memory").at };
-    let tables = top.required(notes, "tables", filled).unwrap_or_default();
+    let api = api::api(&mut top, notes, folder);
+    let tables = tables(&mut top, notes, api.is_some());
     let state_dir = top.value(notes, "state_dir", "/var/lib/byway".to_owned(), filled);
     let socket = top.value(notes, "socket", "/run/byway/byway.sock".to_owned(), text);
     let mut spec = BootSpec {
-        tables: folder.join(tables),
+        tables: tables.map(|tables| folder.join(tables)).unwrap_or_default(),
+        api,
         state_dir: folder.join(state_dir),
         on_bad_config: top.value(notes, "on_bad_config", OnBadConfig::LastGood, choice(ON_BAD_CONFIG)),
         lab: top.value(notes, "lab", false, flag),
@@ -115,6 +118,19 @@ fn root(mut top: Section, notes: &mut Notes, folder: &Path) -> Draft {
         neighbors: neighbor_places,
         tcp: tcp_section,
     }
+}
+
+/// The table file, which must be given, and must not where the API rules.
+fn tables(top: &mut Section, notes: &mut Notes, of_api: bool) -> Option<String> {
+    if !of_api {
+        return top.required(notes, "tables", filled);
+    }
+    let place = top.place_of("tables");
+    let tables = top.optional(notes, "tables", filled)?;
+    let text =
+        format!("{tables:?} and the store of [api] are two sources of one table: leave one of them out");
+    notes.push_at(&place, text);
+    None
 }
 
 const ON_BAD_CONFIG: &[(&str, OnBadConfig)] =

@@ -1,5 +1,6 @@
 //! `BootSpec`: the boot config as values. Only `parse` makes one, so one that exists holds every rule of `check`.
 
+use super::api::ApiSpec;
 use crate::base::limits::{RESTING_MAX, RESTING_MIN, RESTING_PER_SESSION};
 use crate::base::{PortId, Span};
 use crate::control::{PushSettings, Rotation};
@@ -13,8 +14,10 @@ use std::path::{Path, PathBuf};
 /// Everything that a start needs to know. A change needs a restart.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BootSpec {
-    /// The live table file.
+    /// The live table file; empty where the API rules.
     pub tables: PathBuf,
+    /// The API; `None`: the table file rules.
+    pub api: Option<ApiSpec>,
     /// Folder of the last good table.
     pub state_dir: PathBuf,
     /// What a bad table file does at start.

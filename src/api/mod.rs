@@ -1,0 +1,28 @@
+//! The Cloudflare-v4-compatible API: HTTP in, entities changed, tables in force, envelopes out. Meets the control loop
+//! over its desk, the store as a `Vault`.
+
+mod answer;
+mod app_rules;
+mod apps;
+mod ask;
+mod caller;
+mod code;
+mod credentials;
+mod fields;
+mod merge;
+mod office;
+mod own;
+mod query;
+mod rates;
+mod router;
+mod server;
+mod tenants;
+mod tokens;
+
+pub use answer::{Answer, ErrorItem, Failure, Success};
+pub use caller::Peer;
+pub use code::ApiCode;
+pub use credentials::{Secret, TokenText, new_id, random};
+pub use office::{Errand, Office, Plan, Terms, entry, read};
+pub use router::router;
+pub use server::{AdminSocket, ApiListeners, start, tls};

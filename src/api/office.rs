@@ -1,0 +1,422 @@
+//! Where everything of the API comes together: the estate in force, the store, the control loop's desk, and the one road
+//! that every change takes.
+//!
+//! ```text
+//!  planned on the estate --> compiled --> kept (synced) --> published --> confirmed by all workers --> answered
+//!        | wrong: 4xx           | wrong     | 503                             | not in 5 s: taken back, 503
+//! ```
+//!
+//! One change at a time; readers take the estate as it was when they began.
+
+use super::answer::{Answer, Failure, Success};
+use super::caller::{Caller, Offer, Peer, admit};
+use super::code::ApiCode;
+use super::credentials;
+use super::rates::{Standing, Suspect, Windows};
+use crate::base::OsClock;
+use crate::control::desk::{Desk, Inquiry, Readiness};
+use crate::control::{Install, Installed, Keep, log};
+use crate::estate::{Change, Estate, Id, Stamp, body, lower, shown};
+use crate::table::{AppId, AppState, Reserved};
+use crate::vault::{Entry, RowEdit, Vault, VaultError};
+use axum::http::StatusCode;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long the control loop may take for a change, its own wait for the workers (5 s) included.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bad credentials of one token or net in a minute.
+const BAD_CREDENTIALS_PER_MIN: u32 = 30;
+
+/// What a handler wants changed.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The edits.
+    pub change: Change,
+    /// Apps whose states are told in `messages`.
+    pub asked: Vec<AppId>,
+    /// The answer, once the change is in force.
+    pub answer: Option<Success>,
+}
+
+/// What a change is for, and how.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// Who asks: for the audit log.
+    pub who: String,
+    /// Method and path: for the audit log.
+    pub what: String,
+    /// Say what would happen, and change nothing.
+    pub dry_run: bool,
+}
+
+/// What the boot config says of the API.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// What the boot config has taken.
+    pub reserved: Reserved,
+    /// Requests of one token in five minutes.
+    pub requests_per_5min: u32,
+    /// Apps of one account.
+    pub apps_per_account: usize,
+}
+
+/// The API's state.
+pub struct Office {
+    estate: RwLock<Arc<Estate>>,
+    pen: tokio::sync::Mutex<()>,
+    vault: Arc<Mutex<Box<dyn Vault>>>,
+    hash_key: [u8; 32],
+    desk: Desk,
+    /// What the boot config says.
+    pub terms: Terms,
+    asked: Mutex<Windows<Id>>,
+    /// When each token was used last, since the start.
+    used: Mutex<HashMap<Id, Stamp>>,
+    suspects: Mutex<Windows<Suspect>>,
+}
+
+impl Office {
+    /// Over a store that was read already.
+    pub fn open(vault: Box<dyn Vault>, estate: Estate, desk: Desk, terms: Terms) -> Self {
+        Self {
+            estate: RwLock::new(Arc::new(estate)),
+            pen: tokio::sync::Mutex::new(()),
+            hash_key: vault.hash_key(),
+            vault: Arc::new(Mutex::new(vault)),
+            desk,
+            used: Mutex::default(),
+            asked: Mutex::new(Windows::new(300, terms.requests_per_5min)),
+            suspects: Mutex::new(Windows::new(60, BAD_CREDENTIALS_PER_MIN)),
+            terms,
+        }
+    }
+
+    /// Everything as it is in force.
+    pub fn estate(&self) -> Arc<Estate> {
+        self.estate.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The key of hashes of secrets.
+    pub const fn hash_key(&self) -> &[u8; 32] {
+        &self.hash_key
+    }
+
+    /// Now.
+    pub fn now(&self) -> Stamp {
+        Stamp(OsClock::unix_micros())
+    }
+
+    /// A new id.
+    ///
+    /// # Errors
+    /// 500: the system has no random bytes.
+    pub fn new_id(&self) -> Result<Id, Failure> {
+        credentials::new_id().map_err(internal)
+    }
+
+    /// Lets a caller in and counts the request. Bad credentials are counted by token and net, and refused early where
+    /// there were many; a valid token is let in all the same.
+    ///
+    /// # Errors
+    /// 400, 401 or 429.
+    pub fn admit(
+        &self,
+        offer: Result<Offer, Failure>,
+        peer: Peer,
+    ) -> (Result<Caller, Failure>, Option<Standing>) {
+        let (now, Peer::Net(client)) = (self.now(), peer) else {
+            let Peer::Local { uid } = peer else { return (Err(super::caller::wrong()), None) };
+            return (Ok(Caller::local(uid)), None);
+        };
+        let now_s = now.0 / 1_000_000;
+        let admitted =
+            offer.as_ref().ok().and_then(|offer| admit(offer, &self.estate(), &self.hash_key, now));
+        let Some(caller) = admitted else {
+            let token = match &offer {
+                Ok(Offer::Token(token)) if self.estate().tokens.get(token.0.id).is_some() => {
+                    Some(Suspect::Token(token.0.id))
+                }
+                Ok(Offer::Token(_) | Offer::Key(..)) | Err(_) => None,
+            };
+            let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+            let named = token.into_iter().chain([Suspect::net_of(client.ip())]);
+            let standings: Vec<Standing> = named.map(|suspect| suspects.ask(&suspect, now_s)).collect();
+            let failure = match standings.iter().find(|standing| standing.over) {
+                Some(standing) => too_many("too many bad credentials", standing.until_s),
+                None => offer.err().unwrap_or_else(super::caller::wrong),
+            };
+            return (Err(failure), None);
+        };
+        if let Some(token) = caller.token {
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(token, now);
+        }
+        let Some(key) = caller.token.or(caller.user) else { return (Ok(caller), None) };
+        let standing = self.asked.lock().unwrap_or_else(PoisonError::into_inner).ask(&key, now_s);
+        match standing.over {
+            true => (Err(too_many("too many requests", standing.until_s)), Some(standing)),
+            false => (Ok(caller), Some(standing)),
+        }
+    }
+
+    /// Requests of a window, and its length in seconds.
+    pub fn policy(&self) -> (u32, u64) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).policy()
+    }
+
+    /// When a token was used last, since the start.
+    pub fn last_used(&self, token: Id) -> Option<Stamp> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).get(&token).copied()
+    }
+
+    /// How ready byway is; `None`: the control loop does not answer.
+    pub async fn readiness(&self) -> Option<Readiness> {
+        let (reply, answered) = oneshot::channel();
+        let asked = async {
+            if !self.desk.put(Inquiry::Ready(reply)).await {
+                return None;
+            }
+            answered.await.ok()
+        };
+        timeout(Duration::from_secs(10), asked).await.ok().flatten()
+    }
+
+    /// The last changes.
+    ///
+    /// # Errors
+    /// 503: the store cannot be read.
+    pub async fn history(
+        &self,
+        before: Option<u64>,
+        count: usize,
+    ) -> Result<Vec<crate::vault::Version>, Failure> {
+        let vault = self.vault.clone();
+        let read = tokio::task::spawn_blocking(move || locked(&vault).history(before, count)).await;
+        match read {
+            Ok(Ok(versions)) => Ok(versions),
+            Ok(Err(error)) => Err(not_kept(&error.to_string())),
+            Err(_) => Err(internal("the store's reader ended")),
+        }
+    }
+
+    /// A whole copy of the store at `to`.
+    ///
+    /// # Errors
+    /// 400 where the copy cannot be made there.
+    pub async fn backup(&self, to: std::path::PathBuf) -> Result<(), Failure> {
+        let vault = self.vault.clone();
+        match tokio::task::spawn_blocking(move || locked(&vault).backup(&to)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                Err(Failure::new(StatusCode::BAD_REQUEST, ApiCode::BadField, error.to_string()))
+            }
+            Err(_) => Err(internal("the copy ended in the middle")),
+        }
+    }
+
+    /// Plans a change on the estate in force and carries it out, or says what it would be.
+    ///
+    /// # Errors
+    /// The plan's; 503 with 10002 where it could not be kept or confirmed, and nothing is changed then.
+    pub async fn change(
+        self: &Arc<Self>,
+        errand: Errand,
+        plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send + 'static,
+    ) -> Answer {
+        // A client that goes away in the middle must not leave half a change behind.
+        let office = self.clone();
+        let changing = tokio::spawn(async move { office.change_now(errand, plan).await });
+        changing.await.unwrap_or_else(|_| Err(internal("a change ended in the middle")))
+    }
+
+    async fn change_now(
+        &self,
+        errand: Errand,
+        plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send,
+    ) -> Answer {
+        let _pen = self.pen.lock().await;
+        let (estate, now) = (self.estate(), self.now());
+        let Plan { change, asked, answer } = plan(&estate, now)?;
+        let answer = answer.unwrap_or_else(Success::bare);
+        if errand.dry_run {
+            let words = change.edits().iter().map(|edit| {
+                let verb = match (&edit.before, &edit.after) {
+                    (None, _) => "made",
+                    (Some(_), Some(_)) => "changed",
+                    (Some(_), None) => "removed",
+                };
+                format!("dry run: {} {} would be {verb}", edit.key.kind.name(), edit.key.id)
+            });
+            return Ok(answer.saying(words.collect()));
+        }
+        if change.is_empty() {
+            return Ok(answer);
+        }
+        let next = estate.with(&change);
+        let states =
+            self.carry_out(&change, next, entry(errand.who, errand.what, &change, now), asked).await?;
+        Ok(answer.saying(states.iter().flat_map(|(id, state)| words(*id, state)).collect()))
+    }
+
+    async fn carry_out(
+        &self,
+        change: &Change,
+        next: Estate,
+        entry: Entry,
+        asked: Vec<AppId>,
+    ) -> Result<Vec<(AppId, AppState)>, Failure> {
+        if !change.moves_tables() {
+            self.keep(entry).await?;
+            self.put(next);
+            return Ok(Vec::new());
+        }
+        let before = self.estate();
+        let undo = Entry {
+            what: format!("not confirmed, taken back: {}", entry.what),
+            edits: edits(&change.undone()),
+            ..entry.clone()
+        };
+        let vault = self.vault.clone();
+        let keep: Keep =
+            Box::new(move || locked(&vault).commit(&entry).map(|_| ()).map_err(|error| error.to_string()));
+        match self.install(&next, keep, asked).await? {
+            Installed::InForce { states, .. } => {
+                self.put(next);
+                Ok(states)
+            }
+            Installed::Refused(lines) => {
+                Err(Failure::new(StatusCode::BAD_REQUEST, ApiCode::BadField, lines.join("; ")))
+            }
+            Installed::NotKept(why) => Err(not_kept(&why)),
+            Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
+            Installed::NotConfirmed => {
+                self.take_back(&before, undo).await;
+                Err(Failure::unavailable("not all workers took the change in time; it was taken back"))
+            }
+        }
+    }
+
+    /// Puts the estate from before a change in force again.
+    async fn take_back(&self, before: &Estate, undo: Entry) {
+        log::warning(format_args!("api: {}", undo.what));
+        let vault = self.vault.clone();
+        let keep: Keep =
+            Box::new(move || locked(&vault).commit(&undo).map(|_| ()).map_err(|error| error.to_string()));
+        match self.install(before, keep, Vec::new()).await {
+            Ok(Installed::InForce { .. } | Installed::NotConfirmed) => {}
+            Ok(other) => log::error(format_args!("api: the change could not be taken back: {other:?}")),
+            Err(failure) => log::error(format_args!("api: the change could not be taken back: {failure:?}")),
+        }
+    }
+
+    async fn install(&self, estate: &Estate, keep: Keep, asked: Vec<AppId>) -> Result<Installed, Failure> {
+        let (reply, answered) = oneshot::channel();
+        let install = Install { spec: lower(estate), keep, asked, reply };
+        if !self.desk.put(Inquiry::Install(install)).await {
+            return Err(Failure::unavailable("byway is ending; nothing was changed"));
+        }
+        match timeout(PATIENCE, answered).await {
+            Ok(Ok(installed)) => Ok(installed),
+            Ok(Err(_)) | Err(_) => Err(internal("the control loop did not answer")),
+        }
+    }
+
+    /// Keeps a change that no worker needs to know of.
+    async fn keep(&self, entry: Entry) -> Result<(), Failure> {
+        let vault = self.vault.clone();
+        let kept = tokio::task::spawn_blocking(move || locked(&vault).commit(&entry)).await;
+        match kept {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(not_kept(&error.to_string())),
+            Err(_) => Err(internal("the store's writer ended")),
+        }
+    }
+
+    fn put(&self, next: Estate) {
+        *self.estate.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+    }
+}
+
+fn locked(vault: &Mutex<Box<dyn Vault>>) -> std::sync::MutexGuard<'_, Box<dyn Vault>> {
+    vault.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A change as the store takes it.
+pub fn entry(who: String, what: String, change: &Change, now: Stamp) -> Entry {
+    Entry { at: now.0, who, what, edits: edits(change) }
+}
+
+fn edits(change: &Change) -> Vec<RowEdit> {
+    let edit = |edit: &crate::estate::Edit| RowEdit {
+        kind: edit.key.kind.name().into(),
+        id: edit.key.id.to_string(),
+        body: edit.after.as_ref().map(body),
+        before: edit.before.as_ref().map(shown),
+        after: edit.after.as_ref().map(shown),
+    };
+    change.edits().iter().map(edit).collect()
+}
+
+/// Fields of an app that are accepted and not in force.
+fn words(id: AppId, state: &AppState) -> Vec<String> {
+    let name = state.name();
+    state
+        .missing()
+        .iter()
+        .map(|missing| format!("app {id} is {name}: {}: {}", missing.field(), missing.text()))
+        .collect()
+}
+
+fn too_many(what: &str, until_s: u64) -> Failure {
+    let retry_after_s = Some(until_s.min(3_600) as u32);
+    Failure {
+        retry_after_s,
+        ..Failure::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ApiCode::TooMany,
+            format!("{what}; come again in {until_s} s"),
+        )
+    }
+}
+
+fn not_kept(why: &str) -> Failure {
+    log::error(format_args!("api: {why}"));
+    Failure::unavailable("the change could not be stored; nothing was changed")
+}
+
+/// 500 with 10002; the log has why.
+pub fn internal(why: impl std::fmt::Display) -> Failure {
+    log::error(format_args!("api: {why}"));
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, ApiCode::Internal, "internal error; the log says more")
+}
+
+/// Reads a store into an estate.
+///
+/// # Errors
+/// The store's, or every entity that the boot config does not bear, a line each.
+pub fn read(vault: &mut dyn Vault, reserved: &Reserved) -> Result<Estate, Vec<String>> {
+    let one = |error: VaultError| vec![error.to_string()];
+    let rows = vault.load().map_err(one)?;
+    let mut reader = crate::estate::Reader::new(reserved);
+    let mut wrong = Vec::new();
+    for kind in crate::estate::Kind::ALL {
+        for row in rows.iter().filter(|row| row.kind == kind.name()) {
+            let read = match Id::parse(&row.id) {
+                Some(id) => reader.read(*kind, id, &row.body),
+                None => Err("its id is none".into()),
+            };
+            wrong.extend(read.err().map(|why| format!("stored {} {}: {why}", row.kind, row.id)));
+        }
+    }
+    let known =
+        |row: &&crate::vault::Row| crate::estate::Kind::ALL.iter().any(|kind| kind.name() == row.kind);
+    wrong.extend(
+        rows.iter()
+            .filter(|row| !known(row))
+            .map(|row| format!("stored {} {}: no such kind", row.kind, row.id)),
+    );
+    if wrong.is_empty() { Ok(reader.done()) } else { Err(wrong) }
+}

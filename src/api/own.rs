@@ -1,0 +1,109 @@
+//! What Cloudflare's API does not have: users, history and copies of the store, for those who rule the box.
+
+use super::answer::{Answer, Failure, Success};
+use super::ask::Ask;
+use super::code::ApiCode;
+use super::credentials::Secret;
+use super::fields;
+use super::office::{Office, Plan, internal};
+use super::tenants::rules_box;
+use crate::control::rfc3339;
+use crate::estate::{Change, Permission, User};
+use crate::vault::{RowEdit, Version};
+use axum::extract::State;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Changes of one answer.
+const HISTORY_MAX: usize = 100;
+
+/// `POST /byway/backup`: `{"to": PATH}`; over the admin socket alone, since it writes a file on this machine.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn backup(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    ask.query.close()?;
+    if ask.caller.is_limited {
+        return Err(Failure::unauthorized("a copy of the store is made over the admin socket alone"));
+    }
+    let to = PathBuf::from(fields::text(&ask.object()?, "to", 4_096)?);
+    if !to.is_absolute() {
+        return Err(fields::wrong("to", "must be an absolute path"));
+    }
+    office.backup(to.clone()).await?;
+    Ok(Success::of(json!({ "to": to })))
+}
+
+/// `GET /byway/history`: the last changes, newest first, with who, what, before and after.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn history(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let before = ask.query.whole("before", 1..=usize::MAX)?.map(|number| number as u64);
+    let count = ask.query.whole("limit", 1..=HISTORY_MAX)?.unwrap_or(20);
+    ask.query.close()?;
+    rules_box(&ask, Permission::AccountSettings)?;
+    let versions = office.history(before, count).await?;
+    Ok(Success::of(versions.iter().map(version_json).collect::<Value>()))
+}
+
+fn version_json(version: &Version) -> Value {
+    let entry = &version.entry;
+    let body =
+        |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let edit = |edit: &RowEdit| json!({ "kind": edit.kind, "id": edit.id, "before": body(&edit.before), "after": body(&edit.after) });
+    json!({
+        "version": version.number,
+        "when": rfc3339(entry.at),
+        "actor": entry.who,
+        "action": entry.what,
+        "changes": entry.edits.iter().map(edit).collect::<Value>(),
+    })
+}
+
+/// `GET /byway/users`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn users(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let page = ask.query.page()?;
+    ask.query.close()?;
+    rules_box(&ask, Permission::ApiTokens)?;
+    let estate = office.estate();
+    let (users, info) = page.cut(estate.users.iter().collect());
+    let rows: Value = users.into_iter().map(|user| user_json(user)).collect();
+    Ok(Success { info: Some(info), ..Success::of(rows) })
+}
+
+/// `POST /byway/users`: `{"email"}`; `key` of the answer is the user's `X-Auth-Key`, which is never shown again.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn make_user(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    let (id, key, hash_key) = (office.new_id()?, Secret::draw().map_err(internal)?, *office.hash_key());
+    office
+        .change(errand, move |estate, now| {
+            rules_box(&ask, Permission::ApiTokens)?;
+            let email = fields::name(&ask.object()?, "email", 254)?;
+            let parts = email.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
+            if parts.is_none() || !email.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(fields::wrong("email", "must be an address such as ops@example.com"));
+            }
+            if estate.users.iter().any(|user| user.email.eq_ignore_ascii_case(&email)) {
+                return Err(Failure::field(ApiCode::BadField.number(), "/email", "is a user's already"));
+            }
+            let user = User { id, email, key_hash: Some(key.hash(&hash_key)), created_on: now };
+            let mut answer = user_json(&user);
+            answer["key"] = key.text().into();
+            let mut change = Change::default();
+            change.make(user);
+            Ok(Plan { change, asked: Vec::new(), answer: Some(Success::of(answer)) })
+        })
+        .await
+}
+
+fn user_json(user: &User) -> Value {
+    json!({ "id": user.id.to_string(), "email": user.email, "created_on": rfc3339(user.created_on.0) })
+}

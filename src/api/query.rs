@@ -1,0 +1,184 @@
+//! Query parameters, read strictly: an unknown name, an empty value or a value said twice is an error and never means
+//! "all" (`reference/spectrum.md`, section 3.4).
+
+use super::answer::{ErrorItem, Failure};
+use super::code::ApiCode;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+
+/// The parameters of a request; those that were asked for are known.
+#[derive(Debug, Default)]
+pub struct Query {
+    pairs: Vec<(String, String)>,
+    known: RefCell<Vec<&'static str>>,
+}
+
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// From 1.
+    pub page: usize,
+    /// Items of a page; `None`: everything is on page 1.
+    pub per_page: Option<usize>,
+}
+
+/// Which way a list goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Smallest first.
+    Asc,
+    /// Largest first.
+    Desc,
+}
+
+/// Items of a page at most.
+const PER_PAGE_MAX: usize = 1_000;
+
+impl Query {
+    /// Reads what stands behind the `?`.
+    pub fn parse(text: &str) -> Self {
+        let pairs = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        Self { pairs, known: RefCell::default() }
+    }
+
+    /// The value of `name`.
+    ///
+    /// # Errors
+    /// It is empty, or said twice.
+    pub fn text(&self, name: &'static str) -> Result<Option<&str>, Failure> {
+        self.known.borrow_mut().push(name);
+        let mut values = self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(wrong(format!("{name} is said twice")));
+        }
+        if value.is_empty() {
+            return Err(wrong(format!("{name} is empty: give it a value, or leave it out")));
+        }
+        Ok(Some(value))
+    }
+
+    /// A whole number within bounds.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn whole(
+        &self,
+        name: &'static str,
+        bounds: std::ops::RangeInclusive<usize>,
+    ) -> Result<Option<usize>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.then(|| text.parse().ok()).flatten().filter(|number| bounds.contains(number));
+        let (low, high) = (bounds.start(), bounds.end());
+        number.map(Some).ok_or_else(|| wrong(format!("{name} must be a whole number from {low} to {high}")))
+    }
+
+    /// True or false.
+    ///
+    /// # Errors
+    /// It is neither word.
+    pub fn flag(&self, name: &'static str) -> Result<Option<bool>, Failure> {
+        match self.text(name)? {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(wrong(format!("{name} must be true or false"))),
+        }
+    }
+
+    /// One of some words.
+    ///
+    /// # Errors
+    /// It is none of them.
+    pub fn word(&self, name: &'static str, words: &[&'static str]) -> Result<Option<&'static str>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let found = words.iter().copied().find(|word| *word == text);
+        found.map(Some).ok_or_else(|| wrong(format!("{name} must be one of {}", words.join(", "))))
+    }
+
+    /// `page` and `per_page`.
+    ///
+    /// # Errors
+    /// One of them is no number within its bounds.
+    pub fn page(&self) -> Result<Page, Failure> {
+        let page = self.whole("page", 1..=usize::MAX)?.unwrap_or(1);
+        let per_page = self.whole("per_page", 1..=PER_PAGE_MAX)?;
+        Ok(Page { page, per_page })
+    }
+
+    /// `direction`; `asc` where it is left out.
+    ///
+    /// # Errors
+    /// It is another word.
+    pub fn direction(&self) -> Result<Direction, Failure> {
+        let word = self.word("direction", &["asc", "desc"])?;
+        Ok(if word == Some("desc") { Direction::Desc } else { Direction::Asc })
+    }
+
+    /// Refuses what nobody has asked for.
+    ///
+    /// # Errors
+    /// The names that mean nothing here.
+    pub fn close(&self) -> Result<(), Failure> {
+        let known = self.known.borrow();
+        let unknown = self.pairs.iter().find(|(key, _)| !known.contains(&key.as_str()));
+        match unknown {
+            None => Ok(()),
+            Some((key, _)) => Err(wrong(format!("{} means nothing here", crate::base::outside::quoted(key)))),
+        }
+    }
+}
+
+impl Page {
+    /// The items of this page, and `result_info`.
+    pub fn cut<T>(self, items: Vec<T>) -> (Vec<T>, Value) {
+        let total = items.len();
+        let per_page = self.per_page.unwrap_or(total.max(1));
+        let from = (self.page - 1).saturating_mul(per_page).min(total);
+        let items: Vec<T> = items.into_iter().skip(from).take(per_page).collect();
+        let info = json!({
+            "page": self.page,
+            "per_page": per_page,
+            "count": items.len(),
+            "total_count": total,
+            "total_pages": total.div_ceil(per_page),
+        });
+        (items, info)
+    }
+}
+
+fn wrong(message: String) -> Failure {
+    Failure::of(StatusCode::BAD_REQUEST, ErrorItem::new(ApiCode::BadQuery, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_a_repeated_and_an_unknown_parameter_are_refused() {
+        for text in ["page=", "page=1&page=2", "page=0", "page=-1", "page=1e3", "page=+1"] {
+            assert!(Query::parse(text).page().is_err(), "{text}");
+        }
+        let query = Query::parse("page=2&pending_delete=");
+        assert_eq!(query.page(), Ok(Page { page: 2, per_page: None }));
+        let refused = query.close().expect_err("unknown");
+        assert!(refused.errors[0].message.contains("pending_delete"), "{refused:?}");
+        assert_eq!(Query::parse("").close(), Ok(()));
+        assert_eq!(Query::parse("dry_run=yes").flag("dry_run").map_err(|f| f.status.as_u16()), Err(400));
+    }
+
+    #[test]
+    fn without_per_page_everything_is_on_page_one_and_later_pages_are_empty() {
+        let cut = |page, per_page| Page { page, per_page }.cut((0..32).collect::<Vec<_>>());
+        assert_eq!(cut(1, None).0.len(), 32);
+        assert_eq!(cut(2, None).0.len(), 0);
+        assert_eq!(cut(2, Some(20)).0, (20..32).collect::<Vec<_>>());
+        assert_eq!(cut(3, Some(20)).1["count"], 0);
+        assert_eq!(cut(usize::MAX, Some(1_000)).0, Vec::<i32>::new());
+        let info = cut(2, Some(20)).1;
+        assert_eq!((info["total_count"].clone(), info["total_pages"].clone()), (32.into(), 2.into()));
+    }
+}

@@ -1,0 +1,175 @@
+//! Paths -> handlers, and what every request goes through first: credentials, rates, the body's bound, a time limit.
+
+use super::answer::{ErrorItem, Failure, Success};
+use super::ask::Ask;
+use super::caller::{Caller, Peer, offer};
+use super::code::ApiCode;
+use super::office::Office;
+use super::query::Query;
+use super::rates::Standing;
+use super::{apps, own, tenants, tokens};
+use crate::base::limits::API_BODY_BYTES_MAX;
+use crate::control::desk::Readiness;
+use axum::Router;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a request may take; a change goes on by itself.
+const PATIENCE: Duration = Duration::from_secs(75);
+/// How long a body may take to come.
+const BODY_PATIENCE: Duration = Duration::from_secs(20);
+
+/// All paths. Those below `/client/v4` want credentials.
+pub fn router(office: Arc<Office>) -> Router {
+    let v4 = Router::new()
+        .merge(spectrum())
+        .merge(tenancy())
+        .merge(tokens())
+        .merge(own())
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(office.clone(), gate));
+    Router::new()
+        .nest("/client/v4", v4)
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(no_route)
+        .with_state(office)
+}
+
+fn spectrum() -> Router<Arc<Office>> {
+    Router::new()
+        .route("/zones/{zone}/spectrum/apps", get(apps::list).post(apps::create))
+        .route(
+            "/zones/{zone}/spectrum/apps/{id}",
+            get(apps::get).put(apps::update).patch(apps::edit).delete(apps::delete),
+        )
+        .route("/zones/{zone}/spectrum/protocols", get(apps::protocols))
+}
+
+fn tenancy() -> Router<Arc<Office>> {
+    Router::new()
+        .route("/accounts", get(tenants::accounts).post(tenants::make_account))
+        .route("/accounts/{account}", get(tenants::account).delete(tenants::delete_account))
+        .route("/zones", get(tenants::zones).post(tenants::make_zone))
+        .route("/zones/{zone}", get(tenants::zone).delete(tenants::delete_zone))
+        .route("/user", get(tenants::user))
+}
+
+fn tokens() -> Router<Arc<Office>> {
+    Router::new()
+        .route("/user/tokens", get(tokens::list).post(tokens::create))
+        .route("/user/tokens/verify", get(tokens::verify))
+        .route("/user/tokens/permission_groups", get(tokens::permission_groups))
+        .route("/user/tokens/{id}", get(tokens::get).put(tokens::update).delete(tokens::delete))
+        .route("/user/tokens/{id}/value", put(tokens::roll))
+}
+
+/// What Cloudflare's API does not have.
+fn own() -> Router<Arc<Office>> {
+    Router::new()
+        .route("/byway/backup", post(own::backup))
+        .route("/byway/history", get(own::history))
+        .route("/byway/users", get(own::users).post(own::make_user))
+}
+
+/// Lets callers in, counts them, and bounds the time.
+async fn gate(State(office): State<Arc<Office>>, mut request: Request, next: Next) -> Response {
+    let Some(peer) = request.extensions().get::<Peer>().copied() else {
+        return super::office::internal("a request without a peer").into_response();
+    };
+    let (admitted, standing) = office.admit(offer(request.headers()), peer);
+    let mut response = match admitted {
+        Err(failure) => failure.into_response(),
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            match timeout(PATIENCE, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => Failure::unavailable("the request took too long").into_response(),
+            }
+        }
+    };
+    if let Some(standing) = standing {
+        rate_headers(&mut response, standing, office.policy());
+    }
+    response
+}
+
+/// `Ratelimit` and `Ratelimit-Policy`, as Cloudflare writes them.
+fn rate_headers(response: &mut Response, standing: Standing, (limit, length_s): (u32, u64)) {
+    let values = [
+        ("ratelimit", format!("\"default\";r={};t={}", standing.left, standing.until_s)),
+        ("ratelimit-policy", format!("\"default\";q={limit};w={length_s}")),
+    ];
+    for (name, text) in values {
+        // Digits and quotes are a header's value.
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Ask {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| super::office::internal("a request without a caller"))?;
+        let read = timeout(BODY_PATIENCE, axum::body::to_bytes(body, API_BODY_BYTES_MAX)).await;
+        let body = match read {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => {
+                let text = format!("the body is larger than {API_BODY_BYTES_MAX} bytes, or was cut off");
+                return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, ApiCode::TooLarge, text));
+            }
+            Err(_) => {
+                let text = "the body did not come in time";
+                return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, ApiCode::BadJson, text));
+            }
+        };
+        let path = parts.uri.path();
+        Ok(Self {
+            caller,
+            what: format!("{} {path}", parts.method),
+            query: Query::parse(parts.uri.query().unwrap_or("")),
+            body,
+        })
+    }
+}
+
+async fn no_route(request: Request) -> Failure {
+    let path = crate::base::outside::quoted(request.uri().path());
+    let text = format!("Could not route to {path}, perhaps your object identifier is invalid?");
+    Failure::of(StatusCode::NOT_FOUND, ErrorItem::new(ApiCode::NoRoute, text))
+}
+
+async fn no_method(request: Request) -> Failure {
+    let text = format!("Method {} not allowed for this path", request.method());
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, ApiCode::Method, text)
+}
+
+async fn healthz(State(office): State<Arc<Office>>) -> Response {
+    match office.readiness().await {
+        Some(_) => Success::of(json!({ "status": "ok" })).into_response(),
+        None => Failure::unavailable("the control loop does not answer").into_response(),
+    }
+}
+
+async fn readyz(State(office): State<Arc<Office>>) -> Response {
+    match office.readiness().await {
+        Some(Readiness::Ready) => Success::of(json!({ "status": "ready" })).into_response(),
+        Some(Readiness::Degraded(why)) => {
+            Success::of(json!({ "status": "degraded" })).saying(why).into_response()
+        }
+        Some(Readiness::NotReady(why)) => Failure::unavailable(why).into_response(),
+        None => Failure::unavailable("the control loop does not answer").into_response(),
+    }
+}

@@ -1,0 +1,257 @@
+//! Listeners of the API: TCP with or without TLS, and the admin socket. A thread and a runtime of its own, so that neither
+//! parsing nor the store's disk delays the control loop.
+
+use super::caller::Peer;
+use super::office::{Office, Terms};
+use super::router::router;
+use crate::base::limits::API_CONNECTIONS_MAX;
+use crate::control::desk::Desk;
+use crate::control::{ApiStart, ApiStop, log, privileges};
+use crate::estate::Estate;
+use crate::vault::Vault;
+use axum::{Extension, Router};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// How long a client may take for its TLS handshake, and for the head of a request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long connections may take to end after a stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// Streams of one HTTP/2 connection at once.
+const STREAMS_MAX: u32 = 64;
+/// Headers of one request, in bytes.
+const HEADER_BYTES_MAX: u32 = 32 << 10;
+
+/// The admin socket: whoever may write to it rules the box.
+pub struct AdminSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl AdminSocket {
+    /// Binds `path`, mode 0660, in place of a socket that a former byway left there.
+    ///
+    /// # Errors
+    /// The system's; `AddrInUse` where another process answers there.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        match std::fs::symlink_metadata(path) {
+            Ok(meta) if meta.file_type().is_socket() => {
+                if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                    return Err(io::ErrorKind::AddrInUse.into());
+                }
+                std::fs::remove_file(path)?;
+            }
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "is there and no socket")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        // It may be gone: the next start replaces it.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// What the API is served on, bound before privileges are dropped.
+pub struct ApiListeners {
+    /// TCP.
+    pub tcp: Option<TcpListener>,
+    /// TLS on it.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The admin socket.
+    pub socket: AdminSocket,
+}
+
+/// The API, ready to be started by the control loop.
+pub fn start(listeners: ApiListeners, (vault, estate): (Box<dyn Vault>, Estate), terms: Terms) -> ApiStart {
+    Box::new(move |desk| {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
+        let (stop, stopped) = watch::channel(false);
+        let thread = std::thread::Builder::new().name("byway-api".into()).spawn(move || {
+            // It wants no rights; where there are none to give up, nothing is lost.
+            let _ = privileges::shed();
+            let office = (vault, estate, desk, terms);
+            runtime.block_on(serve(listeners, office, stopped));
+            runtime.shutdown_timeout(Duration::from_millis(200));
+        })?;
+        let stop: ApiStop = Box::new(move || {
+            let _ = stop.send(true);
+            if thread.join().is_err() {
+                log::error("api: its thread panicked");
+            }
+        });
+        Ok(stop)
+    })
+}
+
+async fn serve(
+    ApiListeners { tcp, tls, socket }: ApiListeners,
+    (vault, estate, desk, terms): (Box<dyn Vault>, Estate, Desk, Terms),
+    mut stopped: watch::Receiver<bool>,
+) {
+    let office = Arc::new(Office::open(vault, estate, desk, terms));
+    let house = House {
+        router: router(office),
+        places: Arc::new(Semaphore::new(API_CONNECTIONS_MAX)),
+        tls: tls.map(TlsAcceptor::from),
+        stopped: stopped.clone(),
+    };
+    let tcp = tcp.map(tokio::net::TcpListener::from_std).transpose();
+    let unix = socket.listener.try_clone().and_then(tokio::net::UnixListener::from_std);
+    match (tcp, unix) {
+        (Ok(tcp), Ok(unix)) => {
+            if let Some(tcp) = tcp {
+                tokio::spawn(house.clone().welcome_net(tcp));
+            }
+            tokio::spawn(house.clone().welcome_local(unix));
+        }
+        (Err(error), _) | (_, Err(error)) => log::error(format_args!("api: {error}")),
+    }
+    end(&mut stopped).await;
+    // All places are free once every connection has ended.
+    let _ = timeout(STOP_PATIENCE, house.places.acquire_many(API_CONNECTIONS_MAX as u32)).await;
+}
+
+/// Waits for the stop.
+async fn end(stopped: &mut watch::Receiver<bool>) {
+    // An error means that whoever could stop it is gone.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct House {
+    router: Router,
+    places: Arc<Semaphore>,
+    tls: Option<TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl House {
+    async fn welcome_net(self, listener: tokio::net::TcpListener) {
+        let mut stopped = self.stopped.clone();
+        loop {
+            // The semaphore is never closed.
+            let Ok(place) = self.places.clone().acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = end(&mut stopped) => return,
+            };
+            let Ok((stream, from)) = accepted else {
+                // Out of descriptors: they come back when clients leave.
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let house = self.clone();
+            tokio::spawn(async move {
+                let peer = Peer::Net(from);
+                match &house.tls {
+                    None => house.converse(stream, peer).await,
+                    Some(tls) => {
+                        if let Ok(Ok(stream)) = timeout(HEAD_PATIENCE, tls.accept(stream)).await {
+                            house.converse(stream, peer).await;
+                        }
+                    }
+                }
+                drop(place);
+            });
+        }
+    }
+
+    async fn welcome_local(self, listener: tokio::net::UnixListener) {
+        let mut stopped = self.stopped.clone();
+        let (own_user, own_group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        loop {
+            let Ok(place) = self.places.clone().acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = end(&mut stopped) => return,
+            };
+            let Ok((stream, _)) = accepted else {
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let Ok(peer) = stream.peer_cred() else { continue };
+            // The mode of the file says as much; who got the socket in another way is held to it, too.
+            if peer.uid() != 0 && peer.uid() != own_user && peer.gid() != own_group {
+                log::warning(format_args!("api: user {} may not use the admin socket", peer.uid()));
+                continue;
+            }
+            let house = self.clone();
+            tokio::spawn(async move {
+                house.converse(stream, Peer::Local { uid: peer.uid() }).await;
+                drop(place);
+            });
+        }
+    }
+
+    /// Serves a connection until it ends, or its present request is answered after a stop.
+    async fn converse<S>(&self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = TowerToHyperService::new(self.router.clone().layer(Extension(peer)));
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_PATIENCE)
+            .max_buf_size(HEADER_BYTES_MAX as usize);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEADER_BYTES_MAX)
+            .keep_alive_interval(HEAD_PATIENCE)
+            .keep_alive_timeout(HEAD_PATIENCE);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let mut stopped = self.stopped.clone();
+        // A client that goes away in the middle is its own business.
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = end(&mut stopped) => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+        }
+    }
+}
+
+/// The server's side of TLS, from PEM files.
+///
+/// # Errors
+/// One line that names the file.
+pub fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let pair = crate::tls::Certificate::from_pem(&read(certificate)?, &read(key)?);
+    let pair = pair.map_err(|fault| format!("{}: {fault}", certificate.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = versions.map_err(|error| error.to_string())?;
+    let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(pair.key().clone()));
+    let mut config = versions.with_no_client_auth().with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

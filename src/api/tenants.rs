@@ -1,0 +1,286 @@
+//! Accounts, zones and the user: who there is, for the caller.
+
+use super::answer::{Answer, Failure, Success};
+use super::ask::Ask;
+use super::code::ApiCode;
+use super::fields::{name, text};
+use super::office::{Office, Plan};
+use crate::control::rfc3339;
+use crate::estate::{Account, Change, Entity, Estate, Id, Level, Permission, RuleHolder, Zone};
+use crate::table::DnsName;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The longest name of an account, in bytes (Cloudflare's own bound).
+const NAME_BYTES_MAX: usize = 100;
+
+/// `GET /accounts`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn accounts(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let estate = office.estate();
+    let wanted = ask.query.text("name")?.map(str::to_owned);
+    let (direction, page) = (ask.query.direction()?, ask.query.page()?);
+    ask.query.close()?;
+    let seen = estate.accounts.iter().filter(|account| knows(&ask, account.id, &estate));
+    let mut seen: Vec<_> =
+        seen.filter(|account| wanted.as_ref().is_none_or(|name| *name == account.name)).collect();
+    seen.sort_by_key(|account| (account.name.clone(), account.id));
+    if direction == super::query::Direction::Desc {
+        seen.reverse();
+    }
+    let (seen, info) = page.cut(seen);
+    let rows: Value = seen.into_iter().map(|account| account_json(account)).collect();
+    Ok(Success { info: Some(info), ..Success::of(rows) })
+}
+
+/// Whether the caller may know of an account: a grant reaches it or one of its zones.
+fn knows(ask: &Ask, account: Id, estate: &Estate) -> bool {
+    let reaches = |zone| ask.caller.grants.iter().any(|grant| grant.reach.covers(account, zone));
+    let mut zones = estate.zones.iter().filter(|zone| zone.account == account);
+    reaches(None) || zones.any(|zone| reaches(Some(zone.id)))
+}
+
+/// `GET /accounts/{account}`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn account(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    ask.query.close()?;
+    let estate = office.estate();
+    let account =
+        estate.accounts.get(super::ask::path_id(&id)?).filter(|account| knows(&ask, account.id, &estate));
+    account.map(|account| Success::of(account_json(account))).ok_or_else(|| Failure::not_found("account"))
+}
+
+/// `POST /accounts`: for those who rule the box.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn make_account(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    let id = office.new_id()?;
+    office
+        .change(errand, move |estate, now| {
+            rules_box(&ask, Permission::AccountSettings)?;
+            let body = ask.object()?;
+            let name = name(&body, "name", NAME_BYTES_MAX)?;
+            let owner = match body.get("owner") {
+                None => ask.caller.user.or_else(|| estate.users.iter().next().map(|user| user.id)),
+                Some(owner) => owner.get("id").and_then(Value::as_str).and_then(Id::parse),
+            };
+            let owner = owner.filter(|owner| estate.users.get(*owner).is_some()).ok_or_else(|| {
+                Failure::field(ApiCode::BadField.number(), "/owner/id", "must be the id of a user")
+            })?;
+            let account = Account { id, name, owner, created_on: now };
+            let (mut change, answer) = (Change::default(), Success::of(account_json(&account)));
+            change.make(account);
+            Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
+        })
+        .await
+}
+
+/// `DELETE /accounts/{account}`: only an empty one.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn delete_account(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, _| {
+            rules_box(&ask, Permission::AccountSettings)?;
+            let account = ask.account(&id, estate, (Permission::AccountSettings, Level::Write))?;
+            let holds = |what: &str| in_use(format!("the account still has {what}: delete them first"));
+            if estate.zones.iter().any(|zone| zone.account == account.id) {
+                return Err(holds("zones"));
+            }
+            if estate.prefixes.iter().any(|prefix| prefix.account == account.id) {
+                return Err(holds("prefixes"));
+            }
+            let mut change = Change::default();
+            let rules = estate.rules_of(RuleHolder::Account(account.id));
+            rules.for_each(|rule| change.remove(Entity::Rule(rule.clone())));
+            let answer = Some(Success::of(json!({ "id": account.id.to_string() })));
+            change.remove(Entity::Account(account));
+            Ok(Plan { change, asked: Vec::new(), answer })
+        })
+        .await
+}
+
+/// `GET /zones`, maybe with `name` or `account.id`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn zones(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let estate = office.estate();
+    let name = ask.query.text("name")?.map(str::to_ascii_lowercase);
+    let account = ask.query.text("account.id")?.map(super::ask::path_id).transpose()?;
+    ask.query.word("status", &["active"])?;
+    ask.query.word("match", &["all"])?;
+    let order = ask.query.word("order", &["name", "account.id", "status"])?;
+    let (direction, page) = (ask.query.direction()?, ask.query.page()?);
+    ask.query.close()?;
+    let seen = estate.zones.iter().filter(|zone| {
+        ask.caller.grants.iter().any(|grant| grant.reach.covers(zone.account, Some(zone.id)))
+            && name.as_ref().is_none_or(|name| *name == zone.name)
+            && account.is_none_or(|account| account == zone.account)
+    });
+    let mut seen: Vec<_> = seen.collect();
+    match order {
+        Some("account.id") => seen.sort_by_key(|zone| (zone.account, zone.name.clone())),
+        Some(_) | None => seen.sort_by_key(|zone| zone.name.clone()),
+    }
+    if direction == super::query::Direction::Desc {
+        seen.reverse();
+    }
+    let (seen, info) = page.cut(seen);
+    let rows: Value = seen.into_iter().map(|zone| zone_json(zone, &estate)).collect();
+    Ok(Success { info: Some(info), ..Success::of(rows) })
+}
+
+/// `GET /zones/{zone}`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn zone(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    ask.query.close()?;
+    let estate = office.estate();
+    let zone = estate
+        .zones
+        .get(super::ask::path_id(&id)?)
+        .filter(|zone| ask.caller.grants.iter().any(|grant| grant.reach.covers(zone.account, Some(zone.id))));
+    zone.map(|zone| Success::of(zone_json(zone, &estate))).ok_or_else(|| Failure::not_found("zone"))
+}
+
+/// `POST /zones`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn make_zone(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    let id = office.new_id()?;
+    office
+        .change(errand, move |estate, now| {
+            let body = ask.object()?;
+            let field = |pointer: &str, text: &str| Failure::field(ApiCode::BadField.number(), pointer, text);
+            let account = body.get("account").and_then(|account| account.get("id")).and_then(Value::as_str);
+            let account =
+                account.ok_or_else(|| field("/account/id", "is missing: the id of the zone's account"))?;
+            let account = ask.account(account, estate, (Permission::Zone, Level::Write))?;
+            let name = DnsName::new(&text(&body, "name", 253)?).map_err(|wrong| field("/name", wrong))?;
+            if estate.zones.iter().any(|zone| zone.name == name.as_str()) {
+                return Err(field("/name", "is a zone of this box already"));
+            }
+            let zone = Zone {
+                id,
+                name: name.as_str().to_owned(),
+                account: account.id,
+                created_on: now,
+                modified_on: now,
+            };
+            let mut change = Change::default();
+            let answer = Success::of(zone_json(&zone, estate));
+            change.make(zone);
+            Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
+        })
+        .await
+}
+
+/// `DELETE /zones/{zone}`: with its apps and rules, so that its addresses are free.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn delete_zone(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, _| {
+            let zone = ask.zone(&id, estate, (Permission::Zone, Level::Write))?;
+            let mut change = Change::default();
+            estate.apps_of(zone.id).for_each(|app| change.remove(Entity::App(app.clone())));
+            let rules = estate.rules_of(RuleHolder::Zone(zone.id));
+            rules.for_each(|rule| change.remove(Entity::Rule(rule.clone())));
+            let answer = Some(Success::of(json!({ "id": zone.id.to_string() })));
+            change.remove(Entity::Zone(zone));
+            Ok(Plan { change, asked: Vec::new(), answer })
+        })
+        .await
+}
+
+/// `GET /user`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn user(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    ask.query.close()?;
+    let estate = office.estate();
+    let user = ask.caller.user.and_then(|user| estate.users.get(user));
+    let user = user.ok_or_else(|| Failure::not_found("user behind these credentials"))?;
+    Ok(Success::of(json!({
+        "id": user.id.to_string(),
+        "email": user.email,
+        "created_on": rfc3339(user.created_on.0),
+        "suspended": false,
+        "two_factor_authentication_enabled": false,
+        "two_factor_authentication_locked": false,
+    })))
+}
+
+/// Whether the caller rules the box.
+///
+/// # Errors
+/// 403.
+pub fn rules_box(ask: &Ask, permission: Permission) -> Result<(), Failure> {
+    match ask.caller.rules_box((permission, Level::Write)) {
+        true => Ok(()),
+        false => Err(Failure::unauthorized(format!(
+            "Unauthorized to access requested resource: it wants {} Write over the whole box",
+            permission.name()
+        ))),
+    }
+}
+
+/// 400: something else must go first.
+pub fn in_use(text: String) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, ApiCode::InUse, text)
+}
+
+/// An account as it is answered.
+pub fn account_json(account: &Account) -> Value {
+    json!({
+        "id": account.id.to_string(),
+        "name": account.name,
+        "type": "standard",
+        "created_on": rfc3339(account.created_on.0),
+        "settings": { "enforce_twofactor": false },
+    })
+}
+
+/// A zone as it is answered, with the fields that the SDKs want.
+fn zone_json(zone: &Zone, estate: &Estate) -> Value {
+    let account = estate.accounts.get(zone.account);
+    let owner = account.and_then(|account| estate.users.get(account.owner));
+    json!({
+        "id": zone.id.to_string(),
+        "name": zone.name,
+        "status": "active",
+        "paused": false,
+        "type": "full",
+        "development_mode": 0,
+        "account": { "id": zone.account.to_string(), "name": account.map(|account| account.name.clone()) },
+        "owner": { "id": owner.map(|user| user.id.to_string()), "type": "user", "name": owner.map(|user| user.email.clone()) },
+        "plan": { "id": "byway", "name": "byway", "price": 0, "currency": "USD", "frequency": "", "is_subscribed": true,
+                  "can_subscribe": false, "legacy_id": "enterprise", "legacy_discount": false, "externally_managed": true },
+        "meta": { "cdn_only": false, "custom_certificate_quota": 1, "dns_only": true, "foundation_dns": false,
+                  "page_rule_quota": 0, "phishing_detected": false, "step": 4 },
+        "name_servers": [],
+        "original_name_servers": null,
+        "original_registrar": null,
+        "original_dnshost": null,
+        "created_on": rfc3339(zone.created_on.0),
+        "modified_on": rfc3339(zone.modified_on.0),
+        "activated_on": rfc3339(zone.created_on.0),
+    })
+}

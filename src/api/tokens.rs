@@ -1,0 +1,358 @@
+//! API tokens in Cloudflare's shape (`/user/tokens`): policies of permission groups over resources. Nobody hands out more
+//! than they hold.
+
+use super::answer::{Answer, Failure, Success};
+use super::ask::{Ask, path_id};
+use super::credentials::{Secret, TokenText};
+use super::fields::{self, maybe_text, name};
+use super::office::{Office, Plan, internal};
+use crate::control::rfc3339;
+use crate::estate::{Change, Entity, Estate, Grant, Id, Level, Permission, Reach, Stamp, Token};
+use axum::extract::{Path, State};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// The longest name of a token, in bytes.
+const NAME_BYTES_MAX: usize = 120;
+/// In front of every resource.
+const ACCOUNT: &str = "com.cloudflare.api.account.";
+const ZONE: &str = "com.cloudflare.api.account.zone.";
+
+/// `GET /user/tokens`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let (direction, page) = (ask.query.direction()?, ask.query.page()?);
+    ask.query.close()?;
+    let user = holder(&ask)?;
+    let estate = office.estate();
+    let mut tokens: Vec<_> = estate.tokens.iter().filter(|token| token.user == user).collect();
+    tokens.sort_by_key(|token| (token.issued_on, token.id));
+    if direction == super::query::Direction::Desc {
+        tokens.reverse();
+    }
+    let (tokens, info) = page.cut(tokens);
+    let rows: Value = tokens.into_iter().map(|token| token_json(token, &office)).collect();
+    Ok(Success { info: Some(info), ..Success::of(rows) })
+}
+
+/// `POST /user/tokens`; `value` of the answer is the token, which is never shown again.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn create(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    let text = TokenText { id: office.new_id()?, secret: Secret::draw().map_err(internal)? };
+    let shown = office.clone();
+    office
+        .change(errand, move |_, now| {
+            let user = holder(&ask)?;
+            let body = ask.object()?;
+            let token = Token {
+                id: text.id,
+                name: name(&body, "name", NAME_BYTES_MAX)?,
+                user,
+                hash: text.secret.hash(shown.hash_key()),
+                grants: grants(&ask, &body)?,
+                enabled: true,
+                issued_on: now,
+                modified_on: now,
+                expires_on: expiry(&body, now)?,
+            };
+            let mut answer = token_json(&token, &shown);
+            answer["value"] = text.text().into();
+            let mut change = Change::default();
+            change.make(token);
+            Ok(Plan { change, asked: Vec::new(), answer: Some(Success::of(answer)) })
+        })
+        .await
+}
+
+/// `GET /user/tokens/{id}`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn get(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    ask.query.close()?;
+    let token = find(&ask, &office.estate(), &id)?;
+    Ok(Success::of(token_json(&token, &office)))
+}
+
+/// `PUT /user/tokens/{id}`: name, policies, expiry, status.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn update(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    let shown = office.clone();
+    office
+        .change(errand, move |estate, now| {
+            let old = find(&ask, estate, &id)?;
+            let body = ask.object()?;
+            let enabled = match maybe_text(&body, "status", 16)?.as_deref() {
+                None => old.enabled,
+                Some("active") => true,
+                Some("disabled") => false,
+                Some(_) => return Err(fields::wrong("status", "must be active or disabled")),
+            };
+            let (name, grants) = (name(&body, "name", NAME_BYTES_MAX)?, grants(&ask, &body)?);
+            let expires_on = expiry(&body, now)?;
+            let token = Token { name, grants, enabled, expires_on, modified_on: now, ..Token::clone(&old) };
+            turned(old, token, &shown)
+        })
+        .await
+}
+
+/// `PUT /user/tokens/{id}/value`: a new secret; the old one is worth nothing from then on.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn roll(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    let secret = Secret::draw().map_err(internal)?;
+    let shown = office.clone();
+    office
+        .change(errand, move |estate, now| {
+            let old = find(&ask, estate, &id)?;
+            refuse_more_than_held(&ask, &old.grants)?;
+            let text = TokenText { id: old.id, secret }.text();
+            let token = Token { hash: secret.hash(shown.hash_key()), modified_on: now, ..Token::clone(&old) };
+            Ok(Plan { answer: Some(Success::of(text)), ..turned(old, token, &shown)? })
+        })
+        .await
+}
+
+/// `DELETE /user/tokens/{id}`: revoked from the next request on.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn delete(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, _| {
+            let token = find(&ask, estate, &id)?;
+            let answer = Some(Success::of(json!({ "id": token.id.to_string() })));
+            let mut change = Change::default();
+            change.remove(Entity::Token(token));
+            Ok(Plan { change, asked: Vec::new(), answer })
+        })
+        .await
+}
+
+/// `GET /user/tokens/verify`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn verify(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    ask.query.close()?;
+    let estate = office.estate();
+    let token = ask.caller.token.and_then(|id| estate.tokens.get(id));
+    let token = token.ok_or_else(|| Failure::not_found("token behind these credentials"))?;
+    let mut answer = json!({ "id": token.id.to_string(), "status": "active" });
+    if let Some(until) = token.expires_on {
+        answer["expires_on"] = rfc3339(until.0).into();
+    }
+    Ok(Success::of(answer))
+}
+
+/// `GET /user/tokens/permission_groups`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn permission_groups(ask: Ask) -> Answer {
+    ask.query.close()?;
+    let groups = all_groups().map(|(id, permission, level)| {
+        let scopes = match is_of_account(permission) {
+            true => vec!["com.cloudflare.api.account"],
+            false => vec!["com.cloudflare.api.account.zone"],
+        };
+        json!({ "id": id.to_string(), "name": group_name(permission, level), "scopes": scopes })
+    });
+    Ok(Success::of(groups.collect::<Value>()))
+}
+
+/// Every group with its id, the same on every box.
+fn all_groups() -> impl Iterator<Item = (Id, Permission, Level)> {
+    const BASE: u128 = 0x6279_7761_7967_726f_7570_0000_0000_0000;
+    let levels = (0_u128..).zip(Permission::ALL).flat_map(|(place, permission)| {
+        [(2 * place, permission, Level::Read), (2 * place + 1, permission, Level::Write)]
+    });
+    levels.map(|(number, permission, level)| (Id::from_bits(BASE | number), permission, level))
+}
+
+fn group_name(permission: Permission, level: Level) -> String {
+    let level = match level {
+        Level::Read => "Read",
+        Level::Write => "Write",
+    };
+    format!("{} {level}", permission.name())
+}
+
+const fn is_of_account(permission: Permission) -> bool {
+    match permission {
+        Permission::AccountSettings
+        | Permission::IpPrefixes
+        | Permission::BgpOnDemand
+        | Permission::ApiTokens => true,
+        Permission::ZoneSettings
+        | Permission::Zone
+        | Permission::Firewall
+        | Permission::Dns
+        | Permission::Ssl
+        | Permission::Analytics => false,
+    }
+}
+
+/// Whose tokens these are: the caller's own, with leave to see tokens.
+fn holder(ask: &Ask) -> Result<Id, Failure> {
+    let user = ask.caller.user.ok_or_else(|| Failure::not_found("user behind these credentials"))?;
+    let may = ask
+        .caller
+        .grants
+        .iter()
+        .any(|grant| grant.permission == Permission::ApiTokens && grant.level == Level::Write);
+    match may {
+        true => Ok(user),
+        false => {
+            Err(Failure::unauthorized("Unauthorized to access requested resource: it wants API Tokens Write"))
+        }
+    }
+}
+
+fn find(ask: &Ask, estate: &Estate, id: &str) -> Result<Arc<Token>, Failure> {
+    let (user, id) = (holder(ask)?, path_id(id)?);
+    let token = estate.tokens.get(id).filter(|token| token.user == user);
+    token.cloned().ok_or_else(|| Failure::not_found("token"))
+}
+
+fn turned(old: Arc<Token>, token: Token, office: &Office) -> Result<Plan, Failure> {
+    let mut change = Change::default();
+    let answer = Some(Success::of(token_json(&token, office)));
+    change.turn(Entity::Token(old), token);
+    Ok(Plan { change, asked: Vec::new(), answer })
+}
+
+/// `expires_on`: a time to come.
+fn expiry(body: &Map<String, Value>, now: Stamp) -> Result<Option<Stamp>, Failure> {
+    let Some(text) = maybe_text(body, "expires_on", 40)? else { return Ok(None) };
+    let time = crate::control::parse_rfc3339(&text).filter(|micros| *micros > now.0);
+    let right = "must be a time to come such as 2030-01-31T12:00:00Z";
+    time.map(|micros| Some(Stamp(micros))).ok_or_else(|| fields::wrong("expires_on", right))
+}
+
+/// `policies` as grants: each group over each resource.
+fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<Vec<Grant>, Failure> {
+    let policies = body.get("policies").and_then(Value::as_array).filter(|list| !list.is_empty());
+    let policies =
+        policies.ok_or_else(|| fields::wrong("policies", "must be a list with at least one policy"))?;
+    let mut grants = Vec::new();
+    for (at, policy) in policies.iter().enumerate() {
+        let wrong = |key: &str, text: &str| fields::wrong(&format!("policies/{at}/{key}"), text);
+        if policy.get("effect").and_then(Value::as_str) != Some("allow") {
+            return Err(wrong("effect", "must be allow; what is not allowed is denied"));
+        }
+        let reach = reach(policy.get("resources")).map_err(|text| wrong("resources", &text))?;
+        let groups = policy.get("permission_groups").and_then(Value::as_array);
+        let groups = groups.ok_or_else(|| wrong("permission_groups", "must be a list"))?;
+        for group in groups {
+            let id = group.get("id").and_then(Value::as_str).and_then(Id::parse);
+            let found = all_groups().find(|(known, _, _)| Some(*known) == id);
+            let (_, permission, level) = found.ok_or_else(|| {
+                wrong(
+                    "permission_groups",
+                    "holds an id that GET /user/tokens/permission_groups does not list",
+                )
+            })?;
+            grants.extend(reach.iter().map(|reach| Grant { permission, level, reach: reach.clone() }));
+        }
+    }
+    refuse_more_than_held(ask, &grants)?;
+    Ok(grants)
+}
+
+/// `{"com.cloudflare.api.account.ID": "*"}` and the like.
+fn reach(resources: Option<&Value>) -> Result<Vec<Reach>, String> {
+    let resources = resources.and_then(Value::as_object).filter(|map| !map.is_empty());
+    let resources = resources.ok_or("must be an object with at least one resource")?;
+    let (mut accounts, mut zones) = (Vec::new(), Vec::new());
+    for (name, value) in resources {
+        if value.as_str() != Some("*") {
+            return Err(format!("{name}: the only value that is known is \"*\""));
+        }
+        match (name.strip_prefix(ZONE), name.strip_prefix(ACCOUNT)) {
+            (Some("*"), _) | (None, Some("*")) => return Ok(vec![Reach::All]),
+            (Some(id), _) => zones.push(Id::parse(id).ok_or(format!("{name} names no zone"))?),
+            (None, Some(id)) => accounts.push(Id::parse(id).ok_or(format!("{name} names no account"))?),
+            (None, None) => return Err(format!("{name}: write {ACCOUNT}ID, {ZONE}ID or {ACCOUNT}*")),
+        }
+    }
+    let accounts = (!accounts.is_empty()).then_some(Reach::Accounts(accounts));
+    Ok(accounts.into_iter().chain((!zones.is_empty()).then_some(Reach::Zones(zones))).collect())
+}
+
+/// Nobody gives away what they do not have.
+fn refuse_more_than_held(ask: &Ask, grants: &[Grant]) -> Result<(), Failure> {
+    let held = |grant: &Grant| {
+        ask.caller.grants.iter().any(|own| {
+            own.permission == grant.permission && own.level >= grant.level && covers(&own.reach, &grant.reach)
+        })
+    };
+    match grants.iter().all(held) {
+        true => Ok(()),
+        false => Err(Failure::unauthorized("a token may do no more than the credentials that make it")),
+    }
+}
+
+/// Whether one reach holds all of another. Zones count by name, not by their accounts.
+fn covers(own: &Reach, wanted: &Reach) -> bool {
+    match (own, wanted) {
+        (Reach::All, _) => true,
+        (Reach::Accounts(own), Reach::Accounts(wanted)) => wanted.iter().all(|id| own.contains(id)),
+        (Reach::Zones(own), Reach::Zones(wanted)) => wanted.iter().all(|id| own.contains(id)),
+        (Reach::Accounts(_) | Reach::Zones(_), _) => false,
+    }
+}
+
+fn token_json(token: &Token, office: &Office) -> Value {
+    let expired = token.expires_on.is_some_and(|until| until <= office.now());
+    let status = match (token.enabled, expired) {
+        (false, _) => "disabled",
+        (true, true) => "expired",
+        (true, false) => "active",
+    };
+    let policies = (0_u32..).zip(&token.grants).map(|(at, grant)| policy_json(token.id, at, grant));
+    let mut answer = json!({
+        "id": token.id.to_string(),
+        "name": token.name,
+        "status": status,
+        "issued_on": rfc3339(token.issued_on.0),
+        "modified_on": rfc3339(token.modified_on.0),
+        "policies": policies.collect::<Value>(),
+    });
+    if let Some(until) = token.expires_on {
+        answer["expires_on"] = rfc3339(until.0).into();
+    }
+    if let Some(used) = office.last_used(token.id) {
+        answer["last_used_on"] = rfc3339(used.0).into();
+    }
+    answer
+}
+
+fn policy_json(token: Id, at: u32, grant: &Grant) -> Value {
+    let group =
+        all_groups().find(|(_, permission, level)| (*permission, *level) == (grant.permission, grant.level));
+    let group = group
+        .map(|(id, permission, level)| json!({"id": id.to_string(), "name": group_name(permission, level)}));
+    let resources: Map<String, Value> = match &grant.reach {
+        Reach::All => [(format!("{ACCOUNT}*"), "*".into())].into_iter().collect(),
+        Reach::Accounts(ids) => ids.iter().map(|id| (format!("{ACCOUNT}{id}"), "*".into())).collect(),
+        Reach::Zones(ids) => ids.iter().map(|id| (format!("{ZONE}{id}"), "*".into())).collect(),
+    };
+    json!({
+        "id": Id::from_bits(token.bits() ^ u128::from(at + 1)).to_string(),
+        "effect": "allow",
+        "permission_groups": group.into_iter().collect::<Vec<_>>(),
+        "resources": resources,
+    })
+}

@@ -1,0 +1,77 @@
+//! The API's store at start: opened, read, lowered, put in force; its listeners bound.
+
+use super::folders;
+use super::run::{patiently, reserved};
+use crate::api::{AdminSocket, ApiListeners, Terms};
+use crate::control::config::boot::{ApiSpec, BootSpec};
+use crate::control::privileges::RunAs;
+use crate::control::{ApiStart, Loaded, Workshop, log};
+use crate::estate::lower;
+use crate::vault::{SqliteVault, Vault};
+use std::net::TcpListener;
+use std::path::Path;
+
+/// Opens the store and puts what it holds in force.
+///
+/// # Errors
+/// One line that says what to do.
+pub fn open(
+    api: &ApiSpec,
+    spec: &BootSpec,
+    user: Option<&RunAs>,
+    workshop: &mut Workshop,
+) -> Result<(ApiStart, Loaded), String> {
+    let mut vault = vault(&api.store)?;
+    let terms = Terms {
+        reserved: reserved(spec),
+        requests_per_5min: api.requests_per_5min,
+        apps_per_account: api.apps_per_account,
+    };
+    let estate = crate::api::read(&mut vault, &terms.reserved).map_err(|lines| {
+        lines.iter().for_each(log::error);
+        format!("{}: {} thing(s) do not go with the boot config", api.store.display(), lines.len())
+    })?;
+    if estate.users.is_empty() {
+        log::warning("the store has no user, so nobody can use the API: run `byway admin init`");
+    }
+    let loaded = workshop.install(lower(&estate), Box::new(|| Ok(()))).map_err(|error| {
+        error.lines().iter().for_each(log::error);
+        format!("{}: what it holds cannot be put in force", api.store.display())
+    })?;
+    let listeners = listen(api, user)?;
+    Ok((crate::api::start(listeners, (Box::new(vault), estate), terms), loaded))
+}
+
+/// Opens or makes the store of an API.
+///
+/// # Errors
+/// One line.
+pub fn vault(path: &Path) -> Result<SqliteVault, String> {
+    let secret = crate::api::random()?;
+    let vault = SqliteVault::open(path, secret, super::args::VERSION).map_err(|error| error.to_string())?;
+    debug_assert_ne!(vault.hash_key(), [0; 32], "a key was drawn");
+    Ok(vault)
+}
+
+fn listen(api: &ApiSpec, user: Option<&RunAs>) -> Result<ApiListeners, String> {
+    let tcp = match api.listen {
+        None => None,
+        Some(address) => {
+            let bind = || TcpListener::bind(address);
+            let listener = patiently(bind).map_err(|error| format!("api.listen {address}: {error}"))?;
+            listener.set_nonblocking(true).map_err(|error| format!("api.listen {address}: {error}"))?;
+            if api.tls.is_none() && !address.ip().is_loopback() {
+                log::warning(format_args!(
+                    "the API is served without TLS on {address}: tokens can be read on the way"
+                ));
+            }
+            Some(listener)
+        }
+    };
+    let tls = api.tls.as_ref().map(|(certificate, key)| crate::api::tls(certificate, key)).transpose()?;
+    let path = &api.socket;
+    let socket =
+        patiently(|| AdminSocket::bind(path)).map_err(|error| format!("{}: {error}", path.display()))?;
+    folders::give(path, user);
+    Ok(ApiListeners { tcp, tls, socket })
+}

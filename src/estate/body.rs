@@ -1,0 +1,194 @@
+//! Entities as the JSON that the store and the audit log keep, and back.
+
+use super::entity::{
+    Account, App, Approval, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Stamp, Token, User, Zone,
+};
+use super::holdings::Estate;
+use super::id::Id;
+use super::lower::prefixes;
+use crate::control::config::tables::{AppGround, app_json, one_app, one_rule, rule_json};
+use crate::table::{Prefix as Net, PrefixMap, Reserved};
+use ipnet::IpNet;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Serialize, Deserialize)]
+struct PrefixBody {
+    account: Id,
+    cidr: IpNet,
+    asn: u32,
+    description: String,
+    approved: Approval,
+    created_at: Stamp,
+    modified_at: Stamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AppBody {
+    zone: Id,
+    app: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RuleBody {
+    holder: HolderBody,
+    rule: Value,
+    created_on: Stamp,
+    modified_on: Stamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum HolderBody {
+    User(Id),
+    Account(Id),
+    Zone(Id),
+}
+
+/// The body of an entity.
+pub fn body(entity: &Entity) -> String {
+    let value = match entity {
+        Entity::User(user) => json!(**user),
+        Entity::Account(account) => json!(**account),
+        Entity::Zone(zone) => json!(**zone),
+        Entity::Token(token) => json!(**token),
+        Entity::Binding(binding) => json!(**binding),
+        Entity::Prefix(prefix) => json!(PrefixBody {
+            account: prefix.account,
+            cidr: prefix.net.net(),
+            asn: prefix.asn,
+            description: prefix.description.clone(),
+            approved: prefix.approved,
+            created_at: prefix.created_at,
+            modified_at: prefix.modified_at,
+        }),
+        Entity::App(app) => json!(AppBody { zone: app.zone, app: app_json(&app.spec) }),
+        Entity::Rule(rule) => json!(RuleBody {
+            holder: match rule.holder {
+                RuleHolder::User(id) => HolderBody::User(id),
+                RuleHolder::Account(id) => HolderBody::Account(id),
+                RuleHolder::Zone(id) => HolderBody::Zone(id),
+            },
+            rule: rule_json(&rule.spec),
+            created_on: rule.created_on,
+            modified_on: rule.modified_on,
+        }),
+    };
+    value.to_string()
+}
+
+/// The same without what must not be shown: hashes of secrets.
+pub fn shown(entity: &Entity) -> String {
+    match entity {
+        Entity::User(user) => {
+            let mut user = User::clone(user);
+            user.key_hash = user.key_hash.map(|_| "kept".into());
+            json!(user).to_string()
+        }
+        Entity::Token(token) => {
+            let mut token = Token::clone(token);
+            token.hash.clear();
+            json!(token).to_string()
+        }
+        Entity::Account(_)
+        | Entity::Zone(_)
+        | Entity::Prefix(_)
+        | Entity::Binding(_)
+        | Entity::App(_)
+        | Entity::Rule(_) => body(entity),
+    }
+}
+
+/// Reads stored bodies one after another, kinds that others need first.
+pub struct Reader<'r> {
+    estate: Estate,
+    reserved: &'r Reserved,
+    /// The prefixes read so far, once an app asks for them.
+    prefixes: Option<PrefixMap>,
+}
+
+impl<'r> Reader<'r> {
+    /// `reserved` is what the boot config has taken.
+    pub fn new(reserved: &'r Reserved) -> Self {
+        Self { estate: Estate::default(), reserved, prefixes: None }
+    }
+
+    /// Takes one in.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one line.
+    pub fn read(&mut self, kind: Kind, id: Id, text: &str) -> Result<(), String> {
+        let entity: Entity = match kind {
+            Kind::User => from::<User>(text)?.into(),
+            Kind::Account => from::<Account>(text)?.into(),
+            Kind::Zone => from::<Zone>(text)?.into(),
+            Kind::Token => from::<Token>(text)?.into(),
+            Kind::Binding => from::<Binding>(text)?.into(),
+            Kind::Prefix => self.prefix(id, text)?.into(),
+            Kind::App => self.app(id, text)?.into(),
+            Kind::Rule => rule(id, text)?.into(),
+        };
+        if entity.id() != id {
+            return Err(format!("bears another id: {}", entity.id()));
+        }
+        self.estate.put(entity);
+        Ok(())
+    }
+
+    /// All that was read.
+    pub fn done(self) -> Estate {
+        self.estate
+    }
+
+    fn prefix(&self, id: Id, text: &str) -> Result<Prefix, String> {
+        let body: PrefixBody = from(text)?;
+        let net = Net::new(body.cidr, self.reserved.lab).map_err(|error| error.to_string())?;
+        if let Some(holder) = self.reserved.holder_in(net) {
+            return Err(format!("{net} overlaps {holder} of the boot config"));
+        }
+        Ok(Prefix {
+            id,
+            account: body.account,
+            net,
+            asn: body.asn,
+            description: body.description,
+            approved: body.approved,
+            created_at: body.created_at,
+            modified_at: body.modified_at,
+        })
+    }
+
+    fn app(&mut self, id: Id, text: &str) -> Result<App, String> {
+        let AppBody { zone, app } = from(text)?;
+        let map = self.prefixes.take().unwrap_or_else(|| prefix_map(&self.estate));
+        let map = self.prefixes.insert(map);
+        let has_certificates = false;
+        let ground =
+            AppGround { reserved: self.reserved, prefixes: map, zone: &zone.scope(), has_certificates };
+        let read = one_app(app.to_string().as_bytes(), ground);
+        let read = read.map_err(|errors| errors.to_string().replace('\n', "; "))?;
+        Ok(App { id, zone, spec: read.spec })
+    }
+}
+
+/// The prefixes that apps may have addresses of.
+pub fn prefix_map(estate: &Estate) -> PrefixMap {
+    // No two are the same, so that the map cannot crowd.
+    PrefixMap::build(&prefixes(estate), [0; 2]).unwrap_or_else(|_| PrefixMap::empty())
+}
+
+fn rule(id: Id, text: &str) -> Result<Rule, String> {
+    let body: RuleBody = from(text)?;
+    let holder = match body.holder {
+        HolderBody::User(id) => RuleHolder::User(id),
+        HolderBody::Account(id) => RuleHolder::Account(id),
+        HolderBody::Zone(id) => RuleHolder::Zone(id),
+    };
+    let spec = one_rule(&body.rule.to_string())?;
+    Ok(Rule { id, holder, spec, created_on: body.created_on, modified_on: body.modified_on })
+}
+
+fn from<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}

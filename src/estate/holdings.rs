@@ -1,0 +1,140 @@
+//! All entities of a box. A copy costs a pointer a kind, so that a change is tried on a copy and thrown away where it
+//! fails.
+
+use super::change::{Change, Key};
+use super::entity::{
+    Account, App, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token, User, Zone,
+};
+use super::id::Id;
+use super::shelf::Shelf;
+use crate::base::Addr;
+use ipnet::IpNet;
+use std::sync::Arc;
+
+/// Everything that the API manages.
+#[derive(Clone, Debug, Default)]
+pub struct Estate {
+    /// Users.
+    pub users: Shelf<User>,
+    /// Accounts.
+    pub accounts: Shelf<Account>,
+    /// Zones.
+    pub zones: Shelf<Zone>,
+    /// Tokens.
+    pub tokens: Shelf<Token>,
+    /// Prefixes.
+    pub prefixes: Shelf<Prefix>,
+    /// Service bindings.
+    pub bindings: Shelf<Binding>,
+    /// Apps.
+    pub apps: Shelf<App>,
+    /// Access rules.
+    pub rules: Shelf<Rule>,
+}
+
+impl Estate {
+    /// The same with `change` in force.
+    #[must_use]
+    pub fn with(&self, change: &Change) -> Self {
+        let mut next = self.clone();
+        change.edits().iter().for_each(|edit| next.set(edit.key, edit.after.clone()));
+        next
+    }
+
+    /// Puts an entity in, as it is read from the store.
+    pub fn put(&mut self, entity: Entity) {
+        self.set(Key::of(&entity), Some(entity));
+    }
+
+    /// An entity by kind and id.
+    pub fn get(&self, Key { kind, id }: Key) -> Option<Entity> {
+        match kind {
+            Kind::User => self.users.get(id).cloned().map(Entity::User),
+            Kind::Account => self.accounts.get(id).cloned().map(Entity::Account),
+            Kind::Zone => self.zones.get(id).cloned().map(Entity::Zone),
+            Kind::Token => self.tokens.get(id).cloned().map(Entity::Token),
+            Kind::Prefix => self.prefixes.get(id).cloned().map(Entity::Prefix),
+            Kind::Binding => self.bindings.get(id).cloned().map(Entity::Binding),
+            Kind::App => self.apps.get(id).cloned().map(Entity::App),
+            Kind::Rule => self.rules.get(id).cloned().map(Entity::Rule),
+        }
+    }
+
+    /// All entities, kinds that others need first.
+    pub fn all(&self) -> Vec<Entity> {
+        let users = self.users.iter().cloned().map(Entity::User);
+        let accounts = self.accounts.iter().cloned().map(Entity::Account);
+        let zones = self.zones.iter().cloned().map(Entity::Zone);
+        let tokens = self.tokens.iter().cloned().map(Entity::Token);
+        let prefixes = self.prefixes.iter().cloned().map(Entity::Prefix);
+        let bindings = self.bindings.iter().cloned().map(Entity::Binding);
+        let apps = self.apps.iter().cloned().map(Entity::App);
+        let rules = self.rules.iter().cloned().map(Entity::Rule);
+        let all = users.chain(accounts).chain(zones).chain(tokens).chain(prefixes).chain(bindings);
+        all.chain(apps).chain(rules).collect()
+    }
+
+    /// The account of a zone.
+    pub fn account_of(&self, zone: Id) -> Option<Id> {
+        self.zones.get(zone).map(|zone| zone.account)
+    }
+
+    /// Apps of a zone.
+    pub fn apps_of(&self, zone: Id) -> impl Iterator<Item = &Arc<App>> {
+        self.apps.iter().filter(move |app| app.zone == zone)
+    }
+
+    /// Rules of a holder.
+    pub fn rules_of(&self, holder: RuleHolder) -> impl Iterator<Item = &Arc<Rule>> {
+        self.rules.iter().filter(move |rule| rule.holder == holder)
+    }
+
+    /// Bindings of a prefix.
+    pub fn bindings_of(&self, prefix: Id) -> impl Iterator<Item = &Arc<Binding>> {
+        self.bindings.iter().filter(move |binding| binding.prefix == prefix)
+    }
+
+    /// The smallest prefix that `addr` lies in.
+    pub fn prefix_at(&self, addr: Addr) -> Option<&Arc<Prefix>> {
+        let holding = self.prefixes.iter().filter(|prefix| prefix.net.contains(addr));
+        holding.max_by_key(|prefix| prefix.net.length())
+    }
+
+    /// The service of `addr`: that of the most specific binding of its prefix.
+    pub fn service_at(&self, addr: Addr) -> Option<Service> {
+        let (prefix, ip) = (self.prefix_at(addr)?, addr.to_ip());
+        let bound = self.bindings_of(prefix.id).filter(|binding| binding.cidr.contains(&ip));
+        bound.max_by_key(|binding| IpNet::prefix_len(&binding.cidr)).map(|binding| binding.service)
+    }
+
+    /// Whether both hold the same copy of everything that workers know of.
+    pub fn same_tables(&self, other: &Self) -> bool {
+        self.accounts.is(&other.accounts)
+            && self.zones.is(&other.zones)
+            && self.prefixes.is(&other.prefixes)
+            && self.bindings.is(&other.bindings)
+            && self.apps.is(&other.apps)
+            && self.rules.is(&other.rules)
+    }
+
+    fn set(&mut self, Key { kind, id }: Key, entity: Option<Entity>) {
+        match (kind, entity) {
+            (Kind::User, None) => self.users.set(id, None),
+            (Kind::Account, None) => self.accounts.set(id, None),
+            (Kind::Zone, None) => self.zones.set(id, None),
+            (Kind::Token, None) => self.tokens.set(id, None),
+            (Kind::Prefix, None) => self.prefixes.set(id, None),
+            (Kind::Binding, None) => self.bindings.set(id, None),
+            (Kind::App, None) => self.apps.set(id, None),
+            (Kind::Rule, None) => self.rules.set(id, None),
+            (_, Some(Entity::User(user))) => self.users.set(id, Some(user)),
+            (_, Some(Entity::Account(account))) => self.accounts.set(id, Some(account)),
+            (_, Some(Entity::Zone(zone))) => self.zones.set(id, Some(zone)),
+            (_, Some(Entity::Token(token))) => self.tokens.set(id, Some(token)),
+            (_, Some(Entity::Prefix(prefix))) => self.prefixes.set(id, Some(prefix)),
+            (_, Some(Entity::Binding(binding))) => self.bindings.set(id, Some(binding)),
+            (_, Some(Entity::App(app))) => self.apps.set(id, Some(app)),
+            (_, Some(Entity::Rule(rule))) => self.rules.set(id, Some(rule)),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The estate -> the spec that workers' tables are compiled from: the same one that a table file gives.
+
+use super::entity::{Approval, Rule, RuleHolder};
+use super::holdings::Estate;
+use super::id::Id;
+use crate::firewall::{Mode, RuleSpec, Target, Words};
+use crate::snapshot::{AccountSpec, LiveSpec, ZoneSpec};
+use crate::table::PrefixSpec;
+use std::collections::{BTreeMap, HashMap};
+
+/// What is to be in force. A prefix that is not approved, or without a binding, is not in it. Zones are named by their
+/// ids, accounts by theirs.
+pub fn lower(estate: &Estate) -> LiveSpec {
+    let mut rules: HashMap<RuleHolder, Vec<RuleSpec>> = HashMap::new();
+    for rule in estate.rules.iter() {
+        rules.entry(rule.holder).or_default().push(named(rule));
+    }
+    let mut zones: BTreeMap<Id, Vec<ZoneSpec>> = BTreeMap::new();
+    let mut apps: HashMap<Id, Vec<_>> = HashMap::new();
+    for app in estate.apps.iter() {
+        apps.entry(app.zone).or_default().push(app.spec.clone());
+    }
+    for zone in estate.zones.iter() {
+        zones.entry(zone.account).or_default().push(ZoneSpec {
+            id: zone.id.scope(),
+            certificates: Vec::new(),
+            apps: apps.remove(&zone.id).unwrap_or_default(),
+            access_rules: rules.remove(&RuleHolder::Zone(zone.id)).unwrap_or_default(),
+        });
+    }
+    let accounts = estate.accounts.iter().map(|account| {
+        let own = rules.remove(&RuleHolder::Account(account.id)).unwrap_or_default();
+        let users = rules.get(&RuleHolder::User(account.owner)).cloned().unwrap_or_default();
+        AccountSpec {
+            id: account.id.scope(),
+            zones: zones.remove(&account.id).unwrap_or_default(),
+            access_rules: merged(own, users),
+        }
+    });
+    let accounts = accounts.collect();
+    LiveSpec { prefixes: prefixes(estate), accounts, access_rules: Vec::new(), allow_partial: false }
+}
+
+/// Prefixes in force.
+pub(super) fn prefixes(estate: &Estate) -> Vec<PrefixSpec> {
+    let in_use = estate.prefixes.iter().filter(|prefix| {
+        prefix.approved == Approval::Approved && estate.bindings_of(prefix.id).next().is_some()
+    });
+    let spec = in_use.map(|prefix| PrefixSpec {
+        prefix: prefix.net,
+        description: Some(prefix.description.as_str()).filter(|text| !text.is_empty()).map(Into::into),
+    });
+    spec.collect()
+}
+
+/// The rule under its id.
+fn named(rule: &Rule) -> RuleSpec {
+    RuleSpec { id: Some(Words::new(&rule.id.to_string())), ..rule.spec.clone() }
+}
+
+/// Rules of two scopes as one. A target that both have keeps the mode that counts: an allow, then what acts.
+fn merged(own: Vec<RuleSpec>, others: Vec<RuleSpec>) -> Vec<RuleSpec> {
+    if others.is_empty() {
+        return own;
+    }
+    let mut all: BTreeMap<Target, RuleSpec> = own.into_iter().map(|rule| (rule.target, rule)).collect();
+    for rule in others {
+        let kept = all.entry(rule.target).or_insert_with(|| rule.clone());
+        if weight(rule.mode) > weight(kept.mode) {
+            *kept = rule;
+        }
+    }
+    all.into_values().collect()
+}
+
+const fn weight(mode: Mode) -> u8 {
+    match mode {
+        Mode::Whitelist => 2,
+        Mode::Block => 1,
+        Mode::Challenge | Mode::JsChallenge | Mode::ManagedChallenge => 0,
+    }
+}

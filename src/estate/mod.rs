@@ -1,0 +1,24 @@
+//! What the API manages, as values: users, accounts, zones, tokens, prefixes, bindings, apps, rules. Every change is a
+//! list of edits that can be undone; what the workers need of it all is lowered to the same spec that a table file
+//! gives. No I/O, no clock, no HTTP.
+
+mod body;
+mod change;
+mod entity;
+mod holdings;
+mod id;
+mod lower;
+mod permit;
+mod shelf;
+
+pub use body::{Reader, body, prefix_map, shown};
+pub use change::{Change, Edit, Key};
+pub use entity::{
+    Account, App, Approval, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Service, Stamp, Token, User,
+    Zone,
+};
+pub use holdings::Estate;
+pub use id::Id;
+pub use lower::lower;
+pub use permit::{Access, Grant, Level, Permission, Reach};
+pub use shelf::Shelf;

@@ -1,0 +1,12 @@
+//! Where the API's state is kept: entities by kind and id, each change with who made it and what was there before. The
+//! trait says what a store promises; SQLite keeps it. Knows bodies as texts only.
+
+mod file;
+mod promise;
+mod schema;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub use promise::{Entry, Row, RowEdit, Vault, VaultError, Version};
+pub use sqlite::SqliteVault;

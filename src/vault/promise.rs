@@ -1,0 +1,139 @@
+//! What a store promises.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// An entity as it is kept.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Row {
+    /// The word for its kind.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// JSON.
+    pub body: String,
+}
+
+/// One entity changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowEdit {
+    /// The word for its kind.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// What is kept from now on; `None`: it is removed.
+    pub body: Option<String>,
+    /// For the audit log: as it was, without secrets.
+    pub before: Option<String>,
+    /// For the audit log: as it is, without secrets.
+    pub after: Option<String>,
+}
+
+/// A change as it is committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// When: microseconds since the Unix epoch.
+    pub at: u64,
+    /// Who made it: a token's id and name, or a local user.
+    pub who: String,
+    /// What was asked for: method and path, or the command.
+    pub what: String,
+    /// The edits, all or none of which are kept.
+    pub edits: Vec<RowEdit>,
+}
+
+/// A change as it was kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Version {
+    /// Its number; each commit has the next one.
+    pub number: u64,
+    /// What was committed; `body` of its edits is not kept.
+    pub entry: Entry,
+}
+
+/// A store. One owner; what `commit` said is kept is there after any crash.
+pub trait Vault: Send {
+    /// All entities, in no order.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn load(&mut self) -> Result<Vec<Row>, VaultError>;
+
+    /// Keeps a change whole, on the disk, and gives its number.
+    ///
+    /// # Errors
+    /// See `VaultError`; nothing was kept then.
+    fn commit(&mut self, entry: &Entry) -> Result<u64, VaultError>;
+
+    /// The last changes, newest first, at most `count`, from before `before` (`None`: the newest).
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn history(&mut self, before: Option<u64>, count: usize) -> Result<Vec<Version>, VaultError>;
+
+    /// A secret of 32 bytes that belongs to the store: the key of the hashes of tokens.
+    fn hash_key(&self) -> [u8; 32];
+
+    /// A whole copy while the store is in use, at `to`, which must not exist.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn backup(&mut self, to: &std::path::Path) -> Result<(), VaultError>;
+}
+
+/// Why the store did not do it.
+#[derive(Debug)]
+pub enum VaultError {
+    /// The file is open to others: its path and mode.
+    Mode(PathBuf, u32),
+    /// The file's schema is newer than this byway's: path, its schema, the newest one known here, the byway that wrote it.
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        schema: u32,
+        /// The newest one known here.
+        known: u32,
+        /// The version of byway that wrote it.
+        by: String,
+    },
+    /// The file is not a store of byway's.
+    Foreign(PathBuf),
+    /// The file is damaged: what the check of SQLite said.
+    Damaged(PathBuf, String),
+    /// Another process holds it.
+    Held(PathBuf),
+    /// The disk is full.
+    Full(PathBuf),
+    /// The file exists and must not.
+    Exists(PathBuf),
+    /// What SQLite or the system said.
+    Failed(PathBuf, String),
+}
+
+impl fmt::Display for VaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mode(path, mode) => write!(
+                f,
+                "{}: its mode is {mode:04o}, and it holds secrets: chmod 0600 it, after a look at who read it",
+                path.display()
+            ),
+            Self::Newer { path, schema, known, by } => write!(
+                f,
+                "{}: its schema is {schema}, and this byway knows up to {known}: it needs byway {by} or newer",
+                path.display()
+            ),
+            Self::Foreign(path) => write!(f, "{}: is no store of byway's", path.display()),
+            Self::Damaged(path, why) => {
+                write!(f, "{}: is damaged ({why}): restore a backup", path.display())
+            }
+            Self::Held(path) => write!(f, "{}: another process holds it", path.display()),
+            Self::Full(path) => write!(f, "{}: the disk is full", path.display()),
+            Self::Exists(path) => write!(f, "{}: exists already; name another file", path.display()),
+            Self::Failed(path, why) => write!(f, "{}: {why}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for VaultError {}

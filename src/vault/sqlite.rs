@@ -1,0 +1,241 @@
+//! The store in one SQLite file: write-ahead log, every commit synced (`synchronous = FULL`), one process at a time.
+
+use super::file;
+use super::promise::{Entry, Row, RowEdit, Vault, VaultError, Version};
+use super::schema::{APPLICATION_ID, NEWEST, STEPS};
+use crate::base::limits::{VERSION_EDITS_KEPT_MAX, VERSIONS_KEPT_MAX};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use std::path::{Path, PathBuf};
+
+/// How long a lock of another process is waited for, in milliseconds.
+const BUSY_MS: u64 = 2_000;
+
+/// A store in a file.
+pub struct SqliteVault {
+    path: PathBuf,
+    connection: Connection,
+    hash_key: [u8; 32],
+}
+
+impl SqliteVault {
+    /// Opens the store, or makes it. `secret` becomes the key of hashes of a new one. An older schema is copied to
+    /// `PATH.schema-N` and brought up.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    pub fn open(path: &Path, secret: [u8; 32], version: &str) -> Result<Self, VaultError> {
+        file::prepare(path)?;
+        let told = |error| told(path, error);
+        let mut connection = Connection::open(path).map_err(told)?;
+        set_up(&connection).map_err(told)?;
+        migrate(path, &mut connection, secret, version)?;
+        let check: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
+        if check != "ok" {
+            return Err(VaultError::Damaged(path.to_owned(), check));
+        }
+        let key: Vec<u8> = connection
+            .query_row("SELECT value FROM meta WHERE key = 'hash_key'", [], |row| row.get(0))
+            .map_err(told)?;
+        let hash_key = key
+            .try_into()
+            .map_err(|_| VaultError::Damaged(path.to_owned(), "its key of hashes has another size".into()))?;
+        Ok(Self { path: path.to_owned(), connection, hash_key })
+    }
+
+    fn told(&self, error: rusqlite::Error) -> VaultError {
+        told(&self.path, error)
+    }
+
+    fn edits_of(&self, number: u64) -> rusqlite::Result<Vec<RowEdit>> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT kind, id, before, after FROM edit WHERE version = ?1 ORDER BY place")?;
+        let edits = select.query_map([number as i64], |row| {
+            let (kind, id) = (row.get(0)?, row.get(1)?);
+            Ok(RowEdit { kind, id, body: None, before: row.get(2)?, after: row.get(3)? })
+        })?;
+        edits.collect()
+    }
+}
+
+impl Vault for SqliteVault {
+    fn load(&mut self) -> Result<Vec<Row>, VaultError> {
+        let rows = || -> rusqlite::Result<Vec<Row>> {
+            let mut select = self.connection.prepare("SELECT kind, id, body FROM entity")?;
+            let rows = select
+                .query_map([], |row| Ok(Row { kind: row.get(0)?, id: row.get(1)?, body: row.get(2)? }))?;
+            rows.collect()
+        };
+        rows().map_err(|error| self.told(error))
+    }
+
+    fn commit(&mut self, entry: &Entry) -> Result<u64, VaultError> {
+        let path = &self.path;
+        let mut commit = || -> rusqlite::Result<u64> {
+            let transaction = self.connection.transaction()?;
+            let number = keep(&transaction, entry)?;
+            prune(&transaction, number)?;
+            transaction.commit()?;
+            Ok(number)
+        };
+        commit().map_err(|error| told(path, error))
+    }
+
+    fn history(&mut self, before: Option<u64>, count: usize) -> Result<Vec<Version>, VaultError> {
+        let before = before.map_or(i64::MAX, |before| before as i64);
+        let versions = || -> rusqlite::Result<Vec<Version>> {
+            let mut select = self.connection.prepare_cached(
+                "SELECT number, at, who, what FROM version WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
+            )?;
+            let rows = select.query_map(params![before, count as i64], |row| {
+                let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+                let entry = Entry { at: at as u64, who: row.get(2)?, what: row.get(3)?, edits: Vec::new() };
+                Ok(Version { number: number as u64, entry })
+            })?;
+            let mut versions = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            for version in &mut versions {
+                version.entry.edits = self.edits_of(version.number)?;
+            }
+            Ok(versions)
+        };
+        versions().map_err(|error| self.told(error))
+    }
+
+    fn hash_key(&self) -> [u8; 32] {
+        self.hash_key
+    }
+
+    fn backup(&mut self, to: &Path) -> Result<(), VaultError> {
+        if !file::make(to)? {
+            return Err(VaultError::Exists(to.to_owned()));
+        }
+        copy(&self.connection, to).map_err(|error| {
+            // Half a copy is worth nothing.
+            let _ = std::fs::remove_file(to);
+            told(to, error)
+        })
+    }
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    connection.pragma_update(None, "synchronous", "FULL")
+}
+
+/// Brings the file to the newest schema, a copy of the old one beside it.
+fn migrate(
+    path: &Path,
+    connection: &mut Connection,
+    secret: [u8; 32],
+    version: &str,
+) -> Result<(), VaultError> {
+    let told = |error| told(path, error);
+    let schema: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(told)?;
+    let application: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(told)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(told)?;
+    let fresh = schema == 0 && tables == 0;
+    if !fresh && application != APPLICATION_ID {
+        return Err(VaultError::Foreign(path.to_owned()));
+    }
+    if schema > NEWEST {
+        let by = connection
+            .query_row("SELECT CAST(value AS TEXT) FROM meta WHERE key = 'written_by'", [], |row| row.get(0))
+            .optional();
+        let by = by.ok().flatten().unwrap_or_else(|| "of a later version".into());
+        return Err(VaultError::Newer { path: path.to_owned(), schema, known: NEWEST, by });
+    }
+    if schema == NEWEST {
+        return Ok(());
+    }
+    if !fresh {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".schema-{schema}"));
+        let old = PathBuf::from(name);
+        if file::make(&old)? {
+            copy(connection, &old).map_err(told)?;
+        }
+    }
+    let mut step_up = || -> rusqlite::Result<()> {
+        let transaction = connection.transaction()?;
+        for step in STEPS.iter().skip(schema as usize) {
+            transaction.execute_batch(step)?;
+        }
+        let put = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
+        transaction.execute(put, params!["written_by", version.as_bytes()])?;
+        if fresh {
+            transaction.execute(put, params!["hash_key", &secret[..]])?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", NEWEST)?;
+        transaction.commit()
+    };
+    step_up().map_err(told)
+}
+
+fn copy(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
+    let mut target = Connection::open(to)?;
+    let backup = rusqlite::backup::Backup::new(connection, &mut target)?;
+    backup.run_to_completion(1_024, std::time::Duration::ZERO, None)
+}
+
+fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
+    transaction.execute(
+        "INSERT INTO version (at, who, what) VALUES (?1, ?2, ?3)",
+        params![entry.at as i64, entry.who, entry.what],
+    )?;
+    let number = transaction.last_insert_rowid();
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO entity (kind, id, body) VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO UPDATE SET body = ?3",
+    )?;
+    let mut remove = transaction.prepare_cached("DELETE FROM entity WHERE kind = ?1 AND id = ?2")?;
+    let mut note = transaction.prepare_cached(
+        "INSERT INTO edit (version, place, kind, id, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for (place, edit) in (0_i64..).zip(&entry.edits) {
+        match &edit.body {
+            Some(body) => put.execute(params![edit.kind, edit.id, body])?,
+            None => remove.execute(params![edit.kind, edit.id])?,
+        };
+        note.execute(params![number, place, edit.kind, edit.id, edit.before, edit.after])?;
+    }
+    Ok(number as u64)
+}
+
+/// Bounds the log: so many versions, and among them so many edits; the newest one always stays.
+fn prune(transaction: &Transaction<'_>, number: u64) -> rusqlite::Result<()> {
+    let oldest = number.saturating_sub(VERSIONS_KEPT_MAX as u64);
+    transaction.prepare_cached("DELETE FROM version WHERE number <= ?1")?.execute([oldest as i64])?;
+    let edits: i64 =
+        transaction.prepare_cached("SELECT count(*) FROM edit")?.query_row([], |row| row.get(0))?;
+    let mut surplus = edits - VERSION_EDITS_KEPT_MAX as i64;
+    while surplus > 0 {
+        let oldest: Option<(i64, i64)> = transaction
+            .query_row(
+                "SELECT version, count(*) FROM edit WHERE version < ?1 GROUP BY version ORDER BY version LIMIT 1",
+                [number as i64],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        let Some((version, count)) = oldest else { break };
+        transaction.execute("DELETE FROM version WHERE number <= ?1", [version])?;
+        surplus -= count;
+    }
+    Ok(())
+}
+
+fn told(path: &Path, error: rusqlite::Error) -> VaultError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => VaultError::Full(path),
+        Some(ErrorCode::NotADatabase) => VaultError::Foreign(path),
+        Some(ErrorCode::DatabaseCorrupt) => VaultError::Damaged(path, error.to_string()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => VaultError::Held(path),
+        Some(_) | None => VaultError::Failed(path, error.to_string()),
+    }
+}

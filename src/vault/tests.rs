@@ -1,0 +1,175 @@
+//! What the store promises, asked of SQLite.
+
+use super::schema::{NEWEST, STEPS};
+use super::*;
+use crate::base::limits::VERSIONS_KEPT_MAX;
+use rusqlite::Connection;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A folder that goes with its test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("byway-vault-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.0.join("store")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(path: &Path) -> Result<SqliteVault, VaultError> {
+    SqliteVault::open(path, [7; 32], "9.9.9")
+}
+
+fn edit(id: &str, body: Option<&str>) -> RowEdit {
+    let body = body.map(str::to_owned);
+    RowEdit { kind: "zone".into(), id: id.into(), before: None, after: body.clone(), body }
+}
+
+fn entry(edits: Vec<RowEdit>) -> Entry {
+    Entry { at: 5, who: "me".into(), what: "a test".into(), edits }
+}
+
+fn ids(vault: &mut SqliteVault) -> Vec<String> {
+    let mut ids: Vec<String> = vault.load().expect("readable").into_iter().map(|row| row.id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn what_is_committed_is_there_for_the_next_one_and_its_file_is_nobody_elses() {
+    let folder = Folder::new("keeps");
+    let mut vault = open(&folder.store()).expect("made");
+    assert_eq!(vault.commit(&entry(vec![edit("a", Some("1")), edit("b", Some("2"))])).expect("kept"), 1);
+    assert_eq!(vault.commit(&entry(vec![edit("a", None), edit("c", Some("3"))])).expect("kept"), 2);
+    for name in ["store", "store-wal"] {
+        assert_eq!(fs::metadata(folder.0.join(name)).expect(name).mode() & 0o777, 0o600, "{name}");
+    }
+    drop(vault);
+    let mut vault = SqliteVault::open(&folder.store(), [8; 32], "10").expect("opened");
+    assert_eq!(vault.hash_key(), [7; 32], "the key is the store's, not the opener's");
+    assert_eq!(ids(&mut vault), ["b", "c"]);
+    let history = vault.history(None, 10).expect("readable");
+    assert_eq!(history.iter().map(|version| version.number).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(history[0].entry.edits[1].after.as_deref(), Some("3"));
+    assert_eq!(vault.history(Some(2), 10).expect("readable").len(), 1);
+}
+
+#[test]
+fn a_file_that_others_may_read_is_refused() {
+    let folder = Folder::new("modes");
+    drop(open(&folder.store()).expect("made"));
+    for mode in [0o640, 0o604, 0o660] {
+        fs::set_permissions(folder.store(), Permissions::from_mode(mode)).expect("changed");
+        let refused = open(&folder.store()).err().expect("refused");
+        assert!(matches!(refused, VaultError::Mode(_, found) if found == mode), "{refused}");
+        assert!(refused.to_string().contains("chmod 0600"), "{refused}");
+    }
+    fs::set_permissions(folder.store(), Permissions::from_mode(0o600)).expect("changed");
+    open(&folder.store()).expect("opened");
+}
+
+#[test]
+fn a_newer_schema_is_refused_with_the_version_it_needs() {
+    let folder = Folder::new("newer");
+    drop(open(&folder.store()).expect("made"));
+    let plain = Connection::open(folder.store()).expect("opened");
+    plain.pragma_update(None, "user_version", NEWEST + 1).expect("set");
+    drop(plain);
+    let refused = open(&folder.store()).err().expect("refused");
+    assert!(matches!(refused, VaultError::Newer { schema, .. } if schema == NEWEST + 1), "{refused}");
+    assert!(refused.to_string().contains("needs byway 9.9.9 or newer"), "{refused}");
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_as_it_is() {
+    let folder = Folder::new("foreign");
+    let other = Connection::open(folder.store()).expect("opened");
+    other.execute_batch("CREATE TABLE t (a)").expect("made");
+    drop(other);
+    fs::set_permissions(folder.store(), Permissions::from_mode(0o600)).expect("changed");
+    assert!(matches!(open(&folder.store()).err(), Some(VaultError::Foreign(_))));
+    let text = folder.0.join("text");
+    fs::write(&text, "no database, but long enough to be looked at as one: ".repeat(40)).expect("written");
+    fs::set_permissions(&text, Permissions::from_mode(0o600)).expect("changed");
+    assert!(matches!(open(&text).err(), Some(VaultError::Foreign(_))));
+    assert!(fs::read_to_string(&text).expect("there").starts_with("no database"));
+    assert!(matches!(open(&folder.0).err(), Some(VaultError::Foreign(_))), "a folder");
+}
+
+#[test]
+fn a_store_has_one_owner() {
+    let folder = Folder::new("owner");
+    let mut first = open(&folder.store()).expect("made");
+    first.commit(&entry(vec![edit("a", Some("1"))])).expect("kept");
+    assert!(matches!(open(&folder.store()).err(), Some(VaultError::Held(_))));
+}
+
+#[test]
+fn a_copy_is_whole_private_and_overwrites_nothing() {
+    let folder = Folder::new("copy");
+    let mut vault = open(&folder.store()).expect("made");
+    vault.commit(&entry(vec![edit("a", Some("1"))])).expect("kept");
+    let copy = folder.0.join("copy");
+    vault.backup(&copy).expect("copied");
+    assert_eq!(fs::metadata(&copy).expect("there").mode() & 0o777, 0o600);
+    assert!(matches!(vault.backup(&copy), Err(VaultError::Exists(_))));
+    vault.commit(&entry(vec![edit("b", Some("1"))])).expect("kept");
+    assert_eq!(ids(&mut open(&copy).expect("opened")), ["a"]);
+    assert!(vault.backup(Path::new("/nowhere/copy")).is_err());
+}
+
+#[test]
+fn a_commit_that_breaks_leaves_nothing_of_itself() {
+    let folder = Folder::new("breaks");
+    let mut vault = open(&folder.store()).expect("made");
+    vault.commit(&entry(vec![edit("a", Some("1"))])).expect("kept");
+    drop(vault);
+    let plain = Connection::open(folder.store()).expect("opened");
+    // The second edit of a change meets a disk that is full, as far as SQLite can tell.
+    plain
+        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON entity WHEN NEW.id = 'c' BEGIN SELECT RAISE(ABORT, 'full'); END")
+        .expect("made");
+    drop(plain);
+    let mut vault = open(&folder.store()).expect("opened");
+    assert!(vault.commit(&entry(vec![edit("b", Some("1")), edit("c", Some("1"))])).is_err());
+    assert_eq!(ids(&mut vault), ["a"]);
+    assert_eq!(vault.history(None, 10).expect("readable").len(), 1);
+    vault.commit(&entry(vec![edit("d", Some("1"))])).expect("kept");
+}
+
+#[test]
+fn the_log_is_bounded_and_the_newest_change_is_whole() {
+    let folder = Folder::new("bounded");
+    drop(open(&folder.store()).expect("made"));
+    let mut plain = Connection::open(folder.store()).expect("opened");
+    let transaction = plain.transaction().expect("begun");
+    for number in 0..VERSIONS_KEPT_MAX + 5 {
+        let row = ("who", number as i64);
+        transaction.execute("INSERT INTO version (at, who, what) VALUES (?2, ?1, '')", row).expect("put");
+    }
+    transaction.commit().expect("kept");
+    drop(plain);
+    let mut vault = open(&folder.store()).expect("opened");
+    vault.commit(&entry(vec![edit("a", Some("1"))])).expect("kept");
+    let all = vault.history(None, 2 * VERSIONS_KEPT_MAX).expect("readable");
+    assert_eq!(all.len(), VERSIONS_KEPT_MAX);
+    assert_eq!(all[0].entry.edits.len(), 1);
+}
+
+#[test]
+fn steps_are_as_many_as_schemas() {
+    assert_eq!(STEPS.len() as u32, NEWEST);
+}

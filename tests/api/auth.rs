@@ -1,0 +1,200 @@
+//! Who is let in, and what for.
+
+use crate::stand::Stand;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use byway::api::Peer;
+use byway::estate::{Grant, Level, Permission, Reach};
+use serde_json::{Value, json};
+
+fn with(headers: &[(&str, &str)]) -> Request<Body> {
+    let mut request = Request::builder().uri("/client/v4/user/tokens/verify");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::empty()).expect("a request")
+}
+
+#[test]
+fn malformed_headers_missing_ones_and_wrong_secrets_are_told_apart() {
+    let stand = Stand::new();
+    type Row = (&'static [(&'static str, &'static str)], (u16, u64), Option<u64>);
+    let rows: [Row; 9] = [
+        (&[], (400, 9106), None),
+        (&[("authorization", "Bearer")], (400, 6003), Some(6111)),
+        (&[("authorization", "Basic abc")], (400, 6003), Some(6111)),
+        (&[("authorization", "Bearer a b")], (400, 6003), Some(6111)),
+        (&[("x-auth-email", "ops@example.net")], (400, 6003), Some(6103)),
+        (&[("x-auth-email", "ops@example.net"), ("x-auth-key", "a b")], (400, 6003), Some(6103)),
+        (&[("authorization", "Bearer abc")], (401, 10000), None),
+        (&[("x-auth-email", "ops@example.net"), ("x-auth-key", "abc")], (401, 10000), None),
+        (&[("x-auth-user-service-key", "v1.0-abc")], (401, 10000), None),
+    ];
+    for (headers, (status, code), chain) in rows {
+        let reply = stand.send(with(headers));
+        assert_eq!(reply.failure(), (status, code, None), "{headers:?}");
+        assert_eq!(reply.body["errors"][0]["error_chain"][0]["code"].as_u64(), chain, "{headers:?}");
+    }
+    let mut wrong = stand.root.clone();
+    let last = if wrong.pop() == Some('0') { '1' } else { '0' };
+    wrong.push(last);
+    assert_eq!(
+        stand.send(with(&[("authorization", &format!("Bearer {wrong}"))])).failure(),
+        (401, 10000, None)
+    );
+    let good = stand.send(with(&[("authorization", &format!("bearer {}", stand.root))]));
+    assert_eq!(good.result()["status"], "active");
+    assert_eq!(stand.send(with(&[("x-auth-user-service-key", &stand.root)])).result()["status"], "active");
+}
+
+#[test]
+fn a_users_key_opens_its_accounts_and_nobody_elses() {
+    let stand = Stand::new();
+    let user = stand.post("/byway/users", json!({"email": "second@example.net"})).result().clone();
+    let key = user["key"].as_str().expect("a key");
+    let ask = |path: &str| {
+        let request = Request::builder().uri(format!("/client/v4{path}"));
+        let request = request.header("x-auth-email", "Second@example.net").header("x-auth-key", key);
+        stand.send(request.body(Body::empty()).expect("a request"))
+    };
+    assert_eq!(ask("/user").result()["email"], "second@example.net");
+    assert_eq!(ask("/accounts").result(), &json!([]));
+    assert_eq!(ask(&stand.apps()).failure().0, 404);
+    let owner = json!({"name": "two", "owner": {"id": user["id"]}});
+    let account = stand.post("/accounts", owner).result()["id"].clone();
+    assert_eq!(ask("/accounts").result()[0]["id"], account);
+}
+
+#[test]
+fn what_a_token_does_not_reach_is_not_there_and_what_it_may_not_do_is_forbidden() {
+    let stand = Stand::new();
+    let grant = |permission, level, reach| Grant { permission, level, reach };
+    let here = || Reach::Zones(vec![stand.zone]);
+    let elsewhere = Reach::Accounts(vec![byway::api::new_id().expect("random")]);
+    let reader = stand.token(vec![grant(Permission::ZoneSettings, Level::Read, here())]);
+    let stranger = stand.token(vec![grant(Permission::ZoneSettings, Level::Write, elsewhere)]);
+    let other_group = stand.token(vec![grant(Permission::Dns, Level::Write, here())]);
+    let apps = stand.apps();
+    let get = |token: &str| stand.call_by(token, Method::GET, &apps, Value::Null);
+    let post = |token: &str| stand.call_by(token, Method::POST, &apps, json!({}));
+    get(&reader).result();
+    assert_eq!(post(&reader).failure(), (403, 9109, None));
+    assert_eq!(get(&stranger).failure(), (404, 10006, None));
+    assert_eq!(post(&stranger).failure(), (404, 10006, None));
+    assert_eq!(get(&other_group).failure(), (403, 9109, None));
+    let zones = stand.call_by(&stranger, Method::GET, "/zones", Value::Null);
+    assert_eq!(zones.result(), &json!([]));
+    assert_eq!(
+        stand.call_by(&reader, Method::GET, "/zones?name=example.net", Value::Null).result()[0]["name"],
+        "example.net"
+    );
+    assert_eq!(stand.call_by(&reader, Method::POST, "/accounts", json!({"name": "x"})).failure().0, 403);
+}
+
+#[test]
+fn a_revoked_a_disabled_and_a_rolled_token_are_refused_at_once() {
+    let stand = Stand::new();
+    let groups = stand.get("/user/tokens/permission_groups").result().clone();
+    let group = groups.as_array().expect("a list").iter().find(|group| group["name"] == "Zone Settings Read");
+    let policy = json!({
+        "effect": "allow",
+        "permission_groups": [{"id": group.expect("one")["id"]}],
+        "resources": {format!("com.cloudflare.api.account.zone.{}", stand.zone): "*"},
+    });
+    let made = stand.post("/user/tokens", json!({"name": "reader", "policies": [policy]})).result().clone();
+    let (id, value) = (made["id"].as_str().expect("an id"), made["value"].as_str().expect("a token"));
+    let get = |token: &str| stand.call_by(token, Method::GET, &stand.apps(), Value::Null).status.as_u16();
+    assert_eq!(get(value), 200);
+    assert!(stand.get(&format!("/user/tokens/{id}")).result().get("value").is_none(), "shown once");
+    let rolled = stand.call(Method::PUT, &format!("/user/tokens/{id}/value"), json!({})).result().clone();
+    let rolled = rolled.as_str().expect("a token");
+    assert_eq!((get(value), get(rolled)), (401, 200));
+    let disabled = json!({"name": "reader", "policies": [policy], "status": "disabled"});
+    stand.call(Method::PUT, &format!("/user/tokens/{id}"), disabled).result();
+    assert_eq!(get(rolled), 401);
+    stand
+        .call(
+            Method::PUT,
+            &format!("/user/tokens/{id}"),
+            json!({"name": "r", "policies": [policy], "status": "active"}),
+        )
+        .result();
+    assert_eq!(get(rolled), 200);
+    stand.call(Method::DELETE, &format!("/user/tokens/{id}"), Value::Null).result();
+    assert_eq!(get(rolled), 401);
+    let past = json!({"name": "r", "policies": [policy], "expires_on": "2020-01-01T00:00:00Z"});
+    assert_eq!(stand.post("/user/tokens", past).failure(), (400, 10011, Some("/expires_on")));
+}
+
+#[test]
+fn nobody_gives_away_more_than_they_hold() {
+    let stand = Stand::new();
+    let grants = vec![
+        Grant {
+            permission: Permission::ApiTokens,
+            level: Level::Write,
+            reach: Reach::Zones(vec![stand.zone]),
+        },
+        Grant { permission: Permission::Dns, level: Level::Read, reach: Reach::Zones(vec![stand.zone]) },
+    ];
+    let narrow = stand.token(grants);
+    let groups = stand.get("/user/tokens/permission_groups").result().clone();
+    let id = |name: &str| {
+        groups.as_array().expect("a list").iter().find(|group| group["name"] == name).expect("one")["id"]
+            .clone()
+    };
+    let ask = |group: &str, resource: String| {
+        let policy = json!({"effect": "allow", "permission_groups": [{"id": id(group)}], "resources": {resource: "*"}});
+        stand
+            .call_by(&narrow, Method::POST, "/user/tokens", json!({"name": "n", "policies": [policy]}))
+            .status
+            .as_u16()
+    };
+    let zone = format!("com.cloudflare.api.account.zone.{}", stand.zone);
+    assert_eq!(ask("DNS Read", zone.clone()), 200);
+    assert_eq!(ask("DNS Write", zone), 403);
+    assert_eq!(ask("DNS Read", "com.cloudflare.api.account.*".into()), 403);
+    // The root token is the same user's, and would be worth stealing.
+    let root = stand.get("/user/tokens/verify").result()["id"].clone();
+    let roll = format!("/user/tokens/{}/value", root.as_str().expect("an id"));
+    assert_eq!(stand.call_by(&narrow, Method::PUT, &roll, json!({})).failure().0, 403);
+}
+
+#[test]
+fn bad_credentials_are_slowed_down_and_never_lock_a_valid_token_out() {
+    let stand = Stand::new();
+    let wrong = || stand.send(with(&[("authorization", "Bearer abc")])).status.as_u16();
+    let answers: Vec<u16> = (0..40).map(|_| wrong()).collect();
+    assert_eq!((answers[0], answers[29], answers[30], answers[39]), (401, 401, 429, 429));
+    assert_eq!(stand.get("/user/tokens/verify").status, 200, "from the same address");
+    let elsewhere = Peer::Net(([198, 51, 100, 9], 1).into());
+    assert_eq!(stand.send_from(elsewhere, with(&[("authorization", "Bearer abc")])).status, 401);
+}
+
+#[test]
+fn requests_of_a_token_are_counted_and_the_admin_socket_is_exempt() {
+    let stand = Stand::new();
+    let first = stand.get("/user/tokens/verify");
+    assert_eq!(first.headers["ratelimit"], "\"default\";r=1199;t=300");
+    assert_eq!(first.headers["ratelimit-policy"], "\"default\";q=1200;w=300");
+    let statuses: Vec<u16> = (0..1_200).map(|_| stand.get("/user/tokens/verify").status.as_u16()).collect();
+    assert_eq!((statuses[1_198], statuses[1_199]), (200, 429));
+    let over = stand.get("/user/tokens/verify");
+    assert_eq!(over.failure(), (429, 10429, None));
+    assert!(over.headers.contains_key("retry-after") && over.headers["x-should-retry"] == "true");
+    let local = Request::builder().uri("/client/v4/zones").body(Body::empty()).expect("a request");
+    let reply = stand.send_from(Peer::Local { uid: 0 }, local);
+    assert_eq!(reply.result()[0]["name"], "example.net");
+    assert!(!reply.headers.contains_key("ratelimit"));
+}
+
+#[test]
+fn what_leads_nowhere_is_7003_and_a_wrong_method_405() {
+    let stand = Stand::new();
+    for path in ["/nowhere", "/zones/xyz", "/zones/xyz/spectrum/apps"] {
+        assert_eq!(stand.get(path).failure(), (404, 7003, None), "{path}");
+    }
+    assert_eq!(stand.call(Method::DELETE, "/user", Value::Null).failure(), (405, 10405, None));
+    let bare = Request::builder().uri("/healthz").body(Body::empty()).expect("a request");
+    assert_eq!(stand.send(bare).result(), &json!({"status": "ok"}));
+}

@@ -1,0 +1,314 @@
+//! An API on a bench: a store in a folder of its own, a control loop that compiles for real and confirms at once.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use byway::api::{Office, Peer, Secret, Terms, TokenText, entry, new_id, read, router};
+use byway::control::desk::{Desk, Inquiry};
+use byway::control::{Installed, LoadError, Store, Workshop};
+use byway::estate::{
+    Account, Approval, Binding, Change, Entity, Estate, Grant, Id, Prefix, Service, Stamp, Token, User, Zone,
+};
+use byway::table::{Prefix as Net, Reserved};
+use byway::vault::{SqliteVault, Vault};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+/// When everything of the stand was made.
+pub const MADE: Stamp = Stamp(1_700_000_000_000_000);
+/// Its prefix.
+pub const NET: &str = "203.0.113.0/24";
+
+/// What the control loop of the stand answers to the next change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loop {
+    /// As a healthy one.
+    Confirms,
+    /// As one whose workers do not take it in time.
+    IsLate,
+}
+
+/// The API and what it stands on.
+pub struct Stand {
+    runtime: Runtime,
+    router: Router,
+    office: Arc<Office>,
+    folder: Folder,
+    /// A token that may do everything.
+    pub root: String,
+    /// The account.
+    pub account: Id,
+    /// The zone, `example.net`.
+    pub zone: Id,
+    /// The user.
+    pub user: Id,
+    /// What the loop does, and what it was given last.
+    pub mood: Arc<std::sync::Mutex<Loop>>,
+}
+
+/// A folder that goes with its stand.
+struct Folder(PathBuf);
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Value,
+}
+
+impl Reply {
+    /// `result`, of a success.
+    #[track_caller]
+    pub fn result(&self) -> &Value {
+        assert!(self.status.is_success(), "{self:?}");
+        for key in ["success", "errors", "messages", "result"] {
+            assert!(self.body.get(key).is_some(), "{key} is missing: {self:?}");
+        }
+        assert_eq!(self.body["success"], true, "{self:?}");
+        &self.body["result"]
+    }
+
+    /// Status, first code and its pointer, of a failure.
+    #[track_caller]
+    pub fn failure(&self) -> (u16, u64, Option<&str>) {
+        assert!(!self.status.is_success(), "{self:?}");
+        assert_eq!((&self.body["success"], &self.body["result"]), (&json!(false), &Value::Null), "{self:?}");
+        assert_eq!(self.body["messages"], json!([]), "{self:?}");
+        let first = &self.body["errors"][0];
+        let code = first["code"].as_u64().unwrap_or_else(|| panic!("an error has a code: {self:?}"));
+        assert!(code >= 1_000 && first["message"].is_string(), "{self:?}");
+        (self.status.as_u16(), code, first["source"]["pointer"].as_str())
+    }
+}
+
+static STANDS: AtomicU32 = AtomicU32::new(0);
+
+impl Stand {
+    /// With an account, a zone, and an approved prefix bound to Spectrum.
+    pub fn new() -> Self {
+        let number = STANDS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("byway-api-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let folder = Folder(folder);
+        let mut vault = SqliteVault::open(&folder.0.join("store"), [7; 32], "test").expect("a store");
+        let id = || new_id().expect("random");
+        let (user, account, zone) = (id(), id(), id());
+        let mut change = Change::default();
+        change.make(User { id: user, email: "ops@example.net".into(), key_hash: None, created_on: MADE });
+        change.make(Account { id: account, name: "one".into(), owner: user, created_on: MADE });
+        change.make(Zone {
+            id: zone,
+            name: "example.net".into(),
+            account,
+            created_on: MADE,
+            modified_on: MADE,
+        });
+        let prefix = prefix(account, NET);
+        change.make(binding(&prefix));
+        change.make(prefix);
+        let (token, root) = token(user, Grant::everything(), &vault);
+        change.make(token);
+        vault.commit(&entry("test".into(), "set-up".into(), &change, MADE)).expect("kept");
+        Self::over(vault, folder, (root, account, zone, user))
+    }
+
+    /// Ends this one and opens another over the same store, as a restart does.
+    pub fn restarted(self) -> Self {
+        let Self { runtime, router, office, folder, root, account, zone, user, .. } = self;
+        drop(router);
+        drop(runtime);
+        assert_eq!(Arc::strong_count(&office), 1, "nobody else holds the office");
+        drop(office);
+        let vault = SqliteVault::open(&folder.0.join("store"), [9; 32], "test").expect("the store");
+        Self::over(vault, folder, (root, account, zone, user))
+    }
+
+    fn over(mut vault: SqliteVault, folder: Folder, names: (String, Id, Id, Id)) -> Self {
+        let origin_allow = vec!["192.0.2.0/24".parse().expect("a net")];
+        let reserved = Reserved { lab: true, origin_allow, ..Reserved::default() };
+        let estate = read(&mut vault, &reserved).expect("the store reads");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (desk, inquiries) = Desk::open();
+        let mood = Arc::new(std::sync::Mutex::new(Loop::Confirms));
+        let workshop = workshop(&folder.0, reserved.clone());
+        runtime.spawn(control_loop(workshop, inquiries, mood.clone()));
+        let terms = Terms { reserved, requests_per_5min: 1_200, apps_per_account: 100 };
+        let office = Arc::new(Office::open(Box::new(vault), estate, desk, terms));
+        let (root, account, zone, user) = names;
+        let router = router(office.clone());
+        Self { runtime, router, office, folder, root, account, zone, user, mood }
+    }
+
+    /// What is in force.
+    pub fn estate(&self) -> Arc<Estate> {
+        self.office.estate()
+    }
+
+    /// Puts entities in beside the API, as an import would.
+    pub fn put(&self, entities: Vec<Entity>) {
+        let mut change = Change::default();
+        entities.into_iter().for_each(|entity| change.make(entity));
+        let plan = move |_: &Estate, _| Ok(byway::api::Plan { change, ..Default::default() });
+        let errand = byway::api::Errand { who: "test".into(), what: "put".into(), dry_run: false };
+        self.runtime.block_on(self.office.change(errand, plan)).expect("put");
+    }
+
+    /// A token of the user with these grants.
+    pub fn token(&self, grants: Vec<Grant>) -> String {
+        let id = new_id().expect("random");
+        let text = TokenText { id, secret: Secret::draw().expect("random") };
+        let hash = text.secret.hash(self.office.hash_key());
+        self.put(vec![
+            Token {
+                id,
+                name: "t".into(),
+                user: self.user,
+                hash,
+                grants,
+                enabled: true,
+                issued_on: MADE,
+                modified_on: MADE,
+                expires_on: None,
+            }
+            .into(),
+        ]);
+        text.text()
+    }
+
+    /// A request by a TCP client.
+    pub fn send(&self, request: Request<Body>) -> Reply {
+        self.send_from(Peer::Net(([192, 0, 2, 1], 40_000).into()), request)
+    }
+
+    /// A request by anybody.
+    pub fn send_from(&self, peer: Peer, mut request: Request<Body>) -> Reply {
+        request.extensions_mut().insert(peer);
+        self.runtime.block_on(async {
+            let response = self.router.clone().oneshot(request).await.expect("infallible");
+            let (parts, body) = response.into_parts();
+            let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+            let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("JSON: {bytes:?}"));
+            Reply { status: parts.status, headers: parts.headers, body }
+        })
+    }
+
+    /// A call with the root token.
+    pub fn call(&self, method: Method, path: &str, body: Value) -> Reply {
+        self.call_by(&self.root, method, path, body)
+    }
+
+    /// A call with a token.
+    pub fn call_by(&self, token: &str, method: Method, path: &str, body: Value) -> Reply {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/client/v4{path}"))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        self.send(request.body(Body::from(text)).expect("a request"))
+    }
+
+    /// `GET` with the root token.
+    pub fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path, Value::Null)
+    }
+
+    /// `POST` with the root token.
+    pub fn post(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::POST, path, body)
+    }
+
+    /// The path of the zone's apps.
+    pub fn apps(&self) -> String {
+        format!("/zones/{}/spectrum/apps", self.zone)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An approved prefix.
+pub fn prefix(account: Id, net: &str) -> Prefix {
+    let net = Net::new(net.parse().expect("a net"), true).expect("a prefix");
+    Prefix {
+        id: new_id().expect("random"),
+        account,
+        net,
+        asn: 64_496,
+        description: String::new(),
+        approved: Approval::Approved,
+        created_at: MADE,
+        modified_at: MADE,
+    }
+}
+
+/// The whole prefix is Spectrum's.
+pub fn binding(prefix: &Prefix) -> Binding {
+    let id = new_id().expect("random");
+    Binding { id, prefix: prefix.id, cidr: prefix.net.net(), service: Service::Spectrum, created_at: MADE }
+}
+
+fn token(user: Id, grants: Vec<Grant>, vault: &SqliteVault) -> (Token, String) {
+    let text = TokenText { id: new_id().expect("random"), secret: Secret::draw().expect("random") };
+    let token = Token {
+        id: text.id,
+        name: "root".into(),
+        user,
+        hash: text.secret.hash(&vault.hash_key()),
+        grants,
+        enabled: true,
+        issued_on: MADE,
+        modified_on: MADE,
+        expires_on: None,
+    };
+    (token, text.text())
+}
+
+fn workshop(folder: &Path, reserved: Reserved) -> Workshop {
+    Workshop::new(&folder.join("store"), Store::new(folder), reserved, 1_000, [1, 2])
+}
+
+async fn control_loop(
+    mut workshop: Workshop,
+    mut inquiries: tokio::sync::mpsc::Receiver<Inquiry>,
+    mood: Arc<std::sync::Mutex<Loop>>,
+) {
+    while let Some(inquiry) = inquiries.recv().await {
+        match inquiry {
+            Inquiry::Install(install) => {
+                let installed = match workshop.install(install.spec, install.keep) {
+                    Ok(loaded) => {
+                        workshop.compiler.commit(&loaded.compiled);
+                        let reports = &loaded.compiled.apps;
+                        let state = |id| {
+                            reports
+                                .iter()
+                                .find(|report| report.id == id)
+                                .map(|report| (id, report.state.clone()))
+                        };
+                        let states = install.asked.into_iter().filter_map(state).collect();
+                        Installed::InForce { epoch: loaded.compiled.snapshot.epoch, states }
+                    }
+                    Err(LoadError::Keep(_, why)) => Installed::NotKept(why),
+                    Err(error) => Installed::Refused(error.lines()),
+                };
+                let late =
+                    std::mem::replace(&mut *mood.lock().expect("no panic"), Loop::Confirms) == Loop::IsLate;
+                let _ = install.reply.send(if late { Installed::NotConfirmed } else { installed });
+            }
+            Inquiry::Ready(reply) => drop(reply.send(byway::control::desk::Readiness::Ready)),
+            Inquiry::Ask(..) | Inquiry::Metrics(..) => panic!("the API asks for neither"),
+        }
+    }
+}

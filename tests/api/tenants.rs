@@ -1,0 +1,45 @@
+//! Accounts and zones through the API.
+
+use crate::stand::Stand;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+#[test]
+fn an_account_with_a_zone_is_made_and_goes_once_it_is_empty() {
+    let stand = Stand::new();
+    let account =
+        stand.post("/accounts", json!({"name": "two"})).result()["id"].as_str().expect("an id").to_owned();
+    let zone =
+        stand.post("/zones", json!({"name": "Example.ORG", "account": {"id": account}})).result().clone();
+    assert_eq!((&zone["name"], &zone["account"]["name"]), (&json!("example.org"), &json!("two")));
+    let path = format!("/zones/{}", zone["id"].as_str().expect("an id"));
+    assert_eq!(stand.get(&path).result(), &zone);
+    let of_account = stand.get(&format!("/zones?account.id={account}"));
+    assert_eq!(of_account.result().as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        stand.call(Method::DELETE, &format!("/accounts/{account}"), Value::Null).failure(),
+        (400, 10016, None)
+    );
+    stand.call(Method::DELETE, &path, Value::Null).result();
+    assert_eq!(stand.get(&path).failure().0, 404);
+    assert_eq!(
+        stand.call(Method::DELETE, &format!("/accounts/{account}"), Value::Null).result(),
+        &json!({"id": account})
+    );
+}
+
+#[test]
+fn two_zones_share_no_name_and_a_zone_wants_an_account() {
+    let stand = Stand::new();
+    let account = stand.account.to_string();
+    let again = stand.post("/zones", json!({"name": "example.net", "account": {"id": account}}));
+    assert_eq!(again.failure(), (400, 10011, Some("/name")));
+    assert_eq!(
+        stand.post("/zones", json!({"name": "example.org"})).failure(),
+        (400, 10011, Some("/account/id"))
+    );
+    for name in ["", "192.0.2.1", "a..b"] {
+        let reply = stand.post("/zones", json!({"name": name, "account": {"id": account}}));
+        assert_eq!(reply.failure(), (400, 10011, Some("/name")), "{name}");
+    }
+}
