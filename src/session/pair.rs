@@ -17,7 +17,7 @@ use smoltcp::socket::tcp::State;
 use std::sync::Arc;
 
 /// The probes that fit into the user timeout.
-const PROBES: u64 = 8;
+pub(super) const PROBES: u64 = 8;
 
 /// A session, or a vacant slot for one.
 pub struct Session {

@@ -159,7 +159,9 @@ impl Sessions {
         let leg = self.leg_mut(at);
         let bare = segment.payload_len() == 0 && !segment.flags.has(TcpFlags::FIN);
         let same = segment.window == leg.peer_window || !options.sack.is_empty();
-        let is_repeat = bare && same && segment.ack == leg.snd_una && leg.in_flight() != 0;
+        // What answers a probe of a closed window tells of no loss.
+        let outstanding = leg.in_flight() != 0 && !leg.is(flag::PROBING_WINDOW);
+        let is_repeat = bare && same && segment.ack == leg.snd_una && outstanding;
         guard::accept(leg, segment, options, patch, now);
         let number = if leg::before(segment.ack, leg.snd_una) { leg.snd_una } else { segment.ack };
         self.take_ack(at, &Ack { number, sack: &options.sack, is_repeat }, now);

@@ -26,6 +26,10 @@ impl Sessions {
             if !self.tend(id, now, net) {
                 self.mark(id);
             }
+            let session = &self.sessions[id as usize];
+            if session.phase.is_some() && session.held_until.is_none() {
+                self.arm_for_legs(id, now);
+            }
         }
         tending.clear();
         self.tending = tending;
@@ -52,7 +56,6 @@ impl Sessions {
             self.settle(id, now, net);
         }
         if self.sessions[id as usize].phase.is_some() {
-            self.arm_for_legs(id, now);
             self.splice_if_quiet(id, now, net);
         }
         done

@@ -19,6 +19,10 @@ use crate::wire::TcpFlags;
 impl Sessions {
     /// Fires the timers that are due, a bounded number of them; the rest come with the next call.
     pub fn expire<N: Net>(&mut self, now: Instant, net: &mut N) {
+        let reclaimed = self.boards.take_reclaimed();
+        if reclaimed != 0 {
+            net.page().add(Counter::ScoreboardsReclaimed, reclaimed);
+        }
         let mut visits = TIMERS_PER_TURN_MAX;
         while let Some(id) = self.wheel.pop(now, &mut visits) {
             self.sessions[id as usize].timer_at = None;
@@ -104,7 +108,8 @@ impl Sessions {
         }
     }
 
-    /// Arms the session at the earliest of its own deadline, its senders', and its acknowledgements'.
+    /// Arms the session at the earliest of its own deadline, its senders', and its acknowledgements', unless what happened in
+    /// this tick armed it for earlier.
     fn rearm(&mut self, id: u32, now: Instant) {
         let Some((mut next, _)) = self.sessions[id as usize].deadline(&self.settings) else { return };
         for side in [Side::Client, Side::Origin] {
@@ -118,7 +123,27 @@ impl Sessions {
             }
         }
         let next = next.max(now + Span::from_micros(100));
-        self.sessions[id as usize].timer_at = Some(next);
-        self.wheel.arm(id, next);
+        self.arm_by(id, next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::WorkerId;
+    use crate::session::Phase;
+    use crate::testkit::edge;
+
+    #[test]
+    fn an_earlier_arm_of_the_same_tick_stands() {
+        let settings = edge::session_settings();
+        let mut sessions = Sessions::new(settings, WorkerId(0), 1, &[7; 32], Instant::ZERO);
+        let (now, soon) = (Instant::from_nanos(1_000_000_000), Instant::from_nanos(1_005_000_000));
+        sessions.sessions[3].phase = Some(Phase::Open);
+        sessions.arm_by(3, soon);
+        sessions.rearm(3, now);
+        assert_eq!(sessions.sessions[3].timer_at, Some(soon));
+        let mut visits = TIMERS_PER_TURN_MAX;
+        assert_eq!(sessions.wheel.pop(soon + Span::from_millis(2), &mut visits), Some(3));
     }
 }

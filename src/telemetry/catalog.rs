@@ -97,6 +97,9 @@ catalog! {
             RetransmitsProbe("reason" = "tlp"),
             RetransmitsTimeout("reason" = "rto"),
         }
+        "byway_scoreboards_reclaimed_total" "Scoreboards of lossy legs that were taken from one leg for another, since all were in use." {
+            ScoreboardsReclaimed
+        }
         "byway_zero_windows_total" "Windows that closed to zero." {
             ZeroWindowsReceived("direction" = "received"),
             ZeroWindowsSent("direction" = "sent"),

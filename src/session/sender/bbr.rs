@@ -67,6 +67,8 @@ pub struct Bbr {
     /// When that was seen, and when the phase, or the step of the cycle, began.
     min_rtt_at: Stamp,
     since: Stamp,
+    /// Whether the next round trip is taken for the shortest: the one that was is too old, and nothing stood in the way.
+    measures: bool,
     /// Bytes in this round.
     delivered: u32,
     lost: u32,
@@ -89,6 +91,7 @@ impl Bbr {
             min_rtt_us: u32::MAX,
             min_rtt_at: Stamp::ZERO,
             since: Stamp::ZERO,
+            measures: false,
             delivered: 0,
             lost: 0,
         }
@@ -123,6 +126,23 @@ impl Bbr {
         self.size_window(news.delivered);
     }
 
+    /// Something goes out, and nothing was in flight. When that was so for long, the path's queue is empty, and what goes out
+    /// measures the round trip as well as a pause for that would (draft-ietf-ccwg-bbr 5.4.1).
+    #[inline]
+    pub fn begins_again(&mut self, now: Instant) {
+        if self.is_stale(now) {
+            (self.measures, self.min_rtt_at) = (true, Stamp::of(now));
+            if matches!(self.phase, Phase::ProbeBw(_)) {
+                self.enter(Phase::ProbeBw(2), now);
+            }
+        }
+    }
+
+    /// Whether the shortest round trip is to be measured anew.
+    fn is_stale(&self, now: Instant) -> bool {
+        self.min_rtt_at.until(now) > MIN_RTT_LIFE && self.min_rtt_us != u32::MAX
+    }
+
     /// A timeout: one segment goes out, and what was before comes back as acknowledgements do.
     pub fn timed_out(&mut self) {
         self.kept_window = self.kept_window.max(self.window);
@@ -147,9 +167,10 @@ impl Bbr {
         if let Some(rtt) = sample.rtt {
             let us = rtt.micros().clamp(1, u64::from(u32::MAX - 1)) as u32;
             let anew = self.phase == Phase::ProbeRtt && self.min_rtt_at.is_before(self.since);
-            if us <= self.min_rtt_us || anew {
+            if us <= self.min_rtt_us || anew || self.measures {
                 (self.min_rtt_us, self.min_rtt_at) = (us, Stamp::of(now));
             }
+            self.measures = false;
         }
         let rate = (sample.bytes_per_s / RATE_UNIT).min(u32::MAX.into()) as u32;
         if !sample.app_limited || u64::from(rate) >= self.rate() {
@@ -224,7 +245,7 @@ impl Bbr {
             }
             Phase::ProbeRtt => {}
         }
-        let stale = self.min_rtt_at.until(news.now) > MIN_RTT_LIFE && self.min_rtt_us != u32::MAX;
+        let stale = self.is_stale(news.now);
         if stale && news.app_limited {
             self.min_rtt_at = Stamp::of(news.now);
         } else if stale && self.phase != Phase::ProbeRtt {
@@ -337,6 +358,19 @@ mod tests {
         assert!(bbr.window() <= bbr.product / 2, "{}", bbr.window());
         rounds(&mut bbr, &mut now, (10_000_000, 0), 12);
         assert!(matches!(bbr.phase, Phase::ProbeBw(_)) && bbr.window() > bbr.product);
+    }
+
+    #[test]
+    fn after_a_long_silence_the_first_round_trip_is_the_measurement() {
+        let (mut bbr, mut now) = (Bbr::new(MSS), Instant::ZERO + Span::from_secs(1));
+        rounds(&mut bbr, &mut now, (10_000_000, 0), 20);
+        bbr.min_rtt_us -= 5_000;
+        now += Span::from_secs(11);
+        bbr.begins_again(now);
+        rounds(&mut bbr, &mut now, (10_000_000, 0), 5);
+        assert!(matches!(bbr.phase, Phase::ProbeBw(_)), "{:?}", bbr.phase);
+        assert_eq!(u64::from(bbr.min_rtt_us), RTT.micros());
+        assert!(bbr.window() > bbr.product, "{}", bbr.window());
     }
 
     #[test]

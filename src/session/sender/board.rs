@@ -242,49 +242,6 @@ const fn later(a: u32, b: u32) -> u32 {
     if before(a, b) { b } else { a }
 }
 
-/// The boards of a worker.
-pub struct Boards {
-    boards: Box<[Board]>,
-    free: Vec<u16>,
-}
-
-/// The place of a board; `NONE`: no board.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BoardId(u16);
-
-impl BoardId {
-    /// No board.
-    pub const NONE: Self = Self(u16::MAX);
-}
-
-impl Boards {
-    /// Room for `count` legs that lose at once. Allocates.
-    pub fn new(count: usize) -> Self {
-        let count = count.min(usize::from(u16::MAX));
-        Self { boards: vec![Board::new(); count].into_boxed_slice(), free: (0..count as u16).rev().collect() }
-    }
-
-    /// An empty board; `None` when all are taken.
-    pub fn take(&mut self) -> Option<BoardId> {
-        let id = self.free.pop()?;
-        self.boards[usize::from(id)].clear();
-        Some(BoardId(id))
-    }
-
-    /// Gives a board back.
-    pub fn give_back(&mut self, id: &mut BoardId) {
-        if *id != BoardId::NONE {
-            self.free.push(id.0);
-            *id = BoardId::NONE;
-        }
-    }
-
-    /// The board of a leg that has one.
-    pub fn find(&mut self, id: BoardId) -> Option<&mut Board> {
-        self.boards.get_mut(usize::from(id.0))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,14 +326,5 @@ mod tests {
                 assert_eq!(board.tally(base.wrapping_add(una), &RULE).sacked as usize, sacked);
             }
         }
-    }
-
-    #[test]
-    fn boards_run_out_and_come_back() {
-        let mut boards = Boards::new(1);
-        let mut one = boards.take().expect("there is one");
-        assert!(boards.take().is_none());
-        boards.give_back(&mut one);
-        assert!(one == BoardId::NONE && boards.take().is_some());
     }
 }

@@ -78,6 +78,15 @@ impl Control {
         }
     }
 
+    /// Something goes out, and nothing was in flight.
+    #[inline]
+    pub fn begins_again(&mut self, now: Instant) {
+        match self {
+            Self::None | Self::Cubic(_) => {}
+            Self::Bbr(bbr) => bbr.begins_again(now),
+        }
+    }
+
     /// Something was lost, for the first time since all of an earlier loss was repaired.
     pub fn lost(&mut self) {
         match self {

@@ -2,6 +2,7 @@
 
 mod bbr;
 mod board;
+mod boards;
 mod control;
 mod cubic;
 mod flight;
@@ -13,7 +14,7 @@ mod send;
 mod stamp;
 mod state;
 
-pub use board::Boards;
+pub use boards::Boards;
 pub use flight::Sent;
 pub use ring::Ring;
 pub use send::Ack;

@@ -6,8 +6,9 @@ use crate::base::Span;
 const RTO_MIN_US: u32 = 1_000_000;
 /// RFC 6298 2.5.
 const RTO_MAX_US: u32 = 60_000_000;
-/// The least that variance adds: a receiver's clock and ours have ticks.
-const MARGIN_MIN_US: u32 = 5_000;
+/// The least that variance adds: on a path of steady round trips it goes to nothing, while the peer may still put off an
+/// acknowledgement for so long.
+const MARGIN_MIN_US: u32 = ACK_DELAY_MAX_US;
 /// A probe for a lost tail is never sent earlier.
 const PTO_MIN_US: u32 = 10_000;
 /// RFC 8985 7.2: how long a peer may put off the acknowledgement of one segment.
@@ -101,6 +102,13 @@ mod tests {
         assert_eq!(rtt.timeout(), Span::from_millis(2_400));
         rtt.sample(Span::from_millis(400));
         assert_eq!((rtt.smoothed_us, rtt.variance_us), (750_000, 400_000));
+    }
+
+    #[test]
+    fn a_long_steady_path_leaves_room_for_an_acknowledgement_that_is_put_off() {
+        let mut rtt = Rtt::NONE;
+        (0..100).for_each(|_| rtt.sample(Span::from_millis(1_200)));
+        assert!((1_399..=1_410).contains(&rtt.timeout().millis()), "{:?}", rtt.timeout());
     }
 
     #[test]

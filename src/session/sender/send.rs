@@ -6,10 +6,11 @@
 
 use super::flight::{Again, Due, Heard};
 use super::state::Sender;
-use crate::base::Instant;
+use crate::base::{Instant, Span};
 use crate::flow::LegRef;
 use crate::session::leg::{Leg, before, flag};
 use crate::session::packet;
+use crate::session::pair::PROBES;
 use crate::session::receive::set_index;
 use crate::session::{Net, Sessions};
 use crate::telemetry::Counter;
@@ -81,7 +82,12 @@ impl Sessions {
         } else {
             sender.hear(&sent, &heard, &mut self.boards);
         }
-        unsent != 0 || sender.has_lost() || leg.is(flag::PROBING_WINDOW)
+        let (waits, due) =
+            (unsent != 0 || sender.has_lost() || leg.is(flag::PROBING_WINDOW), sender.disorder_due());
+        if let Some(due) = due {
+            self.arm_by(at.session(), due);
+        }
+        waits
     }
 
     /// Sends what a leg may send now; `false` when frames ran out first.
@@ -172,7 +178,7 @@ impl Sessions {
         leg.acked_to = leg.rcv_nxt;
         leg.clear(flag::ACK_NOW);
         if let Some(why) = piece.again {
-            sender.note_again((seq, end), why, &sent, &mut self.boards);
+            sender.note_again((seq, end), why, (&sent, now), &mut self.boards);
             net.page().count(Counter::RetransmitsSent);
             net.page().count(why.counter());
         }
@@ -190,7 +196,9 @@ impl Sessions {
             return None;
         }
         if leg.is(flag::PROBING_WINDOW) {
-            return Some((sender.window_probe_at(), Due::Timeout));
+            // RFC 9293 3.8.6.1: who answers is not given up, so it is asked often enough to show that it does.
+            let within = Span::from_nanos(self.settings.user_timeout.nanos() / PROBES);
+            return Some((sender.window_probe_at(within), Due::Timeout));
         }
         let paced = if leg.unsent() != 0 || sender.has_lost() { sender.pace.wait(now) } else { None };
         let paced = paced.map(|until| (until, Due::Pace));

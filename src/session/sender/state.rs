@@ -8,7 +8,8 @@
 //! Loss is found by SACK blocks (`board`), by three equal acknowledgements where the peer has none of these, by a probe of
 //! a silent tail (RFC 8985 7), and by the timeout of RFC 6298. Nothing here knows of sockets, frames or bytes.
 
-use super::board::{BoardId, Boards, Gap, Rule};
+use super::board::{Gap, Rule};
+use super::boards::{BoardId, Boards};
 use super::control::{AckNews, Control};
 use super::flight::{Again, Due, Flight, Heard, Sent, Tail};
 use super::pace::Pace;
@@ -24,6 +25,9 @@ const DUP_THRESH: u8 = 3;
 /// How long a gap is given to be mere disorder, at least and before a round trip is known.
 const DISORDER_MIN: Span = Span::from_millis(1);
 const DISORDER_UNKNOWN: Span = Span::from_millis(250);
+/// Recoveries after which a path that was seen to reorder is taken for one that does not (RFC 8985 6.2,
+/// `RACK.reo_wnd_persist`).
+const REORDERS_FOR: u8 = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Recovery {
@@ -43,8 +47,8 @@ pub struct Sender {
     board: BoardId,
     recovery: Recovery,
     repeats: u8,
-    /// Whether the path was seen to reorder.
-    reorders: bool,
+    /// For how many more recoveries the path is taken for one that reorders; it was not seen to when zero.
+    reorders: u8,
     /// Whether the tail was probed since something new was acknowledged.
     probed: bool,
     /// Whether a probe is to be sent now.
@@ -74,7 +78,7 @@ impl Sender {
             board: BoardId::NONE,
             recovery: Recovery::Open,
             repeats: 0,
-            reorders: false,
+            reorders: 0,
             probed: false,
             probe_due: false,
             tail: Tail { sent_to: 0, lost: false },
@@ -149,6 +153,9 @@ impl Sender {
         if self.is_plain() && heard.sack.is_empty() && sent.una != heard.before_una {
             return self.hear_plain(sent, heard);
         }
+        if self.board != BoardId::NONE && boards.find(self.board).is_none() {
+            self.forget_board(heard.before_una);
+        }
         let mut delivered = sent.una.wrapping_sub(heard.before_una);
         if delivered != 0 {
             self.note_progress(sent, heard);
@@ -219,6 +226,22 @@ impl Sender {
         }
     }
 
+    /// Another leg was given its board: what the peer has beyond `una` is not known any more. Losses are found as without SACK
+    /// until new blocks come; after a timeout all is sent again in order (RFC 2018 8).
+    const fn forget_board(&mut self, una: u32) {
+        (self.board, self.flight, self.tail.sent_to) = (BoardId::NONE, Flight::ALL, una);
+        match self.recovery {
+            Recovery::Timeout => {}
+            Recovery::Open | Recovery::Fast => (self.tail_lost_to, self.tail.lost) = (una, false),
+        }
+    }
+
+    const fn note_disorder(&mut self, seen: bool) {
+        if seen {
+            self.reorders = REORDERS_FOR;
+        }
+    }
+
     /// Takes the SACK blocks; how many bytes are now known to have arrived, of which `acked` are acknowledged.
     fn note_blocks(&mut self, sent: &Sent, heard: &Heard<'_>, boards: &mut Boards, acked: u32) -> u32 {
         let mut delivered = acked;
@@ -227,19 +250,19 @@ impl Sender {
         {
             let gone = board.advance(heard.before_una, sent.una);
             delivered -= gone.bytes.min(delivered);
-            self.reorders |= gone.reordered;
+            self.note_disorder(gone.reordered);
         }
         for (start, end) in heard.sack.as_slice().iter().copied() {
             if !before(sent.una, end) || before(sent.max, end) || !before(start, end) {
                 // RFC 2883: what was received twice stands in front. Something was sent again in vain.
-                self.reorders |= before(start, end) && !before(sent.una, end);
+                self.note_disorder(before(start, end) && !before(sent.una, end));
                 continue;
             }
             if before(start, sent.una) {
                 continue;
             }
             if self.board == BoardId::NONE {
-                self.board = boards.take().unwrap_or(BoardId::NONE);
+                self.board = boards.take();
             }
             if let Some(board) = boards.find(self.board) {
                 let (sent_to, mark) = (self.tail.sent_to, sent.max);
@@ -247,7 +270,7 @@ impl Sender {
                 let news = board.insert((start, end), sent.una, &mut tail, heard.now);
                 self.tail.sent_to = tail.sent_to;
                 delivered += news.bytes;
-                self.reorders |= news.reordered;
+                self.note_disorder(news.reordered);
             }
         }
         delivered
@@ -257,11 +280,12 @@ impl Sender {
     fn find_lost(&mut self, sent: &Sent, heard: &Heard<'_>, boards: &mut Boards) -> u32 {
         if self.recovery != Recovery::Open && !before(sent.una, self.recover) {
             self.recovery = Recovery::Open;
+            self.reorders = self.reorders.saturating_sub(1);
             (self.tail.lost, self.tail_lost_to) = (false, self.tail.sent_to);
         }
         let rule = Rule {
             mss: sent.mss,
-            reorders: self.reorders,
+            reorders: self.reorders != 0,
             repeated: self.repeats >= DUP_THRESH,
             known_before: Instant::from_nanos(heard.now.nanos().saturating_sub(self.disorder_span().nanos())),
         };
@@ -325,7 +349,7 @@ impl Sender {
     fn retally(&mut self, sent: &Sent, boards: &mut Boards) {
         let rule = Rule {
             mss: sent.mss,
-            reorders: self.reorders,
+            reorders: self.reorders != 0,
             repeated: self.repeats >= DUP_THRESH,
             known_before: Instant::ZERO,
         };
@@ -350,8 +374,18 @@ impl Sender {
     }
 
     /// Takes note that `seq..end` goes out again.
-    pub fn note_again(&mut self, (seq, end): (u32, u32), why: Again, sent: &Sent, boards: &mut Boards) {
+    pub fn note_again(
+        &mut self,
+        (seq, end): (u32, u32),
+        why: Again,
+        (sent, now): (&Sent, Instant),
+        boards: &mut Boards,
+    ) {
         self.round.sent_again(seq, end);
+        if seq == sent.una || why == Again::Probe {
+            // What answers this cannot come before a round trip from now (RFC 6298 5.1, RFC 8985 7.3).
+            self.timer_from = now;
+        }
         if why == Again::Probe {
             self.probe_due = false;
             return;
@@ -370,6 +404,7 @@ impl Sender {
     pub fn note_sent(&mut self, len: u32, end: u32, new: bool, now: Instant, idle: bool) {
         if idle {
             (self.timer_from, self.delivered_at) = (now, now);
+            self.control.begins_again(now);
         }
         self.sent_at = now;
         if new {
@@ -446,146 +481,11 @@ impl Sender {
         }
     }
 
-    /// When a closed window is probed.
-    pub fn window_probe_at(&self) -> Instant {
-        self.timer_from + self.rtt.timeout()
+    /// When a closed window is probed: `within` so long of the last time, at the latest.
+    pub fn window_probe_at(&self, within: Span) -> Instant {
+        self.timer_from + self.rtt.timeout().min(within)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MSS: u32 = 1_000;
-
-    const fn ms(count: u64) -> Instant {
-        Instant::from_nanos(count * 1_000_000)
-    }
-
-    const fn sent(una: u32, max: u32) -> Sent {
-        Sent { una, max, mss: MSS }
-    }
-
-    fn heard<'a>(now: Instant, before_una: u32, sack: &'a SackBlocks, is_repeat: bool) -> Heard<'a> {
-        Heard { now, before_una, sack, is_repeat, app_limited: false }
-    }
-
-    /// A sender with ten segments in flight from 0 on, sent at 1 s over 20 ms.
-    fn busy() -> (Sender, Boards) {
-        let mut sender = Sender::vacant();
-        sender.begin(Congestion::Bbr, &sent(0, 0), Some(Span::from_millis(20)));
-        for at in 0..10 {
-            sender.note_sent(MSS, (at + 1) * MSS, true, ms(1_000), at == 0);
-        }
-        (sender, Boards::new(2))
-    }
-
-    #[test]
-    fn exactly_the_lost_segment_goes_out_again_and_recovery_ends_where_it_began() {
-        let (mut sender, mut boards) = busy();
-        for to in 2..=4 {
-            let sack = SackBlocks::new(&[(MSS, to * MSS)]);
-            sender.hear(&sent(0, 10 * MSS), &heard(ms(1_020), 0, &sack, true), &mut boards);
-        }
-        assert_eq!(sender.next_again(&sent(0, 10 * MSS), &mut boards), Some((0, MSS, Again::Fast)));
-        assert_eq!(sender.in_flight(&sent(0, 10 * MSS)), 6 * MSS);
-        sender.note_again((0, MSS), Again::Fast, &sent(0, 10 * MSS), &mut boards);
-        assert!(!sender.has_lost());
-        sender.hear(&sent(10 * MSS, 10 * MSS), &heard(ms(1_040), 0, &SackBlocks::NONE, false), &mut boards);
-        assert!(sender.is_plain() && sender.in_flight(&sent(10 * MSS, 10 * MSS)) == 0);
-    }
-
-    #[test]
-    fn three_repetitions_tell_where_the_peer_has_no_blocks() {
-        let (mut sender, mut boards) = busy();
-        for repeat in 0..3 {
-            assert!(!sender.has_lost(), "{repeat}");
-            sender.hear(&sent(0, 10 * MSS), &heard(ms(1_020), 0, &SackBlocks::NONE, true), &mut boards);
-        }
-        assert_eq!(sender.next_again(&sent(0, 10 * MSS), &mut boards), Some((0, MSS, Again::Fast)));
-        sender.note_again((0, MSS), Again::Fast, &sent(0, 10 * MSS), &mut boards);
-        // RFC 6582 3.2: an acknowledgement of a part tells of the next loss.
-        sender.hear(&sent(3 * MSS, 10 * MSS), &heard(ms(1_040), 0, &SackBlocks::NONE, false), &mut boards);
-        let next = sender.next_again(&sent(3 * MSS, 10 * MSS), &mut boards);
-        assert_eq!(next, Some((3 * MSS, 4 * MSS, Again::Fast)));
-    }
-
-    #[test]
-    fn one_repetition_without_blocks_ends_no_round() {
-        const FIRST: u32 = 0xc000_0000;
-        let (mut sender, mut boards) = (Sender::vacant(), Boards::new(1));
-        sender.begin(Congestion::Bbr, &sent(FIRST, FIRST), Some(Span::from_millis(20)));
-        for at in 0..10 {
-            sender.note_sent(MSS, FIRST + (at + 1) * MSS, true, ms(1_000), at == 0);
-        }
-        let flight = |acked: u32| sent(FIRST + acked * MSS, FIRST + 10 * MSS);
-        sender.hear(&flight(0), &heard(ms(1_001), FIRST, &SackBlocks::NONE, true), &mut boards);
-        assert_eq!((sender.arrived_to(&flight(0)), sender.in_flight(&flight(0))), (FIRST, 10 * MSS));
-        sender.hear_plain(&flight(1), &heard(ms(1_020), FIRST, &SackBlocks::NONE, false));
-        assert_eq!(sender.arrived_to(&flight(1)), FIRST + MSS);
-        assert!(sender.flight == Flight::ALL);
-    }
-
-    #[test]
-    fn a_tail_that_is_lost_behind_a_repaired_loss_is_probed_too() {
-        let (mut sender, mut boards) = busy();
-        let flight = |acked: u32| sent(acked * MSS, 10 * MSS);
-        for to in 2..=4 {
-            let sack = SackBlocks::new(&[(MSS, to * MSS)]);
-            sender.hear(&flight(0), &heard(ms(1_020), 0, &sack, true), &mut boards);
-        }
-        sender.note_again((0, MSS), Again::Fast, &flight(0), &mut boards);
-        sender.hear(&flight(4), &heard(ms(1_040), 0, &SackBlocks::NONE, false), &mut boards);
-        assert!(sender.recovery == Recovery::Fast && !sender.has_lost());
-        let (when, due) = sender.deadline(&flight(4), true);
-        assert!(due == Due::Probe && when < ms(1_100), "{due:?} at {when:?}");
-    }
-
-    #[test]
-    fn a_silent_tail_is_probed_once_and_then_times_out() {
-        let (mut sender, mut boards) = busy();
-        let flight = sent(0, 10 * MSS);
-        assert_eq!(sender.deadline(&flight, true), (ms(1_040), Due::Probe));
-        assert_eq!(sender.deadline(&flight, false), (ms(2_000), Due::Timeout));
-        sender.act_on(Due::Probe, &flight, &mut boards, ms(1_040));
-        assert_eq!(sender.next_again(&flight, &mut boards), Some((9 * MSS, 10 * MSS, Again::Probe)));
-        sender.note_again((9 * MSS, 10 * MSS), Again::Probe, &flight, &mut boards);
-        assert_eq!((sender.has_lost(), sender.deadline(&flight, true)), (false, (ms(2_000), Due::Timeout)));
-        sender.act_on(Due::Timeout, &flight, &mut boards, ms(2_000));
-        assert_eq!(sender.next_again(&flight, &mut boards), Some((0, 10 * MSS, Again::Timeout)));
-        assert_eq!((sender.in_flight(&flight), sender.control.window()), (0, MSS));
-        assert_eq!(sender.deadline(&flight, true), (ms(4_000), Due::Timeout));
-    }
-
-    #[test]
-    fn a_lone_gap_is_lost_when_a_quarter_of_the_round_trip_has_passed() {
-        let (mut sender, mut boards) = busy();
-        let (flight, sack) = (sent(0, 10 * MSS), SackBlocks::new(&[(9 * MSS, 10 * MSS)]));
-        sender.hear(&flight, &heard(ms(1_020), 0, &sack, true), &mut boards);
-        assert_eq!(sender.deadline(&flight, true), (ms(1_025), Due::Disorder));
-        sender.act_on(Due::Disorder, &flight, &mut boards, ms(1_025));
-        assert_eq!(sender.next_again(&flight, &mut boards), Some((0, 9 * MSS, Again::Fast)));
-    }
-
-    #[test]
-    fn a_timeout_does_not_send_again_what_the_peer_has() {
-        let (mut sender, mut boards) = busy();
-        let (flight, sack) = (sent(0, 10 * MSS), SackBlocks::new(&[(2 * MSS, 4 * MSS)]));
-        sender.hear(&flight, &heard(ms(1_020), 0, &sack, true), &mut boards);
-        sender.act_on(Due::Timeout, &flight, &mut boards, ms(2_000));
-        assert_eq!(sender.next_again(&flight, &mut boards), Some((0, 2 * MSS, Again::Timeout)));
-        sender.note_again((0, 2 * MSS), Again::Timeout, &flight, &mut boards);
-        assert_eq!(sender.next_again(&flight, &mut boards), Some((4 * MSS, 10 * MSS, Again::Timeout)));
-    }
-
-    #[test]
-    fn a_board_is_given_back_with_the_last_gap_and_with_the_leg() {
-        let (mut sender, _) = busy();
-        let mut boards = Boards::new(1);
-        let (flight, sack) = (sent(0, 10 * MSS), SackBlocks::new(&[(MSS, 2 * MSS)]));
-        sender.hear(&flight, &heard(ms(1_020), 0, &sack, true), &mut boards);
-        assert!(boards.take().is_none());
-        sender.end(&mut boards);
-        assert!(boards.take().is_some());
-    }
-}
+mod tests;

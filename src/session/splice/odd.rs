@@ -67,8 +67,8 @@ impl Sessions {
         if !segment.flags.has(TcpFlags::ACK) {
             return Passed::Dropped(DropReason::OutOfState);
         }
-        if !record.accepts(at.side(), segment) {
-            // RFC 9293 3.10.7.4: what is unacceptable earns an ACK; a window probe waits for it.
+        if !record.accepts(at.side(), segment) && !record.is_window_probe(at.side(), segment) {
+            // RFC 9293 3.10.7.4: what is unacceptable earns an ACK.
             return self.refuse(at, DropReason::SequenceUnacceptable, now, net);
         }
         let closes = segment.flags.has(TcpFlags::FIN);

@@ -131,6 +131,15 @@ impl Record {
             && back.nxt.wrapping_sub(segment.ack.wrapping_sub(back.seq_add)) < ACK_BEHIND_MAX
     }
 
+    /// Whether a segment asks for a closed window by the byte behind it (RFC 9293 3.8.6.1). The other end alone knows whether it
+    /// has opened, and that it said so may be what was lost.
+    pub fn is_window_probe(&self, side: Side, segment: &TcpSegment) -> bool {
+        segment.payload_len() == 1
+            && segment.seq == self.lanes[side.index()].right
+            && !segment.flags.has(TcpFlags::FIN)
+            && self.accepts(side, &TcpSegment { ip_end: segment.payload_offset, ..*segment })
+    }
+
     /// Whether a segment says that its side's stream ends elsewhere than it said before.
     pub fn has_closed_elsewhere(&self, side: Side, segment: &TcpSegment) -> bool {
         let lane = &self.lanes[side.index()];

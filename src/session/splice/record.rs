@@ -389,7 +389,8 @@ impl Record {
         }
         for side in [Side::Client, Side::Origin] {
             let (theirs, ours) = (&self.lanes[side.index()], &self.lanes[side.other().index()]);
-            if ours.in_flight() != 0 {
+            // A probe of a closed window may stay unacknowledged for long (RFC 9293 3.8.6.1): who answers it is heard.
+            if ours.in_flight() != 0 && ours.una != ours.right {
                 offer(theirs.heard_at().max(self.moved_at) + settings.user_timeout, Due::Unanswered(side));
             } else if settings.keepalive != Span::ZERO && !theirs.fin.passed() {
                 let step = settings.user_timeout.nanos() / PROBES;

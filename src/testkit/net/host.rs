@@ -207,6 +207,7 @@ impl Host {
             self.pipe.rx = None;
             return;
         };
+        self.pipe.rx.iter_mut().for_each(|packet| peer.keep_timer(packet));
         self.iface.poll(at, &mut self.pipe, &mut peer.set);
         peer.act();
         self.iface.poll(at, &mut self.pipe, &mut peer.set);

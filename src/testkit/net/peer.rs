@@ -170,27 +170,33 @@ impl Peer {
     /// what such a segment acknowledges: neither would ever get on.
     pub(super) fn number(&mut self, packet: &mut [u8]) {
         const NO_BARE_ACK: u8 = 0x07;
-        let tcp_at = if packet[0] >> 4 == 4 { 20 } else { 40 };
-        let Some(tcp) = packet.get_mut(tcp_at..).filter(|tcp| tcp.len() >= 20) else { return };
-        let word = |tcp: &[u8], at: usize| u16::from_be_bytes([tcp[at], tcp[at + 1]]);
-        let seq = u32::from(word(tcp, 4)) << 16 | u32::from(word(tcp, 6));
+        let Some(tcp) = tcp_of(packet) else { return };
+        let seq = long(tcp, 4);
         let payload = tcp.len() as u32 - u32::from(tcp[12] >> 4) * 4;
         // A lone byte may probe a closed window, and is then not sent in earnest.
         let taken = if payload == 1 { 0 } else { payload + (tcp[13] & 3).count_ones() };
         let end = seq.wrapping_add(taken);
-        let sent_to = self.sent_to.filter(|sent_to| (sent_to.wrapping_sub(end) as i32) > 0).unwrap_or(end);
+        let sent_to = self.sent_to.filter(|&sent_to| before(end, sent_to)).unwrap_or(end);
         self.sent_to = Some(sent_to);
         if payload != 0 || tcp[13] & NO_BARE_ACK != 0 || seq == sent_to {
             return;
         }
-        // RFC 1624 3: HC' = ~(~HC + ~m + m').
-        let (old, new) = ([word(tcp, 4), word(tcp, 6)], [(sent_to >> 16) as u16, sent_to as u16]);
-        let mut sum = u32::from(!word(tcp, 16));
-        sum += old.iter().map(|word| u32::from(!word)).chain(new.map(u32::from)).sum::<u32>();
-        sum = (sum & 0xffff) + (sum >> 16);
-        sum = (sum & 0xffff) + (sum >> 16);
-        tcp[4..8].copy_from_slice(&sent_to.to_be_bytes());
-        tcp[16..18].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+        replace(tcp, 4, (sent_to >> 16) as u16);
+        replace(tcp, 6, sent_to as u16);
+    }
+
+    /// Shows a closed window as one of a byte while something in flight is not acknowledged. A window is told in units of its
+    /// shift, so that one of less is told as none; smoltcp then gives up its retransmission timer for a probe's, and what was
+    /// lost for ever.
+    pub(super) fn keep_timer(&self, packet: &mut [u8]) {
+        const ACK_ALONE: u8 = 0x10;
+        const OPENS_OR_RESETS: u8 = 0x06;
+        let Some(tcp) = tcp_of(packet) else { return };
+        let acks = tcp[13] & (ACK_ALONE | OPENS_OR_RESETS) == ACK_ALONE;
+        let in_flight = self.sent_to.is_some_and(|sent_to| before(long(tcp, 8), sent_to));
+        if acks && in_flight && word(tcp, 14) == 0 {
+            replace(tcp, 14, 1);
+        }
     }
 
     fn socket(&mut self) -> &mut tcp::Socket<'static> {
@@ -352,6 +358,34 @@ impl Peer {
             (Part::Client | Part::Origin, _) => false,
         }
     }
+}
+
+/// A packet's TCP segment.
+fn tcp_of(packet: &mut [u8]) -> Option<&mut [u8]> {
+    let at = if packet.first()? >> 4 == 4 { 20 } else { 40 };
+    packet.get_mut(at..).filter(|tcp| tcp.len() >= 20)
+}
+
+/// Whether a number comes before another.
+const fn before(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
+
+fn word(tcp: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([tcp[at], tcp[at + 1]])
+}
+
+fn long(tcp: &[u8], at: usize) -> u32 {
+    u32::from(word(tcp, at)) << 16 | u32::from(word(tcp, at + 2))
+}
+
+/// Writes another word into a segment, and what becomes of its checksum (RFC 1624 3: HC' = ~(~HC + ~m + m')).
+fn replace(tcp: &mut [u8], at: usize, new: u16) {
+    let sum = u32::from(!word(tcp, 16)) + u32::from(!word(tcp, at)) + u32::from(new);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    tcp[at..at + 2].copy_from_slice(&new.to_be_bytes());
+    tcp[16..18].copy_from_slice(&(!(sum as u16)).to_be_bytes());
 }
 
 fn ip(end: Endpoint) -> IpEndpoint {
