@@ -4,8 +4,10 @@
 
 mod dpdk_common;
 
-use byway::port::Port;
-use byway::port::dpdk::Opened;
+use byway::base::{Addr, Endpoint};
+use byway::port::dpdk::{DpdkPort, Opened};
+use byway::port::{Frame, FrameBatch, Port, TxBatch, TxMeta};
+use byway::wire::{TcpEmit, TcpFlags, checksum};
 use dpdk_common::*;
 
 /// A path below the temporary folder, of this process alone.
@@ -33,13 +35,63 @@ fn cross(near: &str, far: &str) {
     let [mut near, mut far] = opened.each_mut().map(|opened| opened.workers.remove(0).remove(0));
     // A memif client offers its buffers when it first looks for frames.
     for port in [&mut near, &mut far] {
-        port.receive(&mut byway::port::FrameBatch::new());
+        port.receive(&mut FrameBatch::new());
     }
     send(&mut near, 0..64, 60);
     assert_eq!(receive(&mut far, 64).len(), 64, "{}", opened[0].reports[0]);
     send(&mut far, 0..64, 1514);
     assert_eq!(receive(&mut near, 64).len(), 64, "{}", opened[1].reports[0]);
     opened.iter().for_each(|opened| println!("{}", opened.reports[0]));
+}
+
+/// Sends a segment of `payload` bytes that the device is to cut into ones of 1,448.
+fn send_long(port: &mut DpdkPort, payload: u16) {
+    let end = |last| Endpoint { addr: Addr::v4([198, 18, 0, last]), port: 999 };
+    let mut emit = TcpEmit::bare(end(1), end(2), TcpFlags(TcpFlags::ACK | TcpFlags::PSH), (7, 8));
+    emit.options.timestamp = Some((1, 2));
+    emit.payload_len = payload;
+    let mut frame = port.allocate_long().expect("the device cuts long segments");
+    assert!(frame.set_len(14 + emit.packet_len()));
+    frame.bytes_mut()[..14].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9, 8, 0]);
+    emit.emit(&mut frame.bytes_mut()[14..]).expect("it fits").fill(0x5a);
+    assert_eq!(checksum::pseudo_l4(&mut frame.bytes_mut()[14..]), checksum::L4Fill::Device);
+    checksum::fill_ip(&mut frame.bytes_mut()[14..]);
+    let asked = TxMeta { tcp_checksum: true, segment: 1_448, ..TxMeta::default() };
+    frame.set_tx_meta(TxMeta { l2_len: 14, l3_len: 20, l4_len: 32, ..asked });
+    let mut batch: TxBatch<_> = std::iter::once(frame).collect();
+    port.transmit(&mut batch);
+    assert!(batch.is_empty(), "the device takes it");
+}
+
+#[test]
+fn a_tap_device_is_given_no_long_segments_which_its_driver_would_keep_for_ever() {
+    own_namespace();
+    let mut opened = open(&[spec("net_tap,iface=bwcut", 1500)], 1);
+    println!("{}", opened.reports[0]);
+    assert_eq!(opened.reports[0].info.tso_bytes, 0);
+    assert!(opened.workers.remove(0).remove(0).allocate_long().is_none());
+}
+
+#[test]
+fn virtio_user_takes_long_segments_where_its_vhost_does() {
+    own_namespace();
+    let path = socket("vhost-tso");
+    let near = format!("net_vhost,iface={path},tso=1");
+    let mut opened = linked(&near, &format!("net_virtio_user,path={path}"));
+    opened.iter().for_each(|opened| println!("{}", opened.reports[0]));
+    let [mut host, mut guest] = opened.each_mut().map(|opened| opened.workers.remove(0).remove(0));
+    send_long(&mut guest, 9_000);
+    let until = std::time::Instant::now() + WAIT;
+    let mut batch = FrameBatch::new();
+    while batch.is_empty() && std::time::Instant::now() < until {
+        host.receive(&mut batch);
+    }
+    // It comes whole, in several buffers: the wire begins behind the host.
+    assert!(
+        batch
+            .iter()
+            .any(|frame| frame.rx_meta().multi_segment && frame.bytes()[16..18] == 9_052u16.to_be_bytes())
+    );
 }
 
 #[test]

@@ -135,6 +135,8 @@ static void describe(struct rte_mbuf *mbuf, struct bw_frame *out)
 	out->tx_flags = 0;
 	out->l2_len = 0;
 	out->l3_len = 0;
+	out->segment = 0;
+	out->l4_len = 0;
 }
 
 int bw_frames_allocate(struct rte_mempool *pool, struct bw_frame *frames, uint16_t count)
@@ -201,6 +203,7 @@ static const struct {
 	{ BW_OFFLOAD_RX_RSS_HASH, RTE_ETH_RX_OFFLOAD_RSS_HASH, 0 },
 	{ BW_OFFLOAD_TX_IP, 0, RTE_ETH_TX_OFFLOAD_IPV4_CKSUM },
 	{ BW_OFFLOAD_TX_TCP, 0, RTE_ETH_TX_OFFLOAD_TCP_CKSUM },
+	{ BW_OFFLOAD_TX_TSO, 0, RTE_ETH_TX_OFFLOAD_TCP_TSO },
 };
 
 int bw_port_capabilities(uint16_t port, struct bw_capabilities *out)
@@ -477,6 +480,11 @@ static int settle(const struct bw_frame *frame)
 		mbuf->l3_len = frame->l3_len;
 		/* Drivers that ask for it want a TCP header's least length; only segmentation needs the true one. */
 		mbuf->l4_len = sizeof(struct rte_tcp_hdr);
+		if (frame->segment != 0) {
+			flags |= RTE_MBUF_F_TX_TCP_SEG;
+			mbuf->l4_len = frame->l4_len;
+			mbuf->tso_segsz = frame->segment;
+		}
 	}
 	mbuf->ol_flags = flags;
 	return flags != 0;

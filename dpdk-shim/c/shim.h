@@ -36,6 +36,7 @@ struct rte_hash;
 #define BW_OFFLOAD_RX_RSS_HASH 0x04
 #define BW_OFFLOAD_TX_IP 0x08
 #define BW_OFFLOAD_TX_TCP 0x10
+#define BW_OFFLOAD_TX_TSO 0x20
 
 /* Flow kinds that receive-side scaling spreads. */
 #define BW_RSS_TCP4 0x01
@@ -52,6 +53,9 @@ struct bw_frame {
 	uint8_t tx_flags;
 	uint8_t l2_len;
 	uint8_t l3_len;
+	/* Payload of the segments that the device cuts it into, and length of the TCP header; 0: sent as it is. */
+	uint16_t segment;
+	uint8_t l4_len;
 };
 
 struct bw_capabilities {

@@ -37,6 +37,10 @@ pub struct TxWork {
     pub ip_checksum: bool,
     /// The TCP checksum, over the pseudo-header sum that is in its field.
     pub tcp_checksum: bool,
+    /// Cut into segments of so many bytes of payload (TSO); zero: not cut.
+    pub segment: u16,
+    /// Length of the TCP header, where it is cut.
+    pub l4_len: u8,
 }
 
 impl Frame {
@@ -110,6 +114,8 @@ impl Frame {
             | bit(work.ipv6, sys::BW_TX_IPV6);
         self.0.l2_len = work.l2_len;
         self.0.l3_len = work.l3_len;
+        self.0.segment = work.segment;
+        self.0.l4_len = work.l4_len;
     }
 
     /// Forgets the buffer, which somebody else owns now.

@@ -46,6 +46,8 @@ pub struct Offloads {
     pub tx_ip: bool,
     /// Fill in TCP checksums.
     pub tx_tcp: bool,
+    /// Cut long TCP segments (TSO).
+    pub tx_tso: bool,
 }
 
 /// What a device can do.
@@ -434,6 +436,7 @@ impl Offloads {
             | (self.rx_rss_hash as u32 * sys::BW_OFFLOAD_RX_RSS_HASH)
             | (self.tx_ip as u32 * sys::BW_OFFLOAD_TX_IP)
             | (self.tx_tcp as u32 * sys::BW_OFFLOAD_TX_TCP)
+            | (self.tx_tso as u32 * sys::BW_OFFLOAD_TX_TSO)
     }
 
     const fn from_bits(bits: u32) -> Self {
@@ -443,6 +446,7 @@ impl Offloads {
             rx_rss_hash: bits & sys::BW_OFFLOAD_RX_RSS_HASH != 0,
             tx_ip: bits & sys::BW_OFFLOAD_TX_IP != 0,
             tx_tcp: bits & sys::BW_OFFLOAD_TX_TCP != 0,
+            tx_tso: bits & sys::BW_OFFLOAD_TX_TSO != 0,
         }
     }
 }
@@ -478,7 +482,7 @@ mod tests {
 
     #[test]
     fn offloads_survive_the_way_through_bits() {
-        let some = Offloads { rx_ip: true, tx_tcp: true, ..Offloads::default() };
+        let some = Offloads { rx_ip: true, tx_tcp: true, tx_tso: true, ..Offloads::default() };
         assert_eq!(Offloads::from_bits(some.bits()), some);
         assert_eq!(Offloads::default().bits(), 0);
     }

@@ -62,7 +62,8 @@ fn open(prepared: &Prepared) -> Result<(Dpdk, Opened), PortError> {
 fn port_specs(spec: &BootSpec) -> Result<Vec<PortSpec>, PortError> {
     let lower = |(id, port): (u8, &crate::control::config::boot::PortSpec)| {
         let device = dpdk::DeviceSpec::parse(&port.device.to_string())?;
-        Ok(PortSpec { id: PortId(id), name: port.name.clone(), device, mtu: port.mtu, queues: port.queues })
+        let (id, name) = (PortId(id), port.name.clone());
+        Ok(PortSpec { id, name, device, mtu: port.mtu, queues: port.queues, tso: port.tso })
     };
     (0..).zip(&spec.ports).map(lower).collect()
 }

@@ -39,6 +39,7 @@ pub fn worker_settings(spec: &BootSpec, mtus: Vec<u16>) -> worker::Settings {
             neighbor_per_s: spec.neighbors.per_s,
         },
         session: session_settings(spec, mtus),
+        gro: spec.workers.gro,
         udp: udp_settings(spec),
     }
 }

@@ -85,6 +85,7 @@ pub fn row(info: &PortInfo, state: &PortState) -> Value {
             "tx_ip": info.checksum.tx_ip,
             "tx_tcp": info.checksum.tx_tcp,
         },
+        "tso_bytes": info.tso_bytes,
         "software": in_software(info),
         "numa_node": info.numa_node,
         "vanished": vanished,
@@ -150,6 +151,7 @@ mod tests {
             tx_queues: 2,
             rss: RssReport::Foreign,
             checksum: ChecksumOffload { rx_ip: true, rx_tcp: true, tx_ip: true, tx_tcp: false },
+            tso_bytes: 0,
             numa_node: None,
         };
         let row = row(&info, &PortState { link_up: true, ..PortState::default() });

@@ -38,6 +38,10 @@ pub struct TxMeta {
     pub ip_checksum: bool,
     /// Fill in the TCP checksum; the field holds the pseudo-header sum already.
     pub tcp_checksum: bool,
+    /// Cut the segment, over IPv4, into ones of so many bytes of payload (TSO); zero: send it as it is.
+    pub segment: u16,
+    /// Length of the TCP header, where the segment is cut.
+    pub l4_len: u8,
 }
 
 /// One frame buffer, owned by whoever holds it; given back to its pool on drop.
@@ -104,6 +108,8 @@ pub struct PortInfo {
     pub rss: RssReport,
     /// Checksum offloads.
     pub checksum: ChecksumOffload,
+    /// The longest IPv4 packet that the device cuts into segments itself (TSO), in bytes; zero: none.
+    pub tso_bytes: u16,
     /// NUMA node; `None` where the device has none.
     pub numa_node: Option<u8>,
 }
@@ -148,6 +154,11 @@ pub trait Port: Send {
 
     /// A fresh buffer of length 0; `None` when the pool is empty (`mbuf` supply), which the caller counts.
     fn allocate(&mut self) -> Option<Self::Frame>;
+
+    /// A fresh buffer of length 0 for a packet that the device cuts, `PortInfo::tso_bytes` long; `None` when there is none.
+    fn allocate_long(&mut self) -> Option<Self::Frame> {
+        None
+    }
 
     /// Lets the device interrupt this thread when frames come; `false` where it cannot. Frames that came before are
     /// not told: whoever arms looks once more.

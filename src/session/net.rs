@@ -23,6 +23,23 @@ pub trait Net {
     /// by name there. Only after `room() > 0`.
     fn emit<R>(&mut self, hop: Hop, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R;
 
+    /// The longest packet over IPv4 that `emit_long` takes towards `hop` now, in bytes; zero: none, as where the port cuts none.
+    fn cuts(&mut self, hop: Hop) -> usize {
+        let _ = hop;
+        0
+    }
+
+    /// As `emit`, for a segment over IPv4 that the port cuts into ones of `segment` bytes of payload; only of up to `cuts` bytes.
+    fn emit_long<R>(
+        &mut self,
+        hop: Hop,
+        (len, segment): (usize, u16),
+        fill: impl FnOnce(&mut [u8]) -> R,
+    ) -> R {
+        let _ = segment;
+        self.emit(hop, len, fill)
+    }
+
     /// The origin for a connection to `port` of `app`, by the newest snapshot and by what the worker knows of origins;
     /// never `tried`, and never one that no origin may be, because what was allowed at load may not be any more.
     fn choose_origin(&mut self, app: AppSlot, port: u16, tried: Option<Endpoint>)

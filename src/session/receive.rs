@@ -17,7 +17,7 @@ use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Fate, Instant, Span};
 use crate::flow::{LegRef, Side};
 use crate::telemetry::Counter;
-use crate::wire::{SackBlocks, TcpFlags, TcpOptions, TcpSegment};
+use crate::wire::{FlowKey, SackBlocks, TcpFlags, TcpOptions, TcpSegment};
 use smoltcp::socket::tcp::{Socket, State};
 
 /// When a SYN is first sent again (RFC 6298 2.1).
@@ -61,6 +61,28 @@ impl Sessions {
         let passed =
             !self.leg(at).sealed && payload.is_some_and(|payload| self.pass_on(at, payload, now, net));
         if passed { Fate::Absorbed } else { self.feed(at, segment, frame, now, net) }
+    }
+
+    /// Whether a segment of this flow that ended before `next` was one whose bytes went straight on, and said the last word on what
+    /// is acknowledged and on the window: what follows it in a burst and says the same needs no judge.
+    #[inline]
+    pub fn leads(&self, at: LegRef, key: &FlowKey, (next, ack): (u32, u32), window: u16) -> bool {
+        let leg = self.leg(at);
+        leg.is(flag::LIVE)
+            && leg.is(flag::PLAIN)
+            && leg.key == *key
+            && !leg.sealed
+            && (leg.rcv_nxt, leg.snd_una) == (next, ack)
+            && leg.peer_window == window
+    }
+
+    /// Takes the bytes of a segment that follows one that leads; `false`, and nothing changed, where they are not the next ones or
+    /// do not go straight on.
+    #[inline]
+    pub fn follow<N: Net>(&mut self, at: LegRef, seq: u32, bytes: &[u8], now: Instant, net: &mut N) -> bool {
+        let leg = self.leg(at);
+        let is_next = seq == leg.rcv_nxt && bytes.len() as u32 <= leg.window_left();
+        is_next && self.pass_on(at, bytes, now, net)
     }
 
     /// Takes what a segment acknowledges, and the window that came with it, and marks the session where that sets

@@ -92,6 +92,9 @@ catalog! {
             RetransmitsReceived("direction" = "received"),
             RetransmitsSent("direction" = "sent"),
         }
+        "byway_gro_merged_segments_total" "Segments of managed sessions that were taken with the one before them (GRO)." { GroMerged }
+        "byway_tso_frames_total" "Segments that were given to a device to be cut (TSO)." { TsoFrames }
+        "byway_tso_segments_total" "Segments that a device made of those." { TsoSegments }
         "byway_retransmissions_total" "Segments with data sent again, by what told that they were lost." {
             RetransmitsFast("reason" = "fast"),
             RetransmitsProbe("reason" = "tlp"),

@@ -243,6 +243,7 @@ pub fn settings(workers: u8) -> Settings {
         origin_allow: ORIGIN_NETS.map(|net| net.parse().expect("a net")).into(),
         rates: Rates::default(),
         session: session_settings(),
+        gro: true,
         udp: udp_settings(),
     }
 }

@@ -85,6 +85,8 @@ pub struct Worker<P: Port> {
     pub(super) unused_tcp: Refusal,
     pub(super) blocked_tcp: Refusal,
     pub(super) intake: Intake<P::Frame>,
+    /// Whether segments that follow each other in a burst are judged once (`follow`).
+    pub(super) gro: bool,
     pub(super) announcements: Announcements,
     pub(super) errands: Errands,
     /// Whether live sessions are still to be judged under the newest snapshot.
@@ -121,6 +123,7 @@ impl<P: Port> Worker<P> {
             unused_tcp: settings.unused_tcp,
             blocked_tcp: settings.blocked_tcp,
             intake: Intake::new(),
+            gro: settings.gro,
             announcements: Announcements::new(ports, now),
             errands: Errands::default(),
             sweeping: false,

@@ -26,7 +26,7 @@ use crate::snapshot::WorkerMail;
 use crate::telemetry::{Counter, Event, EventKind, Gauge, PageWriter};
 use crate::wire::checksum::{self, L4Fill};
 use crate::wire::ethernet::{self, EtherType};
-use crate::wire::ipv6;
+use crate::wire::{ipv4, ipv6};
 
 /// What the worker needs to know of a port, copied at launch.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Face {
     pub mac: [u8; 6],
     pub mtu: u16,
     pub offload: ChecksumOffload,
+    /// The longest packet over IPv4 that the port cuts into segments; zero: none.
+    pub tso_bytes: u16,
     pub answers_for_prefixes: bool,
     /// Whether another station on the link has the same hardware address: the kernel's end of a tap.
     pub twin: bool,
@@ -263,8 +265,33 @@ impl<P: Port> Exit<P> {
         }
         if ip_checksum || tcp_checksum {
             let (l2_len, l3_len) = (ethernet::HEADER_LEN as u8, if ipv6 { 40 } else { 20 });
-            frame.set_tx_meta(TxMeta { l2_len, l3_len, ipv6, ip_checksum, tcp_checksum });
+            let asked = TxMeta { ip_checksum, tcp_checksum, ..TxMeta::default() };
+            frame.set_tx_meta(TxMeta { l2_len, l3_len, ipv6, ..asked });
         }
+    }
+
+    /// Asks the port to cut the segment over IPv4 that `frame` holds into ones of `segment` bytes; it does their checksums, but for
+    /// that of the IP header where it leaves it to who cuts behind it (virtio).
+    fn finish_long(&self, port: PortId, frame: &mut P::Frame, segment: u16) {
+        let ip_checksum = self.faces[port.index()].offload.tx_ip;
+        let packet = &mut frame.bytes_mut()[ethernet::HEADER_LEN..];
+        let data_offset = packet.get(ipv4::HEADER_LEN + 12).map_or(0, |byte| byte >> 4);
+        let payload = packet.len().saturating_sub(ipv4::HEADER_LEN + usize::from(data_offset) * 4);
+        if !ip_checksum {
+            checksum::fill_ip(packet);
+        }
+        let _ = checksum::pseudo_l4(packet);
+        frame.set_tx_meta(TxMeta {
+            l2_len: ethernet::HEADER_LEN as u8,
+            l3_len: ipv4::HEADER_LEN as u8,
+            l4_len: data_offset * 4,
+            ipv6: false,
+            ip_checksum,
+            tcp_checksum: true,
+            segment,
+        });
+        self.page.count(Counter::TsoFrames);
+        self.page.add(Counter::TsoSegments, payload.div_ceil(usize::from(segment).max(1)) as u64);
     }
 
     /// The hop towards `to`, as `route` finds it; where there is none nothing is counted.
@@ -359,6 +386,42 @@ impl<P: Port> Net for Exit<P> {
         filled
     }
 
+    #[inline]
+    fn cuts(&mut self, hop: Hop) -> usize {
+        let port = self.neighbors.port(hop);
+        let bytes = self.faces[port.index()].tso_bytes;
+        if bytes != 0 && self.outbox.has_long(port) { bytes.into() } else { 0 }
+    }
+
+    fn emit_long<R>(
+        &mut self,
+        hop: Hop,
+        (len, segment): (usize, u16),
+        fill: impl FnOnce(&mut [u8]) -> R,
+    ) -> R {
+        let port = self.neighbors.port(hop);
+        let frame = self.outbox.take_long(port);
+        let sized = frame.and_then(|mut frame| frame.set_len(ethernet::HEADER_LEN + len).then_some(frame));
+        let Some(mut frame) = sized else {
+            self.page.refused(DropReason::NoFrame);
+            let len = len.min(self.scratch.len());
+            return fill(&mut self.scratch[..len]);
+        };
+        let filled = fill(&mut frame.bytes_mut()[ethernet::HEADER_LEN..]);
+        self.ledger.made += 1;
+        let to = destination(&frame.bytes()[ethernet::HEADER_LEN..]);
+        let led = to.and_then(|dst| self.lead(hop, dst));
+        // The way may lead through another port by now, which cuts nothing: the peer's silence asks for it again.
+        match led.filter(|hop| self.neighbors.port(*hop) == port) {
+            Some(hop) => {
+                self.finish_long(port, &mut frame, segment);
+                self.dispatch(hop, frame);
+            }
+            None => self.lose(DropReason::NoRoute),
+        }
+        filled
+    }
+
     fn choose_origin(
         &mut self,
         app: AppSlot,
@@ -425,6 +488,7 @@ fn face<P: Port>(port: &P, settings: &super::PortSettings) -> Face {
         mac: info.mac,
         mtu: info.mtu,
         offload: info.checksum,
+        tso_bytes: info.tso_bytes,
         answers_for_prefixes: settings.answer_neighbors_for_prefixes,
         twin: info.driver == TAP_DRIVER,
     }

@@ -238,13 +238,28 @@ impl<P: Port> Worker<P> {
     fn serve_burst(&mut self, batch: &mut FrameBatch<P::Frame>, found: &mut [Found]) {
         self.find_burst(batch, found);
         let when = (self.epoch(), self.exit.now);
-        for (frame, found) in batch.drain(..).zip(found.iter()) {
+        let (count, mut head) = (batch.len(), None);
+        for (at, frame) in batch.drain(..).enumerate() {
+            let found_next = found[..count].get(at + 1);
+            let found = &found[at];
+            let frame = match &mut head {
+                None => frame,
+                Some(head) => match self.follow(frame, found, head) {
+                    Err(frame) => frame,
+                    Ok(fate) => {
+                        self.book(fate);
+                        continue;
+                    }
+                },
+            };
+            let ahead = self.glance_ahead(&frame, found, found_next);
             let fate = match &found.seen {
                 Seen::Fixed(fixed) => self.serve_quickly(frame, *fixed, found, when),
                 Seen::Parsed(parsed) => self.serve(frame, parsed, found),
                 Seen::Refused(reason) => self.drop_frame(frame, *reason),
             };
             self.book(fate);
+            head = ahead.filter(|head| self.leads(head));
         }
     }
 

@@ -374,6 +374,7 @@ mod tests {
             tx_queues: 1,
             rss: RssReport::SingleQueue,
             checksum: ChecksumOffload::default(),
+            tso_bytes: 0,
             numa_node: Some(1),
         };
         let layout = Layout { workers: vec![2, 3], control: vec![0] };

@@ -9,6 +9,7 @@ mod crypto_thread;
 mod datagram;
 mod exit;
 mod filtered;
+mod follow;
 mod greet;
 mod handover;
 mod icmp;

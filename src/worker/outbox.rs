@@ -14,6 +14,8 @@ pub struct Outbox<P: Port> {
     ports: Vec<P>,
     batches: Vec<TxBatch<P::Frame>>,
     spares: ArrayVec<P::Frame, SPARE_FRAMES_MAX>,
+    /// A buffer of each port for a packet that it cuts.
+    long: Vec<Option<P::Frame>>,
     /// Frames that are done with, on their way back to their pools.
     done: FrameBatch<P::Frame>,
     /// What a spare buffer holds at least: the longest frame of any port.
@@ -35,7 +37,8 @@ impl<P: Port> Outbox<P> {
         let batches = ports.iter().map(|_| TxBatch::new()).collect();
         let longest = ports.iter().map(|port| usize::from(port.info().mtu)).max().unwrap_or(0);
         let spare_bytes_min = longest + ethernet::HEADER_LEN;
-        Self { ports, batches, spares: ArrayVec::new(), done: FrameBatch::new(), spare_bytes_min }
+        let long = ports.iter().map(|_| None).collect();
+        Self { ports, batches, spares: ArrayVec::new(), long, done: FrameBatch::new(), spare_bytes_min }
     }
 
     /// The ports, to be changed between turns.
@@ -85,6 +88,22 @@ impl<P: Port> Outbox<P> {
             self.top_up();
         }
         self.spares.pop()
+    }
+
+    /// Whether a buffer for a packet that a port cuts is at hand.
+    #[inline]
+    pub fn has_long(&mut self, port: PortId) -> bool {
+        let (place, port) = (&mut self.long[port.index()], &mut self.ports[port.index()]);
+        if place.is_none() {
+            *place = port.allocate_long();
+        }
+        place.is_some()
+    }
+
+    /// That buffer.
+    #[inline]
+    pub fn take_long(&mut self, port: PortId) -> Option<P::Frame> {
+        self.long[port.index()].take()
     }
 
     /// Keeps a received frame that was read and done with as an empty buffer, while there is room for one: its way back

@@ -26,6 +26,8 @@ pub struct Settings {
     pub rates: Rates,
     /// What the session room is told, the egress addresses among it. `comes_home` is the worker's to set.
     pub session: session::Settings,
+    /// Whether segments of one flow that stand together in a burst are judged once (GRO).
+    pub gro: bool,
     /// The same for UDP's sessions.
     pub udp: session::udp::Settings,
 }

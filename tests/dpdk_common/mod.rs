@@ -53,7 +53,7 @@ pub fn spec(device: &str, mtu: u16) -> PortSpec {
     static NUMBER: AtomicU8 = AtomicU8::new(0);
     let id = PortId(NUMBER.fetch_add(1, Ordering::Relaxed));
     let device = DeviceSpec::parse(device).expect("a device");
-    PortSpec { id, name: format!("port{id}"), device, mtu, queues: None }
+    PortSpec { id, name: format!("port{id}"), device, mtu, queues: None, tso: true }
 }
 
 /// A plan for `ports` and `workers` on ordinary pages.

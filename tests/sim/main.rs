@@ -7,6 +7,7 @@
 //! whose line holds the text. Lengths on the wire are the same in every run of a seed, though the keys of TLS are not:
 //! its certificates are RSA's, whose signatures have one length.
 
+mod cut;
 mod flood;
 mod judge;
 mod rule;

@@ -39,11 +39,15 @@ struct Ended {
 type Ends = BTreeMap<u32, Ended>;
 
 /// One talk, and when it begins.
-struct Plan {
-    talk: Talk,
-    near: Endpoint,
-    far: Endpoint,
-    at: Instant,
+pub struct Plan {
+    /// What is said.
+    pub talk: Talk,
+    /// The client's end.
+    pub near: Endpoint,
+    /// The edge's.
+    pub far: Endpoint,
+    /// When it begins.
+    pub at: Instant,
     vanishes: bool,
 }
 
@@ -159,7 +163,8 @@ fn stage(rng: &mut Rng, seed: u64, splices: bool) -> (World, Control) {
     (world, control)
 }
 
-fn plan(rng: &mut Rng) -> Vec<Plan> {
+/// The talks of a run.
+pub fn plan(rng: &mut Rng) -> Vec<Plan> {
     let mut at = Instant::ZERO + Span::from_millis(100);
     (0..TALKS).map(|id| one(rng, id, &mut at)).collect()
 }

@@ -104,8 +104,13 @@ pub fn equipped(
 
 /// The same for any shape.
 pub fn equip(shape: Shape) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
+    equip_cutting(shape, 0)
+}
+
+/// The same with a port that cuts packets of up to `tso_bytes`.
+pub fn equip_cutting(shape: Shape, tso_bytes: u16) -> (Worker<MemPort>, MemWire, Box<dyn Any>) {
     let checksum = if shape.offload { OFFLOAD } else { ChecksumOffload::default() };
-    let options = MemOptions { mac: MAC, checksum, ..MemOptions::default() };
+    let options = MemOptions { mac: MAC, checksum, tso_bytes, ..MemOptions::default() };
     let (wire, mut ports) = mem::link(options);
     let (worker, held) = equip_on(shape, ports.remove(0));
     (worker, wire, held)
@@ -183,6 +188,7 @@ fn settings(sessions: usize) -> worker::Settings {
         origin_allow: super::super::whereabouts::lab().origin_allow,
         rates: worker::Rates::default(),
         session: session_settings(sessions),
+        gro: true,
         udp: udp_settings(0),
     }
 }

@@ -5,7 +5,7 @@
 
 use super::report::{self, Row, Telling};
 use super::world::{Counting, World};
-use super::{callgrind, make, syns};
+use super::{callgrind, make, rate, syns};
 use crate::base::Span;
 use std::process::ExitCode;
 
@@ -48,9 +48,26 @@ pub struct Probe {
     /// Sessions are spliced.
     #[arg(long)]
     pub splice: bool,
+    /// Bytes in bulk, eight segments of a flow together, as `bench bulk` has them.
+    #[arg(long)]
+    pub bulk: bool,
+    /// The port cuts long segments.
+    #[arg(long)]
+    pub tso: bool,
 }
 
 impl Probe {
+    /// Of 32 sessions, with nothing.
+    const PLAIN: Self = Self {
+        sessions: 32,
+        payload: 0,
+        offload: false,
+        timestamps: false,
+        splice: false,
+        bulk: false,
+        tso: false,
+    };
+
     /// The arguments that make a child run this probe.
     fn args(&self) -> Vec<String> {
         let mut args: Vec<String> = ["bench", "session-probe", "--sessions"].map(String::from).to_vec();
@@ -58,6 +75,8 @@ impl Probe {
         args.extend(self.offload.then(|| "--offload".to_owned()));
         args.extend(self.timestamps.then(|| "--timestamps".to_owned()));
         args.extend(self.splice.then(|| "--splice".to_owned()));
+        args.extend(self.bulk.then(|| "--bulk".to_owned()));
+        args.extend(self.tso.then(|| "--tso".to_owned()));
         args
     }
 
@@ -68,6 +87,8 @@ impl Probe {
             bytes => format!("segment_{bytes}"),
         };
         let what = if self.splice { format!("spliced_{what}") } else { what };
+        let what = if self.bulk { format!("bulk_{what}") } else { what };
+        let what = if self.tso { format!("{what}_tso") } else { what };
         let how = if self.offload { "" } else { "_softsum" };
         let options = if self.timestamps { "_timestamps" } else { "" };
         format!("{what}{how}{options}_{}", self.sessions)
@@ -76,7 +97,7 @@ impl Probe {
     /// The design's bound on it.
     fn limit(&self) -> Option<f64> {
         match (self.payload, self.offload, self.timestamps) {
-            _ if self.splice => None,
+            _ if self.splice || self.bulk => None,
             (0, true, false) => Some(CONNECTION_MAX),
             (64, true, false) => Some(SEGMENT_64_MAX),
             _ => None,
@@ -103,7 +124,7 @@ fn rows(quick: bool) -> Result<Vec<Row>, callgrind::CallgrindError> {
     for payload in [64, 1460, 0] {
         let mut values = Vec::new();
         for &sessions in counts {
-            let probe = Probe { sessions, payload, offload: true, timestamps: false, splice: false };
+            let probe = Probe { sessions, payload, offload: true, ..Probe::PLAIN };
             let value = take(probe)?;
             values.push(value);
             rows.push(Row::new(probe.name(), value, "instructions", probe.limit()));
@@ -113,14 +134,20 @@ fn rows(quick: bool) -> Result<Vec<Row>, callgrind::CallgrindError> {
     for (payload, offload, timestamps) in
         [(64, false, false), (1460, false, false), (64, true, true), (1448, true, true)]
     {
-        let probe = Probe { sessions: 32, payload, offload, timestamps, splice: false };
+        let probe = Probe { payload, offload, timestamps, ..Probe::PLAIN };
         rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
     }
     // A segment and its ACK, as above: two frames translated.
     for (sessions, payload, timestamps) in
         [(32, 64, false), (10_000, 64, false), (32, 1460, false), (32, 1448, true), (32, 0, false)]
     {
-        let probe = Probe { sessions, payload, offload: true, timestamps, splice: true };
+        let probe = Probe { sessions, payload, offload: true, timestamps, splice: true, ..Probe::PLAIN };
+        rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
+    }
+    for tso in [false, true] {
+        let (sessions, payload) = (rate::FLOWS, rate::PAYLOAD);
+        let plain = Probe { sessions, payload, offload: true, timestamps: true, ..Probe::PLAIN };
+        let probe = Probe { bulk: true, tso, ..plain };
         rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
     }
     rows.extend(syns::rows()?);
@@ -166,6 +193,10 @@ pub(super) fn data_bytes() -> f64 {
 
 /// The child's side: drives the worker, then prints how many units were counted.
 pub fn run_probe(probe: &Probe) -> ExitCode {
+    if probe.bulk {
+        println!("units {}", rate::count_bulk(probe.tso));
+        return ExitCode::SUCCESS;
+    }
     let connections = if probe.payload == 0 { CONNECTIONS } else { 0 };
     let make = if probe.splice { make::spliced_world } else { make::world };
     let mut world = make(probe.sessions + connections, probe.offload, probe.timestamps);

@@ -25,7 +25,8 @@ pub(super) fn on_port(
     let layout = Layout::choose(&wanted, &allowed_cpus(), &isolated_cpus());
     let layout = layout.map_err(|error| error.to_string())?;
     let device = DeviceSpec::parse(device).map_err(|error| error.to_string())?;
-    let ports = [PortSpec { id: PortId(0), name: "gen".into(), device, mtu: MTU, queues: Some(1) }];
+    let ports =
+        [PortSpec { id: PortId(0), name: "gen".into(), device, mtu: MTU, queues: Some(1), tso: false }];
     let plan = Plan {
         ports: &ports,
         workers: 1,

@@ -19,13 +19,15 @@ pub struct DpdkPort {
     info: Arc<PortInfo>,
     queues: QueuePair,
     pool: Pool,
+    /// Buffers for packets that the device cuts; `None` where it cuts none.
+    long: Option<Pool>,
     /// Fresh frames, taken from the pool 32 at a time.
     fresh: ArrayVec<DpdkFrame, BULK_MAX>,
 }
 
 impl DpdkPort {
-    pub(super) fn new(info: Arc<PortInfo>, queues: QueuePair, pool: Pool) -> Self {
-        Self { info, queues, pool, fresh: ArrayVec::new() }
+    pub(super) fn new(info: Arc<PortInfo>, queues: QueuePair, pool: Pool, long: Option<Pool>) -> Self {
+        Self { info, queues, pool, long, fresh: ArrayVec::new() }
     }
 
     /// Whether this worker has a receive queue of the device.
@@ -62,6 +64,15 @@ impl Port for DpdkPort {
             self.refill();
         }
         self.fresh.pop()
+    }
+
+    fn allocate_long(&mut self) -> Option<DpdkFrame> {
+        let mut taken = None;
+        let _ = self.long?.allocate(1, |mut frame| {
+            frame.set_len(0);
+            taken = Some(frame);
+        });
+        taken
     }
 
     fn arm(&mut self) -> bool {
@@ -133,6 +144,8 @@ impl Frame for DpdkFrame {
             ipv6: meta.ipv6,
             ip_checksum: meta.ip_checksum,
             tcp_checksum: meta.tcp_checksum,
+            segment: meta.segment,
+            l4_len: meta.l4_len,
         });
     }
 }

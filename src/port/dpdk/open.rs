@@ -6,6 +6,7 @@ use super::memory::{self, Hugepages};
 use super::recipe::Recipe;
 use super::{DpdkPort, PortControl, PortReport, interface};
 use crate::base::PortId;
+use crate::base::limits::{TSO_BYTES_MAX, TSO_FRAMES};
 use caps::{CapSet, Capability};
 use dpdk_sys::eal::{self, Eal, Memory};
 use dpdk_sys::pool::{self, Pool};
@@ -28,6 +29,8 @@ pub struct PortSpec {
     pub mtu: u16,
     /// Queues of each direction; `None`: one a worker, as far as the device has them.
     pub queues: Option<u16>,
+    /// Whether the device cuts long TCP segments (TSO), where it can.
+    pub tso: bool,
 }
 
 /// All that start-up must know.
@@ -63,6 +66,11 @@ impl Plan<'_> {
             None => pool::memory_bytes(frames, mtu),
         }
     }
+
+    /// Buffers for packets that a device cuts.
+    fn long_frames(&self) -> u32 {
+        TSO_FRAMES * u32::from(self.workers)
+    }
 }
 
 /// DPDK, running; at most one a process.
@@ -84,6 +92,9 @@ pub struct Opened {
     pub reports: Vec<PortReport>,
 }
 
+/// Bytes of a buffer for the longest packet that a device cuts: DPDK's headroom, an Ethernet header, and whole KiB.
+const LONG_BYTES: u16 = TSO_BYTES_MAX + 1_024;
+
 /// Kernel drivers that a DPDK driver works through.
 const PCI_DRIVERS: [&str; 6] = ["vfio-pci", "uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core", "mana"];
 
@@ -94,7 +105,10 @@ impl Dpdk {
     /// The first thing that the operator has to mend.
     pub fn start(plan: &Plan<'_>) -> Result<Self, PortError> {
         plan.ports.iter().try_for_each(check)?;
-        let per_port = |port: &PortSpec| plan.pool_bytes(plan.frames * u32::from(plan.workers), port.mtu);
+        let per_port = |port: &PortSpec| {
+            let long = if port.tso { pool::memory_of(plan.long_frames(), LONG_BYTES.into()) } else { 0 };
+            plan.pool_bytes(plan.frames * u32::from(plan.workers), port.mtu) + long
+        };
         let frames = plan.ports.iter().map(per_port).sum();
         let bytes = plan.memory_mib.map_or(frames, |mib| u64::from(mib) << 20);
         let (memory, warning) = memory::choose(bytes, plan.hugepages)?;
@@ -139,15 +153,29 @@ impl Dpdk {
         };
         for (spec, port) in plan.ports.iter().zip(plugged) {
             let pool = pools[&self.share(spec, &port.capabilities)];
-            let started = port.start(plan, spec, pool)?;
+            let mut started = port.start(plan, spec, pool)?;
+            let long = self.long_pool(plan, &mut started.report);
             let info = Arc::new(started.report.info.clone());
             for (worker, queues) in opened.workers.iter_mut().zip(started.queues) {
-                worker.push(DpdkPort::new(Arc::clone(&info), queues, pool));
+                worker.push(DpdkPort::new(Arc::clone(&info), queues, pool, long));
             }
             opened.controls.push(started.control);
             opened.reports.push(started.report);
         }
         Ok(opened)
+    }
+
+    /// Buffers for packets that the port cuts; where there is no memory for them it cuts none, and says so.
+    fn long_pool(&self, plan: &Plan<'_>, report: &mut PortReport) -> Option<Pool> {
+        if report.info.tso_bytes == 0 {
+            return None;
+        }
+        let pool = Pool::with_buffers(self.eal, plan.long_frames(), LONG_BYTES, report.info.numa_node);
+        if pool.is_err() {
+            report.info.tso_bytes = 0;
+            report.notes.push("no memory for long segments".into());
+        }
+        pool.ok()
     }
 
     fn plug(&self, plan: &Plan<'_>, spec: &PortSpec) -> Result<Plugged, PortError> {

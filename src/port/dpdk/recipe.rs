@@ -1,9 +1,10 @@
 //! How a port is set up: what its device is asked to do, given what it can; and how it is brought up, at start and when
 //! it comes back.
 
-use super::device::DeviceSpec;
+use super::device::{DeviceSpec, Driver, Kind};
 use super::error::{PortError, said};
 use super::open::{Plan, PortSpec};
+use crate::base::limits::TSO_BYTES_MAX;
 use crate::port::{ChecksumOffload, PortInfo, RssReport};
 use dpdk_sys::Failure;
 use dpdk_sys::interface as interface_mtu;
@@ -43,7 +44,15 @@ impl Recipe {
         let key = (queues > 1 && can.spreads_tcp && can.reta_len > 0)
             .then(|| key_of(plan.rss_key, can.rss_key_len));
         let longest = can.frame_len_max.saturating_sub(FRAME_OVERHEAD).clamp(can.mtu_min.max(68), 65_535);
-        let offloads = Offloads { rx_rss_hash: can.offloads.rx_rss_hash && key.is_some(), ..can.offloads };
+        let Offloads { tx_tcp, tx_tso, .. } = can.offloads;
+        // Its driver holds a segment's whole frame against the MTU, keeps those of full length, and all behind them, for ever.
+        let is_tap = spec.device.kind() == Kind::Software(Driver::Tap);
+        let offloads = Offloads {
+            rx_rss_hash: can.offloads.rx_rss_hash && key.is_some(),
+            // What is cut has checksums that only the device can know.
+            tx_tso: spec.tso && tx_tso && tx_tcp && !is_tap,
+            ..can.offloads
+        };
         Self {
             port: spec.name.clone(),
             device: spec.device.clone(),
@@ -116,7 +125,7 @@ impl Recipe {
     }
 
     pub(super) fn info(&self, spec: &PortSpec, can: &Capabilities, rss: RssReport) -> PortInfo {
-        let Offloads { rx_ip, rx_tcp, tx_ip, tx_tcp, .. } = self.offloads;
+        let Offloads { rx_ip, rx_tcp, tx_ip, tx_tcp, tx_tso, .. } = self.offloads;
         PortInfo {
             id: spec.id,
             name: spec.name.clone(),
@@ -127,6 +136,7 @@ impl Recipe {
             tx_queues: self.queues,
             rss,
             checksum: ChecksumOffload { rx_ip, rx_tcp, tx_ip, tx_tcp },
+            tso_bytes: if tx_tso { TSO_BYTES_MAX } else { 0 },
             numa_node: can.numa_node,
         }
     }

@@ -21,7 +21,7 @@ impl fmt::Display for PortReport {
         write!(
             f,
             "port {}: driver {}, mac {}, mtu {}, queues rx {} tx {}, rss {}, numa {numa}, checksums by the device: {}; \
-             in software: {}",
+             in software: {}; long segments: {}",
             info.name,
             info.driver,
             Mac(info.mac),
@@ -31,12 +31,21 @@ impl fmt::Display for PortReport {
             rss(info.rss),
             self.checksums(true),
             self.checksums(false),
+            self.long_segments(),
         )?;
         self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
     }
 }
 
 impl PortReport {
+    /// What the device cuts.
+    fn long_segments(&self) -> String {
+        match self.info.tso_bytes {
+            0 => "none".into(),
+            bytes => format!("up to {bytes} bytes over IPv4 cut by the device (TSO), none over IPv6"),
+        }
+    }
+
     /// The checksums that the device handles (`true`) or leaves to us (`false`).
     fn checksums(&self, by_device: bool) -> String {
         let has = self.info.checksum;
@@ -83,14 +92,21 @@ mod tests {
             tx_queues: 2,
             rss: RssReport::Foreign,
             checksum,
+            tso_bytes: 0,
             numa_node: None,
         };
-        let report = PortReport { info, workers: 3, notes: vec!["a note".into()] };
+        let mut report = PortReport { info, workers: 3, notes: vec!["a note".into()] };
         assert_eq!(
             report.to_string(),
             "port edge0: driver net_x, mac 02:00:00:00:00:af, mtu 1500, queues rx 2 tx 2, rss by a rule of its own \
              (hand-over in software), numa none, checksums by the device: rx ip, tx tcp; in software: rx tcp, tx ip; \
-             a note"
+             long segments: none; a note"
+        );
+        report.info.tso_bytes = 16_384;
+        assert!(
+            report
+                .to_string()
+                .contains("up to 16384 bytes over IPv4 cut by the device (TSO), none over IPv6")
         );
     }
 }

@@ -1,7 +1,8 @@
 //! The port around a port: each direction goes through a lane of faults.
 //!
 //! A device verifies and fills in checksums behind the place where a wire does its damage. So that a flipped bit is
-//! never hidden by the device inside, a faulty port claims no checksum offload, and its frames bring no verdict.
+//! never hidden by the device inside, a faulty port claims no checksum offload, and its frames bring no verdict. Nor does it
+//! cut segments, so that faults befall what is on the wire.
 
 use super::lane::Lane;
 use super::rates::{FaultCounts, FaultRates};
@@ -25,7 +26,7 @@ pub struct FaultFrame<F>(F);
 impl<P: Port> FaultPort<P> {
     /// Puts faults around `inner`: `receiving` on frames towards the worker, `sending` on frames from it.
     pub fn new(inner: P, receiving: FaultRates, sending: FaultRates, seed: u64) -> Self {
-        let info = PortInfo { checksum: ChecksumOffload::default(), ..inner.info().clone() };
+        let info = PortInfo { checksum: ChecksumOffload::default(), tso_bytes: 0, ..inner.info().clone() };
         let (rx, tx) = (Lane::new(receiving, seed), Lane::new(sending, !seed));
         Self { inner, info, rx, tx, leaving: TxBatch::new() }
     }

@@ -1,11 +1,14 @@
 //! The two ends of a link in memory: `MemPort` for a worker, `MemWire` for whoever plays the network.
 
+use super::cut;
 use super::frame::{MemFrame, Pool};
 use super::offload;
 use super::options::MemOptions;
+use crate::base::limits::TSO_FRAMES;
 use crate::port::{Frame, FrameBatch, Port, PortInfo, PortStats, RssReport, RxMeta, TxBatch};
 use crate::wire::ChecksumState;
 use crossbeam::queue::ArrayQueue;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 type Ring = Arc<ArrayQueue<MemFrame>>;
@@ -13,6 +16,7 @@ type Ring = Arc<ArrayQueue<MemFrame>>;
 /// Room behind the MTU for an Ethernet header and for frames that are too long on purpose.
 const SLACK_BYTES: usize = 64;
 const BUFFER_BYTES_MIN: usize = 2048;
+const ETHERNET_LEN: usize = 14;
 
 /// One worker's view of a port in memory.
 pub struct MemPort {
@@ -21,6 +25,8 @@ pub struct MemPort {
     rx: Option<Ring>,
     tx: Ring,
     pool: Pool,
+    /// Buffers for packets that the port cuts; `None` where it cuts none.
+    long: Option<Pool>,
 }
 
 /// The network's end.
@@ -29,6 +35,9 @@ pub struct MemWire {
     rx: Vec<Ring>,
     tx: Vec<Ring>,
     pool: Pool,
+    long: Option<Pool>,
+    /// Segments of a frame that was cut, on their way.
+    cut: VecDeque<Vec<u8>>,
     stats: PortStats,
 }
 
@@ -37,6 +46,9 @@ pub fn link(options: MemOptions) -> (MemWire, Vec<MemPort>) {
     let ring = || Arc::new(ArrayQueue::new(options.ring_slots.max(1)));
     let frame_bytes = BUFFER_BYTES_MIN.max(usize::from(options.mtu) + SLACK_BYTES);
     let pool = Pool::new(options.frames, frame_bytes);
+    let long_bytes = usize::from(options.tso_bytes) + SLACK_BYTES;
+    let long_frames = TSO_FRAMES as usize * usize::from(options.workers.max(1));
+    let long = (options.tso_bytes != 0).then(|| Pool::new(long_frames, long_bytes));
     let rx: Vec<Ring> = (0..options.rx_queues.max(1)).map(|_| ring()).collect();
     let tx: Vec<Ring> = (0..options.workers.max(1)).map(|_| ring()).collect();
     let port = |(worker, tx): (usize, &Ring)| MemPort {
@@ -44,9 +56,10 @@ pub fn link(options: MemOptions) -> (MemWire, Vec<MemPort>) {
         rx: rx.get(worker).cloned(),
         tx: tx.clone(),
         pool: pool.clone(),
+        long: long.clone(),
     };
     let ports = tx.iter().enumerate().map(port).collect();
-    (MemWire { options, rx, tx, pool, stats: PortStats::default() }, ports)
+    (MemWire { options, rx, tx, pool, long, cut: VecDeque::new(), stats: PortStats::default() }, ports)
 }
 
 fn info(options: &MemOptions) -> PortInfo {
@@ -60,6 +73,7 @@ fn info(options: &MemOptions) -> PortInfo {
         tx_queues: options.workers.max(1),
         rss: if options.rx_queues <= 1 { RssReport::SingleQueue } else { options.rss },
         checksum: options.checksum,
+        tso_bytes: options.tso_bytes,
         numa_node: None,
     }
 }
@@ -93,6 +107,11 @@ impl Port for MemPort {
     #[inline]
     fn allocate(&mut self) -> Option<MemFrame> {
         self.pool.take()
+    }
+
+    #[inline]
+    fn allocate_long(&mut self) -> Option<MemFrame> {
+        self.long.as_ref()?.take()
     }
 }
 
@@ -135,10 +154,22 @@ impl MemWire {
     }
 
     /// The next frame that a worker sent, as a device would put it on the wire. A frame that asks for offloads that
-    /// the port does not claim, or that is not what its `TxMeta` says, comes out unfilled and counts in `tx_errors`.
+    /// the port does not claim, or that is not what its `TxMeta` says, comes out unfilled and counts in `tx_errors`. What it
+    /// asks to be cut comes out segment by segment.
     pub fn receive(&mut self) -> Option<Vec<u8>> {
+        if let Some(segment) = self.cut.pop_front() {
+            return Some(segment);
+        }
         let mut frame = self.take()?;
         let (meta, claims) = (frame.tx_meta(), self.options.checksum);
+        if meta.segment != 0 {
+            let claimed = (claims.tx_ip || !meta.ip_checksum)
+                && claims.tx_tcp
+                && frame.bytes().len() <= self.long_bytes();
+            self.cut = if claimed { cut::segments(frame.bytes(), meta) } else { VecDeque::new() };
+            self.stats.tx_errors += u64::from(self.cut.is_empty());
+            return self.cut.pop_front().or_else(|| Some(frame.bytes().to_vec()));
+        }
         let claimed = (!meta.ip_checksum || claims.tx_ip) && (!meta.tcp_checksum || claims.tx_tcp);
         if !(claimed && offload::fill(frame.bytes_mut(), meta)) {
             self.stats.tx_errors += 1;
@@ -153,7 +184,12 @@ impl MemWire {
 
     /// Buffers that are in a ring or in somebody's hands. Zero when nothing leaked.
     pub fn frames_held(&self) -> usize {
-        self.pool.held()
+        self.pool.held() + self.long.as_ref().map_or(0, Pool::held)
+    }
+
+    /// The longest frame that the port cuts.
+    fn long_bytes(&self) -> usize {
+        usize::from(self.options.tso_bytes) + ETHERNET_LEN
     }
 
     /// Frames that lie in the transmit rings.
@@ -263,7 +299,8 @@ mod tests {
         let words = [0xc000u32, 0x0201, 0xc633, 0x640a, 6, 20];
         let pseudo = words.iter().sum::<u32>();
         bare[50..52].copy_from_slice(&((pseudo >> 16) as u16 + pseudo as u16).to_be_bytes());
-        let meta = TxMeta { l2_len: 14, l3_len: 20, ipv6: false, ip_checksum: true, tcp_checksum: true };
+        let meta =
+            TxMeta { l2_len: 14, l3_len: 20, ip_checksum: true, tcp_checksum: true, ..TxMeta::default() };
         assert!(sending(&mut port, &bare, meta).is_empty());
         let filled = wire.receive().expect("a frame");
         assert_eq!(filled, SYN);
@@ -310,7 +347,8 @@ mod tests {
         for len in 0..34 {
             assert_eq!(offload::verify(&SYN[..len]), unknown, "{len} bytes");
         }
-        let all = TxMeta { l2_len: 14, l3_len: 20, ipv6: false, ip_checksum: true, tcp_checksum: true };
+        let all =
+            TxMeta { l2_len: 14, l3_len: 20, ip_checksum: true, tcp_checksum: true, ..TxMeta::default() };
         for len in 0..SYN.len() {
             assert!(!offload::fill(&mut SYN[..len].to_vec(), all), "{len} bytes");
         }

@@ -8,6 +8,7 @@
 //!                   all frames come from one pool of fixed size, and go home on drop
 //! ```
 
+mod cut;
 mod frame;
 mod link;
 mod offload;

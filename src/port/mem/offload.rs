@@ -91,7 +91,7 @@ fn pseudo(frame: &[u8], layout: &Layout) -> u16 {
 }
 
 /// The ones' complement sum of 16-bit words (RFC 1071), not complemented.
-fn sum(bytes: &[u8], start: u16) -> u16 {
+pub(super) fn sum(bytes: &[u8], start: u16) -> u16 {
     let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
     let mut sum = bytes.chunks(2).map(word).fold(u32::from(start), |sum, word| sum.wrapping_add(word));
     while sum > 0xffff {
@@ -144,7 +144,8 @@ mod tests {
             by_device[24] = if ipv6 { by_device[24] } else { 0x5a };
             prop_assert_eq!(checksum::pseudo_l4(&mut by_device[ETHERNET_LEN..]), checksum::L4Fill::Device);
             let l3_len = if ipv6 { 40 } else { 20 };
-            let meta = TxMeta { l2_len: 14, l3_len, ipv6, ip_checksum: !ipv6, tcp_checksum: true };
+            let asked = TxMeta { ip_checksum: !ipv6, tcp_checksum: true, ..TxMeta::default() };
+            let meta = TxMeta { l2_len: 14, l3_len, ipv6, ..asked };
             prop_assert!(fill(&mut by_device, meta));
             prop_assert_eq!(&by_device, &by_software);
             let ip = if ipv6 { ChecksumState::Unknown } else { ChecksumState::Good };

@@ -34,6 +34,8 @@ pub struct MemOptions {
     /// Checksum work that the port claims, and does: on reception when the wire sends, on transmission when the wire
     /// receives, so that none of it is counted as the worker's.
     pub checksum: ChecksumOffload,
+    /// The longest IPv4 packet that the port cuts into segments, when the wire receives; zero: none.
+    pub tso_bytes: u16,
     /// What the port says of its RSS.
     pub rss: RssReport,
     /// How frames spread over the receive queues.
@@ -53,6 +55,7 @@ impl Default for MemOptions {
             frames: 1024,
             ring_slots: 512,
             checksum: ChecksumOffload::default(),
+            tso_bytes: 0,
             rss: RssReport::SingleQueue,
             spread: |_| Spread::default(),
         }

@@ -1,5 +1,6 @@
 //! A port around a port that writes down every frame that passes, both ways. For finding faults on a live edge: no
-//! other program can listen to a DPDK port. It writes on the road, so the edge is slower while it is there.
+//! other program can listen to a DPDK port. It writes on the road, so the edge is slower while it is there. It has the device
+//! cut no segments, so that what is written down is what is sent.
 
 use super::file::PcapWriter;
 use crate::base::{Clock, Instant, Span};
@@ -9,6 +10,7 @@ use std::io::Write;
 /// A port whose frames are recorded as the worker sees them: checksums left to the device are not filled in.
 pub struct RecordPort<P, W, C> {
     inner: P,
+    info: PortInfo,
     clock: C,
     /// The Unix time at which the clock read zero.
     epoch: Span,
@@ -18,8 +20,9 @@ pub struct RecordPort<P, W, C> {
 
 impl<P: Port, W: Write + Send, C: Clock + Send> RecordPort<P, W, C> {
     /// Records what passes `inner`, stamped with the clock's time since `epoch`, the Unix time of the clock's zero.
-    pub const fn new(inner: P, writer: PcapWriter<W>, clock: C, epoch: Span) -> Self {
-        Self { inner, clock, epoch, writer: Some(writer) }
+    pub fn new(inner: P, writer: PcapWriter<W>, clock: C, epoch: Span) -> Self {
+        let info = PortInfo { tso_bytes: 0, ..inner.info().clone() };
+        Self { inner, info, clock, epoch, writer: Some(writer) }
     }
 
     /// Whether frames are still written down; not so after the output failed.
@@ -49,7 +52,7 @@ impl<P: Port, W: Write + Send, C: Clock + Send> Port for RecordPort<P, W, C> {
     type Frame = P::Frame;
 
     fn info(&self) -> &PortInfo {
-        self.inner.info()
+        &self.info
     }
 
     fn receive(&mut self, batch: &mut FrameBatch<P::Frame>) {

@@ -34,6 +34,14 @@ impl Pace {
         }
     }
 
+    /// Bytes of a millisecond at this pace: what may go out as one (as Linux's `tcp_tso_autosize` has it).
+    pub fn quantum(&self) -> u32 {
+        match self.nanos_per_kib {
+            0 => u32::MAX,
+            nanos => (KIB * 1_000_000 / u64::from(nanos)).min(u32::MAX.into()) as u32,
+        }
+    }
+
     /// When the next segment may go out; `None`: now.
     #[inline]
     pub fn wait(&self, now: Instant) -> Option<Instant> {
@@ -50,8 +58,9 @@ mod tests {
         let mut pace = Pace::FREE;
         let mut now = Instant::ZERO + Span::from_secs(1);
         pace.spend(1 << 20, now);
-        assert_eq!(pace.wait(now), None);
+        assert_eq!((pace.wait(now), pace.quantum()), (None, u32::MAX));
         pace.set_rate(Some(1_024_000));
+        assert_eq!(pace.quantum(), 1_024);
         let mut burst = 0;
         while pace.wait(now).is_none() {
             pace.spend(512, now);

@@ -20,6 +20,9 @@ use smoltcp::socket::tcp::State;
 /// Segments that one leg may send in one turn before others have theirs.
 const SEGMENTS_MAX: usize = 64;
 
+/// Bytes of the headers of IPv4 and TCP without options.
+const HEADERS_V4: usize = 40;
+
 /// What a segment acknowledges.
 #[derive(Clone, Copy, Debug)]
 pub struct Ack<'a> {
@@ -96,7 +99,8 @@ impl Sessions {
             self.look_at_window(at, now);
         }
         for _ in 0..SEGMENTS_MAX {
-            match self.next(at, now) {
+            let longest = self.longest(at, net);
+            match self.next(at, now, longest) {
                 Next::Nothing => return true,
                 Next::Later(until) => {
                     self.arm_by(at.session(), until);
@@ -120,7 +124,23 @@ impl Sessions {
         }
     }
 
-    fn next(&mut self, at: LegRef, now: Instant) -> Next {
+    /// The longest segment that a leg may write now: where there is more to send than one of the usual length, one that the port
+    /// cuts, of what the pace lets out in a millisecond.
+    #[inline]
+    fn longest<N: Net>(&self, at: LegRef, net: &mut N) -> u32 {
+        let session = &self.sessions[at.session() as usize];
+        let leg = session.leg(at.side());
+        let mss = u32::from(leg.mss.max(1));
+        if leg.unsent() <= mss || !leg.key.src.is_v4() {
+            return mss;
+        }
+        let options = if leg.is(flag::TIMESTAMPS) { 12 } else { 0 };
+        let fits = net.cuts(leg.hop).saturating_sub(HEADERS_V4 + options) as u32;
+        let most = fits.min(session.senders[at.side().index()].pace.quantum().max(2 * mss));
+        (most - most % mss).max(mss)
+    }
+
+    fn next(&mut self, at: LegRef, now: Instant, longest: u32) -> Next {
         let session = &mut self.sessions[at.session() as usize];
         let leg = &mut session.legs[at.side().index()];
         let sender = &mut session.senders[at.side().index()];
@@ -138,7 +158,7 @@ impl Sessions {
                 Some(_) | None => Next::Segment(leg.again(seq, end, why)),
             };
         }
-        let Some(piece) = leg.fresh(room.min(window_left(leg))) else {
+        let Some(piece) = leg.fresh(room.min(window_left(leg)), longest) else {
             if leg.unsent() != 0 && leg.in_flight() == 0 && leg.window() == 0 && !leg.is(flag::PROBING_WINDOW)
             {
                 return Next::Segment(leg.probe_window(sender, now));
@@ -168,11 +188,15 @@ impl Sessions {
         let mut segment = packet::of_leg(leg, flags, seq, now);
         segment.payload_len = len as u16;
         let offset = seq.wrapping_sub(leg.snd_una);
-        net.emit(leg.hop, segment.packet_len(), |packet| {
+        let write = |packet: &mut [u8]| {
             if let Some(payload) = segment.emit(packet) {
                 ring.copy(offset, payload);
             }
-        });
+        };
+        match segment.payload_len > leg.mss.max(1) {
+            true => net.emit_long(leg.hop, (segment.packet_len(), leg.mss), write),
+            false => net.emit(leg.hop, segment.packet_len(), write),
+        }
         let (sent, idle) = (leg.sent(), leg.in_flight() == 0);
         leg.note_sent(seq, end.wrapping_sub(seq), now);
         leg.acked_to = leg.rcv_nxt;
@@ -276,15 +300,18 @@ impl Leg {
         Piece { seq, end, again: Some(why) }
     }
 
-    /// New numbers as a segment that takes at most `room` bytes; `None` where it is better to wait.
-    fn fresh(&self, room: u32) -> Option<Piece> {
+    /// New numbers as a segment that takes at most `room` bytes, or as one of up to `longest` that is whole segments together, but
+    /// for the last of what there is; `None` where it is better to wait.
+    fn fresh(&self, room: u32, longest: u32) -> Option<Piece> {
         let unsent = self.unsent();
         let fin = self.is(flag::FIN_OUT);
         let bytes = unsent.wrapping_sub(fin.into());
         if unsent == 0 {
             return None;
         }
-        let len = bytes.min(room).min(self.mss.max(1).into());
+        let mss = u32::from(self.mss.max(1));
+        let len = bytes.min(room).min(longest.max(mss));
+        let len = if len < bytes && len > mss { len - len % mss } else { len };
         let cut = len < bytes && len < u32::from(self.mss);
         let worth = len != 0 && (self.in_flight() == 0 || len >= self.peer_window_max / 2);
         if bytes != 0 && len == 0 || cut && !worth {

@@ -9,6 +9,7 @@
 
 use super::{Datagrams, Host};
 use crate::base::{Instant, PortId, Span};
+use crate::port::Port;
 use crate::port::fault::FaultPort;
 use crate::port::mem::{MemPort, MemWire};
 use crate::session::tls::Crypto;
@@ -17,6 +18,8 @@ use crate::worker::Worker;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+/// Whether a wire loses this frame.
+pub type Loses = Box<dyn FnMut(&[u8]) -> bool>;
 /// The port of a simulated worker.
 pub type SimPort = FaultPort<MemPort>;
 
@@ -48,11 +51,11 @@ enum Destination {
 }
 
 /// Everything that is simulated.
-pub struct World {
+pub struct World<P: Port = SimPort> {
     /// Now.
     pub now: Instant,
     /// The workers under test.
-    pub workers: Vec<Worker<SimPort>>,
+    pub workers: Vec<Worker<P>>,
     /// The far ends of the ports.
     pub wires: Vec<MemWire>,
     /// The machines, each with the port whose link it is on.
@@ -67,6 +70,8 @@ pub struct World {
     pub latency: Span,
     /// Is shown every frame as it is delivered, and whether the edge or the hosts get it.
     pub watch: Option<Watch>,
+    /// Says of each frame as it leaves whether the wire loses it, where no port around the port does.
+    pub loses: Option<Loses>,
     /// Read before and after each turn of a worker; what it grew by in turns is added up in `metered`.
     pub meter: Option<fn() -> usize>,
     /// What `meter` grew by within workers' turns.
@@ -87,9 +92,9 @@ const HANDSHAKES_PER_TURN: usize = 1_024;
 /// When nothing else is due, time moves on by this much as long as a fault port may hold frames.
 const IDLE_STEP: Span = Span::from_millis(1);
 
-impl World {
+impl<P: Port> World<P> {
     /// At time `now`, with nothing under way.
-    pub fn new(workers: Vec<Worker<SimPort>>, wires: Vec<MemWire>, now: Instant) -> Self {
+    pub fn new(workers: Vec<Worker<P>>, wires: Vec<MemWire>, now: Instant) -> Self {
         Self {
             now,
             workers,
@@ -100,6 +105,7 @@ impl World {
             sessions_max: usize::MAX,
             latency: Span::from_micros(500),
             watch: None,
+            loses: None,
             meter: None,
             metered: 0,
             flights: BinaryHeap::new(),
@@ -225,6 +231,9 @@ impl World {
     }
 
     fn fly(&mut self, to: Destination, frame: Vec<u8>) {
+        if self.loses.as_mut().is_some_and(|loses| loses(&frame)) {
+            return;
+        }
         self.number += 1;
         let flight = Flight { at: self.now + self.latency, number: self.number, to, frame };
         self.flights.push(Reverse(flight));

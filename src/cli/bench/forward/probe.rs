@@ -130,7 +130,7 @@ fn run(probe: &ForwardProbe) -> Result<(), String> {
 fn open(probe: &ForwardProbe) -> Result<(Dpdk, DpdkPort, Vec<PortControl>), String> {
     let device = DeviceSpec::parse(&probe.device()).map_err(|error| error.to_string())?;
     let (id, name) = (PortId(0), "pcap".to_owned());
-    let ports = [PortSpec { id, name, device, mtu: MTU, queues: Some(1) }];
+    let ports = [PortSpec { id, name, device, mtu: MTU, queues: Some(1), tso: false }];
     let plan = Plan {
         ports: &ports,
         workers: 1,

@@ -1,22 +1,25 @@
 //! Bytes from clients to origins: 64 flows, full segments, eight of a flow together.
 
 use super::super::report::{self, Row, Telling};
-use super::super::world::Counting;
-use super::mode::{Mode, RUNS, a_second, world};
+use super::super::world::{Counting, World};
+use super::mode::{Mode, RUNS, a_second, world_cutting};
 use crate::base::Span;
+use crate::base::limits::TSO_BYTES_MAX;
 use std::process::ExitCode;
 
-const FLOWS: usize = 64;
+pub const FLOWS: usize = 64;
 /// Segments of a flow in a burst.
 const TOGETHER: usize = 8;
 /// Payload of a segment with timestamps on Ethernet, and bytes of its frame.
-const PAYLOAD: u16 = 1_448;
+pub const PAYLOAD: u16 = 1_448;
 const FRAME_BYTES: u16 = 1_514;
 /// Payload of the first request and its answer.
 const ASKED: u16 = 64;
 /// Rounds before the clock runs, for senders to find their stride, and in a run.
 const WARM_ROUNDS: usize = 200;
 const ROUNDS: usize = 4_000;
+/// Rounds whose instructions are counted.
+const ROUNDS_COUNTED: usize = 200;
 /// Bytes of each of a session's buffers, as the boot config has them.
 const BUFFER_BYTES: usize = 65_536;
 
@@ -41,15 +44,30 @@ pub struct BulkArgs {
 /// Takes the rows and prints them; fails when one falls short.
 pub fn bench_bulk(args: BulkArgs, telling: Telling) -> ExitCode {
     let modes = Mode::ALL.into_iter().filter(|mode| args.mode.is_none_or(|only| only == *mode));
-    let rows: Vec<Row> = modes.map(row).collect();
+    // What is spliced is never cut.
+    let tso = |mode: Mode| if mode == Mode::Managed { &[0, TSO_BYTES_MAX][..] } else { &[0][..] };
+    let rows: Vec<Row> =
+        modes.flat_map(|mode| tso(mode).iter().map(move |&bytes| row(mode, bytes))).collect();
     match report::print("bulk", &rows, telling) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
 }
 
-fn row(mode: Mode) -> Row {
-    let mut world = world(mode, FLOWS, BUFFER_BYTES);
+/// Counts the instructions of managed sessions; segments that passed meanwhile.
+pub fn count_bulk(tso: bool) -> usize {
+    let (mut world, active) = warm(Mode::Managed, if tso { TSO_BYTES_MAX } else { 0 });
+    world.counting = Counting::Instructions;
+    for _ in 0..ROUNDS_COUNTED {
+        world.stream(&active, PAYLOAD, TOGETHER);
+    }
+    world.counting = Counting::Nothing;
+    FLOWS * TOGETHER * ROUNDS_COUNTED
+}
+
+/// Flows in their stride.
+fn warm(mode: Mode, tso_bytes: u16) -> (World, Vec<usize>) {
+    let mut world = world_cutting(mode, (FLOWS, BUFFER_BYTES), tso_bytes);
     let first = world.open(FLOWS);
     // An answer is when a session is spliced.
     world.ask(first, FLOWS, ASKED);
@@ -57,6 +75,11 @@ fn row(mode: Mode) -> Row {
     for _ in 0..WARM_ROUNDS {
         world.stream(&active, PAYLOAD, TOGETHER);
     }
+    (world, active)
+}
+
+fn row(mode: Mode, tso_bytes: u16) -> Row {
+    let (mut world, active) = warm(mode, tso_bytes);
     world.counting = Counting::Time;
     let mut run = || {
         world.turned = Span::ZERO;
@@ -66,5 +89,7 @@ fn row(mode: Mode) -> Row {
         a_second(bits, world.turned) / 1e9
     };
     let rates: Vec<f64> = (0..RUNS).map(|_| run()).collect();
-    Row::rate(format!("bulk_{}", mode.name()), "Gbit/s", &rates, (FLOWS, FRAME_BYTES), Some(mode.gbit_min()))
+    let how = if tso_bytes == 0 { "" } else { "_tso" };
+    let name = format!("bulk_{}{how}", mode.name());
+    Row::rate(name, "Gbit/s", &rates, (FLOWS, FRAME_BYTES), Some(mode.gbit_min()))
 }

@@ -5,5 +5,5 @@ mod bulk;
 mod connect;
 mod mode;
 
-pub use bulk::{BulkArgs, bench_bulk};
+pub use bulk::{BulkArgs, FLOWS, PAYLOAD, bench_bulk, count_bulk};
 pub use connect::{ConnectProbe, bench_connect, run_connect_probe};

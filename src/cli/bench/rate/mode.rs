@@ -33,11 +33,16 @@ impl Mode {
 
 /// A worker for so many sessions at once.
 pub fn world(mode: Mode, sessions: usize, buffer_bytes: usize) -> World {
+    world_cutting(mode, (sessions, buffer_bytes), 0)
+}
+
+/// The same with a port that cuts packets of up to `tso_bytes`.
+pub fn world_cutting(mode: Mode, (sessions, buffer_bytes): (usize, usize), tso_bytes: u16) -> World {
     let (tcp_sessions, spliced_sessions) = match mode {
         Mode::Managed => (sessions, 0),
         Mode::Splice => (0, sessions + 64),
     };
-    let (worker, wire, held) = make::equip(Shape {
+    let shape = Shape {
         tcp_sessions,
         spliced_sessions,
         udp_sessions: 0,
@@ -50,7 +55,8 @@ pub fn world(mode: Mode, sessions: usize, buffer_bytes: usize) -> World {
             settings.session.time_wait_max = 65_536;
             settings.session.egress.quarantine_max = 65_536;
         },
-    });
+    };
+    let (worker, wire, held) = make::equip_cutting(shape, tso_bytes);
     World::new(worker, wire, MAC, true, held)
 }
 

@@ -1,7 +1,9 @@
 //! How much memory a boot config will take when every table is full: told before it is taken.
 
-use super::spec::{BootSpec, MemorySpec};
-use crate::base::limits::{ACCOUNTS_MAX, APPS_MAX, CLIENTS_COUNTED_MAX, COOKIES_SPENT_MAX, EVENTS_MAX};
+use super::spec::{BootSpec, MemorySpec, PortSpec};
+use crate::base::limits::{
+    ACCOUNTS_MAX, APPS_MAX, CLIENTS_COUNTED_MAX, COOKIES_SPENT_MAX, EVENTS_MAX, TSO_BYTES_MAX, TSO_FRAMES,
+};
 use std::fmt;
 
 /// Memory of one session beside its buffers, in bytes: the bound that the bench holds.
@@ -119,6 +121,8 @@ impl MemoryEstimate {
     pub fn of(spec: &BootSpec) -> Self {
         let workers = spec.workers.count();
         let frame = |mtu: u16| usize::from(mtu) + 14 + FRAME_OVERHEAD_BYTES;
+        let long = |tso: bool| if tso { TSO_FRAMES as usize * frame(TSO_BYTES_MAX) } else { 0 };
+        let of_port = |port: &PortSpec| workers * (spec.memory.frames * frame(port.mtu) + long(port.tso));
         let kinds = Kind::ALL.map(|kind| KindEstimate {
             kind,
             sessions: workers * kind.sessions(spec),
@@ -127,7 +131,7 @@ impl MemoryEstimate {
         let buffers_bytes = workers * spec.tcp.sessions * buffers_each(spec);
         let all: usize = kinds.iter().map(|kind| kind.sessions * kind.bytes_each).sum();
         Self {
-            frames_bytes: spec.ports.iter().map(|port| workers * spec.memory.frames * frame(port.mtu)).sum(),
+            frames_bytes: spec.ports.iter().map(of_port).sum(),
             sessions_bytes: all - buffers_bytes,
             buffers_bytes,
             resting_bytes: workers * resting_bytes(spec),

@@ -144,6 +144,8 @@ const SPLICE_HANDSHAKE: &[(&str, SpliceHandshakeSpec)] =
     &[("immediate", SpliceHandshakeSpec::Immediate), ("client_rtt", SpliceHandshakeSpec::ClientRtt)];
 const SYN_COOKIES: &[(&str, SynCookiesSpec)] =
     &[("auto", SynCookiesSpec::Auto), ("always", SynCookiesSpec::Always), ("off", SynCookiesSpec::Off)];
+const AUTO_OFF: &[(&str, bool)] = &[("auto", true), ("off", false)];
+
 const CONGESTION_CONTROL: &[(&str, CongestionControlSpec)] = &[
     ("bbr", CongestionControlSpec::Bbr),
     ("cubic", CongestionControlSpec::Cubic),
@@ -168,12 +170,13 @@ fn workers(top: &mut Section, notes: &mut Notes) -> WorkersSpec {
     }
     let lcores: Vec<u16> = lcores.into_iter().map(|(_, cpu)| cpu).collect();
     let idle = section.value(notes, "idle", Idle::Nap, choice(IDLE));
+    let gro = section.value(notes, "gro", true, choice(AUTO_OFF));
     let idle_polls = section.value(notes, "idle_polls", 64, whole("turns", 1..=1 << 20));
     let idle_sleep = section.value(notes, "idle_sleep_us", 50, whole("µs", 1..=NAP_US_MAX));
     let hang = Span::from_millis(section.value(notes, "hang_ms", 1_000, whole("ms", 100..=600_000)));
     section.finish(notes);
     let placement = if lcores.is_empty() { Placement::Count(count) } else { Placement::Lcores(lcores) };
-    WorkersSpec { placement, idle, idle_polls, idle_sleep: Span::from_micros(idle_sleep), hang }
+    WorkersSpec { placement, idle, idle_polls, gro, idle_sleep: Span::from_micros(idle_sleep), hang }
 }
 
 fn memory(top: &mut Section, notes: &mut Notes) -> MemorySpec {
@@ -225,6 +228,7 @@ fn port(mut section: Section, notes: &mut Notes) -> (PortSpec, PortPlaces) {
         addresses: addresses.into_iter().map(|(_, address)| address).collect(),
         answer_neighbors_for_prefixes: section.value(notes, "answer_neighbors_for_prefixes", false, flag),
         queues: Some(section.value(notes, "queues", 0, whole("queues", 0..=64))).filter(|queues| *queues > 0),
+        tso: section.value(notes, "tso", true, choice(AUTO_OFF)),
     };
     section.finish(notes);
     (spec, places)

@@ -136,6 +136,8 @@ pub struct WorkersSpec {
     pub idle: Idle,
     /// Turns without work before a rest.
     pub idle_polls: u32,
+    /// Whether segments of one flow that come together are judged once.
+    pub gro: bool,
     /// The longest nap.
     pub idle_sleep: Span,
     /// A worker that does not turn for this long ends the process.
@@ -204,6 +206,8 @@ pub struct PortSpec {
     pub answer_neighbors_for_prefixes: bool,
     /// Receive queues; `None`: one a worker, as far as the device has them.
     pub queues: Option<u16>,
+    /// Whether the device cuts long TCP segments (TSO), where it can.
+    pub tso: bool,
 }
 
 /// A device as DPDK names it.
