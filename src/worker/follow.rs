@@ -2,7 +2,7 @@
 //! those behind it that say nothing else only add their bytes.
 //!
 //! Nothing is put together: a frame's bytes go to the other leg as they would have gone. What is spared is to find the flow, to
-//! judge and to note the same again; about 350 instructions of 500 a segment (`byway bench session`, rows `bulk_*`).
+//! judge and to note the same again; about 150 instructions a segment (`byway bench session`, rows `bulk_*`).
 //! The leg answers and sends once a burst in either case.
 
 use super::core::Worker;

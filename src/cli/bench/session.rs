@@ -51,6 +51,9 @@ pub struct Probe {
     /// Bytes in bulk, eight segments of a flow together, as `bench bulk` has them.
     #[arg(long)]
     pub bulk: bool,
+    /// Segments that follow each other are judged once.
+    #[arg(long)]
+    pub gro: bool,
     /// The port cuts long segments.
     #[arg(long)]
     pub tso: bool,
@@ -65,6 +68,7 @@ impl Probe {
         timestamps: false,
         splice: false,
         bulk: false,
+        gro: false,
         tso: false,
     };
 
@@ -76,6 +80,7 @@ impl Probe {
         args.extend(self.timestamps.then(|| "--timestamps".to_owned()));
         args.extend(self.splice.then(|| "--splice".to_owned()));
         args.extend(self.bulk.then(|| "--bulk".to_owned()));
+        args.extend(self.gro.then(|| "--gro".to_owned()));
         args.extend(self.tso.then(|| "--tso".to_owned()));
         args
     }
@@ -88,6 +93,7 @@ impl Probe {
         };
         let what = if self.splice { format!("spliced_{what}") } else { what };
         let what = if self.bulk { format!("bulk_{what}") } else { what };
+        let what = if self.gro { format!("{what}_gro") } else { what };
         let what = if self.tso { format!("{what}_tso") } else { what };
         let how = if self.offload { "" } else { "_softsum" };
         let options = if self.timestamps { "_timestamps" } else { "" };
@@ -144,10 +150,10 @@ fn rows(quick: bool) -> Result<Vec<Row>, callgrind::CallgrindError> {
         let probe = Probe { sessions, payload, offload: true, timestamps, splice: true, ..Probe::PLAIN };
         rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
     }
-    for tso in [false, true] {
+    for (gro, tso) in [(false, false), (true, false), (true, true)] {
         let (sessions, payload) = (rate::FLOWS, rate::PAYLOAD);
         let plain = Probe { sessions, payload, offload: true, timestamps: true, ..Probe::PLAIN };
-        let probe = Probe { bulk: true, tso, ..plain };
+        let probe = Probe { bulk: true, gro, tso, ..plain };
         rows.push(Row::new(probe.name(), take(probe)?, "instructions", probe.limit()));
     }
     rows.extend(syns::rows()?);
@@ -194,7 +200,7 @@ pub(super) fn data_bytes() -> f64 {
 /// The child's side: drives the worker, then prints how many units were counted.
 pub fn run_probe(probe: &Probe) -> ExitCode {
     if probe.bulk {
-        println!("units {}", rate::count_bulk(probe.tso));
+        println!("units {}", rate::count_bulk(probe.gro, probe.tso));
         return ExitCode::SUCCESS;
     }
     let connections = if probe.payload == 0 { CONNECTIONS } else { 0 };

@@ -2,7 +2,7 @@
 
 use super::super::report::{self, Row, Telling};
 use super::super::world::{Counting, World};
-use super::mode::{Mode, RUNS, a_second, world_cutting};
+use super::mode::{Mode, Offload, RUNS, a_second, world_with};
 use crate::base::Span;
 use crate::base::limits::TSO_BYTES_MAX;
 use std::process::ExitCode;
@@ -55,8 +55,9 @@ pub fn bench_bulk(args: BulkArgs, telling: Telling) -> ExitCode {
 }
 
 /// Counts the instructions of managed sessions; segments that passed meanwhile.
-pub fn count_bulk(tso: bool) -> usize {
-    let (mut world, active) = warm(Mode::Managed, if tso { TSO_BYTES_MAX } else { 0 });
+pub fn count_bulk(gro: bool, tso: bool) -> usize {
+    let tso_bytes = if tso { TSO_BYTES_MAX } else { 0 };
+    let (mut world, active) = warm(Mode::Managed, Offload { gro, tso_bytes });
     world.counting = Counting::Instructions;
     for _ in 0..ROUNDS_COUNTED {
         world.stream(&active, PAYLOAD, TOGETHER);
@@ -66,8 +67,8 @@ pub fn count_bulk(tso: bool) -> usize {
 }
 
 /// Flows in their stride.
-fn warm(mode: Mode, tso_bytes: u16) -> (World, Vec<usize>) {
-    let mut world = world_cutting(mode, (FLOWS, BUFFER_BYTES), tso_bytes);
+fn warm(mode: Mode, offload: Offload) -> (World, Vec<usize>) {
+    let mut world = world_with(mode, (FLOWS, BUFFER_BYTES), offload);
     let first = world.open(FLOWS);
     // An answer is when a session is spliced.
     world.ask(first, FLOWS, ASKED);
@@ -79,7 +80,7 @@ fn warm(mode: Mode, tso_bytes: u16) -> (World, Vec<usize>) {
 }
 
 fn row(mode: Mode, tso_bytes: u16) -> Row {
-    let (mut world, active) = warm(mode, tso_bytes);
+    let (mut world, active) = warm(mode, Offload { gro: true, tso_bytes });
     world.counting = Counting::Time;
     let mut run = || {
         world.turned = Span::ZERO;

@@ -33,11 +33,20 @@ impl Mode {
 
 /// A worker for so many sessions at once.
 pub fn world(mode: Mode, sessions: usize, buffer_bytes: usize) -> World {
-    world_cutting(mode, (sessions, buffer_bytes), 0)
+    world_with(mode, (sessions, buffer_bytes), Offload { gro: true, tso_bytes: 0 })
 }
 
-/// The same with a port that cuts packets of up to `tso_bytes`.
-pub fn world_cutting(mode: Mode, (sessions, buffer_bytes): (usize, usize), tso_bytes: u16) -> World {
+/// What a run does for many segments at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Offload {
+    /// Segments that follow each other are judged once.
+    pub gro: bool,
+    /// The longest packet that the port cuts; zero: none.
+    pub tso_bytes: u16,
+}
+
+/// The same with those.
+pub fn world_with(mode: Mode, (sessions, buffer_bytes): (usize, usize), offload: Offload) -> World {
     let (tcp_sessions, spliced_sessions) = match mode {
         Mode::Managed => (sessions, 0),
         Mode::Splice => (0, sessions + 64),
@@ -50,14 +59,21 @@ pub fn world_cutting(mode: Mode, (sessions, buffer_bytes): (usize, usize), tso_b
         buffer_bytes,
         snapshot: make::snapshot(make::TABLES, None),
         rules: make::RULES,
-        tune: |settings: &mut Settings| {
-            // Room for the tuples of all connections that a run opens and closes.
-            settings.session.time_wait_max = 65_536;
-            settings.session.egress.quarantine_max = 65_536;
-        },
+        tune: if offload.gro { make_room } else { make_room_alone },
     };
-    let (worker, wire, held) = make::equip_cutting(shape, tso_bytes);
+    let (worker, wire, held) = make::equip_cutting(shape, offload.tso_bytes);
     World::new(worker, wire, MAC, true, held)
+}
+
+/// Room for the tuples of all connections that a run opens and closes.
+const fn make_room(settings: &mut Settings) {
+    settings.session.time_wait_max = 65_536;
+    settings.session.egress.quarantine_max = 65_536;
+}
+
+const fn make_room_alone(settings: &mut Settings) {
+    make_room(settings);
+    settings.gro = false;
 }
 
 /// So many of something a second.
