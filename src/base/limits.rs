@@ -7,8 +7,8 @@ pub const TX_FRAMES_MAX: usize = 256;
 /// The longest frame that a worker writes.
 pub const FRAME_BYTES_MAX: usize = 9_216;
 /// The longest IP packet that is given to a device to be cut into segments, in bytes: eleven of Ethernet's. Longer ones spare
-/// little more.
-pub const TSO_BYTES_MAX: u16 = 16_384;
+/// little more, and some cards (e1000e) take 16,288 bytes of a buffer at most.
+pub const TSO_BYTES_MAX: u16 = 16_000;
 /// Buffers for such packets of a port and worker; when all are on their way, packets are as long as segments again.
 pub const TSO_FRAMES: u32 = 64;
 /// Empty frame buffers that a worker keeps at hand.
