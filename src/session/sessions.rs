@@ -26,7 +26,7 @@ use crate::base::limits::SCOREBOARDS_MAX;
 use crate::base::{Addr, DropReason, Endpoint, Epoch, Fate, Instant, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts};
 use crate::telemetry::{AppCounter, Counter};
-use crate::wire::{FlowKey, TcpOptions, TcpSegment};
+use crate::wire::{FlowKey, Protocol, TcpOptions, TcpSegment, Tuple4};
 use dpdk_sys::cpu;
 use smoltcp::socket::tcp::{Socket, State};
 
@@ -126,6 +126,12 @@ impl Sessions {
         self.hasher.hash(key)
     }
 
+    /// The same of an IPv4 flow.
+    #[inline(always)]
+    pub fn hash4(&self, tuple: Tuple4) -> u64 {
+        self.hasher.hash4(tuple, Protocol::Tcp)
+    }
+
     /// Asks the cache for the flow table's lines under `hash`.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
@@ -138,6 +144,11 @@ impl Sessions {
         if self.is_spliced(leg) {
             return self.splices.prefetch(self.own(leg).session());
         }
+        self.prefetch_managed(leg);
+    }
+
+    #[inline(never)]
+    fn prefetch_managed(&self, leg: LegRef) {
         let index = leg.session() as usize;
         cpu::prefetch(&self.sessions[index].legs[leg.side().index()]);
         let socket = self.sets[index * 2 + leg.side().index()].get::<Socket>(stack::only());

@@ -27,6 +27,17 @@ impl Sum {
         Self(add(self.0, sum_bytes(bytes)))
     }
 
+    /// As `bytes`, for what is mostly short: little is called for that.
+    #[inline(always)]
+    pub fn short(self, bytes: &[u8]) -> Self {
+        if bytes.len() > SHORT_MAX {
+            return self.bytes(bytes);
+        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        let sum = words.iter().fold(self.0, add_words);
+        Self(if rest.is_empty() { sum } else { add(sum, last_word(bytes, rest)) })
+    }
+
     /// With the whole 64-bit words of `bytes` added; few, for they are not unrolled.
     #[inline(always)]
     fn words(self, bytes: &[u8]) -> Self {
@@ -58,6 +69,18 @@ impl Sum {
     #[inline(always)]
     pub const fn word64(self, word: u64) -> Self {
         Self(add(self.0, word.to_be()))
+    }
+
+    /// With 32 bits as they stand in memory added.
+    #[inline(always)]
+    pub const fn raw32(self, word: u32) -> Self {
+        Self(add(self.0, word as u64))
+    }
+
+    /// With 64 bits as they stand in memory added.
+    #[inline(always)]
+    pub const fn raw64(self, word: u64) -> Self {
+        Self(add(self.0, word))
     }
 
     /// With an address as it stands in its family's header.
@@ -98,6 +121,9 @@ impl Sum {
         self.fold() == 0xffff
     }
 }
+
+/// Bytes up to which a loop over words beats a call that takes many at once.
+const SHORT_MAX: usize = 64;
 
 /// Ones'-complement addition in 64 bits.
 #[inline(always)]
@@ -171,6 +197,12 @@ impl Change {
     #[inline(always)]
     pub const fn word32(self, old: u32, new: u32) -> Self {
         Self(self.0.word32(!old).word32(new))
+    }
+
+    /// With four 16-bit fields replaced that stand side by side, each word as it stands in memory.
+    #[inline(always)]
+    pub const fn raw64(self, old: u64, new: u64) -> Self {
+        Self(self.0.raw64(!old).raw64(new))
     }
 
     /// With an address replaced, also by one of the other family (a zero word is nothing in this arithmetic).
@@ -356,6 +388,7 @@ mod tests {
         #[test]
         fn the_fast_sum_equals_the_naive_one(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
             prop_assert_eq!(Sum::ZERO.bytes(&bytes).fold(), naive(&bytes));
+            prop_assert_eq!(Sum::ZERO.short(&bytes).fold(), naive(&bytes));
         }
 
         #[test]

@@ -27,7 +27,7 @@ pub const TTL: u8 = 64;
 /// Do not fragment (RFC 791 3.1, flags).
 pub(super) const DONT_FRAGMENT: u16 = 0x4000;
 /// The bits that make a packet a fragment: more fragments, or an offset.
-const FRAGMENT_BITS: u16 = 0x3fff;
+pub(super) const FRAGMENT_BITS: u16 = 0x3fff;
 
 /// What byway needs of a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,8 +92,12 @@ pub(super) struct Fields {
     pub fragment: (u16, u16),
     /// Hops that it may yet go.
     pub ttl: u8,
-    /// The rest.
-    pub header: Header,
+    /// The upper-layer protocol.
+    pub protocol: u8,
+    /// Bytes of the packet, this header included.
+    pub total_len: u16,
+    /// Source and destination, as they stand in the header.
+    pub addrs: u64,
 }
 
 impl Fields {
@@ -101,16 +105,14 @@ impl Fields {
     /// what was just written in bytes takes longer than all the rest.
     #[inline(always)]
     pub fn write(&self, header: &mut [u8; HEADER_LEN]) {
-        let Self { class, fragment: (id, flags), ttl, header: Header { src, dst, protocol, total_len } } =
-            *self;
-        let head = u64::from(VERSION_IHL) << 56 | u64::from(class) << 48 | u64::from(total_len) << 32;
-        let head = head | u64::from(id) << 16 | u64::from(flags);
-        let (src, dst) = (src.bits() as u32, dst.bits() as u32);
-        let middle = u64::from(ttl) << 56 | u64::from(protocol) << 48 | u64::from(src);
-        let sum = Sum::ZERO.word64(head).word64(middle).word32(dst).checksum();
-        put(header, 0, head.to_be_bytes());
-        put(header, 8, (middle | u64::from(sum) << 32).to_be_bytes());
-        put(header, 16, dst.to_be_bytes());
+        let Self { class, fragment: (id, flags), ttl, protocol, total_len, addrs } = *self;
+        let shape = u32::from(VERSION_IHL) << 24 | u32::from(class) << 16 | u32::from(total_len);
+        let head = (u64::from(shape) << 32 | u64::from(id) << 16 | u64::from(flags)).to_be();
+        let middle = u32::from(ttl) << 24 | u32::from(protocol) << 16;
+        let sum = Sum::ZERO.raw64(head).raw32(middle.to_be()).raw64(addrs).checksum();
+        put(header, 0, head.to_ne_bytes());
+        put(header, 8, (middle | u32::from(sum)).to_be_bytes());
+        put(header, ADDRS_AT, addrs.to_ne_bytes());
     }
 }
 
@@ -144,6 +146,13 @@ pub fn fill_checksum(header: &mut [u8; HEADER_LEN]) {
 #[inline(always)]
 pub const fn is_martian(addr: Addr) -> bool {
     MARTIAN[addr.bits() as u32 as usize >> 24]
+}
+
+/// Whether two addresses, source and destination in one word in host order, are two single hosts.
+#[inline(always)]
+pub(super) const fn are_hosts(addrs: u64) -> bool {
+    let (src, dst) = ((addrs >> 32) as u32, addrs as u32);
+    !(MARTIAN[src as usize >> 24] | MARTIAN[dst as usize >> 24]) & (src != dst)
 }
 
 /// By first octet.

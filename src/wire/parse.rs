@@ -16,7 +16,7 @@
 use super::checksum::Sum;
 use super::ethernet::{self, EtherType};
 use super::headers::{ChecksumState, Parsed, RxHints, TcpSegment};
-use super::{ArpPacket, Fixed4, FlowKey, NdpMessage, Protocol, icmp, ipv4, ipv6, ndp, tcp, udp};
+use super::{ArpPacket, FlowKey, NdpMessage, Protocol, icmp, ipv4, ipv6, ndp, tcp, udp};
 use crate::base::{Addr, DropReason};
 
 const IP_OFFSET: usize = ethernet::HEADER_LEN;
@@ -52,28 +52,6 @@ pub fn parse_into(frame: &[u8], rx: &RxHints, found: &mut Parsed) -> Result<(), 
     match parse_flow(frame, rx, found) {
         Some(()) => Ok(()),
         None => parse_any(frame, rx, found),
-    }
-}
-
-/// A sound TCP segment or UDP datagram over IPv4, nothing of which is read but what the checks ask for; `None` for all else.
-/// The same checks as `parse_into` makes.
-#[inline(always)]
-pub fn sift(frame: &[u8], rx: &RxHints) -> Option<Fixed4> {
-    let (ether_type, bytes) = parse_ethernet(frame).ok()?;
-    if ether_type != EtherType::Ipv4 {
-        return None;
-    }
-    let packet = parse_v4(bytes, rx.ip).ok()?;
-    match packet.protocol {
-        tcp::PROTOCOL => {
-            check_tcp(&packet, rx.l4).ok()?;
-            Some(Fixed4 { protocol: Protocol::Tcp, end: packet.end() })
-        }
-        udp::PROTOCOL => {
-            let header = check_udp(&packet, rx.l4).ok()?;
-            Some(Fixed4 { protocol: Protocol::Udp, end: packet.l4_offset + header.len })
-        }
-        _ => None,
     }
 }
 

@@ -5,8 +5,8 @@
 //! Cost: some 60 instructions for IPv4, whose header has a checksum (`byway bench session --udp`).
 
 use super::field::{put, put16};
-use super::{FlowKey, Protocol, ipv4, ipv6, tcp, udp};
-use crate::base::{Addr, DropReason};
+use super::{FlowKey, Protocol, Tuple4, ipv4, ipv6, tcp, udp};
+use crate::base::DropReason;
 
 /// What is written: a header as a router leaves it, one hop fewer to live, traffic class kept, but never to be fragmented
 /// where nothing else is said.
@@ -36,19 +36,16 @@ impl Readdress<'_> {
 
     #[inline(always)]
     fn write_v4(&self, head: &mut [u8; ipv4::HEADER_LEN + PORTS_LEN]) -> Result<(), DropReason> {
-        let FlowKey { src, dst, src_port, dst_port, protocol } = *self.to;
-        let (len, fragment_id) = (self.len, self.fragment_id);
-        Readdress4 { ends: (dst, src), ports: (dst_port, src_port), protocol, len, fragment_id }.write(head)
+        let (to, protocol) = (Tuple4::of(self.to).reversed(), self.to.protocol);
+        Readdress4 { to, protocol, len: self.len, fragment_id: self.fragment_id }.write(head)
     }
 }
 
-/// The same over IPv4 for whoever knows where the headers stand: what is written is given as it leaves.
+/// The same over IPv4 for whoever knows where the headers stand.
 #[derive(Clone, Copy, Debug)]
 pub struct Readdress4 {
-    /// Source and destination.
-    pub ends: (Addr, Addr),
-    /// Source port and destination port.
-    pub ports: (u16, u16),
+    /// What is written, as it leaves.
+    pub to: Tuple4,
     /// The protocol.
     pub protocol: Protocol,
     /// Bytes of the packet, IP header included.
@@ -69,12 +66,12 @@ impl Readdress4 {
     pub fn write(&self, head: &mut [u8; Self::HEAD_LEN]) -> Result<(), DropReason> {
         let (class, ttl) = (head[1], one_hop_fewer(head[8])?);
         let Some((header, ports)) = head.split_first_chunk_mut() else { return Ok(()) };
-        let ((src, dst), protocol) = (self.ends, number(self.protocol));
+        let Tuple4 { addrs, ports: new_ports } = self.to;
         let fragment = self.fragment_id.map_or((0, ipv4::DONT_FRAGMENT), |id| (id, 0));
-        let header_fields = ipv4::Header { src, dst, protocol, total_len: self.len };
-        ipv4::Fields { class, fragment, ttl, header: header_fields }.write(header);
+        let (protocol, total_len) = (number(self.protocol), self.len);
+        ipv4::Fields { class, fragment, ttl, protocol, total_len, addrs }.write(header);
         if let Some(ports) = ports.first_chunk_mut::<PORTS_LEN>() {
-            put(ports, 0, (u32::from(self.ports.0) << 16 | u32::from(self.ports.1)).to_be_bytes());
+            *ports = new_ports.to_ne_bytes();
         }
         Ok(())
     }
@@ -140,6 +137,7 @@ pub fn mark_congestion(packet: &mut [u8], marks: u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Addr;
     use crate::testkit::frames::eth;
     use crate::wire::checksum::Change;
     use crate::wire::{Parsed, RxHints, ethernet, parse};

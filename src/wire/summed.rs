@@ -37,8 +37,14 @@ impl TcpEmit {
         let Some(options) = options.get_mut(..4 * count) else { return };
         let tcp_len = (tcp::HEADER_LEN + 4 * count) as u16;
         let (src, dst) = (self.src.addr, self.dst.addr);
-        let header = ipv4::Header { src, dst, protocol: tcp::PROTOCOL, total_len: TCP_AT as u16 + tcp_len };
-        let fields = ipv4::Fields { class: 0, fragment: (0, ipv4::DONT_FRAGMENT), ttl: ipv4::TTL, header };
+        let fields = ipv4::Fields {
+            class: 0,
+            fragment: (0, ipv4::DONT_FRAGMENT),
+            ttl: ipv4::TTL,
+            protocol: tcp::PROTOCOL,
+            total_len: TCP_AT as u16 + tcp_len,
+            addrs: (u64::from(src.bits() as u32) << 32 | u64::from(dst.bits() as u32)).to_be(),
+        };
         let ports = u32::from(self.src.port) << 16 | u32::from(self.dst.port);
         let offset = u32::from(tcp_len / 4) << 28;
         let shape = offset | u32::from(self.flags.0) << 16 | u32::from(self.window);

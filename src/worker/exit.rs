@@ -41,6 +41,29 @@ pub(super) struct Face {
     pub twin: bool,
 }
 
+/// Bearings kept: each way of a session has one, and an edge has few gateways.
+const BEARINGS: usize = 4;
+/// No hop has this number.
+const NO_HOP: usize = usize::MAX;
+
+/// Where frames to a hop go, until neighbours may have changed.
+#[derive(Clone, Copy, Debug)]
+struct Bearing {
+    /// The hop's number; `NO_HOP`: nothing is known.
+    hop: usize,
+    /// The destination that it leads to, and whether it leads anywhere, as a gateway does.
+    to: Addr,
+    anywhere: bool,
+    port: PortId,
+    /// The hardware addresses of both ends, as they stand in a frame.
+    stations: [u8; 12],
+}
+
+impl Bearing {
+    const NONE: Self =
+        Self { hop: NO_HOP, to: Addr::v4([0; 4]), anywhere: false, port: PortId(0), stations: [0; 12] };
+}
+
 /// Everything between a finished packet and the ports.
 pub(super) struct Exit<P: Port> {
     pub id: WorkerId,
@@ -53,6 +76,7 @@ pub(super) struct Exit<P: Port> {
     pub neighbors: Neighbors,
     /// The hop that was looked up last.
     last_hop: Option<Hop>,
+    bearings: [Bearing; BEARINGS],
     pub waiting: Waiting<P::Frame>,
     pub filtered: Filtered,
     /// Events of answered but unproven clients that are told one by one.
@@ -88,6 +112,7 @@ impl<P: Port> Exit<P> {
             routes: Routes::new(&settings.ports, &settings.routes),
             neighbors: Neighbors::new(words(secret)),
             last_hop: None,
+            bearings: [Bearing::NONE; BEARINGS],
             waiting: Waiting::new(),
             filtered: Filtered::default(),
             unproven_rate: RateLimit::new(UNPROVEN_EVENTS_PER_S, UNPROVEN_EVENTS_PER_S),
@@ -130,23 +155,50 @@ impl<P: Port> Exit<P> {
     }
 
     /// Sends a received frame on whose packet, to `to`, is written anew, its checksums complete and its EtherType right.
-    #[inline(always)]
+    #[inline]
     pub fn forward(&mut self, hop: Hop, to: Addr, mut frame: P::Frame) -> Fate {
-        if let Some((port, mac)) = self.neighbors.ready(hop, to, self.now) {
-            let own = self.faces[port.index()].mac;
-            if let Some(stations) = frame.bytes_mut().first_chunk_mut::<12>() {
-                stations[..6].copy_from_slice(&mac);
-                stations[6..].copy_from_slice(&own);
+        match self.head_for(hop, to, frame.bytes_mut()) {
+            Some(port) => {
+                self.push(port, frame);
+                Fate::Sent
             }
-            self.push(port, frame);
-            return Fate::Sent;
+            None => self.forward_slowly(hop, to, frame),
         }
-        self.forward_slowly(hop, to, frame)
+    }
+
+    /// Writes the hardware addresses of a frame that goes to `hop`, and says where it goes out; `None`, and nothing written,
+    /// where the hop has to be asked for.
+    #[inline(always)]
+    pub fn head_for(&mut self, hop: Hop, to: Addr, frame: &mut [u8]) -> Option<PortId> {
+        let bearing = &self.bearings[hop.index() % BEARINGS];
+        let bearing = match bearing.hop == hop.index() && (bearing.anywhere || bearing.to == to) {
+            true => bearing,
+            false => self.take_bearing(hop, to)?,
+        };
+        *frame.first_chunk_mut()? = bearing.stations;
+        Some(bearing.port)
+    }
+
+    #[inline(never)]
+    fn take_bearing(&mut self, hop: Hop, to: Addr) -> Option<&Bearing> {
+        let (port, mac) = self.neighbors.ready(hop, to, self.now)?;
+        let bearing = &mut self.bearings[hop.index() % BEARINGS];
+        (bearing.hop, bearing.port, bearing.to) = (hop.index(), port, to);
+        bearing.anywhere = self.neighbors.is_gateway(hop);
+        bearing.stations[..6].copy_from_slice(&mac);
+        bearing.stations[6..].copy_from_slice(&self.faces[port.index()].mac);
+        Some(bearing)
+    }
+
+    /// Lets hops be looked at anew: neighbours may have changed.
+    #[inline]
+    pub fn forget_bearings(&mut self) {
+        self.bearings.iter_mut().for_each(|bearing| bearing.hop = NO_HOP);
     }
 
     /// The same where the hop has to be asked for or is another's by now.
     #[inline(never)]
-    fn forward_slowly(&mut self, hop: Hop, to: Addr, frame: P::Frame) -> Fate {
+    pub fn forward_slowly(&mut self, hop: Hop, to: Addr, frame: P::Frame) -> Fate {
         let Some(hop) = self.lead(hop, to) else {
             return Fate::Dropped(DropReason::NoRoute);
         };
@@ -180,7 +232,7 @@ impl<P: Port> Exit<P> {
     }
 
     /// Puts a complete frame into a port's batch.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, port: PortId, frame: P::Frame) {
         if self.outbox.push(port, frame, &mut self.flushed).is_err() {
             self.lose(DropReason::TxFull);

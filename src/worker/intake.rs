@@ -16,9 +16,12 @@ use crate::base::limits::BURST_FRAMES_MAX;
 use crate::base::{DropReason, Fate, PortId, WorkerId};
 use crate::flow::{LegRef, owner_of_port};
 use crate::port::{Frame, FrameBatch, Port, RxMeta};
+use crate::session::Tally;
 use crate::telemetry::Counter;
 use crate::wire::ethernet::{self, Mac};
-use crate::wire::{self, Family, Fixed4, FlowKey, IcmpMessage, Parsed, Protocol, RxHints, TcpSegment};
+use crate::wire::{
+    self, Family, Fixed4, FlowKey, IcmpMessage, Parsed, Protocol, RxHints, TcpSegment, Tuple4,
+};
 use dpdk_sys::cpu::prefetch;
 
 /// The burst at hand: frames, and what was found of each.
@@ -46,6 +49,7 @@ pub(super) struct Found {
 
 /// What a first look at a frame gives.
 #[derive(Clone, Copy)]
+#[repr(u8)]
 pub(super) enum Seen {
     /// A sound segment or datagram whose headers stand at fixed places.
     Fixed(Fixed4),
@@ -110,34 +114,34 @@ impl<P: Port> Worker<P> {
     #[inline]
     fn look_at_burst(&mut self, port: PortId, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
         let mac = self.exit.faces[port.index()].mac;
-        let mut bytes = 0;
         for frame in batch {
-            bytes += frame.bytes().len() as u64;
             frame.bytes().first().into_iter().for_each(prefetch);
         }
+        let mut bytes = 0;
         for (frame, found) in batch.iter().zip(found) {
+            bytes += self.look(frame, mac, found) as u64;
             found.port = port;
-            self.look(frame, mac, found);
         }
         self.exit.page.add(Counter::ReceivedBytes, bytes);
     }
 
-    /// What a frame carries, and the hash of its flow; the cache is asked for the table's lines.
+    /// What a frame carries, and the hash of its flow; the cache is asked for the table's lines. The frame's bytes.
     #[inline(always)]
-    fn look(&self, frame: &P::Frame, mac: Mac, found: &mut Found) {
+    fn look(&self, frame: &P::Frame, mac: Mac, found: &mut Found) -> usize {
         let (bytes, meta) = (frame.bytes(), frame.rx_meta());
         let ours = bytes.first_chunk::<6>() == Some(&mac);
         if ours
             && !meta.multi_segment
             && !meta.vlan_stripped
             && let Some(fixed) = wire::sift(bytes, &hints(&meta))
-            && let Some(key) = fixed.key(bytes)
+            && let Some(tuple) = fixed.tuple(bytes)
         {
             found.seen = Seen::Fixed(fixed);
-            found.hash = self.hash(fixed.protocol, &key);
-            return;
+            found.hash = self.hash4(fixed.protocol, tuple);
+        } else {
+            self.look_closer(frame, mac, found);
         }
-        self.look_closer(frame, mac, found);
+        bytes.len()
     }
 
     #[inline(never)]
@@ -164,19 +168,30 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    #[inline(always)]
     fn hash(&self, protocol: Protocol, key: &FlowKey) -> u64 {
+        let hash = match protocol {
+            Protocol::Tcp => self.sessions.hash(key),
+            Protocol::Udp => self.udp.hash(key),
+        };
+        self.prefetch(protocol, hash);
+        hash
+    }
+
+    #[inline(always)]
+    fn hash4(&self, protocol: Protocol, tuple: Tuple4) -> u64 {
+        let hash = match protocol {
+            Protocol::Tcp => self.sessions.hash4(tuple),
+            Protocol::Udp => self.udp.hash4(tuple),
+        };
+        self.prefetch(protocol, hash);
+        hash
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, protocol: Protocol, hash: u64) {
         match protocol {
-            Protocol::Tcp => {
-                let hash = self.sessions.hash(key);
-                self.sessions.prefetch(hash);
-                hash
-            }
-            Protocol::Udp => {
-                let hash = self.udp.hash(key);
-                self.udp.prefetch(hash);
-                hash
-            }
+            Protocol::Tcp => self.sessions.prefetch(hash),
+            Protocol::Udp => self.udp.prefetch(hash),
         }
     }
 
@@ -237,7 +252,9 @@ impl<P: Port> Worker<P> {
     /// The passes after the first.
     fn serve_burst(&mut self, batch: &mut FrameBatch<P::Frame>, found: &mut [Found]) {
         self.find_burst(batch, found);
+        self.exit.forget_bearings();
         let when = (self.epoch(), self.exit.now);
+        let (mut tally, mut passed) = (Tally::ZERO, 0);
         let (count, mut head) = (batch.len(), None);
         for (at, frame) in batch.drain(..).enumerate() {
             let found_next = found[..count].get(at + 1);
@@ -252,22 +269,42 @@ impl<P: Port> Worker<P> {
                     }
                 },
             };
+            head = None;
+            let frame = match (&found.seen, found.leg) {
+                (Seen::Fixed(fixed), Some(leg)) => {
+                    match self.pass_quickly(frame, (*fixed, leg), &when, &mut tally) {
+                        Ok(Fate::Sent) => {
+                            passed += 1;
+                            continue;
+                        }
+                        Ok(fate) => {
+                            self.book(fate);
+                            continue;
+                        }
+                        Err(frame) => frame,
+                    }
+                }
+                (Seen::Fixed(_) | Seen::Parsed(_) | Seen::Refused(_), _) => frame,
+            };
             let ahead = self.glance_ahead(&frame, found, found_next);
             let fate = match &found.seen {
-                Seen::Fixed(fixed) => self.serve_quickly(frame, *fixed, found, when),
-                Seen::Parsed(parsed) => self.serve(frame, parsed, found),
+                Seen::Fixed(fixed) if found.leg.is_none() => self.serve_stranger(frame, *fixed, found),
+                Seen::Fixed(fixed) => self.serve_fully(frame, *fixed, found),
+                Seen::Parsed(parsed) => self.serve_parsed(frame, parsed, found),
                 Seen::Refused(reason) => self.drop_frame(frame, *reason),
             };
             self.book(fate);
             head = ahead.filter(|head| self.leads(head));
         }
+        self.exit.ledger.sent += passed;
+        tally.settle(&self.exit.page);
     }
 
     /// The leg that the table names for each, or the app where it names none; the cache is asked for their lines.
     #[inline]
     fn find_burst(&self, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
         let mut unjudged = false;
-        for (frame, found) in batch.iter().zip(found.iter_mut()) {
+        for (at, found) in found.iter_mut().enumerate().take(batch.len()) {
             let protocol = match &found.seen {
                 Seen::Fixed(fixed) => fixed.protocol,
                 Seen::Parsed(Parsed::Tcp(_)) => Protocol::Tcp,
@@ -275,19 +312,18 @@ impl<P: Port> Worker<P> {
                 Seen::Parsed(Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. })
                 | Seen::Refused(_) => continue,
             };
-            match protocol {
-                Protocol::Tcp => {
-                    found.leg = self.sessions.candidate(found.hash);
-                    found.leg.into_iter().for_each(|leg| self.sessions.prefetch_leg(leg));
+            found.leg = match protocol {
+                Protocol::Tcp => self.sessions.candidate(found.hash),
+                Protocol::Udp => self.udp.candidate(found.hash),
+            };
+            match (found.leg, protocol, &found.seen) {
+                (Some(leg), Protocol::Tcp, _) => self.sessions.prefetch_leg(leg),
+                (Some(leg), Protocol::Udp, _) => self.udp.prefetch_leg(leg),
+                (None, _, Seen::Fixed(fixed)) => {
+                    found.stranger = self.look_up(batch[at].bytes(), *fixed);
+                    unjudged |= matches!(found.stranger, Stranger::Unjudged(_));
                 }
-                Protocol::Udp => {
-                    found.leg = self.udp.candidate(found.hash);
-                    found.leg.into_iter().for_each(|leg| self.udp.prefetch_leg(leg));
-                }
-            }
-            if let (Seen::Fixed(fixed), None) = (&found.seen, found.leg) {
-                found.stranger = self.look_up(frame.bytes(), *fixed);
-                unjudged |= matches!(found.stranger, Stranger::Unjudged(_));
+                (None, _, Seen::Parsed(_) | Seen::Refused(_)) => {}
             }
         }
         if unjudged {

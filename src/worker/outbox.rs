@@ -58,11 +58,18 @@ impl<P: Port> Outbox<P> {
     }
 
     /// Puts a frame into a port's batch; gives it back when the batch is full even after an attempt to send.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, port: PortId, frame: P::Frame, flushed: &mut Flushed) -> Result<(), P::Frame> {
-        if self.batches[port.index()].is_full() {
-            self.flush_port(port.index(), flushed);
+        match self.batches[port.index()].try_push(frame) {
+            Ok(()) => Ok(()),
+            Err(full) => self.push_on(port, full.element(), flushed),
         }
+    }
+
+    /// The same where the batch is full.
+    #[inline(never)]
+    fn push_on(&mut self, port: PortId, frame: P::Frame, flushed: &mut Flushed) -> Result<(), P::Frame> {
+        self.flush_port(port.index(), flushed);
         self.batches[port.index()].try_push(frame).map_err(|full| full.element())
     }
 

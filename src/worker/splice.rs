@@ -20,7 +20,7 @@ impl<P: Port> Worker<P> {
         }
         let (epoch, now) = (self.epoch(), self.exit.now);
         match self.sessions.pass(leg, segment, frame.bytes_mut(), (epoch, now), &mut self.exit) {
-            Passed::On(way) => self.send_on_spliced(way, segment, frame),
+            Passed::On(way) | Passed::Closes(way) => self.send_on_spliced(way, segment, frame),
             Passed::Last(way) => {
                 self.sessions.splice_over(leg, now, &mut self.exit);
                 self.send_on_spliced(way, segment, frame)

@@ -6,11 +6,11 @@ use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant
 use byway::flow::{EgressPool, SharePercents};
 use byway::session::{
     Admission, Choice, Congestion, Net, NoChoice, OriginNews, OriginPlace, Passed, PathError, Sessions,
-    Settings, SpliceHandshake, SynCookies,
+    Settings, SpliceHandshake, SynCookies, Tally,
 };
 use byway::table::{ConnectionLimits, ProxyProtocol};
 use byway::telemetry::{Counter, Event, FirewallMatch, PageReader, PageSize, PageWriter, page};
-use byway::wire::{FlowKey, Protocol, ProxyHeader, RxHints, TcpFlags, TcpSegment};
+use byway::wire::{FlowKey, Protocol, ProxyHeader, RxHints, TcpFlags, TcpSegment, sift};
 use std::collections::VecDeque;
 
 /// How much earlier than its line a frame may go out.
@@ -501,8 +501,16 @@ impl World {
         let fate = match leg {
             Some(_) if spliced.is_some() => {
                 let leg = spliced.expect("it is");
-                let passed = sessions.pass(leg, &segment, &mut frame, (Epoch(1), now), net);
-                if let Passed::On(_) | Passed::Last(_) = passed {
+                let when = (Epoch(1), now);
+                // The quick road first, as a worker does.
+                let quick = sift(&frame, &RxHints::default()).and_then(|fixed| {
+                    let mut tally = Tally::ZERO;
+                    let passed = sessions.pass_usual(leg, fixed, &mut frame, when, (&mut tally, net.page()));
+                    tally.settle(net.page());
+                    passed
+                });
+                let passed = quick.unwrap_or_else(|| sessions.pass(leg, &segment, &mut frame, when, net));
+                if let Passed::On(_) | Passed::Closes(_) | Passed::Last(_) = passed {
                     byway::wire::parse(&frame, &RxHints::default())
                         .map_err(|reason| format!("what went on is {reason:?}"))?;
                     let sent = Sent { at: now, packet: frame[14..].to_vec() };
@@ -512,7 +520,7 @@ impl World {
                     }
                 }
                 match passed {
-                    Passed::On(_) => Fate::Sent,
+                    Passed::On(_) | Passed::Closes(_) => Fate::Sent,
                     Passed::Last(_) => {
                         sessions.splice_over(leg, now, net);
                         Fate::Sent

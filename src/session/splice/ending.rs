@@ -109,7 +109,7 @@ impl Sessions {
         if record.place != OriginPlace::NONE && net.origin_news(record.place, OriginNews::Left) {
             net.page().count(Counter::BackedOffOrigins);
         }
-        record.live = false;
+        record.vacate();
         let base = self.sessions.len() as u32;
         for side in [Side::Client, Side::Origin] {
             let hash = self.hasher.hash(&record.key(side));

@@ -199,7 +199,6 @@ fn windows_fit(session: &Session, held: u32) -> bool {
 fn record(session: &Session, held: u32, mtus: [u16; 2], now: Instant) -> Record {
     let [client, origin] = &session.legs;
     let mut record = Record::vacant();
-    record.set_keys(&client.key, &origin.key);
     record.lanes = [lane(client, origin, (held, mtus[1]), now), lane(origin, client, (0, mtus[0]), now)];
     for side in [Side::Client, Side::Origin] {
         record.lanes[side.index()].bytes = session.bytes[side.index()];
@@ -212,9 +211,8 @@ fn record(session: &Session, held: u32, mtus: [u16; 2], now: Instant) -> Record 
     (record.client, record.place, record.whence) = (session.client, session.place, session.whence);
     (record.firewall, record.ip_firewall) = (session.firewall, session.ip_firewall);
     record.rtts_us = session.rtts.map(|rtt| rtt.map_or(u32::MAX, |rtt| rtt.micros().min(1 << 31) as u32));
-    record.stamped = client.is(flag::TIMESTAMPS);
     record.last_from = session.last_from;
-    record.live = true;
+    record.settle(&client.key, &origin.key, client.is(flag::TIMESTAMPS));
     record
 }
 
@@ -241,6 +239,7 @@ fn lane(from: &Leg, to: &Leg, (held, mtu): (u32, u16), now: Instant) -> Lane {
         fin: Fin::NotYet,
         heard: heard(from.heard),
         mtu,
+        usual_at: 0,
         bytes: 0,
     }
 }

@@ -2,11 +2,10 @@
 //! and what passes them goes on translated.
 
 use super::pass::Passed;
-use super::record::Fin;
 use crate::base::{DropReason, Epoch, Instant};
 use crate::flow::LegRef;
 use crate::session::end::End;
-use crate::session::{Net, Sessions, packet};
+use crate::session::{Net, Sessions, Tally, Way, packet};
 use crate::telemetry::{Counter, PageWriter};
 use crate::wire::{Fixed4, TcpFlags, TcpSegment};
 
@@ -24,7 +23,7 @@ impl Sessions {
         let at = self.own(at);
         match self.splices.pass(at, segment, frame, (epoch, now), net.page()) {
             Passed::Odd => self.pass_oddly(at, segment, frame, now, net),
-            passed @ (Passed::On(_) | Passed::Last(_) | Passed::Dropped(_)) => passed,
+            passed @ (Passed::On(_) | Passed::Closes(_) | Passed::Last(_) | Passed::Dropped(_)) => passed,
         }
     }
 
@@ -37,9 +36,20 @@ impl Sessions {
         fixed: Fixed4,
         frame: &mut [u8],
         when: (Epoch, Instant),
-        page: &PageWriter,
+        counts: (&mut Tally, &PageWriter),
     ) -> Option<Passed> {
-        self.splices.pass_fixed(self.own(at), fixed, frame, when, page)
+        let own = self.own(at);
+        match self.splices.pass_fixed(own, fixed, frame, when, counts)? {
+            Passed::Closes(way) => Some(self.closed(own, way, when.1)),
+            passed @ (Passed::On(_) | Passed::Last(_) | Passed::Dropped(_) | Passed::Odd) => Some(passed),
+        }
+    }
+
+    /// Sets the timers of a session of which one side just closed, and says whether that was the last.
+    #[inline(never)]
+    fn closed(&mut self, at: LegRef, way: Way, now: Instant) -> Passed {
+        self.arm_splice(at.session(), now);
+        self.splices.records[at.session() as usize].passed(way)
     }
 
     /// A leg's place among the records.
@@ -79,13 +89,10 @@ impl Sessions {
             Ok(way) => way,
             Err(reason) => return Passed::Dropped(reason),
         };
-        if closes && !record.lanes[at.side().index()].fin.passed() {
-            let fin = if record.is_closing() { Fin::Second } else { Fin::First };
-            record.lanes[at.side().index()].fin = fin;
-            record.moved_at = now;
-            self.arm_splice(at.session(), now);
+        if closes && record.close(at.side(), now) {
+            return self.closed(at, way, now);
         }
-        self.splices.records[at.session() as usize].passed(way)
+        record.passed(way)
     }
 
     /// A reset goes on, and ends the session, where its number is exactly what the other side waits for as far as it passed

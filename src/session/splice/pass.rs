@@ -3,27 +3,25 @@
 //! What may be odd about a segment (a flag that matters, options beside timestamps, numbers outside the windows, a session
 //! judged under an older snapshot) is left to `odd.rs`.
 //!
-//! Cost: 830 instructions a frame in the whole turn (`byway bench session`, rows `spliced_*`), some 200 of which are the
+//! Cost: 710 instructions a frame in the whole turn (`byway bench session`, rows `spliced_*`), some 110 of which are the
 //! in-memory port's; beside `macswap`, `byway bench forward --scenario splice`.
 
 use super::Splices;
 use super::options;
-use super::record::{Lane, Record, heard};
+use super::record::{Fin, HEADERS_LEN, Lane, Record, heard};
 use crate::base::{DropReason, Epoch, Instant};
 use crate::flow::{LegRef, Side};
-use crate::session::Way;
-use crate::telemetry::{AppCounter, Counter, PageWriter};
+use crate::session::{Tally, Way, bytes_from};
+use crate::telemetry::{Counter, PageWriter};
 use crate::wire::checksum::Change;
-use crate::wire::{Fixed4, FlowKey, Protocol, Readdress, Readdress4, TcpFlags, TcpSegment, ethernet};
+use crate::wire::{Fixed4, FlowKey, Protocol, Readdress, Readdress4, TcpFlags, TcpSegment, ethernet, tcp};
 
 /// How far behind the window a segment may lie that was sent again; it moves nothing.
 const SEQ_BEHIND_MAX: u32 = 1 << 30;
 /// How far behind what was sent an acknowledgement may lie (RFC 5961 5.2: MAX.SND.WND; the other end knows it better).
 const ACK_BEHIND_MAX: u32 = 1 << 24;
-/// Bytes of a TCP header without options; of all headers over IPv4, without options and with lone timestamps.
-const TCP_LEN: usize = 20;
-const HEADERS_LEN: usize = Fixed4::L4_OFFSET as usize + TCP_LEN;
-const STAMPED_LEN: usize = HEADERS_LEN + 12;
+/// Bytes of a TCP header without options.
+const TCP_LEN: usize = tcp::HEADER_LEN;
 /// Where TCP's fields lie in its header (RFC 9293 3.1).
 const SEQ_AT: usize = 4;
 const FLAGS_AT: usize = 13;
@@ -36,6 +34,8 @@ const URGENT_AT: usize = 18;
 pub enum Passed {
     /// It goes on.
     On(Way),
+    /// It goes on, and was the first to end its side's stream: timers have to be set by that.
+    Closes(Way),
     /// It was the session's last one, and goes on.
     Last(Way),
     /// It is dropped by name.
@@ -56,10 +56,10 @@ impl Splices {
         page: &PageWriter,
     ) -> Passed {
         let record = &mut self.records[at.session() as usize];
-        let usual = is_usual(segment) && record.epoch == epoch;
+        let usual = is_usual(segment, 0) && record.epoch == epoch;
         let stamps = match (record.stamped, segment.payload_offset - segment.tcp_offset) {
             (false, 20) => None,
-            (true, 32) => match lone_stamps(segment, frame) {
+            (true, 32) => match stamps_in(frame.get(segment.options().0..).unwrap_or(&[])) {
                 Some(stamps) => Some(stamps),
                 None => return Passed::Odd,
             },
@@ -85,41 +85,46 @@ impl Splices {
         fixed: Fixed4,
         frame: &mut [u8],
         (epoch, now): (Epoch, Instant),
-        page: &PageWriter,
+        (tally, page): (&mut Tally, &PageWriter),
     ) -> Option<Passed> {
         let record = self.records.get_mut(at.session() as usize)?;
-        let (side, segment) = (at.side(), fixed.segment(frame)?);
-        let usual = is_usual(&segment) && record.epoch == epoch && record.is_of(side, &segment.key);
-        if !usual || !record.accepts(side, &segment) || fixed.ip_len() > record.lanes[side.index()].mtu {
+        let (head, options) = frame.split_first_chunk_mut::<HEADERS_LEN>()?;
+        let (side, segment) = (at.side(), fixed.segment(head)?);
+        let its_own = record.tuple4(side) == fixed.tuple(head)?;
+        let usual = is_usual(&segment, TcpFlags::FIN) && record.epoch == epoch;
+        if !(its_own && usual && record.accepts(side, &segment)) {
             return None;
         }
-        let stamps = match (record.stamped, usize::from(segment.payload_offset)) {
-            (false, HEADERS_LEN) => None,
-            (true, STAMPED_LEN) => Some(lone_stamps(&segment, frame)?),
-            _ => return None,
-        };
-        let (head, options) = frame.split_first_chunk_mut::<HEADERS_LEN>()?;
-        let (ends, ports) = record.towards(side.other());
-        let protocol = Protocol::Tcp;
-        let readdress = Readdress4 { ends, ports, protocol, len: fixed.ip_len(), fragment_id: None };
+        let closes = segment.flags.has(TcpFlags::FIN);
+        if closes && record.has_closed_elsewhere(side, &segment) {
+            return None;
+        }
+        let lane = &record.lanes[side.index()];
+        if segment.payload_offset != lane.usual_at || fixed.ip_len() > lane.mtu {
+            return None;
+        }
+        let stamps = if record.stamped { Some(stamps_in(options)?) } else { None };
+        let to = record.tuple4(side.other()).reversed();
+        let readdress = Readdress4 { to, protocol: Protocol::Tcp, len: fixed.ip_len(), fragment_id: None };
         readdress.write(head[ethernet::HEADER_LEN..].first_chunk_mut()?).ok()?;
-        record.count_on(side, &segment, now, page);
         let (lane, back) = record.lanes_of(side);
         let change = match stamps {
             Some(stamps) => translate_stamps(lane, back, options, stamps),
             None => Change::NONE,
         };
         translate(lane, back, &segment, head.last_chunk_mut()?, change);
-        let way = Way { hop: lane.hop, to: ends.1 };
-        Some(record.passed(way))
+        let way = Way { hop: lane.hop, to: to.dst() };
+        let advance = record.note(side, &segment, now);
+        tally.segment((side, record.app), advance, page);
+        Some(if closes && record.close(side, now) { Passed::Closes(way) } else { record.passed(way) })
     }
 }
 
-/// Whether a segment has none of the flags that matter but ACK.
+/// Whether a segment has none of the flags that matter but ACK, and those that `may` be.
 #[inline(always)]
-const fn is_usual(segment: &TcpSegment) -> bool {
+const fn is_usual(segment: &TcpSegment, may: u8) -> bool {
     const MATTER: u8 = TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN | TcpFlags::ACK | TcpFlags::URG;
-    segment.flags.0 & MATTER == TcpFlags::ACK
+    segment.flags.0 & MATTER & !may == TcpFlags::ACK
 }
 
 impl Record {
@@ -144,6 +149,17 @@ impl Record {
     pub fn has_closed_elsewhere(&self, side: Side, segment: &TcpSegment) -> bool {
         let lane = &self.lanes[side.index()];
         lane.fin.passed() && segment.seq.wrapping_add(segment.seq_len()) != lane.nxt
+    }
+
+    /// Takes note of a FIN that went on; whether it was its side's first.
+    #[inline]
+    pub fn close(&mut self, side: Side, now: Instant) -> bool {
+        if self.lanes[side.index()].fin.passed() {
+            return false;
+        }
+        self.lanes[side.index()].fin = if self.is_closing() { Fin::Second } else { Fin::First };
+        self.moved_at = now;
+        true
     }
 
     /// What to say of a segment that went on.
@@ -173,7 +189,9 @@ impl Record {
             return Err(DropReason::SegmentTooLong);
         }
         readdress(&to, segment, frame)?;
-        self.count_on(side, segment, now, page);
+        let advance = self.note(side, segment, now);
+        page.count(Counter::SplicedFrames);
+        page.add_app(self.app, bytes_from(side), advance.into());
         let (lane, back) = self.lanes_of(side);
         let tcp = frame.get_mut(usize::from(segment.tcp_offset)..usize::from(segment.payload_offset));
         if let Some((header, rest)) = tcp.and_then(|tcp| tcp.split_first_chunk_mut()) {
@@ -185,20 +203,6 @@ impl Record {
             translate(lane, back, segment, header, change);
         }
         Ok(way)
-    }
-
-    /// Takes note of a segment that goes on, and counts it.
-    #[inline(always)]
-    fn count_on(&mut self, side: Side, segment: &TcpSegment, now: Instant, page: &PageWriter) {
-        let advance = self.note(side, segment, now);
-        let of_app = match side {
-            Side::Client => AppCounter::BytesIn,
-            Side::Origin => AppCounter::BytesOut,
-        };
-        page.count(Counter::SplicedFrames);
-        if advance != 0 {
-            page.add_app(self.app, of_app, u64::from(advance));
-        }
     }
 
     /// Takes note of what a segment moves; bytes that had not passed before.
@@ -233,9 +237,10 @@ impl Record {
 #[inline(always)]
 fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, header: &mut [u8; TCP_LEN], change: Change) {
     let (seq, ack) = (segment.seq.wrapping_add(lane.seq_add), segment.ack.wrapping_sub(back.seq_add));
-    let mut change = change.folded(lane.change).word32(segment.seq, seq).word32(segment.ack, ack);
-    header[SEQ_AT..SEQ_AT + 4].copy_from_slice(&seq.to_be_bytes());
-    header[SEQ_AT + 4..SEQ_AT + 8].copy_from_slice(&ack.to_be_bytes());
+    let [old, new] = [(segment.seq, segment.ack), (seq, ack)]
+        .map(|(seq, ack)| (u64::from(seq) << 32 | u64::from(ack)).to_be());
+    let mut change = change.folded(lane.change).raw64(old, new);
+    header[SEQ_AT..SEQ_AT + 8].copy_from_slice(&new.to_ne_bytes());
     if lane.shift != lane.told_shift {
         let window = (u32::from(segment.window) << lane.shift >> lane.told_shift).min(0xffff) as u16;
         change = change.word(segment.window, window);
@@ -256,16 +261,18 @@ fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, header: &mut [u8; T
 fn translate_stamps(lane: &mut Lane, back: &Lane, options: &mut [u8], (value, echo): (u32, u32)) -> Change {
     let (new, new_echo) = (value.wrapping_add(lane.stamp_add), echo.wrapping_sub(back.stamp_add));
     lane.see_stamp(value);
+    let [old, new] = [(value, echo), (new, new_echo)]
+        .map(|(value, echo)| (u64::from(value) << 32 | u64::from(echo)).to_be());
     if let Some([_, _, _, _, fields @ ..]) = options.first_chunk_mut::<12>() {
-        *fields = (u64::from(new) << 32 | u64::from(new_echo)).to_be_bytes();
+        *fields = new.to_ne_bytes();
     }
-    Change::NONE.word32(value, new).word32(echo, new_echo)
+    Change::NONE.raw64(old, new)
 }
 
 /// Timestamps that stand alone, behind two NOPs (RFC 7323 appendix A).
 #[inline(always)]
-fn lone_stamps(segment: &TcpSegment, frame: &[u8]) -> Option<(u32, u32)> {
-    match frame.get(usize::from(segment.tcp_offset) + 20..)?.first_chunk::<12>()? {
+fn stamps_in(options: &[u8]) -> Option<(u32, u32)> {
+    match options.first_chunk::<12>()? {
         &[1, 1, 8, 10, a, b, c, d, e, f, g, h] => {
             Some((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
         }

@@ -12,16 +12,19 @@
 //! A record is four cache lines, laid out so that a frame touches the first three. It holds hops, never hardware addresses, so that a
 //! gateway that changes moves live flows.
 
-use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, Epoch, Hop, Instant, Span, Whence, WorkerId};
+use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Hop, Instant, Span, Whence, WorkerId};
 use crate::flow::{Side, Tenant};
 use crate::session::balance::OriginPlace;
 use crate::session::gate::ClientPlace;
 use crate::session::leg::{Leg, flag};
 use crate::session::{Phase, SessionView, Settings};
 use crate::telemetry::{Event, EventKind, FirewallMatch, Status, Transport};
-use crate::wire::{FlowKey, Protocol};
+use crate::wire::{Fixed4, FlowKey, Protocol, Tuple, Tuple4, tcp};
 use smoltcp::socket::tcp::State;
 
+/// Bytes of all headers over IPv4, without options and with lone timestamps (RFC 7323 appendix A).
+pub const HEADERS_LEN: usize = Fixed4::L4_OFFSET as usize + tcp::HEADER_LEN;
+pub const STAMPED_LEN: usize = HEADERS_LEN + 12;
 /// The probes that fit into the user timeout.
 const PROBES: u64 = 8;
 
@@ -56,6 +59,9 @@ pub struct Lane {
     pub heard: u32,
     /// The longest packet on the way of its frames.
     pub mtu: u16,
+    /// Where the payload of its usual segments begins in the frame: IPv4, and either no options or timestamps alone. Zero
+    /// where none is usual: over IPv6, and where nobody lives.
+    pub usual_at: u16,
     /// Payload bytes, each once, those before the splice counted.
     pub bytes: u64,
 }
@@ -86,9 +92,8 @@ impl Fin {
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Record {
-    /// Client, edge; origin, egress: each leg's key, as its frames arrive.
-    addrs: [Addr; 4],
-    ports: [u16; 4],
+    /// Client, edge; origin, egress: each leg's tuple, as its frames arrive.
+    tuples: [Tuple; 2],
     /// What the client sends, what the origin sends.
     pub lanes: [Lane; 2],
     /// The snapshot that judged it last.
@@ -174,6 +179,7 @@ impl Lane {
         fin: Fin::NotYet,
         heard: 0,
         mtu: 0,
+        usual_at: 0,
         bytes: 0,
     };
 
@@ -200,8 +206,7 @@ impl Record {
     /// An empty slot.
     pub const fn vacant() -> Self {
         Self {
-            addrs: [Addr::v4([0; 4]); 4],
-            ports: [0; 4],
+            tuples: [Tuple::NONE; 2],
             lanes: [Lane::EMPTY; 2],
             epoch: Epoch(0),
             moved_at: Instant::ZERO,
@@ -223,39 +228,40 @@ impl Record {
         }
     }
 
-    /// Sets the keys of both legs.
-    pub fn set_keys(&mut self, client: &FlowKey, origin: &FlowKey) {
-        self.addrs = [client.src, client.dst, origin.src, origin.dst];
-        self.ports = [client.src_port, client.dst_port, origin.src_port, origin.dst_port];
+    /// Moves in: the keys of both legs, and whether timestamps are in use.
+    pub fn settle(&mut self, client: &FlowKey, origin: &FlowKey, stamped: bool) {
+        self.tuples = [Tuple::of(client), Tuple::of(origin)];
+        (self.live, self.stamped) = (true, stamped);
+        let usual_at = match (self.tuples[0].is_v4(), stamped) {
+            (true, false) => HEADERS_LEN,
+            (true, true) => STAMPED_LEN,
+            (false, _) => 0,
+        };
+        self.lanes.iter_mut().for_each(|lane| lane.usual_at = usual_at as u16);
+    }
+
+    /// Moves out.
+    pub fn vacate(&mut self) {
+        self.live = false;
+        self.lanes.iter_mut().for_each(|lane| lane.usual_at = 0);
     }
 
     /// The key of a leg, as its frames arrive.
-    #[inline(always)]
-    pub const fn key(&self, side: Side) -> FlowKey {
-        let at = side.index() * 2;
-        FlowKey {
-            src: self.addrs[at],
-            dst: self.addrs[at + 1],
-            src_port: self.ports[at],
-            dst_port: self.ports[at + 1],
-            protocol: Protocol::Tcp,
-        }
+    #[inline]
+    pub fn key(&self, side: Side) -> FlowKey {
+        self.tuples[side.index()].key(Protocol::Tcp)
     }
 
-    /// Whether a leg's frames bear this key, of TCP: one branch for all of it.
+    /// Whether a leg's frames bear this key, of TCP.
     #[inline(always)]
     pub fn is_of(&self, side: Side, key: &FlowKey) -> bool {
-        let at = side.index() * 2;
-        let addrs = (self.addrs[at].bits() ^ key.src.bits()) | (self.addrs[at + 1].bits() ^ key.dst.bits());
-        let ports = (self.ports[at] ^ key.src_port) | (self.ports[at + 1] ^ key.dst_port);
-        self.live && (addrs | u128::from(ports)) == 0
+        self.live && self.tuples[side.index()].is_of(key)
     }
 
-    /// Source and destination of what leaves towards `side`, addresses and ports.
+    /// The tuple of a leg's frames as they arrive, where they are of IPv4; `Lane::usual_at` says so.
     #[inline(always)]
-    pub const fn towards(&self, side: Side) -> ((Addr, Addr), (u16, u16)) {
-        let at = side.index() * 2;
-        ((self.addrs[at + 1], self.addrs[at]), (self.ports[at + 1], self.ports[at]))
+    pub const fn tuple4(&self, side: Side) -> Tuple4 {
+        self.tuples[side.index()].v4()
     }
 
     /// The lane of what `side` sends, and the other one.
@@ -370,7 +376,7 @@ impl Record {
     }
 
     /// The origin's end of the origin leg, and ours.
-    pub const fn origin_ends(&self) -> (Endpoint, Endpoint) {
+    pub fn origin_ends(&self) -> (Endpoint, Endpoint) {
         let key = self.key(Side::Origin);
         (key.src_endpoint(), key.dst_endpoint())
     }

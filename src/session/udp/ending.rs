@@ -36,10 +36,13 @@ impl Sessions {
         }
         tell(session.place, end.news(session), net);
         net.page().count(end.counter());
-        session.live = false;
+        (session.live, session.plain4) = (false, [false; 2]);
         let tenant = session.tenant();
         self.share.give_back(tenant);
-        let (keys, was) = (session.keys, std::mem::replace(&mut session.trust, Trust::Proven));
+        let (keys, was) = (
+            [Side::Client, Side::Origin].map(|side| session.key(side)),
+            std::mem::replace(&mut session.trust, Trust::Proven),
+        );
         for side in [Side::Client, Side::Origin] {
             self.flows.remove(self.hasher.hash(&keys[side.index()]), LegRef::new(id, side));
         }

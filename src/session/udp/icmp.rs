@@ -54,7 +54,7 @@ impl Sessions {
     /// The next datagram that is too long for the path is fragmented, or its sender told.
     fn shrink_path<N: Net>(&mut self, at: LegRef, mtu: u32, net: &mut N) -> Fate {
         let session = &mut self.sessions[at.session() as usize];
-        let v4 = session.keys[at.side().index()].src.is_v4();
+        let v4 = session.tuples[at.side().index()].is_v4();
         let floor = if v4 { PATH_MTU_V4_MIN } else { PATH_MTU_V6_MIN };
         let mtu = (mtu as usize).clamp(floor, usize::from(u16::MAX)) as u16;
         let known = &mut session.mtus[at.side().index()];

@@ -10,7 +10,7 @@ use crate::flow::{Call, LegRef, Side, Tenant};
 use crate::session::{Admission, Net, NoChoice, OriginNews, OriginPlace};
 use crate::telemetry::Counter;
 use crate::wire::checksum::Change;
-use crate::wire::{FlowKey, Protocol};
+use crate::wire::{FlowKey, Protocol, Tuple};
 
 /// What the app asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,7 +111,7 @@ impl Sessions {
     fn choose_egress(&mut self, origin: Endpoint, now: Instant) -> Option<FlowKey> {
         let Self { ports, flows, hasher, sessions, settings, .. } = self;
         let in_use = |key: &FlowKey| {
-            let held = |leg: LegRef| sessions[leg.session() as usize].keys[leg.side().index()] == *key;
+            let held = |leg: LegRef| sessions[leg.session() as usize].tuples[leg.side().index()].is_of(key);
             flows.find(hasher.hash(key), held).is_some()
         };
         let comes_home =
@@ -141,7 +141,7 @@ const fn refusal(no: NoChoice) -> DropReason {
 fn record(admission: &Admission, wanted: &Wanted, keys: [FlowKey; 2], now: Instant) -> Session {
     let [client, origin] = keys;
     Session {
-        keys,
+        tuples: keys.map(|key| Tuple::of(&key)),
         changes: [Change::tuple(&client, &origin.reversed()), Change::tuple(&origin, &client.reversed())],
         live: true,
         trust: Trust::Unanswered,

@@ -2,12 +2,12 @@
 
 use super::elders::Trust;
 use super::outgoing::Prefix;
-use crate::base::{AccountSlot, Addr, AppSlot, Endpoint, Epoch, Hop, Instant, Whence, WorkerId};
+use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Hop, Instant, Whence, WorkerId};
 use crate::flow::{Side, Tenant};
 use crate::session::{OriginPlace, Phase, SessionView};
 use crate::telemetry::{Event, EventKind, FirewallMatch, Status, Transport};
 use crate::wire::checksum::Change;
-use crate::wire::{FlowKey, Protocol};
+use crate::wire::{FlowKey, Protocol, Tuple};
 
 /// Client datagrams that prove a client, where they span a round trip.
 const PROOF_DATAGRAMS: u32 = 3;
@@ -16,7 +16,7 @@ const PROOF_DATAGRAMS: u32 = 3;
 #[repr(C)]
 pub struct Session {
     /// Client leg, origin leg, each as its frames arrive.
-    pub keys: [FlowKey; 2],
+    pub tuples: [Tuple; 2],
     /// What the way from each side to the other does to a checksum, but for lengths and headers put in.
     pub changes: [Change; 2],
     /// The way to client and origin, and the longest packet on it.
@@ -27,6 +27,8 @@ pub struct Session {
     pub live: bool,
     /// Whether a datagram from client and origin needs nothing but another tuple.
     pub plain: [bool; 2],
+    /// The same over IPv4; never where nobody lives.
+    pub plain4: [bool; 2],
     /// How far it is trusted.
     pub trust: Trust,
     /// The snapshot that judged it last.
@@ -72,10 +74,8 @@ pub struct Session {
 impl Session {
     /// An empty slot.
     pub const fn vacant() -> Self {
-        let nowhere = Addr::v4([0; 4]);
-        let key = FlowKey { src: nowhere, dst: nowhere, src_port: 0, dst_port: 0, protocol: Protocol::Udp };
         Self {
-            keys: [key; 2],
+            tuples: [Tuple::NONE; 2],
             changes: [Change::NONE; 2],
             hops: [Hop(0); 2],
             mtus: [0; 2],
@@ -84,6 +84,7 @@ impl Session {
             round_trip: false,
             replied: false,
             plain: [false; 2],
+            plain4: [false; 2],
             prefix: Prefix::None,
             prefix_once: false,
             ip_firewall: false,
@@ -109,9 +110,15 @@ impl Session {
         Tenant { app: self.app, account: self.account }
     }
 
+    /// The key of a leg, as its frames arrive.
+    #[inline]
+    pub fn key(&self, side: Side) -> FlowKey {
+        self.tuples[side.index()].key(Protocol::Udp)
+    }
+
     /// The origin.
-    pub const fn origin(&self) -> Endpoint {
-        self.keys[1].src_endpoint()
+    pub fn origin(&self) -> Endpoint {
+        self.key(Side::Origin).src_endpoint()
     }
 
     /// Notes a client's datagram in a packet of `ip_len` bytes; `true` when it proves the client.
@@ -149,10 +156,10 @@ impl Session {
             spliced: false,
             phase: if self.connected_at.is_some() { Phase::Open } else { Phase::Connecting },
             app: self.app,
-            client: self.keys[0].src_endpoint(),
-            edge: self.keys[0].dst_endpoint(),
+            client: self.key(Side::Client).src_endpoint(),
+            edge: self.key(Side::Client).dst_endpoint(),
             origin: Some(self.origin()),
-            egress: Some(self.keys[1].dst_endpoint()),
+            egress: Some(self.key(Side::Origin).dst_endpoint()),
             epoch: self.epoch,
             ip_firewall: self.ip_firewall,
             firewall: self.firewall,
@@ -172,11 +179,11 @@ impl Session {
             at,
             transport: Transport::Udp,
             app: self.app,
-            client: self.keys[0].src_endpoint(),
+            client: self.key(Side::Client).src_endpoint(),
             whence: self.whence,
-            edge: self.keys[0].dst_endpoint(),
+            edge: self.key(Side::Client).dst_endpoint(),
             origin: Some(self.origin()),
-            egress: Some(self.keys[1].dst_endpoint()),
+            egress: Some(self.key(Side::Origin).dst_endpoint()),
             client_bytes: self.bytes[0],
             origin_bytes: self.bytes[1],
             connected_at: self.connected_at,

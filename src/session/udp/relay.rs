@@ -126,7 +126,7 @@ impl Sessions {
 
 /// Whether a reply bears the header of its session's client.
 fn bears_header(session: &Session, payload: &[u8]) -> bool {
-    let client = &session.keys[0];
+    let client = session.key(Side::Client);
     let own = spp::Header { client: client.src_endpoint(), proxy: client.dst_endpoint() };
     spp::Header::parse(payload) == Some(own)
 }
@@ -135,7 +135,7 @@ fn bears_header(session: &Session, payload: &[u8]) -> bool {
 /// may be on the other; between the families nothing may.
 #[inline]
 fn outgoing(session: &Session, side: Side, frame: &[u8], datagram: Datagram, prefix: Prefix) -> Outgoing {
-    let (from, to) = (session.keys[side.index()], session.keys[side.other().index()].reversed());
+    let (from, to) = (session.key(side), session.key(side.other()).reversed());
     let open = to.dst.is_v4() && may_be_fragmented(&frame[ethernet::HEADER_LEN..]);
     Outgoing {
         hop: session.hops[side.other().index()],

@@ -12,7 +12,7 @@ use super::elders::Elders;
 use super::record::Session;
 use crate::base::{AppSlot, Epoch, Instant, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Share, SourcePorts};
-use crate::wire::FlowKey;
+use crate::wire::{FlowKey, Protocol, Tuple4};
 use dpdk_sys::cpu;
 
 /// The UDP sessions of one worker.
@@ -62,6 +62,12 @@ impl Sessions {
         self.hasher.hash(key)
     }
 
+    /// The same of an IPv4 flow.
+    #[inline(always)]
+    pub fn hash4(&self, tuple: Tuple4) -> u64 {
+        self.hasher.hash4(tuple, Protocol::Udp)
+    }
+
     /// Asks the cache for the flow table's lines under `hash`.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
@@ -73,7 +79,7 @@ impl Sessions {
     pub fn prefetch_leg(&self, leg: LegRef) {
         if let Some(session) = self.sessions.get(leg.session() as usize) {
             cpu::prefetch(session);
-            cpu::prefetch(&session.keys[1].dst);
+            cpu::prefetch(&session.moved_at);
             cpu::prefetch(&session.bytes);
         }
     }
@@ -103,7 +109,7 @@ impl Sessions {
     #[inline(always)]
     pub fn is_of(&self, leg: LegRef, key: &FlowKey) -> bool {
         let session = &self.sessions[leg.session() as usize];
-        session.live && session.keys[leg.side().index()] == *key
+        session.live && session.tuples[leg.side().index()].is_of(key)
     }
 
     /// The app that a leg's session belongs to.

@@ -226,6 +226,11 @@ impl Neighbors {
         entry.pinned || entry.addr == dst
     }
 
+    /// Whether a hop is a gateway of the config, which leads anywhere.
+    pub fn is_gateway(&self, hop: Hop) -> bool {
+        self.entries[hop.index()].pinned
+    }
+
     /// The port and hardware address of a hop that is known, needs no asking and still leads to `dst`: the whole of
     /// `leads_to`, `path` and `port` for the common case.
     #[inline]
