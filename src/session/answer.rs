@@ -48,9 +48,10 @@ impl Sessions {
         sent
     }
 
-    /// Shows a socket that has sent nothing yet one old byte. It believes that its answer, which nobody sees, announced its
+    /// Makes a leg's socket, and shows it one old byte. It believes that its answer, which nobody sees, announced its
     /// window; before, it would refuse everything.
     pub(super) fn wake(&mut self, at: LegRef, now: Instant) {
+        self.make_socket(at, now);
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         leg.clear(flag::ASLEEP);
         let numbers = (leg.inner_rcv_nxt().wrapping_sub(1), leg.inner_snd_nxt());

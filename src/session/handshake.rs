@@ -1,8 +1,9 @@
 //! Handshakes: our SYN and SYN-ACK, the client's last segment, the origin's answer.
 //!
 //! A leg has no smoltcp socket before its handshake is complete: SYN and SYN-ACK are written here, and sent again after
-//! one, three, seven seconds and so on. Then the socket is made as if it had connected (`make_socket`). It sends neither
-//! SYN nor ACK and is `ASLEEP`: the first packet that it sends, or else `wake`, makes it announce its window.
+//! one, three, seven seconds and so on. Then it is open and `ASLEEP`: its socket is made, as if it had connected, by the first
+//! segment that smoltcp is to see (`wake`). Most sessions that are spliced, and those whose bytes pass straight through, end
+//! without one.
 
 use super::end::End;
 use super::guard::{self, Verdict};
@@ -59,7 +60,7 @@ impl Sessions {
         }
     }
 
-    /// The client has acknowledged our SYN-ACK: its leg gets a socket. `None` when the segment holds more than that.
+    /// The client has acknowledged our SYN-ACK: its leg is open. `None` when the segment holds more than that.
     fn client_proved<N: Net>(
         &mut self,
         at: LegRef,
@@ -69,15 +70,10 @@ impl Sessions {
         net: &mut N,
     ) -> Option<Fate> {
         let leg = self.leg_mut(at);
-        let window = u32::from(segment.window) << leg.peer_shift;
         guard::accept(leg, segment, options, None, now);
         let rtt = leg.handshake_time(now);
         leg.acknowledged(segment.ack, now);
-        if !self.make_socket(at, (window, rtt), now, net) {
-            net.page().count(Counter::ClosedByLackOfRoom);
-            self.forget(at.session(), now);
-            return Some(Fate::Dropped(DropReason::SequenceUnacceptable));
-        }
+        self.open_leg(at, rtt, now);
         self.client_arrived(at.session(), now, net);
         let bare = segment.payload_len() == 0 && !segment.flags.has(TcpFlags::FIN);
         (bare || self.phase(at).is_none()).then_some(Fate::Absorbed)
@@ -108,34 +104,36 @@ impl Sessions {
         }
     }
 
-    /// Gives a leg whose handshake is complete its socket, as if the peer had just answered a SYN of the socket's own: it
-    /// connects through a scratch interface that holds our ISN, and is shown the peer's numbers, only what both ends
-    /// agreed on as options, and an MSS where the peer gave none.
-    fn make_socket<N: Net>(
-        &mut self,
-        at: LegRef,
-        (window, rtt): (u32, Option<Span>),
-        now: Instant,
-        net: &mut N,
-    ) -> bool {
+    /// A leg whose handshake is complete is open. What TLS reads, it reads from a socket at any time, so that there it is
+    /// awake from the start.
+    fn open_leg(&mut self, at: LegRef, rtt: Option<Span>, now: Instant) {
         let session = &mut self.sessions[at.session() as usize];
         let leg = &mut session.legs[at.side().index()];
-        let set = &mut self.sets[set_index(at)];
-        stack::renew(set, &self.settings);
-        let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
-        let (peer, own) = (endpoint(leg.key.src_endpoint()), endpoint(leg.key.dst_endpoint()));
-        if set.get_mut::<Socket>(stack::only()).connect(scratch.context(), peer, own).is_err() {
-            return false;
-        }
-        let mut buffer = [0; PACKET_BYTES_MAX];
-        let packet = packet::write(&leg.shown_syn_ack(window), &mut buffer);
-        stack::ingest(&mut scratch, set, packet, leg, now, net);
-        leg.enter(set.get::<Socket>(stack::only()).state());
+        leg.enter(State::Established);
         leg.probes = 0;
         leg.set(flag::ASLEEP);
         self.rings[set_index(at)].clear();
         session.senders[at.side().index()].begin(self.settings.congestion, &leg.sent(), rtt);
-        leg.state == State::Established
+        if session.plan.is_some() {
+            self.wake(at, now);
+        }
+    }
+
+    /// Gives a leg its socket, as if the peer had just answered a SYN of the socket's own: it connects through a scratch
+    /// interface that holds our ISN, and is shown the peer's numbers, only what both ends agreed on as options, and an MSS
+    /// where the peer gave none.
+    pub(super) fn make_socket(&mut self, at: LegRef, now: Instant) {
+        let leg = &self.sessions[at.session() as usize].legs[at.side().index()];
+        let set = &mut self.sets[set_index(at)];
+        stack::renew(set, &self.settings);
+        let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
+        let (peer, own) = (endpoint(leg.key.src_endpoint()), endpoint(leg.key.dst_endpoint()));
+        let connected = set.get_mut::<Socket>(stack::only()).connect(scratch.context(), peer, own);
+        debug_assert!(connected.is_ok(), "both ends of a flow have an address and a port");
+        let mut buffer = [0; PACKET_BYTES_MAX];
+        let packet = packet::write(&leg.shown_syn_ack(), &mut buffer);
+        stack::ingest_mutely(&mut scratch, set, packet, now);
+        debug_assert_eq!(set.get::<Socket>(stack::only()).state(), State::Established);
     }
 
     /// A segment for a leg that has sent its SYN to the origin (RFC 9293 3.10.7.3).
@@ -188,9 +186,7 @@ impl Sessions {
         (leg.heard, leg.snd_una) = (now, segment.ack);
         leg.set(flag::ACK_NOW);
         *self.leg_mut(at) = leg;
-        if !self.make_socket(at, (segment.window.into(), rtt), now, net) {
-            return Fate::Dropped(DropReason::SequenceUnacceptable);
-        }
+        self.open_leg(at, rtt, now);
         self.origin_arrived(at.session(), now, net);
         self.mark(at.session());
         Fate::Absorbed
@@ -232,10 +228,10 @@ impl Leg {
     }
 
     /// The SYN-ACK that smoltcp is shown.
-    fn shown_syn_ack(&self, window: u32) -> TcpEmit {
+    fn shown_syn_ack(&self) -> TcpEmit {
         let numbers = (self.irs, self.iss.wrapping_add(1));
         let mut shown = packet::from_peer(&self.key, TcpFlags::SYN | TcpFlags::ACK, numbers);
-        shown.window = window.min(65_535) as u16;
+        shown.window = self.peer_window;
         shown.options.mss = Some(self.peer_mss);
         shown.options.window_shift = self.is(flag::SCALES).then_some(self.peer_shift);
         shown.options.sack_permitted = self.is(flag::SACK);

@@ -121,7 +121,7 @@ pub mod flag {
     pub const HOLES: u32 = 1 << 12;
     /// An ACK is owed at once.
     pub const ACK_NOW: u32 = 1 << 13;
-    /// smoltcp has sent nothing yet, and so thinks that it announced no window.
+    /// Its socket is still to be made.
     pub const ASLEEP: u32 = 1 << 16;
     /// We opened it: the peer's handshake ended with its SYN-ACK.
     pub const CALLED: u32 = 1 << 18;
