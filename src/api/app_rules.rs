@@ -34,11 +34,11 @@ fn at(error: ErrorItem, pointer: String) -> ErrorItem {
     ErrorItem { pointer: Some(pointer), ..error }
 }
 
-/// An address is of a prefix of the account's, in the caller's hands, and bound to Spectrum.
+/// An address is of a prefix of the account's or delegated to it, in the caller's hands, and bound to Spectrum.
 fn address(ask: &Ask, addr: Addr, (estate, zone): (&Estate, &Zone)) -> Option<ErrorItem> {
     let not_authorized = |text: String| Some(ErrorItem::at(Code::EdgeNotOnboarded.number(), "", text));
-    let prefix = estate.prefix_at(addr)?;
-    if prefix.account != zone.account {
+    estate.prefix_at(addr)?;
+    if !estate.may_use(zone.account, addr) {
         return not_authorized(format!("{addr} lies in no prefix of this account: choose another address"));
     }
     let prefixes = (Permission::IpPrefixes, Level::Write);

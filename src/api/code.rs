@@ -9,8 +9,8 @@ pub enum ApiCode {
     AddressingNotFound = 1000,
     /// Addressing: the CIDR is none, or none that can be onboarded.
     AddressingCidr = 1001,
-    /// Addressing: the caller may not do this.
-    AddressingForbidden = 1002,
+    /// Addressing: the prefix has no such binding or route.
+    AddressingNotWithin = 1002,
     /// Addressing: this does not go with the prefix as it stands.
     AddressingState = 1003,
     /// Headers for authentication are malformed; the chain says which.
@@ -60,7 +60,7 @@ impl ApiCode {
     pub const ALL: [Self; 24] = [
         Self::AddressingNotFound,
         Self::AddressingCidr,
-        Self::AddressingForbidden,
+        Self::AddressingNotWithin,
         Self::AddressingState,
         Self::BadHeaders,
         Self::BadJson,

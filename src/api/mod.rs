@@ -1,6 +1,7 @@
 //! The Cloudflare-v4-compatible API: HTTP in, entities changed, tables in force, envelopes out. Meets the control loop
 //! over its desk, the store as a `Vault`.
 
+mod addressing;
 mod answer;
 mod app_rules;
 mod apps;
@@ -12,6 +13,7 @@ mod fields;
 mod merge;
 mod office;
 mod own;
+mod proof;
 mod query;
 mod rates;
 mod router;
@@ -19,10 +21,12 @@ mod server;
 mod tenants;
 mod tokens;
 
+pub use addressing::{Announcer, LoggedRoutes, Route};
 pub use answer::{Answer, ErrorItem, Failure, Success};
 pub use caller::Peer;
 pub use code::ApiCode;
 pub use credentials::{Secret, TokenText, new_id, random};
 pub use office::{Errand, Office, Plan, Terms, entry, read};
+pub use proof::{Checker, Claim, Sources};
 pub use router::router;
 pub use server::{AdminSocket, ApiListeners, start, tls};

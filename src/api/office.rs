@@ -8,10 +8,12 @@
 //!
 //! One change at a time; readers take the estate as it was when they began.
 
+use super::addressing::{Announcer, routes};
 use super::answer::{Answer, Failure, Success};
 use super::caller::{Caller, Offer, Peer, admit};
 use super::code::ApiCode;
 use super::credentials;
+use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
 use crate::base::OsClock;
 use crate::control::desk::{Desk, Inquiry, Readiness};
@@ -62,6 +64,14 @@ pub struct Terms {
     pub requests_per_5min: u32,
     /// Apps of one account.
     pub apps_per_account: usize,
+    /// Prefixes of one account.
+    pub prefixes_per_account: usize,
+    /// Letters of authorisation of one account, in bytes.
+    pub loa_bytes_per_account: u64,
+    /// Who checks prefixes.
+    pub checker: Arc<dyn Checker>,
+    /// Who announces them.
+    pub announcer: Arc<dyn Announcer>,
 }
 
 /// The API's state.
@@ -82,6 +92,10 @@ pub struct Office {
 impl Office {
     /// Over a store that was read already.
     pub fn open(vault: Box<dyn Vault>, estate: Estate, desk: Desk, terms: Terms) -> Self {
+        let announced = routes(&estate);
+        if !announced.is_empty() {
+            terms.announcer.announce(&announced);
+        }
         Self {
             estate: RwLock::new(Arc::new(estate)),
             pen: tokio::sync::Mutex::new(()),
@@ -336,7 +350,13 @@ impl Office {
     }
 
     fn put(&self, next: Estate) {
-        *self.estate.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        let mut estate = self.estate.write().unwrap_or_else(PoisonError::into_inner);
+        let announced = routes(&next);
+        let is_new = announced != routes(&estate);
+        *estate = Arc::new(next);
+        if is_new {
+            self.terms.announcer.announce(&announced);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Paths -> handlers, and what every request goes through first: credentials, rates, the body's bound, a time limit.
 
+use super::addressing::{address_maps, bgp, bindings, delegations, loa, prefixes};
 use super::answer::{ErrorItem, Failure, Success};
 use super::ask::Ask;
 use super::caller::{Caller, Peer, offer};
@@ -15,7 +16,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub fn router(office: Arc<Office>) -> Router {
         .merge(spectrum())
         .merge(tenancy())
         .merge(tokens())
+        .merge(addressing())
         .merge(own())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -61,6 +63,37 @@ fn tenancy() -> Router<Arc<Office>> {
         .route("/zones", get(tenants::zones).post(tenants::make_zone))
         .route("/zones/{zone}", get(tenants::zone).delete(tenants::delete_zone))
         .route("/user", get(tenants::user))
+}
+
+/// Below `/accounts/{account}/addressing`, and byway's own approval.
+fn addressing() -> Router<Arc<Office>> {
+    let within = Router::new()
+        .route("/services", get(bindings::services))
+        .route("/prefixes", get(prefixes::list).post(prefixes::create))
+        .route("/prefixes/{id}", get(prefixes::get).patch(prefixes::edit).delete(prefixes::delete))
+        .route("/prefixes/{id}/validate", post(prefixes::validate))
+        .route("/prefixes/{id}/bindings", get(bindings::list).post(bindings::create))
+        .route("/prefixes/{id}/bindings/{binding}", get(bindings::get).delete(bindings::delete));
+    let routes = Router::new()
+        .route("/prefixes/{id}/bgp/status", get(bgp::status).patch(bgp::set_status))
+        .route("/prefixes/{id}/bgp/prefixes", get(bgp::list).post(bgp::create))
+        .route("/prefixes/{id}/bgp/prefixes/{route}", get(bgp::get).patch(bgp::edit).delete(bgp::delete))
+        .route("/prefixes/{id}/delegations", get(delegations::list).post(delegations::create))
+        .route("/prefixes/{id}/delegations/{delegation}", delete(delegations::delete));
+    let beside = Router::new()
+        .route("/address_maps", get(address_maps::list).post(address_maps::create))
+        .route(
+            "/address_maps/{id}",
+            get(address_maps::get).patch(address_maps::edit).delete(address_maps::delete),
+        )
+        .route("/address_maps/{id}/{kind}/{member}", put(address_maps::put).delete(address_maps::remove))
+        .route("/loa_documents", get(loa::list).post(loa::create))
+        .route("/loa_documents/{id}", delete(loa::delete))
+        .route("/loa_documents/{id}/download", get(loa::download));
+    Router::new()
+        .nest("/accounts/{account}/addressing", within.merge(routes).merge(beside))
+        .route("/byway/prefixes/{id}/approve", post(prefixes::approve))
+        .route("/byway/prefixes/{id}/revoke", post(prefixes::revoke))
 }
 
 fn tokens() -> Router<Arc<Office>> {

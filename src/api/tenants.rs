@@ -6,7 +6,7 @@ use super::code::ApiCode;
 use super::fields::{name, text};
 use super::office::{Office, Plan};
 use crate::control::rfc3339;
-use crate::estate::{Account, Change, Entity, Estate, Id, Level, Permission, RuleHolder, Zone};
+use crate::estate::{Account, AddressMap, Change, Entity, Estate, Id, Level, Permission, RuleHolder, Zone};
 use crate::table::DnsName;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -101,6 +101,12 @@ pub async fn delete_account(State(office): State<Arc<Office>>, Path(id): Path<St
                 return Err(holds("prefixes"));
             }
             let mut change = Change::default();
+            let delegated = estate.delegations.iter().filter(|delegation| delegation.account == account.id);
+            delegated.for_each(|delegation| change.remove(Entity::Delegation(delegation.clone())));
+            let maps = estate.address_maps.iter().filter(|map| map.account == account.id);
+            maps.for_each(|map| change.remove(Entity::AddressMap(map.clone())));
+            let letters = estate.loa_documents.iter().filter(|letter| letter.account == account.id);
+            letters.for_each(|letter| change.remove(Entity::LoaDocument(letter.clone())));
             let rules = estate.rules_of(RuleHolder::Account(account.id));
             rules.for_each(|rule| change.remove(Entity::Rule(rule.clone())));
             let answer = Some(Success::of(json!({ "id": account.id.to_string() })));
@@ -202,6 +208,11 @@ pub async fn delete_zone(State(office): State<Arc<Office>>, Path(id): Path<Strin
             estate.apps_of(zone.id).for_each(|app| change.remove(Entity::App(app.clone())));
             let rules = estate.rules_of(RuleHolder::Zone(zone.id));
             rules.for_each(|rule| change.remove(Entity::Rule(rule.clone())));
+            for map in estate.address_maps.iter() {
+                let mut next = AddressMap::clone(map);
+                next.memberships.retain(|member| member.identifier != zone.id);
+                change.turn(Entity::AddressMap(map.clone()), next);
+            }
             let answer = Some(Success::of(json!({ "id": zone.id.to_string() })));
             change.remove(Entity::Zone(zone));
             Ok(Plan { change, asked: Vec::new(), answer })

@@ -133,11 +133,20 @@ pub const VERSIONS_KEPT_MAX: usize = 10_000;
 pub const VERSION_EDITS_KEPT_MAX: usize = 200_000;
 /// The longest body of an API request, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 16 << 20;
+/// Service bindings, routes or delegations of one prefix.
+pub const BINDINGS_PER_PREFIX_MAX: usize = 1_024;
+/// Address maps of one account.
+pub const ADDRESS_MAPS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Addresses of one address map, and members of it.
+pub const ADDRESS_MAP_MEMBERS_MAX: usize = 1_000;
+/// One letter of authorisation, in bytes; its form fits a request's body.
+pub const LOA_BYTES_MAX: usize = 10_000_000;
 /// Connections that the API serves at once.
 pub const API_CONNECTIONS_MAX: usize = 256;
 /// Tokens and sources of bad credentials that the API counts at once.
 pub const API_RATES_MAX: usize = 1 << 16;
 
+const _: () = assert!(LOA_BYTES_MAX < API_BODY_BYTES_MAX);
 const _: () = assert!(PROBES_IN_FLIGHT_MAX <= PROBES_MAX);
 const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);
 const _: () = assert!(NEIGHBORS_MAX <= u16::MAX as usize);

@@ -1,6 +1,6 @@
 //! `byway admin`: the first user and token, calls over the admin socket, copies of the store.
 
-use super::args::{AdminBackupArgs, AdminCallArgs, AdminCommand, AdminInitArgs};
+use super::args::{AdminBackupArgs, AdminCallArgs, AdminCommand, AdminInitArgs, AdminPrefixCommand};
 use super::check::boot_spec;
 use super::command::{fail, tell, tell_json};
 use super::estate;
@@ -36,6 +36,7 @@ pub fn run(command: &AdminCommand) -> ExitCode {
             Err(why) => fail(why),
         },
         AdminCommand::Call(args) => call(args),
+        AdminCommand::Prefix(command) => prefix(command),
         AdminCommand::Backup(args) => match backup(args) {
             Ok(()) => tell(format_args!("{} is a copy of the store", args.to.display())),
             Err(why) => fail(why),
@@ -148,7 +149,21 @@ fn call(args: &AdminCallArgs) -> ExitCode {
         },
         body => body.map(str::to_owned),
     };
-    match ask(&args.socket, &args.method, &args.path, body) {
+    answered(ask(&args.socket, &args.method, &args.path, body))
+}
+
+fn prefix(command: &AdminPrefixCommand) -> ExitCode {
+    let (id, verb, body, socket) = match command {
+        AdminPrefixCommand::Approve { id, force, socket } => {
+            (id, "approve", json!({ "force": force }), socket)
+        }
+        AdminPrefixCommand::Revoke { id, socket } => (id, "revoke", json!({}), socket),
+    };
+    answered(ask(socket, "POST", &format!("/byway/prefixes/{id}/{verb}"), Some(body.to_string())))
+}
+
+fn answered(answer: Result<(StatusCode, Value), String>) -> ExitCode {
+    match answer {
         Ok((status, answer)) => match (tell_json(&answer), status.is_success()) {
             (code, true) => code,
             (_, false) => fail(first_error(&answer)),

@@ -64,6 +64,9 @@ pub enum AdminCommand {
     Call(AdminCallArgs),
     /// Copy the store while it is in use or not.
     Backup(AdminBackupArgs),
+    /// Approve a prefix, or take the approval back.
+    #[command(subcommand)]
+    Prefix(AdminPrefixCommand),
 }
 
 /// `byway admin init`.
@@ -105,6 +108,30 @@ pub struct AdminBackupArgs {
     pub config: PathBuf,
     /// The copy, mode 0600; it must not exist.
     pub to: PathBuf,
+}
+
+/// Verbs of `admin prefix`.
+#[derive(Subcommand, Debug)]
+pub enum AdminPrefixCommand {
+    /// Check a prefix and approve it: from then on it can be bound and has apps.
+    Approve {
+        /// The prefix's id.
+        id: String,
+        /// Approve it over checks that failed; the history says so.
+        #[arg(long)]
+        force: bool,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
+    /// Take the approval of a prefix back, which must be bound to nothing.
+    Revoke {
+        /// The prefix's id.
+        id: String,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
 }
 
 /// Verbs of `bench`.

@@ -2,7 +2,7 @@
 
 use super::folders;
 use super::run::{patiently, reserved};
-use crate::api::{AdminSocket, ApiListeners, Terms};
+use crate::api::{AdminSocket, ApiListeners, LoggedRoutes, Sources, Terms};
 use crate::control::config::boot::{ApiSpec, BootSpec};
 use crate::control::privileges::RunAs;
 use crate::control::{ApiStart, Loaded, Workshop, log};
@@ -10,6 +10,7 @@ use crate::estate::lower;
 use crate::vault::{SqliteVault, Vault};
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Opens the store and puts what it holds in force.
 ///
@@ -26,6 +27,10 @@ pub fn open(
         reserved: reserved(spec),
         requests_per_5min: api.requests_per_5min,
         apps_per_account: api.apps_per_account,
+        prefixes_per_account: api.prefixes_per_account,
+        loa_bytes_per_account: api.loa_bytes_per_account,
+        checker: Arc::new(Sources::new(api.rpki_export.clone(), api.irr_mirror.clone(), spec.dns.clone())),
+        announcer: Arc::new(LoggedRoutes),
     };
     let estate = crate::api::read(&mut vault, &terms.reserved).map_err(|lines| {
         lines.iter().for_each(log::error);

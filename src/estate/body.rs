@@ -1,5 +1,6 @@
 //! Entities as the JSON that the store and the audit log keep, and back.
 
+use super::addressing::{AddressMap, BgpPrefix, Checks, Delegation, LoaDocument};
 use super::entity::{
     Account, App, Approval, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Stamp, Token, User, Zone,
 };
@@ -20,6 +21,14 @@ struct PrefixBody {
     asn: u32,
     description: String,
     approved: Approval,
+    #[serde(default)]
+    checks: Checks,
+    #[serde(default)]
+    ownership_token: String,
+    #[serde(default)]
+    loa: Option<Id>,
+    #[serde(default)]
+    delegate_loa_creation: bool,
     created_at: Stamp,
     modified_at: Stamp,
 }
@@ -54,12 +63,20 @@ pub fn body(entity: &Entity) -> String {
         Entity::Zone(zone) => json!(**zone),
         Entity::Token(token) => json!(**token),
         Entity::Binding(binding) => json!(**binding),
+        Entity::LoaDocument(document) => json!(**document),
+        Entity::BgpPrefix(route) => json!(**route),
+        Entity::Delegation(delegation) => json!(**delegation),
+        Entity::AddressMap(map) => json!(**map),
         Entity::Prefix(prefix) => json!(PrefixBody {
             account: prefix.account,
             cidr: prefix.net.net(),
             asn: prefix.asn,
             description: prefix.description.clone(),
             approved: prefix.approved,
+            checks: prefix.checks.clone(),
+            ownership_token: prefix.ownership_token.clone(),
+            loa: prefix.loa,
+            delegate_loa_creation: prefix.delegate_loa_creation,
             created_at: prefix.created_at,
             modified_at: prefix.modified_at,
         }),
@@ -78,7 +95,7 @@ pub fn body(entity: &Entity) -> String {
     value.to_string()
 }
 
-/// The same without what must not be shown: hashes of secrets.
+/// The same without what must not be shown, hashes of secrets, and without files.
 pub fn shown(entity: &Entity) -> String {
     match entity {
         Entity::User(user) => {
@@ -91,8 +108,16 @@ pub fn shown(entity: &Entity) -> String {
             token.hash.clear();
             json!(token).to_string()
         }
+        Entity::LoaDocument(document) => {
+            let mut shown = json!(**document);
+            shown["content"] = json!("kept");
+            shown.to_string()
+        }
         Entity::Account(_)
         | Entity::Zone(_)
+        | Entity::BgpPrefix(_)
+        | Entity::Delegation(_)
+        | Entity::AddressMap(_)
         | Entity::Prefix(_)
         | Entity::Binding(_)
         | Entity::App(_)
@@ -125,6 +150,10 @@ impl<'r> Reader<'r> {
             Kind::Zone => from::<Zone>(text)?.into(),
             Kind::Token => from::<Token>(text)?.into(),
             Kind::Binding => from::<Binding>(text)?.into(),
+            Kind::LoaDocument => from::<LoaDocument>(text)?.into(),
+            Kind::BgpPrefix => from::<BgpPrefix>(text)?.into(),
+            Kind::Delegation => from::<Delegation>(text)?.into(),
+            Kind::AddressMap => from::<AddressMap>(text)?.into(),
             Kind::Prefix => self.prefix(id, text)?.into(),
             Kind::App => self.app(id, text)?.into(),
             Kind::Rule => rule(id, text)?.into(),
@@ -154,6 +183,10 @@ impl<'r> Reader<'r> {
             asn: body.asn,
             description: body.description,
             approved: body.approved,
+            checks: body.checks,
+            ownership_token: body.ownership_token,
+            loa: body.loa,
+            delegate_loa_creation: body.delegate_loa_creation,
             created_at: body.created_at,
             modified_at: body.modified_at,
         })

@@ -79,7 +79,12 @@ impl Change {
     pub fn moves_tables(&self) -> bool {
         self.edits.iter().any(|edit| match edit.key.kind {
             Kind::Account | Kind::Zone | Kind::Prefix | Kind::Binding | Kind::App | Kind::Rule => true,
-            Kind::User | Kind::Token => false,
+            Kind::User
+            | Kind::Token
+            | Kind::LoaDocument
+            | Kind::BgpPrefix
+            | Kind::Delegation
+            | Kind::AddressMap => false,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The kinds of entities and what each holds. Texts from outside are bounded where they are read (`api`).
 
+use super::addressing::{AddressMap, BgpPrefix, Checks, Delegation, LoaDocument};
 use super::id::Id;
 use super::permit::Grant;
 use crate::firewall::RuleSpec;
@@ -109,6 +110,14 @@ pub struct Prefix {
     pub description: String,
     /// Whether it is in use.
     pub approved: Approval,
+    /// What speaks for it.
+    pub checks: Checks,
+    /// What its holder publishes to prove that this account may have it.
+    pub ownership_token: String,
+    /// Its letter of authorisation.
+    pub loa: Option<Id>,
+    /// Whether letters are to be written on the holder's behalf; kept for clients.
+    pub delegate_loa_creation: bool,
     /// When it was made.
     pub created_at: Stamp,
     /// When it was changed last.
@@ -223,8 +232,12 @@ kinds! {
     Account = "account",
     Zone = "zone",
     Token = "token",
+    LoaDocument = "loa_document",
     Prefix = "prefix",
     Binding = "binding",
+    BgpPrefix = "bgp_prefix",
+    Delegation = "delegation",
+    AddressMap = "address_map",
     App = "app",
     Rule = "rule",
 }

@@ -1,9 +1,10 @@
 //! All entities of a box. A copy costs a pointer a kind, so that a change is tried on a copy and thrown away where it
 //! fails.
 
+use super::addressing::{AddressMap, BgpPrefix, Delegation, LoaDocument};
 use super::change::{Change, Key};
 use super::entity::{
-    Account, App, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token, User, Zone,
+    Account, App, Approval, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token, User, Zone,
 };
 use super::id::Id;
 use super::shelf::Shelf;
@@ -26,6 +27,14 @@ pub struct Estate {
     pub prefixes: Shelf<Prefix>,
     /// Service bindings.
     pub bindings: Shelf<Binding>,
+    /// Letters of authorisation.
+    pub loa_documents: Shelf<LoaDocument>,
+    /// Routes of prefixes.
+    pub bgp_prefixes: Shelf<BgpPrefix>,
+    /// Delegations.
+    pub delegations: Shelf<Delegation>,
+    /// Address maps.
+    pub address_maps: Shelf<AddressMap>,
     /// Apps.
     pub apps: Shelf<App>,
     /// Access rules.
@@ -55,6 +64,10 @@ impl Estate {
             Kind::Token => self.tokens.get(id).cloned().map(Entity::Token),
             Kind::Prefix => self.prefixes.get(id).cloned().map(Entity::Prefix),
             Kind::Binding => self.bindings.get(id).cloned().map(Entity::Binding),
+            Kind::LoaDocument => self.loa_documents.get(id).cloned().map(Entity::LoaDocument),
+            Kind::BgpPrefix => self.bgp_prefixes.get(id).cloned().map(Entity::BgpPrefix),
+            Kind::Delegation => self.delegations.get(id).cloned().map(Entity::Delegation),
+            Kind::AddressMap => self.address_maps.get(id).cloned().map(Entity::AddressMap),
             Kind::App => self.apps.get(id).cloned().map(Entity::App),
             Kind::Rule => self.rules.get(id).cloned().map(Entity::Rule),
         }
@@ -68,10 +81,15 @@ impl Estate {
         let tokens = self.tokens.iter().cloned().map(Entity::Token);
         let prefixes = self.prefixes.iter().cloned().map(Entity::Prefix);
         let bindings = self.bindings.iter().cloned().map(Entity::Binding);
+        let loas = self.loa_documents.iter().cloned().map(Entity::LoaDocument);
+        let routes = self.bgp_prefixes.iter().cloned().map(Entity::BgpPrefix);
+        let delegations = self.delegations.iter().cloned().map(Entity::Delegation);
+        let maps = self.address_maps.iter().cloned().map(Entity::AddressMap);
         let apps = self.apps.iter().cloned().map(Entity::App);
         let rules = self.rules.iter().cloned().map(Entity::Rule);
-        let all = users.chain(accounts).chain(zones).chain(tokens).chain(prefixes).chain(bindings);
-        all.chain(apps).chain(rules).collect()
+        let all =
+            users.chain(accounts).chain(zones).chain(tokens).chain(loas).chain(prefixes).chain(bindings);
+        all.chain(routes).chain(delegations).chain(maps).chain(apps).chain(rules).collect()
     }
 
     /// The account of a zone.
@@ -94,10 +112,29 @@ impl Estate {
         self.bindings.iter().filter(move |binding| binding.prefix == prefix)
     }
 
-    /// The smallest prefix that `addr` lies in.
+    /// Routes of a prefix.
+    pub fn routes_of(&self, prefix: Id) -> impl Iterator<Item = &Arc<BgpPrefix>> {
+        self.bgp_prefixes.iter().filter(move |route| route.prefix == prefix)
+    }
+
+    /// Delegations of a prefix.
+    pub fn delegations_of(&self, prefix: Id) -> impl Iterator<Item = &Arc<Delegation>> {
+        self.delegations.iter().filter(move |delegation| delegation.prefix == prefix)
+    }
+
+    /// The approved prefix that `addr` lies in: one that is not approved is nobody's.
     pub fn prefix_at(&self, addr: Addr) -> Option<&Arc<Prefix>> {
-        let holding = self.prefixes.iter().filter(|prefix| prefix.net.contains(addr));
-        holding.max_by_key(|prefix| prefix.net.length())
+        let approved = |prefix: &&Arc<Prefix>| prefix.approved == Approval::Approved;
+        self.prefixes.iter().filter(approved).find(|prefix| prefix.net.contains(addr))
+    }
+
+    /// Whether `account` may use `addr`: it lies in an approved prefix of its own, or was delegated to it.
+    pub fn may_use(&self, account: Id, addr: Addr) -> bool {
+        let Some(prefix) = self.prefix_at(addr) else { return false };
+        let ip = addr.to_ip();
+        let mut delegations = self.delegations_of(prefix.id);
+        prefix.account == account
+            || delegations.any(|delegation| delegation.account == account && delegation.cidr.contains(&ip))
     }
 
     /// The service of `addr`: that of the most specific binding of its prefix.
@@ -125,6 +162,10 @@ impl Estate {
             (Kind::Token, None) => self.tokens.set(id, None),
             (Kind::Prefix, None) => self.prefixes.set(id, None),
             (Kind::Binding, None) => self.bindings.set(id, None),
+            (Kind::LoaDocument, None) => self.loa_documents.set(id, None),
+            (Kind::BgpPrefix, None) => self.bgp_prefixes.set(id, None),
+            (Kind::Delegation, None) => self.delegations.set(id, None),
+            (Kind::AddressMap, None) => self.address_maps.set(id, None),
             (Kind::App, None) => self.apps.set(id, None),
             (Kind::Rule, None) => self.rules.set(id, None),
             (_, Some(Entity::User(user))) => self.users.set(id, Some(user)),
@@ -133,6 +174,10 @@ impl Estate {
             (_, Some(Entity::Token(token))) => self.tokens.set(id, Some(token)),
             (_, Some(Entity::Prefix(prefix))) => self.prefixes.set(id, Some(prefix)),
             (_, Some(Entity::Binding(binding))) => self.bindings.set(id, Some(binding)),
+            (_, Some(Entity::LoaDocument(entity))) => self.loa_documents.set(id, Some(entity)),
+            (_, Some(Entity::BgpPrefix(entity))) => self.bgp_prefixes.set(id, Some(entity)),
+            (_, Some(Entity::Delegation(entity))) => self.delegations.set(id, Some(entity)),
+            (_, Some(Entity::AddressMap(entity))) => self.address_maps.set(id, Some(entity)),
             (_, Some(Entity::App(app))) => self.apps.set(id, Some(app)),
             (_, Some(Entity::Rule(rule))) => self.rules.set(id, Some(rule)),
         }

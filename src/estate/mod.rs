@@ -1,7 +1,8 @@
-//! What the API manages, as values: users, accounts, zones, tokens, prefixes, bindings, apps, rules. Every change is a
+//! What the API manages, as values: users, accounts, zones, tokens, prefixes with all that belongs to them, apps, rules. Every change is a
 //! list of edits that can be undone; what the workers need of it all is lowered to the same spec that a table file
 //! gives. No I/O, no clock, no HTTP.
 
+mod addressing;
 mod body;
 mod change;
 mod entity;
@@ -11,6 +12,9 @@ mod lower;
 mod permit;
 mod shelf;
 
+pub use addressing::{
+    AddressMap, BgpPrefix, Check, CheckState, Checks, Delegation, LoaDocument, MapIp, Member, MemberKind,
+};
 pub use body::{Reader, body, prefix_map, shown};
 pub use change::{Change, Edit, Key};
 pub use entity::{

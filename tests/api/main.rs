@@ -1,7 +1,10 @@
 //! The API as its clients see it: the shipping router, store and compiler, without a socket and without workers.
 
+mod address_maps;
+mod addressing;
 mod apps;
 mod auth;
+mod bgp;
 mod stand;
 mod store;
 mod tenants;

@@ -3,11 +3,14 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use byway::api::{Office, Peer, Secret, Terms, TokenText, entry, new_id, read, router};
+use byway::api::{
+    Announcer, Checker, Claim, Office, Peer, Route, Secret, Terms, TokenText, entry, new_id, read, router,
+};
 use byway::control::desk::{Desk, Inquiry};
 use byway::control::{Installed, LoadError, Store, Workshop};
 use byway::estate::{
-    Account, Approval, Binding, Change, Entity, Estate, Grant, Id, Prefix, Service, Stamp, Token, User, Zone,
+    Account, Approval, Binding, Change, Check, CheckState, Checks, Entity, Estate, Grant, Id, Prefix,
+    Service, Stamp, Token, User, Zone,
 };
 use byway::table::{Prefix as Net, Reserved};
 use byway::vault::{SqliteVault, Vault};
@@ -48,6 +51,8 @@ pub struct Stand {
     pub user: Id,
     /// What the loop does, and what it was given last.
     pub mood: Arc<std::sync::Mutex<Loop>>,
+    /// Who checks and announces prefixes.
+    pub outside: Arc<Outside>,
 }
 
 /// A folder that goes with its stand.
@@ -140,11 +145,20 @@ impl Stand {
         let mood = Arc::new(std::sync::Mutex::new(Loop::Confirms));
         let workshop = workshop(&folder.0, reserved.clone());
         runtime.spawn(control_loop(workshop, inquiries, mood.clone()));
-        let terms = Terms { reserved, requests_per_5min: 1_200, apps_per_account: 100 };
+        let outside = Arc::new(Outside::default());
+        let terms = Terms {
+            reserved,
+            requests_per_5min: 1_200,
+            apps_per_account: 100,
+            prefixes_per_account: 6,
+            loa_bytes_per_account: 100,
+            checker: outside.clone(),
+            announcer: outside.clone(),
+        };
         let office = Arc::new(Office::open(Box::new(vault), estate, desk, terms));
         let (root, account, zone, user) = names;
         let router = router(office.clone());
-        Self { runtime, router, office, folder, root, account, zone, user, mood }
+        Self { runtime, router, office, folder, root, account, zone, user, mood, outside }
     }
 
     /// What is in force.
@@ -248,6 +262,10 @@ pub fn prefix(account: Id, net: &str) -> Prefix {
         asn: 64_496,
         description: String::new(),
         approved: Approval::Approved,
+        checks: Checks::default(),
+        ownership_token: "token".into(),
+        loa: None,
+        delegate_loa_creation: false,
         created_at: MADE,
         modified_at: MADE,
     }
@@ -310,5 +328,64 @@ async fn control_loop(
             Inquiry::Ready(reply) => drop(reply.send(byway::control::desk::Readiness::Ready)),
             Inquiry::Ask(..) | Inquiry::Metrics(..) => panic!("the API asks for neither"),
         }
+    }
+}
+
+/// Who checks prefixes and announces them, on the bench.
+#[derive(Debug, Default)]
+pub struct Outside {
+    /// What the next checks come to.
+    pub checks: std::sync::Mutex<Checks>,
+    /// What was handed over for announcing, one list after another.
+    pub announced: std::sync::Mutex<Vec<Vec<Route>>>,
+}
+
+impl Checker for Outside {
+    fn check(&self, _: Claim) -> std::pin::Pin<Box<dyn Future<Output = Checks> + Send + '_>> {
+        let checks = self.checks.lock().expect("no panic").clone();
+        Box::pin(std::future::ready(checks))
+    }
+}
+
+impl Announcer for Outside {
+    fn announce(&self, routes: &[Route]) {
+        self.announced.lock().expect("no panic").push(routes.to_vec());
+    }
+}
+
+impl Stand {
+    /// The next checks of prefixes come to these: routing registry, RPKI, ownership.
+    pub fn checks(&self, states: [CheckState; 3]) {
+        let [irr, rpki, ownership] = states.map(|state| Check::new(state, "the bench says so"));
+        *self.outside.checks.lock().expect("no panic") = Checks { irr, rpki, ownership };
+    }
+
+    /// A call over the admin socket.
+    pub fn admin(&self, method: Method, path: &str, body: Value) -> Reply {
+        let request = Request::builder().method(method).uri(format!("/client/v4{path}"));
+        let request = request.header("content-type", "application/json");
+        self.send_from(Peer::Local { uid: 0 }, request.body(Body::from(body.to_string())).expect("a request"))
+    }
+
+    /// The path of what the account has below `addressing`.
+    pub fn addressing(&self, path: &str) -> String {
+        format!("/accounts/{}/addressing/{path}", self.account)
+    }
+}
+
+impl Stand {
+    /// A file, by the root token.
+    pub fn file(&self, path: &str) -> (HeaderMap, Vec<u8>) {
+        let request = Request::builder().uri(format!("/client/v4{path}"));
+        let request = request.header("authorization", format!("Bearer {}", self.root));
+        let mut request = request.body(Body::empty()).expect("a request");
+        request.extensions_mut().insert(Peer::Net(([192, 0, 2, 1], 40_000).into()));
+        self.runtime.block_on(async {
+            let response = self.router.clone().oneshot(request).await.expect("infallible");
+            let (parts, body) = response.into_parts();
+            assert!(parts.status.is_success(), "{parts:?}");
+            let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+            (parts.headers, bytes.to_vec())
+        })
     }
 }

@@ -45,6 +45,26 @@ impl NameServers {
     }
 }
 
+impl NameServers {
+    /// All TXT records of `name`, which is fully qualified, each as one text (RFC 7208 3.3).
+    ///
+    /// # Errors
+    /// See `LookupError`.
+    pub async fn texts(&self, name: &str) -> Result<Vec<String>, LookupError> {
+        let name = format!("{name}.");
+        self.resolver.clear_lookup_cache(name.as_str(), RecordType::TXT);
+        let answer = tokio::time::timeout(self.patience, self.resolver.lookup(name, RecordType::TXT)).await;
+        let answer = answer.map_err(|_| LookupError::NoAnswer("timed out".into()))?;
+        let lookup = answer.map_err(|error| read_error(&error))?;
+        let texts = lookup.answers().iter().filter_map(|record| match &record.data {
+            RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
+            _ => None,
+        });
+        let texts: Vec<String> = texts.collect();
+        if texts.is_empty() { Err(LookupError::Nothing) } else { Ok(texts) }
+    }
+}
+
 fn name_server(server: SocketAddr) -> NameServerConfig {
     let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
         connection.port = server.port();

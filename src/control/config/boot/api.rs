@@ -25,6 +25,14 @@ pub struct ApiSpec {
     pub requests_per_5min: u32,
     /// Apps of one account.
     pub apps_per_account: usize,
+    /// Prefixes of one account.
+    pub prefixes_per_account: usize,
+    /// Letters of authorisation of one account, in bytes together.
+    pub loa_bytes_per_account: u64,
+    /// A validator's JSON export, for the RPKI check of prefixes.
+    pub rpki_export: Option<PathBuf>,
+    /// A mirror of routing registries, for the IRR check of prefixes.
+    pub irr_mirror: Option<PathBuf>,
 }
 
 /// Reads `[api]`; `None` where it names no store.
@@ -45,6 +53,10 @@ pub fn api(top: &mut Section, notes: &mut Notes, folder: &Path) -> Option<ApiSpe
     let plain = section.value(notes, "plain", false, flag);
     let requests = section.value(notes, "requests_per_5min", 1_200, whole("requests", 1..=1_000_000_000));
     let apps = section.value(notes, "apps_per_account", 100_000, whole("apps", 1..=1_000_000));
+    let prefixes = section.value(notes, "prefixes_per_account", 1_000, whole("prefixes", 1..=100_000));
+    let loa_mib: u64 = section.value(notes, "loa_mib_per_account", 100, whole("MiB", 10..=10_000));
+    let mut file = |key| Some(section.value(notes, key, String::new(), text)).filter(|path| !path.is_empty());
+    let (rpki, irr) = (file("rpki_export"), file("irr_mirror"));
     let wrong = tls.as_ref().err().copied().or_else(|| {
         let open = listen.is_some_and(|address| !address.ip().is_loopback());
         let bare = open && tls == Ok(None) && !plain;
@@ -65,5 +77,9 @@ pub fn api(top: &mut Section, notes: &mut Notes, folder: &Path) -> Option<ApiSpe
         plain,
         requests_per_5min: requests,
         apps_per_account: apps,
+        prefixes_per_account: prefixes,
+        loa_bytes_per_account: loa_mib << 20,
+        rpki_export: rpki.map(|path| folder.join(path)),
+        irr_mirror: irr.map(|path| folder.join(path)),
     })
 }

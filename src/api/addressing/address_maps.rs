@@ -1,0 +1,341 @@
+//! Address maps of an account: which addresses its zones are answered with, and which name's certificate is shown to clients
+//! without SNI. Kept and held to the rules; a map acts where names and certificates do.
+
+use super::words::{READ, WRITE, bad_cidr, conflict, flag, not_found, quota};
+use crate::api::answer::{Answer, Failure, Success};
+use crate::api::ask::{Ask, path_id};
+use crate::api::fields::{maybe_text, wrong};
+use crate::api::office::{Office, Plan};
+use crate::base::limits::{ADDRESS_MAP_MEMBERS_MAX, ADDRESS_MAPS_PER_ACCOUNT_MAX};
+use crate::control::rfc3339;
+use crate::estate::{AddressMap, Change, Entity, Estate, Id, MapIp, Member, MemberKind, Stamp};
+use crate::table::DnsName;
+use axum::extract::{Path, State};
+use serde_json::{Map, Value, json};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The longest description, in bytes.
+const DESCRIPTION_BYTES_MAX: usize = 1_000;
+
+/// `GET .../address_maps`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Answer {
+    let page = ask.query.page()?;
+    ask.query.close()?;
+    let estate = office.estate();
+    let account = ask.account(&account, &estate, READ)?;
+    let mut rows: Vec<_> = estate.address_maps.iter().filter(|map| map.account == account.id).collect();
+    rows.sort_by_key(|map| (map.created_at, map.id));
+    let (rows, info) = page.cut(rows);
+    let rows: Value = rows.into_iter().map(|map| head_json(map)).collect();
+    Ok(Success { info: Some(info), ..Success::of(rows) })
+}
+
+/// `POST .../address_maps`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn create(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    let id = office.new_id()?;
+    office
+        .change(errand, move |estate, now| {
+            let account = ask.account(&account, estate, WRITE)?.id;
+            let held = estate.address_maps.iter().filter(|map| map.account == account).count();
+            if held >= ADDRESS_MAPS_PER_ACCOUNT_MAX {
+                return Err(quota(format_args!("{ADDRESS_MAPS_PER_ACCOUNT_MAX} address maps")));
+            }
+            let body = ask.object()?;
+            let mut map = AddressMap {
+                id,
+                account,
+                description: maybe_text(&body, "description", DESCRIPTION_BYTES_MAX)?,
+                enabled: flag(&body, "enabled")?.unwrap_or(false),
+                default_sni: sni(&body)?,
+                ips: Vec::new(),
+                memberships: Vec::new(),
+                created_at: now,
+                modified_at: now,
+            };
+            for (place, ip) in items(&body, "ips")?.iter().enumerate() {
+                put_ip(estate, &mut map, ip.as_str().unwrap_or(""), now)
+                    .map_err(|failure| placed(failure, format!("/ips/{place}")))?;
+            }
+            for (place, member) in items(&body, "memberships")?.iter().enumerate() {
+                let (kind, id) = member_of(member).ok_or_else(|| {
+                    wrong(&format!("memberships/{place}"), "must have kind (zone or account) and identifier")
+                })?;
+                put_member(estate, &mut map, (kind, id), now)
+                    .map_err(|failure| placed(failure, format!("/memberships/{place}/identifier")))?;
+            }
+            let mut change = Change::default();
+            let answer = Some(Success::of(map_json(&map)));
+            change.make(map);
+            Ok(Plan { change, asked: Vec::new(), answer })
+        })
+        .await
+}
+
+fn placed(mut failure: Failure, pointer: String) -> Failure {
+    failure.errors.iter_mut().for_each(|error| error.pointer = Some(pointer.clone()));
+    failure.status = axum::http::StatusCode::BAD_REQUEST;
+    failure
+}
+
+fn items<'b>(body: &'b Map<String, Value>, key: &str) -> Result<&'b [Value], Failure> {
+    match body.get(key) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(items)) if items.len() <= ADDRESS_MAP_MEMBERS_MAX => Ok(items),
+        Some(Value::Array(_)) => Err(wrong(key, &format!("has more than {ADDRESS_MAP_MEMBERS_MAX} items"))),
+        Some(_) => Err(wrong(key, "must be a list")),
+    }
+}
+
+fn member_of(value: &Value) -> Option<(MemberKind, Id)> {
+    let kind = match value.get("kind")?.as_str()? {
+        "zone" => MemberKind::Zone,
+        "account" => MemberKind::Account,
+        _ => return None,
+    };
+    Some((kind, Id::parse(value.get("identifier")?.as_str()?)?))
+}
+
+/// `default_sni`: a name, or none.
+fn sni(body: &Map<String, Value>) -> Result<Option<String>, Failure> {
+    let text = maybe_text(body, "default_sni", 253)?.filter(|text| !text.is_empty());
+    let name = text.map(|text| DnsName::new(&text).map_err(|why| wrong("default_sni", why)));
+    Ok(name.transpose()?.map(|name| name.as_str().to_owned()))
+}
+
+/// `GET .../address_maps/{id}`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn get(
+    State(office): State<Arc<Office>>,
+    Path((account, id)): Path<(String, String)>,
+    ask: Ask,
+) -> Answer {
+    ask.query.close()?;
+    let estate = office.estate();
+    let account = ask.account(&account, &estate, READ)?.id;
+    Ok(Success::of(map_json(&*map_of(&estate, account, &id)?)))
+}
+
+fn map_of(estate: &Estate, account: Id, id: &str) -> Result<Arc<AddressMap>, Failure> {
+    let map = estate.address_maps.get(path_id(id)?).filter(|map| map.account == account);
+    map.cloned().ok_or_else(not_found)
+}
+
+/// `PATCH .../address_maps/{id}`: `description`, `enabled`, `default_sni`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn edit(
+    State(office): State<Arc<Office>>,
+    Path((account, id)): Path<(String, String)>,
+    ask: Ask,
+) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, now| {
+            let account = ask.account(&account, estate, WRITE)?.id;
+            let map = map_of(estate, account, &id)?;
+            let (body, mut next) = (ask.object()?, AddressMap::clone(&map));
+            if body.contains_key("description") {
+                next.description = maybe_text(&body, "description", DESCRIPTION_BYTES_MAX)?;
+            }
+            if body.contains_key("default_sni") {
+                next.default_sni = sni(&body)?;
+            }
+            next.enabled = flag(&body, "enabled")?.unwrap_or(map.enabled);
+            let next = stamped(&map, next, now);
+            let answer = Some(Success::of(head_json(&next)));
+            Ok(Plan { change: turned(&map, next), asked: Vec::new(), answer })
+        })
+        .await
+}
+
+fn stamped(map: &AddressMap, mut next: AddressMap, now: Stamp) -> AddressMap {
+    if next != *map {
+        next.modified_at = now;
+    }
+    next
+}
+
+fn turned(map: &Arc<AddressMap>, next: AddressMap) -> Change {
+    let mut change = Change::default();
+    change.turn(Entity::AddressMap(map.clone()), next);
+    change
+}
+
+/// `DELETE .../address_maps/{id}`: only one that is disabled.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn delete(
+    State(office): State<Arc<Office>>,
+    Path((account, id)): Path<(String, String)>,
+    ask: Ask,
+) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, _| {
+            let account = ask.account(&account, estate, WRITE)?.id;
+            let map = map_of(estate, account, &id)?;
+            if map.enabled {
+                return Err(conflict("address_map_enabled", "disable it first"));
+            }
+            let mut change = Change::default();
+            change.remove(Entity::AddressMap(map));
+            Ok(Plan { change, asked: Vec::new(), answer: Some(Success::bare()) })
+        })
+        .await
+}
+
+/// `PUT .../address_maps/{id}/{ips|zones|accounts}/{member}`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn put(
+    State(office): State<Arc<Office>>,
+    Path(place): Path<(String, String, String, String)>,
+    ask: Ask,
+) -> Answer {
+    alter(office, place, ask, |estate, map, member, now| match member {
+        What::Ip(text) => put_ip(estate, map, text, now),
+        What::Member(kind, id) => put_member(estate, map, (kind, id), now),
+    })
+    .await
+}
+
+/// `DELETE .../address_maps/{id}/{ips|zones|accounts}/{member}`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn remove(
+    State(office): State<Arc<Office>>,
+    Path(place): Path<(String, String, String, String)>,
+    ask: Ask,
+) -> Answer {
+    alter(office, place, ask, |_, map, member, _| {
+        let before = map.ips.len() + map.memberships.len();
+        match member {
+            What::Ip(text) => {
+                let ip: Option<IpAddr> = text.parse().ok();
+                map.ips.retain(|one| Some(one.ip) != ip);
+            }
+            What::Member(kind, id) => map.memberships.retain(|one| (one.kind, one.identifier) != (kind, id)),
+        }
+        if map.ips.len() + map.memberships.len() == before { Err(not_found()) } else { Ok(()) }
+    })
+    .await
+}
+
+/// What a path names within a map.
+enum What<'p> {
+    Ip(&'p str),
+    Member(MemberKind, Id),
+}
+
+async fn alter(
+    office: Arc<Office>,
+    (account, id, kind, member): (String, String, String, String),
+    ask: Ask,
+    how: impl Fn(&Estate, &mut AddressMap, What<'_>, Stamp) -> Result<(), Failure> + Send + 'static,
+) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, now| {
+            let account = ask.account(&account, estate, WRITE)?.id;
+            let map = map_of(estate, account, &id)?;
+            let what = match kind.as_str() {
+                "ips" => What::Ip(&member),
+                "zones" => What::Member(MemberKind::Zone, path_id(&member)?),
+                "accounts" => What::Member(MemberKind::Account, path_id(&member)?),
+                // A word that is no id either: no such path.
+                other => return Err(path_id(other).err().unwrap_or_else(not_found)),
+            };
+            let mut next = AddressMap::clone(&map);
+            how(estate, &mut next, what, now)?;
+            let next = stamped(&map, next, now);
+            Ok(Plan { change: turned(&map, next), asked: Vec::new(), answer: Some(Success::bare()) })
+        })
+        .await
+}
+
+/// An address that the account may use comes in; one that is there stays.
+fn put_ip(estate: &Estate, map: &mut AddressMap, text: &str, now: Stamp) -> Result<(), Failure> {
+    let bad = |why: &str| bad_cidr("", format_args!("{}: {why}", crate::base::outside::quoted(text)));
+    let ip: IpAddr = text.parse().map_err(|_| bad("is no address"))?;
+    if !estate.may_use(map.account, ip.into()) {
+        return Err(bad("lies in no approved prefix of this account"));
+    }
+    if map.ips.len() >= ADDRESS_MAP_MEMBERS_MAX {
+        return Err(quota(format_args!("{ADDRESS_MAP_MEMBERS_MAX} addresses in this map")));
+    }
+    if map.ips.iter().all(|one| one.ip != ip) {
+        map.ips.push(MapIp { ip, created_at: now });
+    }
+    Ok(())
+}
+
+/// A zone of the account, or the account itself, comes in.
+fn put_member(
+    estate: &Estate,
+    map: &mut AddressMap,
+    (kind, identifier): (MemberKind, Id),
+    now: Stamp,
+) -> Result<(), Failure> {
+    let is_ours = match kind {
+        MemberKind::Zone => estate.account_of(identifier) == Some(map.account),
+        MemberKind::Account => identifier == map.account,
+    };
+    if !is_ours {
+        return Err(not_found());
+    }
+    if map.memberships.len() >= ADDRESS_MAP_MEMBERS_MAX {
+        return Err(quota(format_args!("{ADDRESS_MAP_MEMBERS_MAX} members of this map")));
+    }
+    if map.memberships.iter().all(|one| (one.kind, one.identifier) != (kind, identifier)) {
+        map.memberships.push(Member { kind, identifier, created_at: now });
+    }
+    Ok(())
+}
+
+fn stamp(stamp: Stamp) -> String {
+    rfc3339(stamp.micros())
+}
+
+/// A map without its members, as lists and edits answer it.
+fn head_json(map: &AddressMap) -> Value {
+    json!({
+        "id": map.id.to_string(),
+        "description": map.description,
+        "enabled": map.enabled,
+        "default_sni": map.default_sni,
+        "can_delete": true,
+        "can_modify_ips": true,
+        "created_at": stamp(map.created_at),
+        "modified_at": stamp(map.modified_at),
+    })
+}
+
+fn map_json(map: &AddressMap) -> Value {
+    let mut whole = head_json(map);
+    let ip = |one: &MapIp| json!({ "ip": one.ip.to_string(), "created_at": stamp(one.created_at) });
+    let member = |one: &Member| {
+        json!({
+            "kind": one.kind.name(),
+            "identifier": one.identifier.to_string(),
+            "can_delete": true,
+            "created_at": stamp(one.created_at),
+        })
+    };
+    whole["ips"] = map.ips.iter().map(ip).collect();
+    whole["memberships"] = map.memberships.iter().map(member).collect();
+    whole
+}

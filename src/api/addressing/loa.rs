@@ -1,0 +1,182 @@
+//! Letters of authorisation: PDF files of an account, uploaded as a form and given back as they came.
+
+use super::words::{READ, WRITE, not_found, quota};
+use crate::api::answer::{Answer, ErrorItem, Failure, Success};
+use crate::api::ask::{Ask, path_id};
+use crate::api::code::ApiCode;
+use crate::api::office::{Office, Plan, internal};
+use crate::base::limits::LOA_BYTES_MAX;
+use crate::control::rfc3339;
+use crate::estate::{Change, Entity, Estate, Id, LoaDocument};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The form's field.
+const FIELD: &str = "loa_document";
+/// What every PDF file begins with (ISO 32000-1, 7.5.2).
+const PDF: &[u8] = b"%PDF-";
+
+/// A request whose body is a form.
+#[derive(Debug)]
+pub struct Upload {
+    ask: Ask,
+    content_type: String,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Upload {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+        Ok(Self { ask: Ask::from_request(request, state).await?, content_type })
+    }
+}
+
+/// The file of a form, and its name where it has one.
+async fn file_of(body: Bytes, content_type: &str) -> Result<(Bytes, Option<String>), Failure> {
+    let boundary = multer::parse_boundary(content_type).map_err(|error| bad_form(&error))?;
+    let mut form = multer::Multipart::new(Body::from(body).into_data_stream(), boundary);
+    while let Some(field) = form.next_field().await.map_err(|error| bad_form(&error))? {
+        if field.name() == Some(FIELD) {
+            let name = field.file_name().map(str::to_owned);
+            return Ok((field.bytes().await.map_err(|error| bad_form(&error))?, name));
+        }
+    }
+    Err(bad_form(&format_args!("the form has no field {FIELD}")))
+}
+
+fn bad_form(why: &dyn std::fmt::Display) -> Failure {
+    let error = ErrorItem::new(ApiCode::AddressingCidr, format!("invalid_loa_form: {why}"));
+    Failure::of(StatusCode::BAD_REQUEST, error)
+}
+
+/// `POST .../loa_documents`: `multipart/form-data` with `loa_document`, with or without a file name.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn create(
+    State(office): State<Arc<Office>>,
+    Path(account): Path<String>,
+    Upload { ask, content_type }: Upload,
+) -> Answer {
+    let errand = ask.errand()?;
+    ask.account(&account, &office.estate(), WRITE)?;
+    let (file, name) = file_of(ask.body.clone(), &content_type).await?;
+    if file.len() > LOA_BYTES_MAX {
+        return Err(bad_form(&format_args!("the file has more than {LOA_BYTES_MAX} bytes")));
+    }
+    if !file.starts_with(PDF) {
+        return Err(bad_form(&"the file is no PDF"));
+    }
+    let name = name.filter(|name| name.len() <= 255 && name.chars().all(crate::base::outside::is_plain));
+    let (id, quota_bytes) = (office.new_id()?, office.terms.loa_bytes_per_account);
+    office
+        .change(errand, move |estate, now| {
+            let account = ask.account(&account, estate, WRITE)?.id;
+            let size_bytes = file.len() as u64;
+            if held(estate, account) + size_bytes > quota_bytes {
+                return Err(quota(format_args!(
+                    "{} of {quota_bytes} bytes of letters",
+                    held(estate, account)
+                )));
+            }
+            let filename = name.unwrap_or_else(|| format!("{id}.pdf"));
+            let content = STANDARD.encode(&file);
+            let document = LoaDocument { id, account, filename, size_bytes, created: now, content };
+            let mut change = Change::default();
+            let answer = Success::of(document_json(&document)).status(StatusCode::CREATED);
+            change.make(document);
+            Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
+        })
+        .await
+}
+
+fn held(estate: &Estate, account: Id) -> u64 {
+    let documents = estate.loa_documents.iter().filter(|document| document.account == account);
+    documents.map(|document| document.size_bytes).sum()
+}
+
+/// `GET .../loa_documents`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Answer {
+    let page = ask.query.page()?;
+    ask.query.close()?;
+    let estate = office.estate();
+    let account = ask.account(&account, &estate, READ)?.id;
+    let mut rows: Vec<_> = estate.loa_documents.iter().filter(|one| one.account == account).collect();
+    rows.sort_by_key(|document| (document.created, document.id));
+    let (rows, info) = page.cut(rows);
+    let rows: Value = rows.into_iter().map(|document| document_json(document)).collect();
+    Ok(Success { info: Some(info), ..Success::of(rows) })
+}
+
+/// `GET .../loa_documents/{id}/download`: the file.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn download(
+    State(office): State<Arc<Office>>,
+    Path((account, id)): Path<(String, String)>,
+    ask: Ask,
+) -> Result<Response, Failure> {
+    ask.query.close()?;
+    let estate = office.estate();
+    let account = ask.account(&account, &estate, READ)?.id;
+    let document = document_of(&estate, account, &id)?;
+    let file = STANDARD.decode(&document.content).map_err(internal)?;
+    let pdf = HeaderValue::from_static("application/pdf");
+    Ok(([(header::CONTENT_TYPE, pdf)], file).into_response())
+}
+
+fn document_of(estate: &Estate, account: Id, id: &str) -> Result<Arc<LoaDocument>, Failure> {
+    let document = estate.loa_documents.get(path_id(id)?).filter(|one| one.account == account);
+    document.cloned().ok_or_else(not_found)
+}
+
+/// `DELETE .../loa_documents/{id}`: byway's own; not while a prefix names it.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn delete(
+    State(office): State<Arc<Office>>,
+    Path((account, id)): Path<(String, String)>,
+    ask: Ask,
+) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, _| {
+            let account = ask.account(&account, estate, WRITE)?.id;
+            let document = document_of(estate, account, &id)?;
+            if let Some(prefix) = estate.prefixes.iter().find(|prefix| prefix.loa == Some(document.id)) {
+                let why = format_args!("prefix {} names it", prefix.id);
+                return Err(super::words::conflict("loa_document_in_use", why));
+            }
+            let mut change = Change::default();
+            let answer = Some(Success::of(json!({ "id": document.id.to_string() })));
+            change.remove(Entity::LoaDocument(document));
+            Ok(Plan { change, asked: Vec::new(), answer })
+        })
+        .await
+}
+
+fn document_json(document: &LoaDocument) -> Value {
+    json!({
+        "id": document.id.to_string(),
+        "account_id": document.account.to_string(),
+        "filename": document.filename,
+        "size_bytes": document.size_bytes,
+        "created": rfc3339(document.created.micros()),
+        "auto_generated": false,
+        "verified": false,
+        "verified_at": null,
+    })
+}
