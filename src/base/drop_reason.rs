@@ -124,6 +124,8 @@ drop_reasons! {
     IcmpRateLimited, "icmp_rate_limited", RateLimited;
     /// The destination lies in no onboarded prefix and is no address of ours.
     NoPrefix, "no_prefix", NotFound;
+    /// The address lies in an onboarded prefix and is bound to another service than Spectrum.
+    OtherService, "other_service", NotFound;
     /// The edge address has no app.
     NoApp, "no_app", NotFound;
     /// The edge address has apps, but none on this port.

@@ -1,11 +1,12 @@
 //! The estate -> the spec that workers' tables are compiled from: the same one that a table file gives.
 
-use super::entity::{Approval, Rule, RuleHolder};
+use super::entity::{Approval, Rule, RuleHolder, Service};
 use super::holdings::Estate;
 use super::id::Id;
+use crate::base::Addr;
 use crate::firewall::{Mode, RuleSpec, Target, Words};
 use crate::snapshot::{AccountSpec, LiveSpec, ZoneSpec};
-use crate::table::PrefixSpec;
+use crate::table::{PrefixSpec, Stretch};
 use std::collections::{BTreeMap, HashMap};
 
 /// What is to be in force. A prefix that is not approved, or without a binding, is not in it. Zones are named by their
@@ -47,10 +48,38 @@ pub(super) fn prefixes(estate: &Estate) -> Vec<PrefixSpec> {
         prefix.approved == Approval::Approved && estate.bindings_of(prefix.id).next().is_some()
     });
     let spec = in_use.map(|prefix| PrefixSpec {
-        prefix: prefix.net,
+        elsewhere: elsewhere(estate, prefix.id).into(),
         description: Some(prefix.description.as_str()).filter(|text| !text.is_empty()).map(Into::into),
+        ..PrefixSpec::plain(prefix.net)
     });
     spec.collect()
+}
+
+/// What of a prefix is bound to another service than Spectrum: bindings are laid over each other, the most specific last.
+fn elsewhere(estate: &Estate, prefix: Id) -> Vec<Stretch> {
+    let mut bindings: Vec<_> = estate.bindings_of(prefix).collect();
+    bindings.sort_by_key(|binding| binding.cidr.prefix_len());
+    let mut elsewhere: Vec<Stretch> = Vec::new();
+    for binding in bindings {
+        let here = Stretch::from(binding.cidr);
+        elsewhere = elsewhere.into_iter().flat_map(|stretch| without(stretch, here)).collect();
+        match binding.service {
+            Service::Spectrum => {}
+            Service::Cdn | Service::MagicTransit => elsewhere.push(here),
+        }
+    }
+    elsewhere.sort_unstable();
+    elsewhere
+}
+
+/// What is left of `stretch` before and behind `hole`.
+fn without(stretch: Stretch, hole: Stretch) -> impl Iterator<Item = Stretch> {
+    let step = |addr: Addr, by: i128| Addr::from_bits(addr.bits().wrapping_add_signed(by));
+    let before = (stretch.first < hole.first)
+        .then(|| Stretch { first: stretch.first, last: stretch.last.min(step(hole.first, -1)) });
+    let behind = (stretch.last > hole.last)
+        .then(|| Stretch { first: stretch.first.max(step(hole.last, 1)), last: stretch.last });
+    before.into_iter().chain(behind)
 }
 
 /// The rule under its id.

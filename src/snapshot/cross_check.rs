@@ -78,6 +78,7 @@ fn check_table(
             None if !prefixes.iter().any(|prefix| prefix.contains(question.addr)) => {
                 Err(DropReason::NoPrefix)
             }
+            None if !question.has_app && is_elsewhere(spec, question.addr) => Err(DropReason::OtherService),
             None if !question.has_app => Err(DropReason::NoApp),
             None if question.other_protocol => Err(DropReason::WrongProtocol),
             None => Err(DropReason::NoAppPort),
@@ -94,6 +95,11 @@ fn check_table(
         }
     }
     Ok(())
+}
+
+fn is_elsewhere(spec: &LiveSpec, addr: Addr) -> bool {
+    let mut elsewhere = spec.prefixes.iter().flat_map(|prefix| &prefix.elsewhere);
+    elsewhere.any(|stretch| stretch.contains(addr))
 }
 
 impl Destination {

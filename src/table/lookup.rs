@@ -69,11 +69,11 @@ impl Table {
     /// The app that `dst`, `protocol` and `port` belong to.
     ///
     /// # Errors
-    /// `NoPrefix`, `NoApp`, `WrongProtocol`, `NoAppPort`: why there is none.
+    /// `NoPrefix`, `OtherService`, `NoApp`, `WrongProtocol`, `NoAppPort`: why there is none.
     #[inline]
     pub fn find(&self, dst: Addr, protocol: Protocol, port: u16) -> Result<AppSlot, DropReason> {
         if !self.edges.may_have_app(dst) {
-            return Err(if self.covers(dst) { DropReason::NoApp } else { DropReason::NoPrefix });
+            return Err(self.unused(dst));
         }
         match self.edges.find_single(dst, protocol, port) {
             Some(slot) => Ok(slot),
@@ -96,14 +96,24 @@ impl Table {
             let single = self.edges.find_single(dst, protocol, port);
             single.or_else(|| self.edges.find_range(dst, protocol, port))
         };
-        if !self.covers(dst) {
-            DropReason::NoPrefix
-        } else if !self.has_app(dst) {
-            DropReason::NoApp
+        if !self.has_app(dst) {
+            self.unused(dst)
         } else if found(other).is_some() {
             DropReason::WrongProtocol
         } else {
             DropReason::NoAppPort
+        }
+    }
+
+    /// Why nothing is at `dst`, an address without an app.
+    #[inline]
+    pub fn unused(&self, dst: Addr) -> DropReason {
+        if !self.covers(dst) {
+            DropReason::NoPrefix
+        } else if self.prefixes.is_elsewhere(dst) {
+            DropReason::OtherService
+        } else {
+            DropReason::NoApp
         }
     }
 

@@ -26,7 +26,7 @@ pub use lookup::{App, Table};
 pub use name::{DnsName, ScopeName};
 pub use origin_book::{Candidate, NoOrigin, OriginBook, OriginName, OriginRecord, Origins, Resolved};
 pub use origin_spec::{OriginDirect, OriginDnsKind, OriginSpec, PortRange};
-pub use prefix::{Prefix, PrefixError, PrefixSpec};
+pub use prefix::{Prefix, PrefixError, PrefixSpec, Stretch};
 pub use prefix_map::{PrefixMap, PrefixSlot};
 pub use reserved::{Forbidden, Holder, Reserved, Subnet, forbidden_origin};
 pub use slot_book::{BookFull, SlotBook};

@@ -26,6 +26,17 @@ pub struct PrefixSpec {
     pub prefix: Prefix,
     /// The operator's own words.
     pub description: Option<Box<str>>,
+    /// What of it belongs to another service: sorted, apart from each other.
+    pub elsewhere: Box<[Stretch]>,
+}
+
+/// Addresses from one to another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Stretch {
+    /// The first.
+    pub first: Addr,
+    /// The last, which is not before it.
+    pub last: Addr,
 }
 
 /// Why a prefix is refused.
@@ -96,6 +107,26 @@ impl Prefix {
     const fn mask(self) -> u128 {
         let length = if self.first.is_v4() { self.length + 96 } else { self.length };
         if length == 0 { 0 } else { u128::MAX << (128 - length) }
+    }
+}
+
+impl PrefixSpec {
+    /// A prefix without words, all of it Spectrum's.
+    pub fn plain(prefix: Prefix) -> Self {
+        Self { prefix, description: None, elsewhere: Box::default() }
+    }
+}
+
+impl Stretch {
+    /// Whether `addr` is one of them.
+    pub fn contains(&self, addr: Addr) -> bool {
+        self.first <= addr && addr <= self.last
+    }
+}
+
+impl From<IpNet> for Stretch {
+    fn from(net: IpNet) -> Self {
+        Self { first: net.network().into(), last: net.broadcast().into() }
     }
 }
 

@@ -7,7 +7,7 @@
 //! would cost 64 MiB and win nothing while a table has few lengths, because a frame of an app never asks: see `Table`.
 
 use super::net_set::NetSet;
-use super::prefix::{Prefix, PrefixSpec};
+use super::prefix::{Prefix, PrefixSpec, Stretch};
 use crate::base::Addr;
 use crate::base::frozen_map::{Crowded, FrozenKey, FrozenMap, WideKey};
 
@@ -24,6 +24,8 @@ pub struct PrefixMap {
     v6_lengths: Box<[u8]>,
     /// What IPv4 prefixes hold.
     nets: NetSet,
+    /// What belongs to another service, in order.
+    elsewhere: Box<[Stretch]>,
     map: FrozenMap<WideKey>,
 }
 
@@ -33,6 +35,8 @@ impl PrefixMap {
     /// # Errors
     /// `Crowded` when one prefix repeats.
     pub fn build(prefixes: &[PrefixSpec], secret: [u64; 2]) -> Result<Self, Crowded> {
+        let mut elsewhere: Vec<Stretch> = prefixes.iter().flat_map(|spec| spec.elsewhere.to_vec()).collect();
+        elsewhere.sort_unstable();
         let prefixes: Box<[Prefix]> = prefixes.iter().map(|spec| spec.prefix).collect();
         let numbered = (0_u32..).zip(prefixes.iter());
         let entries: Vec<_> =
@@ -46,7 +50,14 @@ impl PrefixMap {
         };
         let map = FrozenMap::build(&entries, secret)?;
         let nets = NetSet::new(prefixes.iter());
-        Ok(Self { v4_lengths: lengths(true), v6_lengths: lengths(false), nets, prefixes, map })
+        Ok(Self {
+            v4_lengths: lengths(true),
+            v6_lengths: lengths(false),
+            nets,
+            elsewhere: elsewhere.into(),
+            prefixes,
+            map,
+        })
     }
 
     /// No prefix at all.
@@ -68,6 +79,13 @@ impl PrefixMap {
             Some(bits) => self.nets.holds(bits),
             None => self.find(addr).is_some(),
         }
+    }
+
+    /// Whether `addr` belongs to another service than Spectrum.
+    #[inline]
+    pub fn is_elsewhere(&self, addr: Addr) -> bool {
+        let behind = self.elsewhere.partition_point(|stretch| stretch.first <= addr);
+        behind > 0 && self.elsewhere[behind - 1].contains(addr)
     }
 
     /// The prefix at `slot`.

@@ -250,7 +250,7 @@ mod tests {
         };
         let prefix = |text: &str| {
             let prefix = Prefix::new(text.parse().expect("a net"), true).expect("valid");
-            PrefixSpec { prefix, description: None }
+            PrefixSpec::plain(prefix)
         };
         let prefixes = [prefix("198.51.100.0/24"), prefix("2001:db8::/48")];
         let map = PrefixMap::build(&prefixes, [1, 2]).expect("no prefix repeats");

@@ -18,7 +18,8 @@ use crate::snapshot::{
 };
 use crate::table::{
     AppId, AppSpec, ConnectionLimits, Dns, DnsKind, DnsName, EdgeIps, EdgePorts, OriginDirect, OriginSpec,
-    OriginTlsName, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, TlsMode, TrafficType, UdpOptions,
+    OriginTlsName, PortRange, Prefix, PrefixSpec, ProxyProtocol, ScopeName, Stretch, TlsMode, TrafficType,
+    UdpOptions,
 };
 use crate::telemetry::{PageReader, PageSize, page};
 use crate::tls::Material;
@@ -105,14 +106,17 @@ pub const LAB_APPS: [LabApp; 4] = [
     LabApp::DNS,
 ];
 
+/// What of the laboratory's prefixes belongs to another service.
+pub const ELSEWHERE: [&str; 2] = ["198.51.100.252/31", "2001:db8:0:fffe::/64"];
+
 /// A live spec of these apps, with these addresses blocked.
 ///
 /// # Panics
 /// Never: its texts are constants.
 pub fn live_spec(apps: &[LabApp], blocked: &[Addr]) -> LiveSpec {
-    let prefix = |text: &str| PrefixSpec {
-        prefix: Prefix::new(text.parse().expect("a net"), true).expect("a prefix"),
-        description: None,
+    let prefix = |text: &str, elsewhere: &str| PrefixSpec {
+        elsewhere: Box::new([Stretch::from(elsewhere.parse::<ipnet::IpNet>().expect("a net"))]),
+        ..PrefixSpec::plain(Prefix::new(text.parse().expect("a net"), true).expect("a prefix"))
     };
     let rule = |addr: &Addr| RuleSpec {
         target: Target::Net(RuleNet::one(*addr)),
@@ -127,7 +131,7 @@ pub fn live_spec(apps: &[LabApp], blocked: &[Addr]) -> LiveSpec {
         access_rules: blocked.iter().map(rule).collect(),
     };
     LiveSpec {
-        prefixes: vec![prefix("198.51.100.0/24"), prefix("2001:db8::/48")],
+        prefixes: vec![prefix("198.51.100.0/24", ELSEWHERE[0]), prefix("2001:db8::/48", ELSEWHERE[1])],
         accounts: vec![AccountSpec {
             id: ScopeName::default_scope(),
             zones: vec![zone],

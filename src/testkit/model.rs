@@ -46,10 +46,16 @@ pub fn app_of(spec: &LiveSpec, dst: Addr, protocol: Protocol, port: u16) -> Resu
     let on_port: Vec<_> = here.iter().filter(on_port).collect();
     match on_port.iter().find(|app| app.edge.protocol == protocol) {
         Some(app) => Ok(app.id),
+        None if here.is_empty() && is_elsewhere(spec, dst) => Err(DropReason::OtherService),
         None if here.is_empty() => Err(DropReason::NoApp),
         None if on_port.is_empty() => Err(DropReason::NoAppPort),
         None => Err(DropReason::WrongProtocol),
     }
+}
+
+fn is_elsewhere(spec: &LiveSpec, addr: Addr) -> bool {
+    let mut elsewhere = spec.prefixes.iter().flat_map(|prefix| &prefix.elsewhere);
+    elsewhere.any(|stretch| stretch.contains(addr))
 }
 
 /// The longest onboarded prefix that holds `addr`.

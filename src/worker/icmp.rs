@@ -69,7 +69,7 @@ impl<P: Port> Worker<P> {
         if own || table.has_app(dst) {
             return Ok(());
         }
-        Err(if table.covers(dst) { DropReason::NoApp } else { DropReason::NoPrefix })
+        Err(table.unused(dst))
     }
 
     fn take_error(&mut self, from: Addr, kind: IcmpErrorKind, quoted: &Quoted) -> Fate {

@@ -252,3 +252,23 @@ fn prefixes_want_their_own_permission_and_are_hidden_from_other_tenants() {
     let approve = format!("/byway/prefixes/{id}/approve");
     assert_eq!(stand.call_by(&stranger, Method::POST, &approve, json!({})).failure().0, 403);
 }
+
+#[test]
+fn what_is_bound_to_another_service_is_told_to_the_table() {
+    let stand = Stand::new();
+    let path = approved(&stand, OTHER);
+    let elsewhere = || {
+        let spec = byway::estate::lower(&stand.estate());
+        let net = OTHER.parse().expect("a net");
+        let prefix = spec.prefixes.into_iter().find(|prefix| prefix.prefix.net() == net);
+        let stretches = prefix.expect("in force").elsewhere;
+        stretches.iter().map(|one| format!("{}-{}", one.first, one.last)).collect::<Vec<_>>()
+    };
+    bind(&stand, &path, (OTHER, Service::Spectrum)).result();
+    assert!(elsewhere().is_empty());
+    bind(&stand, &path, ("198.51.100.200/32", Service::Spectrum)).result();
+    bind(&stand, &path, ("198.51.100.128/25", Service::Cdn)).result();
+    assert_eq!(elsewhere(), ["198.51.100.128-198.51.100.199", "198.51.100.201-198.51.100.255"]);
+    bind(&stand, &path, ("198.51.100.192/26", Service::Spectrum)).result();
+    assert_eq!(elsewhere(), ["198.51.100.128-198.51.100.191"]);
+}

@@ -75,10 +75,7 @@ fn judge(rules: &Rules, questions: u32, src: impl Fn(u32) -> Addr) -> u32 {
 fn make_table(size: u32) -> Table {
     let net = |number: u32| IpNet::new(edge(number << 8).to_ip(), 24).expect("a length");
     let prefixes: Vec<_> = (0..=size >> 8)
-        .map(|number| PrefixSpec {
-            prefix: Prefix::new(net(number), false).expect("valid"),
-            description: None,
-        })
+        .map(|number| PrefixSpec::plain(Prefix::new(net(number), false).expect("valid")))
         .collect();
     let map = Arc::new(PrefixMap::build(&prefixes, SECRET).expect("no prefix repeats"));
     let ranges = [(1_000, 4_999), (5_000, 9_999), (20_000, 29_999), (30_000, 65_535)];

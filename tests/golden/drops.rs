@@ -78,6 +78,8 @@ fn addresses() -> Vec<Row> {
     let to = |dst: &str| syn(eth().ip4(CLIENT4, dst), 80);
     let spoofed = |src: &str, port: u16| syn(eth().ip4(src, "198.51.100.11"), port);
     vec![
+        dies("to an address of another service", to("198.51.100.253"), OtherService),
+        dies("to an address beside it", to("198.51.100.254"), NoApp),
         dies("from nobody", from("0.0.0.0"), MartianSource),
         dies("from 240/4", from("240.0.0.1"), MartianSource),
         dies("from loopback", from("::1"), MartianSource),

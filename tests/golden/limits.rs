@@ -134,8 +134,16 @@ fn every_refusal_by_a_limit_has_spectrums_class_of_its_kind() {
         TxFull,
         NoFrame,
     ];
-    let not_there =
-        [ProtocolUnknown, NoPrefix, NoApp, NoAppPort, WrongProtocol, NoCertificate, OriginUnresolved];
+    let not_there = [
+        ProtocolUnknown,
+        NoPrefix,
+        OtherService,
+        NoApp,
+        NoAppPort,
+        WrongProtocol,
+        NoCertificate,
+        OriginUnresolved,
+    ];
     let of = |class: DropClass| -> Vec<DropReason> {
         let all = DropReason::ALL.iter().copied();
         all.filter(|reason| reason.class() == class).collect()

@@ -71,8 +71,10 @@ fn build(
         let id = ScopeName::new(&format!("account-{number}")).expect("an id");
         accounts.push(AccountSpec { id, zones, access_rules: rules.next().expect("rules for each account") });
     }
-    let described =
-        |(number, prefix)| PrefixSpec { prefix, description: (number == 1).then(|| "\"words\"\n".into()) };
+    let described = |(number, prefix)| PrefixSpec {
+        description: (number == 1).then(|| "\"words\"\n".into()),
+        ..PrefixSpec::plain(prefix)
+    };
     let prefixes = prefixes.into_iter().enumerate().map(described).collect();
     LiveSpec { prefixes, accounts, access_rules: rules.next().expect("rules of the user"), allow_partial }
 }

@@ -122,7 +122,8 @@ pub async fn get(
     ask.query.close()?;
     let estate = office.estate();
     let account = ask.account(&account, &estate, READ)?.id;
-    Ok(Success::of(map_json(&*map_of(&estate, account, &id)?)))
+    let map = map_of(&estate, account, &id)?;
+    Ok(Success::of(map_json(&map)))
 }
 
 fn map_of(estate: &Estate, account: Id, id: &str) -> Result<Arc<AddressMap>, Failure> {

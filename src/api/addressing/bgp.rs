@@ -86,7 +86,8 @@ pub async fn get(
     ask.query.close()?;
     let estate = office.estate();
     let prefix = find(&ask, &estate, (&account, &id), READ)?;
-    Ok(Success::of(route_json(&*route_of(&estate, &prefix, &route)?, &prefix)))
+    let route = route_of(&estate, &prefix, &route)?;
+    Ok(Success::of(route_json(&route, &prefix)))
 }
 
 fn route_of(estate: &Estate, prefix: &Prefix, id: &str) -> Result<Arc<BgpPrefix>, Failure> {

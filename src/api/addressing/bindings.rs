@@ -57,7 +57,8 @@ pub async fn get(
     ask.query.close()?;
     let estate = office.estate();
     let prefix = find(&ask, &estate, (&account, &id), READ)?;
-    Ok(Success::of(binding_json(&*binding_of(&estate, &prefix, &binding)?)))
+    let binding = binding_of(&estate, &prefix, &binding)?;
+    Ok(Success::of(binding_json(&binding)))
 }
 
 fn binding_of(estate: &Estate, prefix: &Prefix, id: &str) -> Result<Arc<Binding>, Failure> {

@@ -107,9 +107,10 @@ impl<'de> Visitor<'de> for Export {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut roas = None;
         while let Some(key) = map.next_key::<String>()? {
-            match key == "roas" {
-                true => roas = Some(map.next_value_seed(Rows { net: self.net })?),
-                false => drop(map.next_value::<IgnoredAny>()?),
+            if key == "roas" {
+                roas = Some(map.next_value_seed(Rows { net: self.net })?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(roas)

@@ -124,3 +124,36 @@ fn read_error(error: &NetError) -> LookupError {
         error => LookupError::NoAnswer(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A TXT record of "abc" and "def", as the answer to `query`.
+    fn reply(query: &[u8]) -> Vec<u8> {
+        let root = query[12..].iter().position(|byte| *byte == 0).expect("a name ends with the root");
+        let mut reply = query[..12 + root + 5].to_vec();
+        reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        reply.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, 8]);
+        reply.extend(b"\x03abc\x03def");
+        reply
+    }
+
+    #[test]
+    fn a_txt_record_of_several_strings_is_one_text() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let texts = runtime.block_on(async {
+            let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+            let address = server.local_addr().expect("an address");
+            tokio::spawn(async move {
+                let mut query = [0; 512];
+                while let Ok((length, client)) = server.recv_from(&mut query).await {
+                    server.send_to(&reply(&query[..length]), client).await.expect("sent");
+                }
+            });
+            let servers = NameServers::new(&[address], Span::from_secs(5), 2).expect("a resolver");
+            servers.texts("cf-validation.113.0.203.in-addr.arpa").await
+        });
+        assert_eq!(texts, Ok(vec!["abcdef".to_owned()]));
+    }
+}

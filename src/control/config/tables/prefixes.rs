@@ -40,7 +40,7 @@ pub(super) fn read_prefixes(
 fn read_prefix(value: Value<'_, '_>, reserved: &Reserved, faults: &mut Faults) -> Option<PrefixSpec> {
     if value.is_text() {
         let prefix = read_cidr(value, reserved, faults)?;
-        return Some(PrefixSpec { prefix, description: None });
+        return Some(PrefixSpec::plain(prefix));
     }
     let object = value.object(faults)?;
     let cidr = object.require("cidr", "a prefix such as 203.0.113.0/24", faults);
@@ -48,7 +48,7 @@ fn read_prefix(value: Value<'_, '_>, reserved: &Reserved, faults: &mut Faults) -
     let description =
         object.get("description").and_then(|value| read_words(value, DESCRIPTION_BYTES_MAX, faults));
     object.close(faults);
-    Some(PrefixSpec { prefix: prefix?, description })
+    Some(PrefixSpec { description, ..PrefixSpec::plain(prefix?) })
 }
 
 fn read_cidr(value: Value<'_, '_>, reserved: &Reserved, faults: &mut Faults) -> Option<Prefix> {
