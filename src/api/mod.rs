@@ -17,6 +17,7 @@ mod proof;
 mod query;
 mod rates;
 mod router;
+mod rules;
 mod server;
 mod tenants;
 mod tokens;

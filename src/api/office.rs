@@ -72,6 +72,8 @@ pub struct Terms {
     pub checker: Arc<dyn Checker>,
     /// Who announces them.
     pub announcer: Arc<dyn Announcer>,
+    /// Access rules of one account with its zones, and of one user.
+    pub rules_per_account: usize,
 }
 
 /// The API's state.

@@ -8,7 +8,7 @@ use super::code::ApiCode;
 use super::office::Office;
 use super::query::Query;
 use super::rates::Standing;
-use super::{apps, own, tenants, tokens};
+use super::{apps, own, rules, tenants, tokens};
 use crate::base::limits::API_BODY_BYTES_MAX;
 use crate::control::desk::Readiness;
 use axum::Router;
@@ -34,6 +34,7 @@ pub fn router(office: Arc<Office>) -> Router {
         .merge(tenancy())
         .merge(tokens())
         .merge(addressing())
+        .merge(access_rules())
         .merge(own())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -103,6 +104,31 @@ fn tokens() -> Router<Arc<Office>> {
         .route("/user/tokens/permission_groups", get(tokens::permission_groups))
         .route("/user/tokens/{id}", get(tokens::get).put(tokens::update).delete(tokens::delete))
         .route("/user/tokens/{id}/value", put(tokens::roll))
+}
+
+fn access_rules() -> Router<Arc<Office>> {
+    Router::new()
+        .route("/zones/{of}/firewall/access_rules/rules", get(rules::zone_list).post(rules::zone_create))
+        .route("/zones/{of}/firewall/access_rules/rules/batch", post(rules::zone_batch))
+        .route(
+            "/zones/{of}/firewall/access_rules/rules/{id}",
+            get(rules::zone_get).patch(rules::zone_edit).delete(rules::zone_delete),
+        )
+        .route(
+            "/accounts/{of}/firewall/access_rules/rules",
+            get(rules::account_list).post(rules::account_create),
+        )
+        .route("/accounts/{of}/firewall/access_rules/rules/batch", post(rules::account_batch))
+        .route(
+            "/accounts/{of}/firewall/access_rules/rules/{id}",
+            get(rules::account_get).patch(rules::account_edit).delete(rules::account_delete),
+        )
+        .route("/user/firewall/access_rules/rules", get(rules::user_list).post(rules::user_create))
+        .route("/user/firewall/access_rules/rules/batch", post(rules::user_batch))
+        .route(
+            "/user/firewall/access_rules/rules/{id}",
+            get(rules::user_get).patch(rules::user_edit).delete(rules::user_delete),
+        )
 }
 
 /// What Cloudflare's API does not have.

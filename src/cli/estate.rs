@@ -31,6 +31,7 @@ pub fn open(
         loa_bytes_per_account: api.loa_bytes_per_account,
         checker: Arc::new(Sources::new(api.rpki_export.clone(), api.irr_mirror.clone(), spec.dns.clone())),
         announcer: Arc::new(LoggedRoutes),
+        rules_per_account: api.rules_per_account,
     };
     let estate = crate::api::read(&mut vault, &terms.reserved).map_err(|lines| {
         lines.iter().for_each(log::error);

@@ -5,6 +5,7 @@ mod addressing;
 mod apps;
 mod auth;
 mod bgp;
+mod rules;
 mod stand;
 mod store;
 mod tenants;

@@ -33,6 +33,8 @@ pub struct ApiSpec {
     pub rpki_export: Option<PathBuf>,
     /// A mirror of routing registries, for the IRR check of prefixes.
     pub irr_mirror: Option<PathBuf>,
+    /// Access rules of one account with its zones, and of one user.
+    pub rules_per_account: usize,
 }
 
 /// Reads `[api]`; `None` where it names no store.
@@ -57,6 +59,7 @@ pub fn api(top: &mut Section, notes: &mut Notes, folder: &Path) -> Option<ApiSpe
     let loa_mib: u64 = section.value(notes, "loa_mib_per_account", 100, whole("MiB", 10..=10_000));
     let mut file = |key| Some(section.value(notes, key, String::new(), text)).filter(|path| !path.is_empty());
     let (rpki, irr) = (file("rpki_export"), file("irr_mirror"));
+    let rules = section.value(notes, "rules_per_account", 50_000, whole("rules", 1..=1_000_000));
     let wrong = tls.as_ref().err().copied().or_else(|| {
         let open = listen.is_some_and(|address| !address.ip().is_loopback());
         let bare = open && tls == Ok(None) && !plain;
@@ -81,5 +84,6 @@ pub fn api(top: &mut Section, notes: &mut Notes, folder: &Path) -> Option<ApiSpe
         loa_bytes_per_account: loa_mib << 20,
         rpki_export: rpki.map(|path| folder.join(path)),
         irr_mirror: irr.map(|path| folder.join(path)),
+        rules_per_account: rules,
     })
 }

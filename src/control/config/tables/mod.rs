@@ -23,4 +23,4 @@ pub use faults::{Message, TableError, TableErrors};
 pub use file::{Read, read};
 pub use one_app::{AppGround, OneApp, one_app};
 pub use print::{app_json, live_json, prefix_json, rule_json};
-pub use rule::{one_configuration, one_rule};
+pub use rule::{one_configuration, one_rule, read_one_rule};

@@ -2,7 +2,7 @@
 //!
 //! Ranges may have any length from /8 (IPv4) or /16 (IPv6); Spectrum itself takes /16 and /24, and /32, /48, /64, /128.
 
-use super::faults::{Faults, shown};
+use super::faults::{Faults, TableErrors, shown};
 use super::json::{Value, parse};
 use super::prefixes::read_words;
 use crate::base::Addr;
@@ -43,6 +43,18 @@ pub(super) fn read_rules(value: Value<'_, '_>, rules_max: usize, faults: &mut Fa
 /// All that is wrong with it, in one line.
 pub fn one_rule(text: &str) -> Result<RuleSpec, String> {
     one(text, read_rule)
+}
+
+/// One rule by itself: the body of an API call.
+///
+/// # Errors
+/// All that is wrong with it, each with its JSON pointer.
+pub fn read_one_rule(text: &[u8]) -> Result<RuleSpec, TableErrors> {
+    let mut faults = Faults::default();
+    let found = parse(text, &mut faults).and_then(|value| read_rule(value, &mut faults));
+    faults.finish()?;
+    // Without errors there is a rule.
+    found.ok_or(TableErrors { list: Vec::new(), more: 0 })
 }
 
 /// One `configuration` by itself: whom a rule is about.
