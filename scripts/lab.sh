@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # A laboratory of three hosts (client, edge, origin) as namespaces, with byway on the edge and nginx and sshd as origins.
 #
-#   lab.sh up [--port af_packet|af_xdp|virtio-user|tap] [--workers N] [--edge FILE] [--tables FILE] [--mtu N] [--no-byway]
+#   lab.sh up [--port af_packet|af_xdp|virtio-user|tap] [--workers N] [--edge FILE] [--tables FILE | --api] [--mtu N] [--no-byway]
 #   lab.sh down
 #   lab.sh start | stop        byway alone, in a laboratory that is up
 #
 # `up` prints one JSON line and leaves everything running. Several stand side by side by LAB_NAME (default: byway).
 # --edge FILE: a boot config; paths and listeners are replaced, and ports, routes, egress or workers that it does not
-# name are filled in. The binary: BYWAY_BIN, else the release or debug build under CARGO_TARGET_DIR (default: target/).
+# name are filled in. --api: the API rules instead of a table file; the line has api_url, api_token, account_id and
+# zone_id, and the URL leads to it from this host and inside the edge. The binary: BYWAY_BIN, else the release or debug build under CARGO_TARGET_DIR (default: target/).
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
@@ -15,12 +16,13 @@ set -uo pipefail
 . "$ROOT/scripts/lib/daemons.sh"
 . "$ROOT/scripts/lib/origin.sh"
 . "$ROOT/scripts/lib/edge.sh"
+. "$ROOT/scripts/lib/api.sh"
 
 LAB_NAME=${LAB_NAME:-byway}
 CLIENT_NS=$LAB_NAME-client EDGE_NS=$LAB_NAME-edge ORIGIN_NS=$LAB_NAME-origin
 STATE=/run/byway-lab/$LAB_NAME
 DATA=${TMPDIR:-/tmp}/byway-lab-$LAB_NAME
-PORT=af_packet WORKERS=1 EDGE_FILE='' TABLES_FILE='' MTU=1500 WITH_BYWAY=1
+PORT=af_packet WORKERS=1 EDGE_FILE='' TABLES_FILE='' MTU=1500 WITH_BYWAY=1 API_PORT=''
 
 main() {
     local verb=${1:-}
@@ -30,7 +32,7 @@ main() {
         down) need_root lab.sh; down ;;
         start) need_root lab.sh; recall; start_byway && describe ;;
         stop) need_root lab.sh; recall; stop_daemon byway 40 ;;
-        *) sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+        *) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
 }
 
@@ -38,6 +40,7 @@ parse_words() {
     while [ $# -gt 0 ]; do
         case $1 in
             --no-byway) WITH_BYWAY=0; shift; continue ;;
+            --api) API_PORT=$(free_api_port) || die "no port from 8480 to 8580 is free"; shift; continue ;;
             --port | --workers | --edge | --tables | --mtu) [ $# -ge 2 ] || die "$1 wants a value" ;;
             *) die "no option $1" ;;
         esac
@@ -54,6 +57,8 @@ parse_words() {
     case $WORKERS in '' | *[!0-9]* | 0) die "--workers $WORKERS: a number from 1" ;; esac
     [ -z "$EDGE_FILE" ] || [ -r "$EDGE_FILE" ] || die "--edge $EDGE_FILE cannot be read"
     [ -z "$TABLES_FILE" ] || [ -r "$TABLES_FILE" ] || die "--tables $TABLES_FILE cannot be read"
+    [ -z "$API_PORT" ] || [ -z "$TABLES_FILE" ] || die "--api and --tables are two sources of one table"
+    [ -z "$API_PORT" ] || [ "$WITH_BYWAY" = 1 ] || die "--api wants byway: the API fills its store"
     [ -z "$EDGE_FILE" ] || [ "$WORKERS" = 1 ] || ! grep -q '^\[workers\]' "$EDGE_FILE" ||
         die "--workers and the [workers] of $EDGE_FILE contradict each other"
 }
@@ -78,13 +83,16 @@ up() {
 raise() {
     make_hosts || return 1
     plan_edge
-    printf 'PORT=%s WORKERS=%s MTU=%s\n' "$PORT" "$WORKERS" "$MTU" >"$STATE/plan"
+    printf 'PORT=%s WORKERS=%s MTU=%s API_PORT=%s\n' "$PORT" "$WORKERS" "$MTU" "$API_PORT" >"$STATE/plan"
     write_edge_config "$STATE/edge.toml" "${EDGE_FILE:-/dev/null}" || return 1
     if [ -n "$TABLES_FILE" ]; then install -m 644 "$TABLES_FILE" "$STATE/tables.json"; else write_tables "$STATE/tables.json"; fi
     start_origin "$ORIGIN_NS" || return 1
     [ "$WITH_BYWAY" = 1 ] || return 0
     reserve_hugepages "$EDGE_HUGEPAGES" "$STATE/hugepages"
-    prepare_edge && start_byway
+    prepare_edge || return 1
+    [ -z "$API_PORT" ] || make_store || return 1
+    start_byway || return 1
+    [ -z "$API_PORT" ] || { fill_store && lead_to_api "$API_PORT"; }
 }
 
 make_hosts() {
@@ -116,7 +124,10 @@ down() {
 }
 
 describe() {
-    jq -cn --arg client_ns "$CLIENT_NS" --arg edge_ns "$EDGE_NS" --arg origin_ns "$ORIGIN_NS" \
+    local api=null
+    [ ! -s "$STATE/api.json" ] || api=$(jq -c --arg url "http://127.0.0.1:$API_PORT/client/v4" --rawfile token "$STATE/api.token" \
+        --arg socket "$STATE/run/api.sock" '{api_url: $url, api_token: ($token | rtrimstr("\n")), account_id, zone_id, api_socket: $socket}' "$STATE/api.json")
+    jq -cn --argjson api "$api"  --arg client_ns "$CLIENT_NS" --arg edge_ns "$EDGE_NS" --arg origin_ns "$ORIGIN_NS" \
         --arg client4 "$CLIENT4" --arg client6 "$CLIENT6" --arg blocked "$BLOCKED4" \
         --arg north4 "$PORT_N4" --arg north6 "$PORT_N6" --arg south4 "$PORT_S4" --arg south6 "$PORT_S6" \
         --arg origin4 "$ORIGIN4" --arg origin6 "$ORIGIN6" --arg egress4 "$EGRESS4" --arg egress6 "$EGRESS6" \
@@ -129,7 +140,7 @@ describe() {
          socket: ($state + "/run/byway.sock"), metrics_url: "http://127.0.0.1:9180/metrics",
          pid: (if $pid == "" then null else ($pid | tonumber) end),
          port: $port, workers: $workers, config: ($state + "/edge.toml"), tables: ($state + "/tables.json"),
-         events: ($state + "/run/events.jsonl"), log: ($state + "/byway.log"), state: $state, data: $data}'
+         events: ($state + "/run/events.jsonl"), log: ($state + "/byway.log"), state: $state, data: $data} + ($api // {})'
 }
 
 main "$@"

@@ -30,7 +30,7 @@ plan_edge() {
 write_edge_config() {
     local file=$1 base=${2:-/dev/null}
     {
-        edge_paths
+        edge_paths | if [ -n "${API_PORT:-}" ]; then grep -v '^tables = '; else cat; fi
         awk '/^[ \t]*\[/ { table = 1 }
             table || !/^[ \t]*(tables|state_dir|socket|metrics|events|lab|user|origin_allow)[ \t]*=/' "$base"
         grep -q '^[[:space:]]*drain_s' "$base" || [ "$base" != /dev/null ] || echo 'drain_s = 30'
@@ -39,6 +39,7 @@ write_edge_config() {
         grep -q '^\[edge_pool\]' "$base" || printf '\n[edge_pool]\nipv4 = ["%s"]\nipv6 = ["%s"]\n' "$EDGE_POOL4" "$EDGE_POOL6"
         grep -q '^\[\[ports\]\]' "$base" || edge_ports
         grep -q '^\[\[routes\]\]' "$base" || edge_routes
+        [ -z "${API_PORT:-}" ] || grep -q '^\[api\]' "$base" || api_section "$API_PORT"
         grep -q '^\[egress\]' "$base" || printf '\n[egress]\nipv4 = ["%s"]\nipv6 = ["%s"]\n' "$EGRESS4" "$EGRESS6"
     } >"$file"
 }

@@ -3,7 +3,7 @@
 
 PACKAGES_BUILD=(build-essential pkg-config libdpdk-dev dpdk libclang-dev clang ca-certificates)
 PACKAGES_LAB=(dpdk-dev iproute2 ethtool nftables procps util-linux kmod jq curl openssl nginx-light openssh-server openssh-client
-    iperf3 netcat-openbsd socat tcpdump haproxy unbound bind9-dnsutils vsftpd python3)
+    iperf3 netcat-openbsd socat tcpdump haproxy unbound bind9-dnsutils vsftpd python3 python3-venv)
 PACKAGES_TEST=(valgrind shellcheck)
 PACKAGES_BENCH=(dpdk-dev haproxy nginx-light libnginx-mod-stream iperf3 wrk openssl valgrind ethtool iproute2 nftables procps util-linux curl jq)
 PACKAGES_REHEARSAL=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)

@@ -7,7 +7,7 @@ use super::code::ApiCode;
 use crate::base::Addr;
 use crate::control::config::tables::{Code, edge_clash};
 use crate::estate::{Access, App, Estate, Id, Level, Permission, Service, Zone};
-use crate::table::{AppSpec, EdgeIps, OriginSpec};
+use crate::table::{AppSpec, EdgeIps, OriginSpec, TlsMode};
 use axum::http::StatusCode;
 
 /// Holds an app against everything else; all that is wrong at once.
@@ -23,6 +23,7 @@ pub fn hold(ask: &Ask, spec: &AppSpec, (estate, zone, id): (&Estate, &Zone, Id))
         }
     }
     errors.extend(names(spec, estate, zone));
+    errors.extend(certificate(spec, estate, zone));
     errors.extend(clashes(ask, spec, (estate, zone, id)));
     if errors.is_empty() {
         return Ok(());
@@ -75,6 +76,32 @@ fn names(spec: &AppSpec, estate: &Estate, zone: &Zone) -> Vec<ErrorItem> {
         errors.push(ErrorItem::at(ApiCode::OriginOfAnotherZone.number(), "/origin_dns/name", text));
     }
     errors
+}
+
+/// An app with TLS has a certificate that holds its name.
+fn certificate(spec: &AppSpec, estate: &Estate, zone: &Zone) -> Option<ErrorItem> {
+    if is_served(spec, estate, zone.id, None) {
+        return None;
+    }
+    let text =
+        format!("no certificate of the zone holds {}: upload one, or write off", spec.dns.name.as_str());
+    Some(ErrorItem::at(Code::Origin.number(), "/tls", text))
+}
+
+/// Whether an app goes without TLS, or a certificate of the zone other than `without` holds its name.
+pub fn is_served(spec: &AppSpec, estate: &Estate, zone: Id, without: Option<Id>) -> bool {
+    let name = spec.dns.name.as_str();
+    let mut others = estate.certificates_of(zone).filter(|certificate| Some(certificate.id) != without);
+    spec.tls == TlsMode::Off
+        || others.any(|certificate| certificate.hosts.iter().any(|host| holds(host, name)))
+}
+
+/// Whether a certificate's name is `name`, or a wildcard for its last label but one (RFC 6125 6.4.3).
+pub fn holds(host: &str, name: &str) -> bool {
+    match host.strip_prefix("*.") {
+        Some(domain) => name.split_once('.').is_some_and(|(_, rest)| rest == domain),
+        None => host == name,
+    }
 }
 
 /// The zone with the longest domain that `name` lies in.

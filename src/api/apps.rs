@@ -200,7 +200,8 @@ fn read(
     // Sent by older clients; says nothing.
     body.insert("id".into(), id.to_string().into());
     let (scope, prefixes) = (zone.id.scope(), prefix_map(estate));
-    let ground = AppGround { reserved, prefixes: &prefixes, zone: &scope, has_certificates: false };
+    let has_certificates = estate.certificates_of(zone.id).next().is_some();
+    let ground = AppGround { reserved, prefixes: &prefixes, zone: &scope, has_certificates };
     let text = Value::Object(body).to_string();
     let OneApp { spec, messages } = one_app(text.as_bytes(), ground)?;
     app_rules::hold(ask, &spec, (estate, zone, id))?;

@@ -7,6 +7,7 @@ mod app_rules;
 mod apps;
 mod ask;
 mod caller;
+mod certificates;
 mod code;
 mod credentials;
 mod fields;

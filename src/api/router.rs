@@ -8,7 +8,7 @@ use super::code::ApiCode;
 use super::office::Office;
 use super::query::Query;
 use super::rates::Standing;
-use super::{apps, own, rules, tenants, tokens};
+use super::{apps, certificates, own, rules, tenants, tokens};
 use crate::base::limits::API_BODY_BYTES_MAX;
 use crate::control::desk::Readiness;
 use axum::Router;
@@ -35,6 +35,7 @@ pub fn router(office: Arc<Office>) -> Router {
         .merge(tokens())
         .merge(addressing())
         .merge(access_rules())
+        .merge(custom_certificates())
         .merge(own())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -104,6 +105,16 @@ fn tokens() -> Router<Arc<Office>> {
         .route("/user/tokens/permission_groups", get(tokens::permission_groups))
         .route("/user/tokens/{id}", get(tokens::get).put(tokens::update).delete(tokens::delete))
         .route("/user/tokens/{id}/value", put(tokens::roll))
+}
+
+fn custom_certificates() -> Router<Arc<Office>> {
+    Router::new()
+        .route("/zones/{zone}/custom_certificates", get(certificates::list).post(certificates::create))
+        .route("/zones/{zone}/custom_certificates/prioritize", put(certificates::prioritize))
+        .route(
+            "/zones/{zone}/custom_certificates/{id}",
+            get(certificates::get).patch(certificates::edit).delete(certificates::delete),
+        )
 }
 
 fn access_rules() -> Router<Arc<Office>> {

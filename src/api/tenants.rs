@@ -213,6 +213,8 @@ pub async fn delete_zone(State(office): State<Arc<Office>>, Path(id): Path<Strin
                 next.memberships.retain(|member| member.identifier != zone.id);
                 change.turn(Entity::AddressMap(map.clone()), next);
             }
+            let certificates = estate.certificates_of(zone.id);
+            certificates.for_each(|certificate| change.remove(Entity::Certificate(certificate.clone())));
             let answer = Some(Success::of(json!({ "id": zone.id.to_string() })));
             change.remove(Entity::Zone(zone));
             Ok(Plan { change, asked: Vec::new(), answer })

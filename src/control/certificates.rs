@@ -4,7 +4,7 @@
 use super::config::Problem;
 use super::config::boot::TlsSpec;
 use super::watch::{Look, look};
-use crate::snapshot::{CertificateSpec, LiveSpec, ZoneSpec};
+use crate::snapshot::{CertificateSpec, HeldCertificate, LiveSpec, ZoneSpec};
 use crate::tls::{Certificate, Material, MinTls, Tickets, Trust, Wrong, ZoneCertificates, ZoneMaterial};
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -28,6 +28,8 @@ pub struct CertificateStore {
     tickets: HashMap<Box<str>, Tickets>,
     /// Pairs that are in force.
     pairs: Pairs,
+    /// Certificates of the API's that are in force.
+    held: HashMap<HeldCertificate, Certificate>,
     /// Trust that is in force.
     trust: Option<Trust>,
     /// The files that the last read wanted, as they looked before it.
@@ -101,7 +103,7 @@ impl CertificateStore {
         if !reading.problems.is_empty() {
             return Err(reading.problems);
         }
-        (self.pairs, self.trust) = (reading.pairs, Some(material.trust.clone()));
+        (self.pairs, self.held, self.trust) = (reading.pairs, reading.held, Some(material.trust.clone()));
         Ok(ReadMaterial { material, warnings: reading.warnings, stale: reading.stale })
     }
 
@@ -127,13 +129,29 @@ impl CertificateStore {
     }
 
     fn pair(&mut self, pair: &CertificateSpec, place: String, reading: &mut Reading) -> Option<Certificate> {
-        let paths = [&pair.cert, &pair.key].map(|path| self.folder.join(&**path));
+        let (cert, key) = match pair {
+            CertificateSpec::Files { cert, key } => (cert, key),
+            CertificateSpec::Held(held) => return self.held(held, place, reading),
+        };
+        let paths = [cert, key].map(|path| self.folder.join(&**path));
         paths.iter().for_each(|path| self.note(path));
         let certificate = match read_pair(&paths, reading) {
             Ok(certificate) => certificate,
             Err(why) => reading.keep(self.pairs.get(&paths).cloned(), place, why)?,
         };
         reading.pairs.insert(paths, certificate.clone());
+        Some(certificate)
+    }
+
+    /// Parsed once, since the API's certificates never change.
+    fn held(&mut self, held: &HeldCertificate, place: String, reading: &mut Reading) -> Option<Certificate> {
+        let certificate = match self.held.get(held) {
+            Some(certificate) => certificate.clone(),
+            None => Certificate::from_pem(held.chain.as_bytes(), held.key.as_bytes())
+                .map_err(|fault| reading.wrong(place, fault))
+                .ok()?,
+        };
+        reading.held.insert(held.clone(), certificate.clone());
         Some(certificate)
     }
 
@@ -189,6 +207,7 @@ struct Reading {
     warnings: Vec<String>,
     stale: Vec<String>,
     pairs: Pairs,
+    held: HashMap<HeldCertificate, Certificate>,
 }
 
 impl Reading {

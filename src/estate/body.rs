@@ -2,12 +2,14 @@
 
 use super::addressing::{AddressMap, BgpPrefix, Checks, Delegation, LoaDocument};
 use super::entity::{
-    Account, App, Approval, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Stamp, Token, User, Zone,
+    Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Stamp, Token, User,
+    Zone,
 };
 use super::holdings::Estate;
 use super::id::Id;
 use super::lower::prefixes;
 use crate::control::config::tables::{AppGround, app_json, one_app, one_rule, rule_json};
+use crate::snapshot::HeldCertificate;
 use crate::table::{Prefix as Net, PrefixMap, Reserved};
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
@@ -31,6 +33,18 @@ struct PrefixBody {
     delegate_loa_creation: bool,
     created_at: Stamp,
     modified_at: Stamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CertificateBody {
+    zone: Id,
+    chain: String,
+    key: String,
+    hosts: Vec<String>,
+    priority: i64,
+    bundle_method: String,
+    uploaded_on: Stamp,
+    modified_on: Stamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +94,7 @@ pub fn body(entity: &Entity) -> String {
             created_at: prefix.created_at,
             modified_at: prefix.modified_at,
         }),
+        Entity::Certificate(certificate) => certificate_body(certificate, &certificate.held.key),
         Entity::App(app) => json!(AppBody { zone: app.zone, app: app_json(&app.spec) }),
         Entity::Rule(rule) => json!(RuleBody {
             holder: match rule.holder {
@@ -95,7 +110,20 @@ pub fn body(entity: &Entity) -> String {
     value.to_string()
 }
 
-/// The same without what must not be shown, hashes of secrets, and without files.
+fn certificate_body(certificate: &Certificate, key: &str) -> Value {
+    json!(CertificateBody {
+        zone: certificate.zone,
+        chain: certificate.held.chain.to_string(),
+        key: key.to_owned(),
+        hosts: certificate.hosts.clone(),
+        priority: certificate.priority,
+        bundle_method: certificate.bundle_method.clone(),
+        uploaded_on: certificate.uploaded_on,
+        modified_on: certificate.modified_on,
+    })
+}
+
+/// The same without what must not be shown, hashes of secrets and keys, and without files.
 pub fn shown(entity: &Entity) -> String {
     match entity {
         Entity::User(user) => {
@@ -113,6 +141,7 @@ pub fn shown(entity: &Entity) -> String {
             shown["content"] = json!("kept");
             shown.to_string()
         }
+        Entity::Certificate(certificate) => certificate_body(certificate, "").to_string(),
         Entity::Account(_)
         | Entity::Zone(_)
         | Entity::BgpPrefix(_)
@@ -155,6 +184,7 @@ impl<'r> Reader<'r> {
             Kind::Delegation => from::<Delegation>(text)?.into(),
             Kind::AddressMap => from::<AddressMap>(text)?.into(),
             Kind::Prefix => self.prefix(id, text)?.into(),
+            Kind::Certificate => certificate(id, text)?.into(),
             Kind::App => self.app(id, text)?.into(),
             Kind::Rule => rule(id, text)?.into(),
         };
@@ -196,7 +226,7 @@ impl<'r> Reader<'r> {
         let AppBody { zone, app } = from(text)?;
         let map = self.prefixes.take().unwrap_or_else(|| prefix_map(&self.estate));
         let map = self.prefixes.insert(map);
-        let has_certificates = false;
+        let has_certificates = self.estate.certificates_of(zone).next().is_some();
         let ground =
             AppGround { reserved: self.reserved, prefixes: map, zone: &zone.scope(), has_certificates };
         let read = one_app(app.to_string().as_bytes(), ground);
@@ -209,6 +239,20 @@ impl<'r> Reader<'r> {
 pub fn prefix_map(estate: &Estate) -> PrefixMap {
     // No two are the same, so that the map cannot crowd.
     PrefixMap::build(&prefixes(estate), [0; 2]).unwrap_or_else(|_| PrefixMap::empty())
+}
+
+fn certificate(id: Id, text: &str) -> Result<Certificate, String> {
+    let body: CertificateBody = from(text)?;
+    Ok(Certificate {
+        id,
+        zone: body.zone,
+        held: HeldCertificate { chain: body.chain.into(), key: body.key.into() },
+        hosts: body.hosts,
+        priority: body.priority,
+        bundle_method: body.bundle_method,
+        uploaded_on: body.uploaded_on,
+        modified_on: body.modified_on,
+    })
 }
 
 fn rule(id: Id, text: &str) -> Result<Rule, String> {

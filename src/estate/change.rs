@@ -78,13 +78,19 @@ impl Change {
     /// Whether what the workers know of may change.
     pub fn moves_tables(&self) -> bool {
         self.edits.iter().any(|edit| match edit.key.kind {
-            Kind::Account | Kind::Zone | Kind::Prefix | Kind::Binding | Kind::App | Kind::Rule => true,
             Kind::User
             | Kind::Token
             | Kind::LoaDocument
             | Kind::BgpPrefix
             | Kind::Delegation
             | Kind::AddressMap => false,
+            Kind::Account
+            | Kind::Zone
+            | Kind::Prefix
+            | Kind::Binding
+            | Kind::Certificate
+            | Kind::App
+            | Kind::Rule => true,
         })
     }
 }

@@ -4,6 +4,7 @@ use super::addressing::{AddressMap, BgpPrefix, Checks, Delegation, LoaDocument};
 use super::id::Id;
 use super::permit::Grant;
 use crate::firewall::RuleSpec;
+use crate::snapshot::HeldCertificate;
 use crate::table::{AppSpec, Prefix as Net};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -161,6 +162,27 @@ pub struct App {
     pub spec: AppSpec,
 }
 
+/// A certificate of a zone, for its apps with TLS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Certificate {
+    /// Its id.
+    pub id: Id,
+    /// Its zone.
+    pub zone: Id,
+    /// Chain and key.
+    pub held: HeldCertificate,
+    /// The host names it is for.
+    pub hosts: Vec<String>,
+    /// Of several that hold a name, the one with the highest is given to clients.
+    pub priority: i64,
+    /// `bundle_method`, kept and shown: the chain is given as it was uploaded.
+    pub bundle_method: String,
+    /// When it was made.
+    pub uploaded_on: Stamp,
+    /// When it was changed last.
+    pub modified_on: Stamp,
+}
+
 /// Whose access rule it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum RuleHolder {
@@ -238,6 +260,7 @@ kinds! {
     BgpPrefix = "bgp_prefix",
     Delegation = "delegation",
     AddressMap = "address_map",
+    Certificate = "certificate",
     App = "app",
     Rule = "rule",
 }

@@ -4,7 +4,8 @@
 use super::addressing::{AddressMap, BgpPrefix, Delegation, LoaDocument};
 use super::change::{Change, Key};
 use super::entity::{
-    Account, App, Approval, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token, User, Zone,
+    Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token, User,
+    Zone,
 };
 use super::id::Id;
 use super::shelf::Shelf;
@@ -35,6 +36,8 @@ pub struct Estate {
     pub delegations: Shelf<Delegation>,
     /// Address maps.
     pub address_maps: Shelf<AddressMap>,
+    /// Certificates.
+    pub certificates: Shelf<Certificate>,
     /// Apps.
     pub apps: Shelf<App>,
     /// Access rules.
@@ -68,6 +71,7 @@ impl Estate {
             Kind::BgpPrefix => self.bgp_prefixes.get(id).cloned().map(Entity::BgpPrefix),
             Kind::Delegation => self.delegations.get(id).cloned().map(Entity::Delegation),
             Kind::AddressMap => self.address_maps.get(id).cloned().map(Entity::AddressMap),
+            Kind::Certificate => self.certificates.get(id).cloned().map(Entity::Certificate),
             Kind::App => self.apps.get(id).cloned().map(Entity::App),
             Kind::Rule => self.rules.get(id).cloned().map(Entity::Rule),
         }
@@ -89,7 +93,9 @@ impl Estate {
         let rules = self.rules.iter().cloned().map(Entity::Rule);
         let all =
             users.chain(accounts).chain(zones).chain(tokens).chain(loas).chain(prefixes).chain(bindings);
-        all.chain(routes).chain(delegations).chain(maps).chain(apps).chain(rules).collect()
+        let all = all.chain(routes).chain(delegations).chain(maps);
+        let certificates = self.certificates.iter().cloned().map(Entity::Certificate);
+        all.chain(certificates).chain(apps).chain(rules).collect()
     }
 
     /// The account of a zone.
@@ -100,6 +106,11 @@ impl Estate {
     /// Apps of a zone.
     pub fn apps_of(&self, zone: Id) -> impl Iterator<Item = &Arc<App>> {
         self.apps.iter().filter(move |app| app.zone == zone)
+    }
+
+    /// Certificates of a zone.
+    pub fn certificates_of(&self, zone: Id) -> impl Iterator<Item = &Arc<Certificate>> {
+        self.certificates.iter().filter(move |certificate| certificate.zone == zone)
     }
 
     /// Rules of a holder.
@@ -150,6 +161,7 @@ impl Estate {
             && self.zones.is(&other.zones)
             && self.prefixes.is(&other.prefixes)
             && self.bindings.is(&other.bindings)
+            && self.certificates.is(&other.certificates)
             && self.apps.is(&other.apps)
             && self.rules.is(&other.rules)
     }
@@ -166,6 +178,7 @@ impl Estate {
             (Kind::BgpPrefix, None) => self.bgp_prefixes.set(id, None),
             (Kind::Delegation, None) => self.delegations.set(id, None),
             (Kind::AddressMap, None) => self.address_maps.set(id, None),
+            (Kind::Certificate, None) => self.certificates.set(id, None),
             (Kind::App, None) => self.apps.set(id, None),
             (Kind::Rule, None) => self.rules.set(id, None),
             (_, Some(Entity::User(user))) => self.users.set(id, Some(user)),
@@ -178,6 +191,7 @@ impl Estate {
             (_, Some(Entity::BgpPrefix(entity))) => self.bgp_prefixes.set(id, Some(entity)),
             (_, Some(Entity::Delegation(entity))) => self.delegations.set(id, Some(entity)),
             (_, Some(Entity::AddressMap(entity))) => self.address_maps.set(id, Some(entity)),
+            (_, Some(Entity::Certificate(certificate))) => self.certificates.set(id, Some(certificate)),
             (_, Some(Entity::App(app))) => self.apps.set(id, Some(app)),
             (_, Some(Entity::Rule(rule))) => self.rules.set(id, Some(rule)),
         }

@@ -5,8 +5,9 @@ use super::holdings::Estate;
 use super::id::Id;
 use crate::base::Addr;
 use crate::firewall::{Mode, RuleSpec, Target, Words};
-use crate::snapshot::{AccountSpec, LiveSpec, ZoneSpec};
+use crate::snapshot::{AccountSpec, CertificateSpec, LiveSpec, ZoneSpec};
 use crate::table::{PrefixSpec, Stretch};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 /// What is to be in force. A prefix that is not approved, or without a binding, is not in it. Zones are named by their
@@ -21,10 +22,11 @@ pub fn lower(estate: &Estate) -> LiveSpec {
     for app in estate.apps.iter() {
         apps.entry(app.zone).or_default().push(app.spec.clone());
     }
+    let mut certificates = certificates(estate);
     for zone in estate.zones.iter() {
         zones.entry(zone.account).or_default().push(ZoneSpec {
             id: zone.id.scope(),
-            certificates: Vec::new(),
+            certificates: certificates.remove(&zone.id).unwrap_or_default(),
             apps: apps.remove(&zone.id).unwrap_or_default(),
             access_rules: rules.remove(&RuleHolder::Zone(zone.id)).unwrap_or_default(),
         });
@@ -40,6 +42,20 @@ pub fn lower(estate: &Estate) -> LiveSpec {
     });
     let accounts = accounts.collect();
     LiveSpec { prefixes: prefixes(estate), accounts, access_rules: Vec::new(), allow_partial: false }
+}
+
+/// Certificates by zone; of those that hold a name the first is given to clients.
+fn certificates(estate: &Estate) -> HashMap<Id, Vec<CertificateSpec>> {
+    let mut all: Vec<_> = estate.certificates.iter().collect();
+    all.sort_by_key(|certificate| {
+        (Reverse(certificate.priority), Reverse(certificate.modified_on), certificate.id)
+    });
+    let mut by_zone: HashMap<Id, Vec<CertificateSpec>> = HashMap::new();
+    for certificate in all {
+        let spec = CertificateSpec::Held(certificate.held.clone());
+        by_zone.entry(certificate.zone).or_default().push(spec);
+    }
+    by_zone
 }
 
 /// Prefixes in force.

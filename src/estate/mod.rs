@@ -18,8 +18,8 @@ pub use addressing::{
 pub use body::{Reader, body, prefix_map, shown};
 pub use change::{Change, Edit, Key};
 pub use entity::{
-    Account, App, Approval, Binding, Entity, Kind, Prefix, Rule, RuleHolder, Service, Stamp, Token, User,
-    Zone,
+    Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Service, Stamp,
+    Token, User, Zone,
 };
 pub use holdings::Estate;
 pub use id::Id;

@@ -2,6 +2,8 @@
 
 use crate::firewall::RuleSpec;
 use crate::table::{AppSpec, PrefixSpec, ScopeName};
+use std::fmt;
+use std::sync::Arc;
 
 /// Prefixes, accounts, zones, apps and access rules.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -51,13 +53,33 @@ pub enum ScopeKind {
     Zone,
 }
 
-/// A certificate chain and its key, as PEM files below the folder of certificates.
+/// A certificate chain and its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CertificateSpec {
-    /// The chain's file.
-    pub cert: Box<str>,
-    /// The key's file.
-    pub key: Box<str>,
+pub enum CertificateSpec {
+    /// PEM files below the folder of certificates.
+    Files {
+        /// The chain's file.
+        cert: Box<str>,
+        /// The key's file.
+        key: Box<str>,
+    },
+    /// What the API was given.
+    Held(HeldCertificate),
+}
+
+/// A chain and its key as PEM text. It prints neither.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HeldCertificate {
+    /// The chain.
+    pub chain: Arc<str>,
+    /// The key.
+    pub key: Arc<str>,
+}
+
+impl fmt::Debug for HeldCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldCertificate")
+    }
 }
 
 impl LiveSpec {

@@ -15,6 +15,6 @@ pub use compile::{Acting, AppReport, Compiled, Compiler, LimitError, RuleRef, Ru
 pub use cross_check::{Disagreement, cross_check};
 pub use explain::{Explanation, explain};
 pub use frozen::Snapshot;
-pub use live_spec::{AccountSpec, CertificateSpec, LiveSpec, ScopeKind, ZoneSpec};
+pub use live_spec::{AccountSpec, CertificateSpec, HeldCertificate, LiveSpec, ScopeKind, ZoneSpec};
 pub use mail::{Command, ControlMail, NeighborRow, Reply, SessionRow, WorkerMail, mail};
 pub use rule_change::{Edited, Merged, RuleChange, RuleChanged, RuleScope};

@@ -5,6 +5,7 @@ mod addressing;
 mod apps;
 mod auth;
 mod bgp;
+mod certificates;
 mod rules;
 mod stand;
 mod store;

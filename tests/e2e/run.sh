@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # End to end: real clients (curl, ssh, iperf3, nc) and real origins over scripts/lab.sh.
 #   run.sh              every suite
-#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood splice ports
+#   run.sh SUITE...     only these: af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood splice ports api
 # Each suite has a laboratory of its own, taken away at its end, also on failure or interrupt. The binary is that of
 # lab.sh. The last line is `N passed, N failed`.
 set -uo pipefail
@@ -27,8 +27,9 @@ set -uo pipefail
 . "$ROOT/tests/e2e/gen.sh"
 . "$ROOT/tests/e2e/cookies.sh"
 . "$ROOT/tests/e2e/ports.sh"
+. "$ROOT/tests/e2e/api.sh"
 
-SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood splice ports)
+SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood splice ports api)
 
 suite_af_packet() { open_lab --port af_packet && traffic && firewall_and_no_app; }
 suite_workers2() { open_lab --port af_packet --workers 2 && traffic && handover_between_workers; }
@@ -75,6 +76,7 @@ suite_cookies() {
 suite_ports() {
     ports_edge >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && source_ports_come_round
 }
+suite_api() { open_api_lab && api_by_curl && api_over_restarts && api_by_python; }
 suite_flood() {
     cookies_edge auto >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && real_clients_in_a_flood
 }

@@ -63,7 +63,10 @@ fn build(
     for (number, zones) in ZONES.iter().enumerate() {
         let zone = |zone| ZoneSpec {
             id: ScopeName::new(&format!("zone-{number}-{zone}")).expect("an id"),
-            certificates: vec![CertificateSpec { cert: "a/chain.pem".into(), key: "a/key.pem".into() }],
+            certificates: vec![CertificateSpec::Files {
+                cert: "a/chain.pem".into(),
+                key: "a/key.pem".into(),
+            }],
             apps: apps.next().expect("apps for each zone"),
             access_rules: rules.next().expect("rules for each zone"),
         };

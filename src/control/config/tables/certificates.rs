@@ -32,7 +32,7 @@ fn read_certificate(value: Value<'_, '_>, faults: &mut Faults) -> Option<Certifi
     };
     let (cert, key) = (path("cert"), path("key"));
     pair.close(faults);
-    Some(CertificateSpec { cert: cert?, key: key? })
+    Some(CertificateSpec::Files { cert: cert?, key: key? })
 }
 
 /// A path that stays below its folder.

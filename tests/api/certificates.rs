@@ -1,0 +1,86 @@
+//! Certificates of zones through the API.
+
+use crate::stand::Stand;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+const CHAIN: &str = include_str!("../certs/edge.pem");
+const KEY: &str = include_str!("../certs/edge.key");
+const OTHER_KEY: &str = include_str!("../certs/other.key");
+
+fn app(name: &str) -> Value {
+    json!({
+        "protocol": "tcp/443",
+        "dns": {"type": "ADDRESS", "name": name},
+        "origin_direct": ["tcp://192.0.2.7:443"],
+        "tls": "flexible",
+        "edge_ips": {"type": "static", "ips": ["203.0.113.1"]},
+    })
+}
+
+/// A zone for names that the certificate holds.
+fn zone(stand: &Stand) -> String {
+    let body = json!({"name": "example.com", "account": {"id": stand.account.to_string()}});
+    stand.post("/zones", body).result()["id"].as_str().expect("an id").to_owned()
+}
+
+#[test]
+fn an_app_with_tls_wants_a_certificate_that_holds_its_name_and_keeps_it() {
+    let stand = Stand::new();
+    let zone = zone(&stand);
+    let (apps, path) = (format!("/zones/{zone}/spectrum/apps"), format!("/zones/{zone}/custom_certificates"));
+    assert_eq!(stand.post(&apps, app("www.example.com")).failure().1, 11000);
+    let made = stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY})).result().clone();
+    assert_eq!((&made["status"], &made["zone_id"]), (&json!("active"), &json!(zone)));
+    let hosts = made["hosts"].as_array().expect("a list");
+    let host = hosts.iter().filter_map(Value::as_str).find(|host| host.ends_with("example.com")).expect("one of the zone");
+    let name = host.replace('*', "any");
+    assert!(made["expires_on"].as_str().expect("a time") > "2026", "{made}");
+    let refused = stand.post(&apps, app("not.held.by.it.example.com"));
+    assert_eq!(refused.failure(), (400, 11000, Some("/tls")));
+    stand.post(&apps, app(&name)).result();
+    let one = format!("{path}/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(stand.call(Method::DELETE, &one, Value::Null).failure(), (400, 10016, None));
+    let second = stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY})).result()["id"].clone();
+    let order = json!({"certificates": [{"id": second, "priority": 5}]});
+    let sorted = stand.call(Method::PUT, &format!("{path}/prioritize"), order).result().clone();
+    assert_eq!((&sorted[0]["id"], &sorted[0]["priority"]), (&second, &json!(5)));
+    stand.call(Method::DELETE, &one, Value::Null).result();
+    let stand = stand.restarted();
+    assert_eq!(stand.get(&path).result().as_array().map(Vec::len), Some(1));
+    assert_eq!(stand.get(&apps).result()[0]["tls"], "flexible");
+}
+
+#[test]
+fn a_key_goes_in_and_never_comes_out() {
+    let stand = Stand::new();
+    let path = format!("/zones/{}/custom_certificates", stand.zone);
+    let made = stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY}));
+    made.result();
+    assert!(made.body["messages"][0]["message"].as_str().expect("a text").contains("no name of zone"));
+    let line = KEY.lines().nth(1).expect("a line");
+    let id = made.body["result"]["id"].as_str().expect("an id").to_owned();
+    for answer in [&made, &stand.get(&path), &stand.get(&format!("{path}/{id}")), &stand.get("/byway/history")] {
+        let text = answer.body.to_string();
+        assert!(!text.contains(line) && !text.contains("PRIVATE KEY"), "{text}");
+    }
+    let estate = format!("{:?}", stand.estate());
+    assert!(!estate.contains(line), "nor is it printed");
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused_by_its_field() {
+    let stand = Stand::new();
+    let path = format!("/zones/{}/custom_certificates", stand.zone);
+    for (chain, key, field) in [
+        (CHAIN, OTHER_KEY, "/private_key"),
+        (CHAIN, "", "/private_key"),
+        (CHAIN, "x", "/private_key"),
+        ("x", KEY, "/certificate"),
+        ("", KEY, "/certificate"),
+    ] {
+        let reply = stand.post(&path, json!({"certificate": chain, "private_key": key}));
+        assert_eq!(reply.failure(), (400, 10011, Some(field)));
+    }
+    assert!(stand.estate().certificates.is_empty());
+}
