@@ -213,18 +213,18 @@ fn quota(apps_max: usize) -> Failure {
         .with_code(ApiCode::Quota)
 }
 
-/// `GET /zones/{zone}/spectrum/protocols`: what may stand in `protocol`.
+/// `GET /zones/{zone}/spectrum/protocols`: what may stand in `protocol`; without `ports` any port may.
 ///
 /// # Errors
 /// See `Failure`.
 pub async fn protocols(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Answer {
     ask.zone(&zone, &office.estate(), READ)?;
     ask.query.close()?;
-    let row = |name: &str, description: &str, transport: &str, ports: &[&str]| json!({ "name": name, "description": description, "transport": transport, "ports": ports });
+    let row = |name: &str, description: &str, transport: &str, ports: &[u16]| json!({ "name": name, "description": description, "transport": transport, "ports": ports });
     Ok(Success::of(json!([
-        row("ssh", "Secure Shell", "tcp", &["22"]),
-        row("rdp", "Remote Desktop Protocol", "tcp", &["3389"]),
-        row("tcp", "Any TCP port or range of ports: tcp/N, tcp/A-B", "tcp", &["1-65535"]),
-        row("udp", "Any UDP port or range of ports: udp/N, udp/A-B", "udp", &["1-65535"]),
+        row("ssh", "Secure Shell", "tcp", &[22]),
+        row("rdp", "Remote Desktop Protocol", "tcp", &[3389]),
+        row("tcp", "Any TCP port or range of ports: tcp/N, tcp/A-B", "tcp", &[]),
+        row("udp", "Any UDP port or range of ports: udp/N, udp/A-B", "udp", &[]),
     ])))
 }

@@ -404,7 +404,8 @@ fn value_of(target: Target) -> String {
 
 fn rule_json(rule: &Rule, estate: &Estate) -> Value {
     let scope = match rule.holder {
-        RuleHolder::Zone(id) => json!({ "id": id.to_string(), "type": "zone" }),
+        // The SDKs know no type for a zone's.
+        RuleHolder::Zone(id) => json!({ "id": id.to_string() }),
         RuleHolder::Account(id) => json!({ "id": id.to_string(), "type": "organization" }),
         RuleHolder::User(id) => {
             let email = estate.users.get(id).map(|user| user.email.clone());

@@ -33,7 +33,11 @@ fn an_app_with_tls_wants_a_certificate_that_holds_its_name_and_keeps_it() {
     let made = stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY})).result().clone();
     assert_eq!((&made["status"], &made["zone_id"]), (&json!("active"), &json!(zone)));
     let hosts = made["hosts"].as_array().expect("a list");
-    let host = hosts.iter().filter_map(Value::as_str).find(|host| host.ends_with("example.com")).expect("one of the zone");
+    let host = hosts
+        .iter()
+        .filter_map(Value::as_str)
+        .find(|host| host.ends_with("example.com"))
+        .expect("one of the zone");
     let name = host.replace('*', "any");
     assert!(made["expires_on"].as_str().expect("a time") > "2026", "{made}");
     let refused = stand.post(&apps, app("not.held.by.it.example.com"));
@@ -60,7 +64,9 @@ fn a_key_goes_in_and_never_comes_out() {
     assert!(made.body["messages"][0]["message"].as_str().expect("a text").contains("no name of zone"));
     let line = KEY.lines().nth(1).expect("a line");
     let id = made.body["result"]["id"].as_str().expect("an id").to_owned();
-    for answer in [&made, &stand.get(&path), &stand.get(&format!("{path}/{id}")), &stand.get("/byway/history")] {
+    for answer in
+        [&made, &stand.get(&path), &stand.get(&format!("{path}/{id}")), &stand.get("/byway/history")]
+    {
         let text = answer.body.to_string();
         assert!(!text.contains(line) && !text.contains("PRIVATE KEY"), "{text}");
     }

@@ -17,14 +17,14 @@ fn a_rule_is_made_normalised_read_edited_and_deleted_in_each_scope() {
     let stand = Stand::new();
     let account = format!("/accounts/{}/firewall/access_rules/rules", stand.account);
     let scopes = [
-        (zone_rules(&stand), "zone"),
-        (account, "organization"),
-        ("/user/firewall/access_rules/rules".into(), "user"),
+        (zone_rules(&stand), Value::Null),
+        (account, json!("organization")),
+        ("/user/firewall/access_rules/rules".into(), json!("user")),
     ];
     for (path, kind) in scopes {
         let made = stand.post(&path, rule("block", "ip6", "2001:DB8::1")).result().clone();
         assert_eq!(made["configuration"]["value"], "2001:0db8:0000:0000:0000:0000:0000:0001");
-        assert_eq!((&made["scope"]["type"], &made["mode"]), (&json!(kind), &json!("block")));
+        assert_eq!((&made["scope"]["type"], &made["mode"]), (&kind, &json!("block")));
         assert_eq!(made["allowed_modes"].as_array().map(Vec::len), Some(5));
         let one = format!("{path}/{}", made["id"].as_str().expect("an id"));
         assert_eq!(stand.get(&one).result(), &made);
