@@ -9,20 +9,22 @@
 //! One change at a time; readers take the estate as it was when they began.
 
 use super::addressing::{Announcer, routes};
-use super::answer::{Answer, Failure, Success};
+use super::answer::{Answer, ErrorItem, Failure, Success};
 use super::caller::{Caller, Offer, Peer, admit};
 use super::code::ApiCode;
 use super::credentials;
 use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
 use crate::base::OsClock;
+use crate::base::limits::VERSIONS_BACK_MAX;
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
-use crate::estate::{Change, Estate, Id, Stamp, body, lower, shown};
+use crate::estate::{Change, Estate, Id, Key, Kind, Stamp, body, lower, shown};
 use crate::table::{AppId, AppState, Reserved};
-use crate::vault::{Entry, RowEdit, Vault, VaultError};
+use crate::vault::{Entry, RowEdit, Vault, VaultError, Version};
 use axum::http::StatusCode;
-use std::collections::HashMap;
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -218,6 +220,31 @@ impl Office {
         }
     }
 
+    /// Puts everything but users and tokens back to what it was after version `number`.
+    ///
+    /// # Errors
+    /// 400 where one cannot go back so far; else as `change`.
+    pub async fn roll_back(self: &Arc<Self>, errand: Errand, number: u64) -> Answer {
+        let versions = self.history(None, VERSIONS_BACK_MAX).await?;
+        let (newest, reserved) =
+            (versions.first().map(|version| version.number), self.terms.reserved.clone());
+        let plan = move |estate: &Estate, _| {
+            let change = back_to(number, &versions, estate, &reserved)?;
+            let answer = json!({ "version": number, "changes": change.edits().len() });
+            Ok(Plan { change, asked: Vec::new(), answer: Some(Success::of(answer)) })
+        };
+        let office = self.clone();
+        let rolling = tokio::spawn(async move {
+            let pen = office.pen.lock().await;
+            let last = office.history(None, 1).await?;
+            if last.first().map(|version| version.number) != newest {
+                return Err(Failure::unavailable("something was changed meanwhile; nothing was taken back"));
+            }
+            office.change_under(&pen, errand, plan).await
+        });
+        rolling.await.unwrap_or_else(|_| Err(internal("a change ended in the middle")))
+    }
+
     /// A whole copy of the store at `to`.
     ///
     /// # Errors
@@ -253,7 +280,17 @@ impl Office {
         errand: Errand,
         plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send,
     ) -> Answer {
-        let _pen = self.pen.lock().await;
+        let pen = self.pen.lock().await;
+        self.change_under(&pen, errand, plan).await
+    }
+
+    /// Changes while nobody else does.
+    async fn change_under(
+        &self,
+        _pen: &tokio::sync::MutexGuard<'_, ()>,
+        errand: Errand,
+        plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send,
+    ) -> Answer {
         let (estate, now) = (self.estate(), self.now());
         let Plan { change, asked, answer } = plan(&estate, now)?;
         let answer = answer.unwrap_or_else(Success::bare);
@@ -376,10 +413,79 @@ fn edits(change: &Change) -> Vec<RowEdit> {
         kind: edit.key.kind.name().into(),
         id: edit.key.id.to_string(),
         body: edit.after.as_ref().map(body),
+        undo: edit.before.as_ref().filter(|_| goes_back(edit.key.kind)).map(body),
         before: edit.before.as_ref().map(shown),
         after: edit.after.as_ref().map(shown),
     };
     change.edits().iter().map(edit).collect()
+}
+
+/// Whether going back to an older version changes entities of this kind: what was revoked stays revoked, and files are
+/// not kept twice.
+const fn goes_back(kind: Kind) -> bool {
+    match kind {
+        Kind::User | Kind::Token | Kind::LoaDocument => false,
+        Kind::BgpPrefix | Kind::Delegation | Kind::AddressMap => true,
+        Kind::Account
+        | Kind::Zone
+        | Kind::Prefix
+        | Kind::Binding
+        | Kind::Certificate
+        | Kind::App
+        | Kind::Rule => true,
+    }
+}
+
+/// What makes `estate` as it was after version `number`: the oldest undo of each entity changed since.
+///
+/// # Errors
+/// 400 where one cannot go back so far, or what was then does not go with the boot config any more.
+fn back_to(
+    number: u64,
+    versions: &[Version],
+    estate: &Estate,
+    reserved: &Reserved,
+) -> Result<Change, Failure> {
+    let bad = |text: String| {
+        Failure::of(StatusCode::BAD_REQUEST, ErrorItem::at(ApiCode::BadField.number(), "/version", text))
+    };
+    let oldest = versions.last().map_or(0, |version| version.number);
+    if versions.first().is_none_or(|newest| number >= newest.number) || number + 1 < oldest {
+        return Err(bad(format!(
+            "one may go back over the last {VERSIONS_BACK_MAX} changes, to {} at the oldest",
+            oldest.saturating_sub(1)
+        )));
+    }
+    let mut was: BTreeMap<(Kind, Id), Option<String>> = BTreeMap::new();
+    for version in versions.iter().filter(|version| version.number > number) {
+        for edit in &version.entry.edits {
+            let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == edit.kind);
+            let key = kind.filter(|kind| goes_back(*kind)).zip(Id::parse(&edit.id));
+            if let Some(key) = key {
+                // Older versions come later, and have the last word.
+                was.insert(key, edit.undo.clone());
+            }
+        }
+    }
+    let mut reader = crate::estate::Reader::new(reserved);
+    let now = estate.all().into_iter().map(|entity| ((entity.kind(), entity.id()), Some(body(&entity))));
+    let mut bodies: BTreeMap<(Kind, Id), Option<String>> = now.collect();
+    bodies.extend(was.iter().map(|(key, text)| (*key, text.clone())));
+    for ((kind, id), text) in bodies.iter().filter_map(|(key, text)| text.as_ref().map(|text| (*key, text))) {
+        reader.read(kind, id, text).map_err(|why| bad(format!("{} {id} as it was: {why}", kind.name())))?;
+    }
+    let then = reader.done();
+    let mut change = Change::default();
+    for (kind, id) in was.keys().copied() {
+        let key = Key { kind, id };
+        match (estate.get(key), then.get(key)) {
+            (Some(before), Some(after)) => change.turn(before, after),
+            (Some(before), None) => change.remove(before),
+            (None, Some(after)) => change.make(after),
+            (None, None) => {}
+        }
+    }
+    Ok(change)
 }
 
 /// Fields of an app that are accepted and not in force.

@@ -48,6 +48,19 @@ pub async fn history(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     Ok(Success::of(versions.iter().map(version_json).collect::<Value>()))
 }
 
+/// `POST /byway/rollback`: `{"version": N}` puts everything but users and tokens back to what it was after version N; a change
+/// of its own, which can be taken back as well.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn roll_back(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    rules_box(&ask, Permission::AccountSettings)?;
+    let number = ask.object()?.get("version").and_then(Value::as_u64);
+    let number = number.ok_or_else(|| fields::wrong("version", "must be the number of a version"))?;
+    office.roll_back(errand, number).await
+}
+
 fn version_json(version: &Version) -> Value {
     let entry = &version.entry;
     let body =

@@ -147,6 +147,7 @@ fn own() -> Router<Arc<Office>> {
     Router::new()
         .route("/byway/backup", post(own::backup))
         .route("/byway/history", get(own::history))
+        .route("/byway/rollback", post(own::roll_back))
         .route("/byway/users", get(own::users).post(own::make_user))
 }
 

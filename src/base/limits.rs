@@ -129,6 +129,8 @@ pub const PATH_MTU_V6_MIN: usize = 1280;
 
 /// Changes that the API's store remembers, for its audit log and for going back.
 pub const VERSIONS_KEPT_MAX: usize = 10_000;
+/// The last of them that one may go back over.
+pub const VERSIONS_BACK_MAX: usize = 20;
 /// Edits that they hold together; the newest change is kept whole, however long.
 pub const VERSION_EDITS_KEPT_MAX: usize = 200_000;
 /// The longest body of an API request, in bytes.
@@ -147,6 +149,7 @@ pub const API_CONNECTIONS_MAX: usize = 256;
 pub const API_RATES_MAX: usize = 1 << 16;
 
 const _: () = assert!(LOA_BYTES_MAX < API_BODY_BYTES_MAX);
+const _: () = assert!(VERSIONS_BACK_MAX < VERSIONS_KEPT_MAX);
 const _: () = assert!(PROBES_IN_FLIGHT_MAX <= PROBES_MAX);
 const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);
 const _: () = assert!(NEIGHBORS_MAX <= u16::MAX as usize);

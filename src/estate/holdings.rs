@@ -4,8 +4,8 @@
 use super::addressing::{AddressMap, BgpPrefix, Delegation, LoaDocument};
 use super::change::{Change, Key};
 use super::entity::{
-    Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token, User,
-    Zone,
+    Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token,
+    User, Zone,
 };
 use super::id::Id;
 use super::shelf::Shelf;

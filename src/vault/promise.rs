@@ -23,6 +23,8 @@ pub struct RowEdit {
     pub id: String,
     /// What is kept from now on; `None`: it is removed.
     pub body: Option<String>,
+    /// What was kept before, whole; `None`: nothing, or the version is older than the last `VERSIONS_BACK_MAX`.
+    pub undo: Option<String>,
     /// For the audit log: as it was, without secrets.
     pub before: Option<String>,
     /// For the audit log: as it is, without secrets.

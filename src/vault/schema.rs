@@ -4,7 +4,8 @@
 pub const APPLICATION_ID: i32 = 0x6279_7701;
 
 /// What brings schema n to n + 1. The newest schema is their count.
-pub const STEPS: &[&str] = &["
+pub const STEPS: &[&str] = &[
+    "
     CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE entity (
         kind TEXT NOT NULL,
@@ -27,7 +28,10 @@ pub const STEPS: &[&str] = &["
         after TEXT,
         PRIMARY KEY (version, place)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    // What takes an edit back; empty where there was nothing before, and once the version is too old to go back to.
+    "ALTER TABLE edit ADD COLUMN undo TEXT;",
+];
 
 /// The newest schema.
 pub const NEWEST: u32 = STEPS.len() as u32;

@@ -3,7 +3,7 @@
 use super::file;
 use super::promise::{Entry, Row, RowEdit, Vault, VaultError, Version};
 use super::schema::{APPLICATION_ID, NEWEST, STEPS};
-use crate::base::limits::{VERSION_EDITS_KEPT_MAX, VERSIONS_KEPT_MAX};
+use crate::base::limits::{VERSION_EDITS_KEPT_MAX, VERSIONS_BACK_MAX, VERSIONS_KEPT_MAX};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use std::path::{Path, PathBuf};
 
@@ -48,12 +48,12 @@ impl SqliteVault {
     }
 
     fn edits_of(&self, number: u64) -> rusqlite::Result<Vec<RowEdit>> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT kind, id, before, after FROM edit WHERE version = ?1 ORDER BY place")?;
+        let mut select = self.connection.prepare_cached(
+            "SELECT kind, id, before, after, undo FROM edit WHERE version = ?1 ORDER BY place",
+        )?;
         let edits = select.query_map([number as i64], |row| {
             let (kind, id) = (row.get(0)?, row.get(1)?);
-            Ok(RowEdit { kind, id, body: None, before: row.get(2)?, after: row.get(3)? })
+            Ok(RowEdit { kind, id, body: None, before: row.get(2)?, after: row.get(3)?, undo: row.get(4)? })
         })?;
         edits.collect()
     }
@@ -195,14 +195,14 @@ fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
     )?;
     let mut remove = transaction.prepare_cached("DELETE FROM entity WHERE kind = ?1 AND id = ?2")?;
     let mut note = transaction.prepare_cached(
-        "INSERT INTO edit (version, place, kind, id, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO edit (version, place, kind, id, before, after, undo) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for (place, edit) in (0_i64..).zip(&entry.edits) {
         match &edit.body {
             Some(body) => put.execute(params![edit.kind, edit.id, body])?,
             None => remove.execute(params![edit.kind, edit.id])?,
         };
-        note.execute(params![number, place, edit.kind, edit.id, edit.before, edit.after])?;
+        note.execute(params![number, place, edit.kind, edit.id, edit.before, edit.after, edit.undo])?;
     }
     Ok(number as u64)
 }
@@ -211,6 +211,11 @@ fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
 fn prune(transaction: &Transaction<'_>, number: u64) -> rusqlite::Result<()> {
     let oldest = number.saturating_sub(VERSIONS_KEPT_MAX as u64);
     transaction.prepare_cached("DELETE FROM version WHERE number <= ?1")?.execute([oldest as i64])?;
+    // Whole bodies hold secrets, and are worth keeping only as long as one may go back to them.
+    let back = number.saturating_sub(VERSIONS_BACK_MAX as u64);
+    transaction
+        .prepare_cached("UPDATE edit SET undo = NULL WHERE version = ?1 AND undo IS NOT NULL")?
+        .execute([back as i64])?;
     let edits: i64 =
         transaction.prepare_cached("SELECT count(*) FROM edit")?.query_row([], |row| row.get(0))?;
     let mut surplus = edits - VERSION_EDITS_KEPT_MAX as i64;

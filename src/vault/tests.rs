@@ -35,7 +35,7 @@ fn open(path: &Path) -> Result<SqliteVault, VaultError> {
 
 fn edit(id: &str, body: Option<&str>) -> RowEdit {
     let body = body.map(str::to_owned);
-    RowEdit { kind: "zone".into(), id: id.into(), before: None, after: body.clone(), body }
+    RowEdit { kind: "zone".into(), id: id.into(), undo: None, before: None, after: body.clone(), body }
 }
 
 fn entry(edits: Vec<RowEdit>) -> Entry {
@@ -167,6 +167,31 @@ fn the_log_is_bounded_and_the_newest_change_is_whole() {
     let all = vault.history(None, 2 * VERSIONS_KEPT_MAX).expect("readable");
     assert_eq!(all.len(), VERSIONS_KEPT_MAX);
     assert_eq!(all[0].entry.edits.len(), 1);
+}
+
+#[test]
+fn an_older_schema_is_copied_and_brought_up() {
+    let folder = Folder::new("older");
+    assert!(super::file::make(&folder.store()).expect("made"));
+    let plain = Connection::open(folder.store()).expect("opened");
+    plain.execute_batch(STEPS[0]).expect("made");
+    plain
+        .execute("INSERT INTO meta VALUES ('hash_key', ?1), ('written_by', x'31')", [[3_u8; 32]])
+        .expect("put");
+    plain.execute("INSERT INTO entity VALUES ('zone', 'a', '1')", []).expect("put");
+    plain.execute("INSERT INTO version (at, who, what) VALUES (1, 'x', 'y')", []).expect("put");
+    plain.execute("INSERT INTO edit VALUES (1, 0, 'zone', 'a', NULL, '1')", []).expect("put");
+    plain.pragma_update(None, "application_id", super::schema::APPLICATION_ID).expect("set");
+    plain.pragma_update(None, "user_version", 1).expect("set");
+    drop(plain);
+    let mut vault = open(&folder.store()).expect("brought up");
+    assert_eq!((vault.hash_key(), ids(&mut vault)), ([3; 32], vec!["a".to_owned()]));
+    assert_eq!(vault.history(None, 9).expect("readable")[0].entry.edits[0].undo, None);
+    let copy = folder.0.join("store.schema-1");
+    assert_eq!(fs::metadata(&copy).expect("there").mode() & 0o777, 0o600);
+    let old = Connection::open(copy).expect("opened");
+    let schema: u32 = old.pragma_query_value(None, "user_version", |row| row.get(0)).expect("read");
+    assert_eq!(schema, 1);
 }
 
 #[test]

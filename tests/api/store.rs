@@ -2,6 +2,7 @@
 
 use crate::stand::Stand;
 use axum::http::Method;
+use byway::base::limits::VERSIONS_BACK_MAX;
 use serde_json::{Value, json};
 
 #[test]
@@ -40,4 +41,57 @@ fn the_history_says_who_what_before_and_after_and_no_secret() {
         !older.body.to_string().contains("\"hash\":\"0")
             && older.result()[0]["changes"].to_string().contains("\"hash\":\"\"")
     );
+}
+
+fn udp(last: u8) -> Value {
+    json!({
+        "protocol": "udp/53", "dns": {"type": "ADDRESS", "name": format!("n{last}.example.net")},
+        "origin_direct": ["udp://192.0.2.7:53"], "edge_ips": {"type": "static", "ips": [format!("203.0.113.{last}")]},
+    })
+}
+
+#[test]
+fn one_goes_back_to_a_version_and_what_was_revoked_stays_revoked() {
+    let stand = Stand::new();
+    let version = || stand.get("/byway/history?limit=1").result()[0]["version"].as_u64().expect("a number");
+    let first = stand.post(&stand.apps(), udp(1)).result().clone();
+    let token = stand.token(byway::estate::Grant::everything());
+    let then = (version(), stand.get(&stand.apps()).result().clone());
+    let path = format!("{}/{}", stand.apps(), first["id"].as_str().expect("an id"));
+    stand.call(Method::PATCH, &path, json!({"ip_firewall": true})).result();
+    stand.post(&stand.apps(), udp(2)).result();
+    stand.call(Method::DELETE, &path, Value::Null).result();
+    let id = stand.call_by(&token, Method::GET, "/user/tokens/verify", Value::Null).result()["id"].clone();
+    stand
+        .call(Method::DELETE, &format!("/user/tokens/{}", id.as_str().expect("an id")), Value::Null)
+        .result();
+    let dry = stand.post("/byway/rollback?dry_run=true", json!({"version": then.0}));
+    assert_eq!((dry.result()["changes"].as_u64(), stand.estate().apps.len()), (Some(2), 1));
+    assert_eq!(stand.post("/byway/rollback", json!({"version": then.0})).result()["changes"], 2);
+    assert_eq!(stand.get(&stand.apps()).result(), &then.1);
+    assert_eq!(stand.call_by(&token, Method::GET, "/zones", Value::Null).status.as_u16(), 401);
+    let stand = stand.restarted();
+    assert_eq!(stand.get(&stand.apps()).result(), &then.1);
+}
+
+#[test]
+fn one_goes_back_over_so_many_versions_and_no_further() {
+    let stand = Stand::new();
+    let apps = stand.apps();
+    let id = stand.post(&apps, udp(1)).result()["id"].as_str().expect("an id").to_owned();
+    for number in 0..VERSIONS_BACK_MAX as u32 + 3 {
+        let limits = json!({"limits": {"connections": number + 1}});
+        stand.call(Method::PATCH, &format!("{apps}/{id}"), limits).result();
+    }
+    let newest = stand.get("/byway/history?limit=1").result()[0]["version"].as_u64().expect("a number");
+    for version in [newest, newest + 1, newest - VERSIONS_BACK_MAX as u64 - 1, 0] {
+        assert_eq!(
+            stand.post("/byway/rollback", json!({"version": version})).failure(),
+            (400, 10011, Some("/version")),
+            "{version}"
+        );
+    }
+    let oldest = newest - VERSIONS_BACK_MAX as u64;
+    stand.post("/byway/rollback", json!({"version": oldest})).result();
+    assert_eq!(stand.get(&format!("{apps}/{id}")).result()["limits"]["connections"], 3);
 }
