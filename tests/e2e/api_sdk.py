@@ -94,6 +94,81 @@ def rules(port):
         check("access_rules.delete", client.firewall.access_rules.delete(rule.id, **scope).id == rule.id)
 
 
+def addressing():
+    prefixes = {prefix.cidr: prefix for prefix in client.addressing.prefixes.list(account_id=ACCOUNT)}
+    prefix = prefixes["198.51.100.0/24"]
+    check("addressing.prefixes.list has both, approved", len(prefixes) == 2 and all(each.approved == "V" for each in prefixes.values()))
+    check("prefixes.get", client.addressing.prefixes.get(prefix.id, account_id=ACCOUNT).asn == 64496)
+    edited = client.addressing.prefixes.edit(prefix.id, account_id=ACCOUNT, description="laboratory")
+    check("prefixes.edit", edited.description == "laboratory")
+    of = {"prefix_id": prefix.id, "account_id": ACCOUNT}
+    services = {service.name: service.id for service in client.addressing.services.list(account_id=ACCOUNT)}
+    check("addressing.services.list", "Spectrum" in services and "CDN" in services)
+    bindings = list(client.addressing.prefixes.service_bindings.list(**of))
+    check("service_bindings.list has the default", [each.cidr for each in bindings] == [prefix.cidr])
+    made = client.addressing.prefixes.service_bindings.create(cidr="198.51.100.64/28", service_id=services["CDN"], **of)
+    check("service_bindings.create", client.addressing.prefixes.service_bindings.get(made.id, **of).service_name == "CDN")
+    cdn = app(8090, last="198.51.100.65")
+    check("no app on another service's address", refused(400, lambda: client.spectrum.apps.create(**cdn)))
+    gone = client.addressing.prefixes.service_bindings.delete(made.id, **of)
+    check("service_bindings.delete answers the bare envelope", gone.success)
+    routes = list(client.addressing.prefixes.bgp_prefixes.list(**of))
+    check("bgp_prefixes.list has the prefix, withdrawn", [each.on_demand.advertised for each in routes] == [False])
+    up = client.addressing.prefixes.bgp_prefixes.edit(routes[0].id, on_demand={"advertised": True}, **of)
+    check("bgp_prefixes.edit advertises", up.on_demand.advertised is True)
+    down = client.addressing.prefixes.bgp_prefixes.edit(routes[0].id, on_demand={"advertised": False}, **of)
+    check("and withdraws", down.on_demand.advertised is False)
+    maps = client.addressing.address_maps
+    kept = maps.create(account_id=ACCOUNT, description="one", enabled=True)
+    check("address_maps.create and get", maps.get(kept.id, account_id=ACCOUNT).description == "one")
+    check("an enabled map stays", refused(400, lambda: maps.delete(kept.id, account_id=ACCOUNT)))
+    maps.edit(kept.id, account_id=ACCOUNT, enabled=False)
+    check("address_maps.delete", maps.delete(kept.id, account_id=ACCOUNT).success)
+    new = client.addressing.prefixes.create(account_id=ACCOUNT, cidr="203.0.113.0/24", asn=64497)
+    check("prefixes.create is pending", new.approved == "P")
+    check("prefixes.validate", client.addressing.prefixes.validate(new.id, account_id=ACCOUNT).id == new.id)
+    check("prefixes.delete", client.addressing.prefixes.delete(new.id, account_id=ACCOUNT).success)
+    check("delegations.list is empty", list(client.addressing.prefixes.delegations.list(**of)) == [])
+
+
+def certificates():
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "certs")
+    chain, key = (open(os.path.join(folder, name), encoding="ascii").read() for name in ("edge.pem", "edge.key"))
+    of = {"zone_id": ZONE}
+    made = client.custom_certificates.create(certificate=chain, private_key=key, **of)
+    check("custom_certificates.create", made.status == "active" and "lab.example.com" in made.hosts)
+    tls = app(8443)
+    tls.update(tls="flexible", dns={"type": "ADDRESS", "name": "lab.example.com"})
+    served = client.spectrum.apps.create(**tls)
+    words = ["ip", "netns", "exec", os.environ["CLIENT_NS"], "curl", "-sS", "--max-time", "5", "--cacert", os.path.join(folder, "ca.pem")]
+    words += ["--resolve", f"lab.example.com:8443:{EDGE}", "https://lab.example.com:8443/"]
+    said = subprocess.run(words, capture_output=True, text=True).stdout.strip()
+    check("and is in force for new handshakes", said == "hello from the origin")
+    check("custom_certificates.list and get", [each.id for each in client.custom_certificates.list(**of)] == [made.id])
+    check("one in use stays", refused(400, lambda: client.custom_certificates.delete(made.id, **of)))
+    client.spectrum.apps.delete(served.id, **of)
+    check("custom_certificates.delete", client.custom_certificates.delete(made.id, **of).id == made.id)
+
+
+def tokens():
+    groups = {group.name: group.id for group in client.user.tokens.permission_groups.list()}
+    policy = {
+        "effect": "allow",
+        "permission_groups": [{"id": groups["Zone Settings Read"]}],
+        "resources": {f"com.cloudflare.api.account.zone.{ZONE}": "*"},
+    }
+    made = client.user.tokens.create(name="reader", policies=[policy])
+    reader = client.with_options(api_token=made.value)
+    check("user.tokens.create makes a reader", list(reader.spectrum.apps.list(zone_id=ZONE)) == [])
+    denied = refused(403, lambda: reader.spectrum.apps.create(**app(8099)))
+    check("that may not write", denied)
+    check("user.tokens.delete", client.user.tokens.delete(made.id).id == made.id)
+    check("and it is worth nothing", refused(401, lambda: reader.zones.get(zone_id=ZONE)))
+
+
 tenants()
 apps()
+addressing()
+certificates()
+tokens()
 print("done", flush=True)
