@@ -121,10 +121,8 @@ impl Scope {
                 let user =
                     ask.caller.user.ok_or_else(|| Failure::not_found("user behind these credentials"))?;
                 // They act on every account that the user owns.
-                let owned = estate.accounts.iter().filter(|account| account.owner == user);
-                owned
-                    .map(|account| ask.may(want, account.id, None, "user's rules"))
-                    .collect::<Result<(), _>>()?;
+                let mut owned = estate.accounts.iter().filter(|account| account.owner == user);
+                owned.try_for_each(|account| ask.may(want, account.id, None, "user's rules"))?;
                 match ask.caller.grants.iter().any(|grant| grant.permission == want.0 && grant.level >= level)
                 {
                     true => Ok(RuleHolder::User(user)),
