@@ -27,7 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("estate", &["base", "table", "firewall", "snapshot", "control"]),
     // Texts by kind and id.
     ("vault", &["base"]),
-    ("api", &["base", "table", "tls", "control", "estate", "vault"]),
+    ("api", &["base", "table", "firewall", "snapshot", "tls", "control", "estate", "vault"]),
     (
         "cli",
         &[
