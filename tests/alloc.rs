@@ -97,6 +97,7 @@ fn ruled(fleeting: bool) -> LiveSpec {
 fn everything_in_clear(syn_cookies: SynCookies) {
     let mut settings = settings(2);
     settings.session.syn_cookies = syn_cookies;
+    (settings.session.parked_max, settings.session.park_after) = (64, Span::from_millis(2));
     settings.udp.sessions_max = 256;
     settings.udp.shares = byway::flow::SharePercents { app: 25, account: 50 };
     settings.udp.removed_app_grace = Span::from_secs(1);
@@ -197,6 +198,8 @@ fn hold_seen(control: &Control, syn_cookies: SynCookies) {
     assert_eq!(cookies > 0, syn_cookies == SynCookies::Always);
     let counters = [
         EstablishedSessions,
+        SessionsParked,
+        SessionsUnparked,
         SecondOrigins,
         SnapshotsTaken,
         UdpAnswered,

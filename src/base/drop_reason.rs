@@ -148,6 +148,8 @@ drop_reasons! {
     TimeWait, "time_wait", Unexpected;
     /// All session slots are taken.
     SessionsFull, "sessions_full", ConnectionLimited;
+    /// Bytes for a parked session while every session's sockets are in use.
+    SocketsFull, "sockets_full", ConnectionLimited;
     /// All UDP session slots are taken by clients that have proven themselves.
     UdpSessionsFull, "udp_sessions_full", ConnectionLimited;
     /// A reply that would be more than the app's `amplification_limit` allows towards a client that has not proven itself.

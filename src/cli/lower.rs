@@ -86,6 +86,8 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
             SpliceHandshakeSpec::Immediate => session::SpliceHandshake::Immediate,
             SpliceHandshakeSpec::ClientRtt => session::SpliceHandshake::ClientRtt,
         },
+        parked_max: tcp.parked_sessions as u32,
+        park_after: tcp.park_after,
         spliced_max: if tcp.splice { tcp.spliced_sessions as u32 } else { 0 },
         time_wait_max: resting as u32,
         rx_buffer_bytes: tcp.rx_buffer_bytes,

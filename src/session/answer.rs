@@ -3,7 +3,6 @@
 use super::guard::{Answer, Patch};
 use super::leg::{Leg, flag};
 use super::packet::{self, PACKET_BYTES_MAX};
-use super::receive::set_index;
 use super::{Net, Sessions, stack};
 use crate::base::Instant;
 use crate::flow::LegRef;
@@ -59,7 +58,10 @@ impl Sessions {
         (old.window, old.payload_len) = (leg.peer_window, 1);
         let mut buffer = [0; PACKET_BYTES_MAX];
         let packet = packet::write(&old, &mut buffer);
-        stack::ingest_mutely(self.stack.interface(leg.class), &mut self.sets[set_index(at)], packet, now);
+        if let Some(seat) = self.seats.get_mut(at.session()) {
+            let set = &mut seat.sets[at.side().index()];
+            stack::ingest_mutely(self.stack.interface(leg.class), set, packet, now);
+        }
     }
 
     /// Shows smoltcp one old byte: its answer, at once, is an ACK with the window as it is now (RFC 9293 3.10.7.4). Whether
@@ -82,7 +84,8 @@ impl Sessions {
         let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         let mut buffer = [0; PACKET_BYTES_MAX];
         let packet = packet::write(segment, &mut buffer);
-        let set = &mut self.sets[set_index(at)];
+        let Some(seat) = self.seats.get_mut(at.session()) else { return 0 };
+        let set = &mut seat.sets[at.side().index()];
         stack::ingest(self.stack.interface(leg.class), set, packet, leg, now, net)
     }
 }

@@ -7,7 +7,6 @@
 use super::balance::{NoChoice, OriginNews, OriginPlace};
 use super::end::End;
 use super::leg::flag;
-use super::receive::set_index;
 use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Endpoint, Instant};
 use crate::flow::{LegRef, Side};
@@ -130,7 +129,8 @@ impl Sessions {
             ProxyProtocol::V2 => header.emit_v2(),
         };
         let at = LegRef::new(id, Side::Origin);
-        let queued = self.rings[set_index(at)].push(&bytes);
+        let Some(seat) = self.seats.get_mut(id) else { return };
+        let queued = seat.rings[Side::Origin.index()].push(&bytes);
         let leg = self.leg_mut(at);
         leg.write_seq = leg.write_seq.wrapping_add(queued as u32);
         net.page().count(Counter::ProxyHeadersSent);

@@ -5,15 +5,13 @@ use super::end::End;
 use super::leg::flag;
 use super::packet;
 use super::pair::{Session, SpliceWish};
-use super::receive::set_index;
 use super::sessions::holds;
-use super::stack;
 use super::{Net, Phase, Sessions};
 use crate::base::{DropReason, Instant};
 use crate::flow::{Call, Choice, EarlyReuse, LegRef, Side, UsedTuple};
 use crate::telemetry::{AppCounter, Counter, EventKind, Status};
 use crate::wire::{FlowKey, Protocol, TcpFlags};
-use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::socket::tcp::State;
 
 impl Sessions {
     /// The client's handshake is complete: now, and not before, the origin is called.
@@ -120,10 +118,14 @@ impl Sessions {
 
     /// Bytes may flow.
     pub(super) fn connected<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
+        let parks = self.parks();
         let session = &mut self.sessions[id as usize];
         session.phase = Some(Phase::Open);
         session.connected_at = Some(now);
         session.moved_at = now;
+        if parks {
+            session.park_at = now;
+        }
         net.event(session.event(EventKind::Connect, Status::Opened, self.worker, now));
         net.page().count(Counter::EstablishedSessions);
         net.page().add_app(session.app, AppCounter::Connections, 1);
@@ -219,8 +221,7 @@ impl Sessions {
         leg.state = State::Closed;
         let key = leg.key;
         self.flows.remove(self.hasher.hash(&key), at);
-        self.end_sender(at);
-        self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
+        self.seats.clear(at, &mut self.boards);
         if at.side() == Side::Origin {
             let tenant = Some(self.sessions[at.session() as usize].tenant());
             let (origin, egress) = (key.src_endpoint(), key.dst_endpoint());
@@ -239,7 +240,15 @@ impl Sessions {
         (session.plan, session.tls) = (None, None);
         session.timer_at = None;
         self.wheel.disarm(id);
+        self.leave_seat(id);
         self.free.push(id);
+    }
+
+    /// A session goes: its seat, where it has one, is for whoever comes next.
+    pub(super) fn leave_seat(&mut self, id: u32) {
+        if !self.seats.leave(id) {
+            self.parked -= 1;
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use super::end::End;
 use super::guard::{self, Verdict};
 use super::leg::{Leg, flag};
 use super::packet::{self, PACKET_BYTES_MAX};
-use super::receive::set_index;
 use super::{Net, Sessions, stack};
 use crate::base::{DropReason, Endpoint, Fate, Instant, Span};
 use crate::flow::LegRef;
@@ -106,14 +105,16 @@ impl Sessions {
 
     /// A leg whose handshake is complete is open. What TLS reads, it reads from a socket at any time, so that there it is
     /// awake from the start.
-    fn open_leg(&mut self, at: LegRef, rtt: Option<Span>, now: Instant) {
+    pub(super) fn open_leg(&mut self, at: LegRef, rtt: Option<Span>, now: Instant) {
         let session = &mut self.sessions[at.session() as usize];
         let leg = &mut session.legs[at.side().index()];
         leg.enter(State::Established);
         leg.probes = 0;
         leg.set(flag::ASLEEP);
-        self.rings[set_index(at)].clear();
-        session.senders[at.side().index()].begin(self.settings.congestion, &leg.sent(), rtt);
+        if let Some(seat) = self.seats.get_mut(at.session()) {
+            seat.rings[at.side().index()].clear();
+            seat.senders[at.side().index()].begin(self.settings.congestion, &leg.sent(), rtt);
+        }
         if session.plan.is_some() {
             self.wake(at, now);
         }
@@ -124,7 +125,8 @@ impl Sessions {
     /// where the peer gave none.
     pub(super) fn make_socket(&mut self, at: LegRef, now: Instant) {
         let leg = &self.sessions[at.session() as usize].legs[at.side().index()];
-        let set = &mut self.sets[set_index(at)];
+        let Some(seat) = self.seats.get_mut(at.session()) else { return };
+        let set = &mut seat.sets[at.side().index()];
         stack::renew(set, &self.settings);
         let mut scratch = stack::scratch(self.stack.mtu(leg.class), leg.iss, now);
         let (peer, own) = (endpoint(leg.key.src_endpoint()), endpoint(leg.key.dst_endpoint()));

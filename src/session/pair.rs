@@ -4,7 +4,6 @@ use super::balance::OriginPlace;
 use super::gate::ClientPlace;
 use super::leg::{Leg, flag};
 use super::receive::RTO_MIN;
-use super::sender::Sender;
 use super::tls::SessionTls;
 use super::{Admission, Phase, SessionView, Settings};
 use crate::base::{AccountSlot, AppSlot, Endpoint, Epoch, Instant, Span, Whence, WorkerId};
@@ -23,8 +22,6 @@ pub(super) const PROBES: u64 = 8;
 pub struct Session {
     /// Client leg, origin leg.
     pub legs: [Leg; 2],
-    /// What their senders know.
-    pub senders: [Sender; 2],
     /// `None`: vacant.
     pub phase: Option<Phase>,
     /// Whether it waits in the list of sessions to tend.
@@ -79,7 +76,15 @@ pub struct Session {
     pub tls: Option<Box<SessionTls>>,
     /// When the handshake under way must be done.
     pub secure_by: Instant,
+    /// Smoothed round trips of a parked session's legs, in microseconds; zero: not known.
+    pub rtts_us: [u32; 2],
+    /// From when on it is looked at whether it can be parked, `park_after` after its last byte at the earliest; `NEVER`: it
+    /// is, or cannot be.
+    pub park_at: Instant,
 }
+
+/// A time that does not come.
+pub const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 /// Whether a session is to become a mere translation of headers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +106,8 @@ pub enum Due {
     Held,
     /// A TLS handshake is not done.
     Handshake,
+    /// No byte moved for a while: it needs no sockets.
+    Park,
     /// No byte moved for too long.
     Idle,
     /// A half-closed session stands still.
@@ -122,7 +129,6 @@ impl Session {
     pub const fn vacant() -> Self {
         Self {
             legs: [Leg::vacant(), Leg::vacant()],
-            senders: [Sender::vacant(), Sender::vacant()],
             phase: None,
             dirty: false,
             last_from: Side::Client,
@@ -150,6 +156,8 @@ impl Session {
             plan: None,
             tls: None,
             secure_by: Instant::ZERO,
+            rtts_us: [0; 2],
+            park_at: NEVER,
         }
     }
 
@@ -224,6 +232,7 @@ impl Session {
             slot,
             phase: self.phase?,
             spliced: false,
+            parked: false,
             app: self.app,
             client: client.src_endpoint(),
             edge: client.dst_endpoint(),
@@ -289,6 +298,9 @@ impl Session {
             }
             phase @ (Phase::Open | Phase::Closing) => {
                 offer(self.moved_at + settings.idle_timeout, Due::Idle);
+                if self.park_at != NEVER {
+                    offer(self.park_at.max(self.moved_at + settings.park_after), Due::Park);
+                }
                 self.held_until.into_iter().for_each(|until| offer(until, Due::Held));
                 if phase == Phase::Closing {
                     let acked = self.legs[0].flight_since.max(self.legs[1].flight_since);
@@ -342,18 +354,25 @@ fn peer_deadline(leg: &Leg, side: Side, settings: &Settings) -> Option<(Instant,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::sender::Ring;
-    use smoltcp::iface::{SocketSet, SocketStorage};
+    use crate::session::seats::Seat;
+    use smoltcp::iface::SocketStorage;
 
     #[test]
     fn an_idle_session_takes_at_most_two_and_a_half_kib_beside_its_buffers() {
-        // Two sockets in sets on the heap (16 bytes of the allocator's each), two flow entries at a load of one half,
-        // a timer, places in the lists of free and dirty sessions, a flow at rest, a tuple in quarantine, and two rings.
-        let sockets = 2 * (size_of::<SocketStorage>() + size_of::<SocketSet>() + 16);
+        // A seat with two sockets on the heap (16 bytes of the allocator's each), two flow entries at a load of one half,
+        // a timer, places in the lists of free, dirty and seated sessions and of free seats, a flow at rest, and a tuple
+        // in quarantine.
+        let seat = size_of::<Seat>() + 2 * (size_of::<SocketStorage>() + 16);
         let flows = 2 * 2 * 8;
-        let (timer, lists, rest) = (24, 3 * 4, 2 * 112);
-        let rings = 2 * size_of::<Ring>();
-        let bytes = size_of::<Session>() + sockets + flows + timer + lists + rest + rings;
-        assert!(bytes <= 2560, "{bytes} bytes, of which {sockets} are smoltcp's");
+        let (timer, lists, rest) = (24, 5 * 4, 2 * 112);
+        let bytes = size_of::<Session>() + seat + flows + timer + lists + rest;
+        assert!(bytes <= 2560, "{bytes} bytes, of which {seat} are the seat's");
+    }
+
+    #[test]
+    fn a_parked_session_takes_at_most_700_bytes() {
+        // Two flow entries at a load of one half, a timer, places in the lists of free, dirty and seated sessions.
+        let bytes = size_of::<Session>() + 2 * 2 * 8 + 24 + 3 * 4;
+        assert!(bytes <= 700, "{bytes} bytes, of which {} are the record's", size_of::<Session>());
     }
 }

@@ -121,6 +121,7 @@ impl Sessions {
             State::SynReceived => self.meet_half_open(at, segment, options, now, net),
             State::SynSent => Some(self.meet_connecting(at, segment, options, now, net)),
             State::Closed | State::Listen => Some(Fate::Dropped(DropReason::OutOfState)),
+            State::Established if self.is_parked(at) => self.rouse(at, segment, (options, frame), now, net),
             State::Established
             | State::FinWait1
             | State::FinWait2
@@ -223,7 +224,10 @@ impl Sessions {
         }
         let session = &mut self.sessions[at.session() as usize];
         let leg = &mut session.legs[at.side().index()];
-        let set = &mut self.sets[set_index(at)];
+        let Some(seat) = self.seats.get_mut(at.session()) else {
+            return Fate::Dropped(DropReason::SocketsFull);
+        };
+        let set = &mut seat.sets[at.side().index()];
         answer::to_inner(frame, segment, leg);
         let end = frame.len().min(usize::from(segment.ip_end));
         let Some(packet) = frame.get(usize::from(segment.ip_offset)..end) else {
@@ -260,7 +264,7 @@ impl Sessions {
     pub(super) fn arm_for_legs(&mut self, id: u32, now: Instant) {
         let session = &self.sessions[id as usize];
         let mut wait: Option<Span> = None;
-        for (leg, sender) in session.legs.iter().zip(&session.senders) {
+        for (side, leg) in session.legs.iter().enumerate() {
             if !leg.is(flag::LIVE) || matches!(leg.state, State::Closed | State::TimeWait) {
                 continue;
             }
@@ -274,7 +278,9 @@ impl Sessions {
             }
             if leg.in_flight() != 0 || leg.is(flag::PROBING_WINDOW) {
                 // A FIN alone is not probed for.
-                let soonest = sender.soonest(leg.is(flag::SACK) && leg.snd_una != leg.write_seq);
+                let probes = leg.is(flag::SACK) && leg.snd_una != leg.write_seq;
+                let Some(seat) = self.seats.get(id) else { continue };
+                let soonest = seat.senders[side].soonest(probes);
                 wait = Some(wait.map_or(soonest, |wait| wait.min(soonest)));
             }
         }
@@ -299,10 +305,4 @@ impl Sessions {
     pub fn phase(&self, at: LegRef) -> Option<Phase> {
         self.sessions[at.session() as usize].phase
     }
-}
-
-/// The place of a leg's socket set.
-#[inline]
-pub(super) fn set_index(at: LegRef) -> usize {
-    at.session() as usize * 2 + at.side().index()
 }

@@ -4,7 +4,6 @@
 
 use super::leg::{Leg, flag};
 use super::pair::Session;
-use super::receive::set_index;
 use super::sender::Ring;
 use super::stack;
 use super::{Net, Phase, Sessions};
@@ -38,6 +37,7 @@ impl Sessions {
     /// Relays and sends for one session; `false` when it has more to send than it was given room for.
     pub(super) fn tend<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> bool {
         let Some(phase) = self.sessions[id as usize].phase else { return true };
+        debug_assert!(self.seats.has(id), "nothing happens to a parked session");
         if let Some(done) = self.tend_held(id, now, net) {
             return done;
         }
@@ -68,9 +68,9 @@ impl Sessions {
         let session = &mut self.sessions[id as usize];
         let queued = session.legs[from.index()].queued();
         if queued != 0 {
-            let at = LegRef::new(id, from);
-            let source = self.sets[set_index(at)].get_mut(stack::only());
-            let moved = pour(source, &mut self.rings[set_index(at.other())], queued);
+            let Some(seat) = self.seats.get_mut(id) else { return };
+            let source = seat.sets[from.index()].get_mut(stack::only());
+            let moved = pour(source, &mut seat.rings[from.other().index()], queued);
             if moved != 0 {
                 let leg = &mut session.legs[from.index()];
                 leg.read_seq = leg.read_seq.wrapping_add(moved);
@@ -92,7 +92,8 @@ impl Sessions {
         if held || leg.queued() != 0 || leg.is(flag::HOLES | flag::FIN_EARLY) || !other.takes_bytes() {
             return false;
         }
-        let sink = &mut self.rings[set_index(at.other())];
+        let Some(seat) = self.seats.get_mut(at.session()) else { return false };
+        let sink = &mut seat.rings[at.side().other().index()];
         if sink.free() < payload.len() {
             return false;
         }
@@ -120,8 +121,7 @@ impl Sessions {
     /// Sends what a leg has to send; `false` when frames ran out first.
     #[inline]
     pub(super) fn flush<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
-        let session = &self.sessions[at.session() as usize];
-        let (leg, sender) = (session.leg(at.side()), &session.senders[at.side().index()]);
+        let leg = self.leg(at);
         if !leg.is(flag::LIVE) {
             return true;
         }
@@ -132,9 +132,7 @@ impl Sessions {
             self.acknowledge_fin(at, now, net);
             return true;
         }
-        if (leg.unsent() != 0 || sender.has_lost() || leg.is(flag::PROBING_WINDOW))
-            && !self.send(at, now, net)
-        {
+        if self.has_to_send(at) && !self.send(at, now, net) {
             return false;
         }
         let leg = self.leg(at);
@@ -158,7 +156,7 @@ impl Sessions {
 /// Whether a window is to be announced: one that has doubled is at once. A socket that has sent nothing yet waits for bytes
 /// to acknowledge.
 #[inline]
-fn opens(leg: &Leg, rx_bytes: u32) -> bool {
+pub(super) fn opens(leg: &Leg, rx_bytes: u32) -> bool {
     let (announced, free) = (leg.window_left(), leg.window_free(rx_bytes));
     free > announced && free / 2 >= announced && !leg.is(flag::ASLEEP | flag::FIN_IN)
 }

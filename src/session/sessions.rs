@@ -5,8 +5,8 @@
 //!                    |                        |                                  |              |
 //!                    `-- RST, timeout         `-- refused, unreachable, timeout  `-- RST, timeout, end
 //! ```
-//! Everything is allocated here at launch: session slots, two one-socket sets a slot with their buffers, the flow
-//! table, timers, TIME-WAIT and the source ports. Session slot `n` owns the sets `2n` (client) and `2n + 1` (origin).
+//! Everything is allocated here at launch: session slots, pairs of one-socket sets with their buffers (`seats`), the flow
+//! table, timers, TIME-WAIT and the source ports. A session has such a pair unless it is parked (`park`).
 
 use super::allowance::Allowance;
 use super::cookie::Cookies;
@@ -16,19 +16,20 @@ use super::leg::{Leg, before, flag};
 use super::offer::{Offer, OriginOptions};
 use super::pair::Session;
 use super::probe::Probes;
-use super::sender::{Boards, Ring};
+use super::seats::Seats;
+use super::sender::Boards;
 use super::settings::MSS_MIN;
 use super::splice::Splices;
-use super::stack::{self, Set, Stack};
+use super::stack::Stack;
 use super::time_wait::Graveyard;
 use super::{Admission, CryptoLane, Net, Settings};
 use crate::base::limits::SCOREBOARDS_MAX;
-use crate::base::{Addr, DropReason, Endpoint, Epoch, Fate, Instant, Wheel, WorkerId};
+use crate::base::{Addr, DropReason, Endpoint, Epoch, Fate, Instant, Span, Wheel, WorkerId};
 use crate::flow::{FlowHasher, FlowMap, LegRef, Side, SourcePorts};
 use crate::telemetry::{AppCounter, Counter};
 use crate::wire::{FlowKey, Protocol, TcpOptions, TcpSegment, Tuple4};
 use dpdk_sys::cpu;
-use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::socket::tcp::State;
 
 /// What a SYN without an MSS option means (RFC 9293 3.7.1).
 const MSS_DEFAULT_V4: u16 = 536;
@@ -43,9 +44,10 @@ pub struct Sessions {
     pub(super) hasher: FlowHasher,
     pub(super) flows: FlowMap<LegRef>,
     pub(super) sessions: Box<[Session]>,
-    pub(super) sets: Box<[Set]>,
-    /// Transmit buffers, one beside each set.
-    pub(super) rings: Box<[Ring]>,
+    /// Sockets, buffers and senders of those that are not parked.
+    pub(super) seats: Seats,
+    /// Sessions without.
+    pub(super) parked: u32,
     /// What legs that lose know of their losses.
     pub(super) boards: Boards,
     pub(super) free: Vec<u32>,
@@ -82,11 +84,13 @@ impl Sessions {
     /// memory for the buffers.
     pub fn new(settings: Settings, worker: WorkerId, workers: u8, secret: &[u8; 32], now: Instant) -> Self {
         assert!(isn::self_test(), "smoltcp no longer takes initial sequence numbers of our choice");
-        let count = settings.sessions_max.clamp(1, LegRef::SESSIONS_MAX - 1) as usize;
-        let set = |_| stack::socket_set(settings.rx_buffer_bytes);
+        let seats = settings.sessions_max.clamp(1, LegRef::SESSIONS_MAX - 1);
+        let parked = if settings.park_after == Span::ZERO { 0 } else { settings.parked_max };
+        let count = seats.saturating_add(parked).min(LegRef::SESSIONS_MAX - 1) as usize;
+        let seats = seats as usize;
         let hasher = FlowHasher::new(secret);
         let spliced = settings.spliced_max.min(LegRef::SESSIONS_MAX - 1 - count as u32);
-        let slots = (settings.sessions_max.saturating_add(spliced), settings.half_open_max);
+        let slots = ((count as u32).saturating_add(spliced), settings.half_open_max);
         let mut ports = SourcePorts::new(settings.egress.clone(), worker, workers, secret);
         ports.set_shares(settings.shares);
         Self {
@@ -94,9 +98,9 @@ impl Sessions {
             flows: FlowMap::new((count + spliced as usize) * 2),
             splices: Splices::new(spliced, now),
             sessions: (0..count).map(|_| Session::vacant()).collect(),
-            sets: (0..count * 2).map(set).collect(),
-            rings: (0..count * 2).map(|_| Ring::new(settings.tx_buffer_bytes)).collect(),
-            boards: Boards::new((count * 2).min(SCOREBOARDS_MAX)),
+            seats: Seats::new(count, seats, &settings),
+            parked: 0,
+            boards: Boards::new((seats * 2).min(SCOREBOARDS_MAX)),
             free: (0..count as u32).rev().collect(),
             wheel: Wheel::with_capacity(count, now),
             dirty: Vec::with_capacity(count),
@@ -149,10 +153,8 @@ impl Sessions {
 
     #[inline(never)]
     fn prefetch_managed(&self, leg: LegRef) {
-        let index = leg.session() as usize;
-        cpu::prefetch(&self.sessions[index].legs[leg.side().index()]);
-        let socket = self.sets[index * 2 + leg.side().index()].get::<Socket>(stack::only());
-        cpu::prefetch(socket);
+        cpu::prefetch(&self.sessions[leg.session() as usize].legs[leg.side().index()]);
+        self.seats.prefetch(leg);
     }
 
     /// The leg that the flow table names first for `hash`.
@@ -194,6 +196,17 @@ impl Sessions {
     /// Sessions alive that are not mere translations.
     pub fn managed(&self) -> usize {
         self.sessions.len() - self.free.len()
+    }
+
+    /// Those of them that have no sockets.
+    pub const fn parked(&self) -> usize {
+        self.parked as usize
+    }
+
+    /// Whether one more session finds a slot and sockets.
+    #[inline]
+    pub(super) fn has_seat(&self) -> bool {
+        !self.free.is_empty() && !self.seats.are_taken()
     }
 
     /// Sessions that are.
@@ -278,7 +291,7 @@ impl Sessions {
         now: Instant,
         net: &mut N,
     ) -> Result<Entry, DropReason> {
-        if self.free.is_empty() {
+        if !self.has_seat() {
             return Err(DropReason::SessionsFull);
         }
         let tenant = admission.tenant();
@@ -302,11 +315,14 @@ impl Sessions {
         leg: Leg,
         now: Instant,
     ) -> Result<u32, DropReason> {
-        let Some(&id) = self.free.last() else { return Err(DropReason::SessionsFull) };
+        let Some(&id) = self.free.last().filter(|_| !self.seats.are_taken()) else {
+            return Err(DropReason::SessionsFull);
+        };
         if !self.flows.insert(self.hasher.hash(&leg.key), LegRef::new(id, Side::Client)) {
             return Err(DropReason::FlowsFull);
         }
         self.free.pop();
+        self.seats.take(id);
         self.half_open += 1;
         self.gate.enter(admission.tenant(), entry.client);
         let session = &mut self.sessions[id as usize];

@@ -58,6 +58,10 @@ pub struct Settings {
     pub half_open_max: u32,
     /// When SYNs are answered by cookies.
     pub syn_cookies: SynCookies,
+    /// Parked sessions beside those.
+    pub parked_max: u32,
+    /// How long a session may be quiet before it gives up its sockets; zero: for ever.
+    pub park_after: Span,
     /// Spliced sessions beside those; zero: none is spliced.
     pub spliced_max: u32,
     /// When the origin's handshake is completed.

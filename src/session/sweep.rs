@@ -71,7 +71,8 @@ impl Sessions {
         }
         let rest = self.sessions.get(cursor as usize..).unwrap_or_default();
         for (id, session) in (cursor..).zip(rest.iter().take(slots)) {
-            session.view(id).into_iter().for_each(&mut *show);
+            let parked = session.phase.is_some() && !self.seats.has(id);
+            session.view(id).into_iter().for_each(|view| show(SessionView { parked, ..view }));
         }
         Some(base.min(cursor + slots as u32))
     }

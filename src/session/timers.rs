@@ -39,6 +39,9 @@ impl Sessions {
         {
             return;
         }
+        if !self.seats.has(id) {
+            return self.rearm(id, now);
+        }
         if let Some(until) = self.sessions[id as usize].held_until {
             self.mark(id);
             return self.arm_by(id, until);
@@ -74,6 +77,10 @@ impl Sessions {
             }
             Due::Resend(side) => {
                 self.resend_syn(LegRef::new(id, side), now, net);
+                return true;
+            }
+            Due::Park => {
+                self.park(id, now, net);
                 return true;
             }
             Due::Held => {

@@ -85,6 +85,8 @@ pub struct SessionView {
     pub phase: Phase,
     /// Whether byway does no more for it than translate headers.
     pub spliced: bool,
+    /// Whether it has no sockets.
+    pub parked: bool,
     /// The app.
     pub app: AppSlot,
     /// The client.

@@ -121,6 +121,13 @@ catalog! {
         }
         "byway_spliced_sessions_total" "Sessions that became mere translations of headers." { SessionsSpliced }
         "byway_spliced_frames_total" "Frames of spliced sessions that went on." { SplicedFrames }
+        "byway_parked_sessions_total" "Quiet sessions that gave up their sockets." { SessionsParked }
+        "byway_unparked_sessions_total" "Parked sessions that got sockets again." { SessionsUnparked }
+        "byway_park_refusals_total" "Quiet sessions that kept their sockets, by why: for good, or until they are looked at again." {
+            UnparkedForTls("reason" = "tls"),
+            UnparkedForClosing("reason" = "closing"),
+            UnparkedForBytes("reason" = "bytes"),
+        }
         "byway_held_flights_total" "First bytes of clients that waited for their origin, by what became of them." {
             FlightsSpliced("outcome" = "spliced"),
             FlightsReleased("outcome" = "released"),
@@ -232,6 +239,7 @@ catalog! {
         "byway_epoch" "Number of the snapshot in force." { Epoch }
         "byway_sessions" "Sessions held." { Sessions }
         "byway_spliced_sessions" "Sessions held that are mere translations of headers." { SplicedSessions }
+        "byway_parked_sessions" "Sessions held that have no sockets." { ParkedSessions }
         "byway_udp_sessions" "UDP sessions held." { UdpSessions }
         "byway_half_open_sessions" "Sessions whose client handshake is not complete." { HalfOpen }
         "byway_time_waits" "Tuples in TIME-WAIT." { TimeWaits }

@@ -178,6 +178,8 @@ pub fn session_settings() -> session::Settings {
         syn_cookies: session::SynCookies::Off,
         splice_handshake: session::SpliceHandshake::Immediate,
         spliced_max: 0,
+        parked_max: 0,
+        park_after: Span::ZERO,
         time_wait_max: 4096,
         rx_buffer_bytes: 8 * 1024,
         tx_buffer_bytes: 8 * 1024,

@@ -167,7 +167,11 @@ fn row(view: &SessionView) -> SessionRow {
     SessionRow {
         protocol: view.protocol,
         slot: view.slot,
-        phase: if view.spliced { spliced_name(view.phase) } else { view.phase.name() },
+        phase: match (view.spliced, view.parked) {
+            (true, _) => spliced_name(view.phase),
+            (false, true) => "parked",
+            (false, false) => view.phase.name(),
+        },
         app: view.app,
         client: view.client,
         edge: view.edge,

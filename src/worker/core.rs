@@ -304,6 +304,7 @@ impl<P: Port> Worker<P> {
         page.set(Gauge::Epoch, self.epoch().0);
         page.set(Gauge::Sessions, self.sessions.len() as u64);
         page.set(Gauge::SplicedSessions, self.sessions.spliced() as u64);
+        page.set(Gauge::ParkedSessions, self.sessions.parked() as u64);
         page.set(Gauge::UdpSessions, self.udp.len() as u64);
         page.set(Gauge::CryptoJobs, self.sessions.crypto_away() as u64);
         page.set(Gauge::HalfOpen, self.sessions.half_open() as u64);

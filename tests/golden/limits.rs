@@ -110,6 +110,7 @@ fn every_refusal_by_a_limit_has_spectrums_class_of_its_kind() {
     use DropReason::*;
     let full = [
         SessionsFull,
+        SocketsFull,
         UdpSessionsFull,
         HalfOpenFull,
         FlowsFull,

@@ -10,6 +10,7 @@ mod lifetime;
 mod limits;
 mod link;
 mod origins;
+mod park;
 mod probes;
 mod refusals;
 mod room;
@@ -38,6 +39,8 @@ fn every_reason_of_the_worker_has_a_row() {
         SequenceUnacceptable,
         RstUnacceptable,
         SynInSession,
+        // `park` has the session that wants some.
+        SocketsFull,
         PawsOld,
         TimeWait,
         FlowsFull,

@@ -16,8 +16,8 @@
 //!  status closed by settings ...          see `world`
 //! ```
 //! Numbers count from the initial sequence numbers of the direction. Every frame that byway sends must be expected by
-//! the script, in its side's order. Each script runs over IPv4 and IPv6 (unless it says `only ipv4`), on fresh sockets
-//! and on sockets that a wild connection has used before: both must send the same. Payload is a pattern of its position, and checked wherever it comes out.
+//! the script, in its side's order. Each script runs over IPv4 and IPv6 (unless it says `only ipv4`), on fresh sockets,
+//! on sockets that a wild connection has used before, and parked after each forty quiet milliseconds: all must send the same. Payload is a pattern of its position, and checked wherever it comes out.
 
 mod admit;
 mod parse;
@@ -46,14 +46,39 @@ fn every_script_holds() {
             if text.contains("only ipv") && !text.contains(&format!("only ipv{family}")) {
                 continue;
             }
-            for used in [false, true] {
-                if let Err(error) = world::run(&text, family == "6", used) {
-                    let slot = if used { "used" } else { "fresh" };
-                    failures.push(format!("{name} over IPv{family} on {slot} sockets: {error}"));
+            for form in Form::ALL {
+                if let Err(error) = world::run(&text, family == "6", form) {
+                    failures.push(format!("{name} over IPv{family}, {form:?}: {error}"));
                 }
             }
         }
     }
     println!("{} scripts", names.len());
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// How a script is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// On sockets as they were made.
+    Fresh,
+    /// On sockets that another connection used before.
+    Used,
+    /// Sessions give up their sockets whenever they have been quiet for forty milliseconds.
+    Parked,
+}
+
+impl Form {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Fresh, Self::Used, Self::Parked];
+
+    /// What is set before a script says anything.
+    pub fn pairs(self) -> Vec<(String, String)> {
+        match self {
+            Self::Fresh | Self::Used => Vec::new(),
+            Self::Parked => [("parked", "8"), ("park_after_ms", "40")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
+        }
+    }
 }

@@ -84,7 +84,7 @@ pub fn step(line: &str) -> Result<Option<Step>, String> {
         ["counter", name, value] => Step::Counter { name: (*name).into(), value: number(value)? as u64 },
         ["again"] => Step::Again,
         ["room", frames] => Step::Room(number(frames)? as usize),
-        [what @ ("sessions" | "half_open" | "time_wait" | "quarantine" | "spliced"), count] => {
+        [what @ ("sessions" | "half_open" | "time_wait" | "quarantine" | "spliced" | "parked"), count] => {
             Step::Count { what: (*what).into(), number: number(count)? as usize }
         }
         [time] if time.starts_with('+') => Step::Wait(millis(time)?),

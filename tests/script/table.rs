@@ -91,7 +91,7 @@ fn every_combination_of_options_is_spliced_and_its_windows_told_in_the_other_sid
         for (stamps, sack) in [(false, false), (true, false), (false, true), (true, true)] {
             let made = Combination { client, origin, stamps, sack };
             for v6 in [false, true] {
-                if let Err(error) = world::run(&made.script(), v6, false) {
+                if let Err(error) = world::run(&made.script(), v6, crate::Form::Fresh) {
                     failures.push(format!("{made:?}, IPv6 {v6}: {error}"));
                 }
             }

@@ -1,5 +1,6 @@
 //! The world of one script: a worker's sessions, two peers made of numbers, a virtual clock.
 
+use crate::Form;
 use crate::parse::{Peer, Step, Written, number, options, step};
 use crate::wire::{build, read, same_options};
 use byway::base::{Addr, AppSlot, DropReason, Endpoint, Epoch, Fate, Hop, Instant, Span, Whence, WorkerId};
@@ -156,6 +157,8 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
             1 => SpliceHandshake::ClientRtt,
             _ => SpliceHandshake::Immediate,
         },
+        parked_max: number("parked", 0) as u32,
+        park_after: Span::from_millis(number("park_after_ms", 0)),
         time_wait_max: 16,
         rx_buffer_bytes: number("rx_buffer", 65_536) as usize,
         tx_buffer_bytes: number("tx_buffer", 65_536) as usize,
@@ -221,8 +224,8 @@ fn admission(pairs: &[(String, String)]) -> Admission {
     }
 }
 
-pub fn run(text: &str, v6: bool, used: bool) -> Result<(), String> {
-    let mut pairs = Vec::new();
+pub fn run(text: &str, v6: bool, form: Form) -> Result<(), String> {
+    let mut pairs = form.pairs();
     let mut world = None;
     for (index, line) in text.lines().enumerate() {
         let at = |error: String| format!("line {}: {}\n    {error}", index + 1, line.trim());
@@ -231,8 +234,10 @@ pub fn run(text: &str, v6: bool, used: bool) -> Result<(), String> {
             pairs.extend(more);
             continue;
         }
-        let world =
-            world.get_or_insert_with(|| if used { World::used(&pairs, v6) } else { World::new(&pairs, v6) });
+        let world = world.get_or_insert_with(|| match form {
+            Form::Used => World::used(&pairs, v6),
+            Form::Fresh | Form::Parked => World::new(&pairs, v6),
+        });
         world.step(step).map_err(at)?;
     }
     world.ok_or("an empty script")?.no_more()
@@ -376,6 +381,7 @@ impl World {
                     "sessions" => self.sessions.len(),
                     "half_open" => self.sessions.half_open(),
                     "spliced" => self.sessions.spliced(),
+                    "parked" => self.sessions.parked(),
                     "time_wait" => self.sessions.resting().0 - self.rested.0,
                     _ => self.sessions.resting().1 - self.rested.1,
                 };

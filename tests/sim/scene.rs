@@ -38,6 +38,14 @@ pub const fn splice_handshake(seed: u64) -> SpliceHandshake {
     if seed % 2 == 1 { SpliceHandshake::ClientRtt } else { SpliceHandshake::Immediate }
 }
 
+/// Parked sessions of a worker, in runs that have some.
+pub const PARKED: u32 = 256;
+
+/// One run in two parks what has been quiet for two milliseconds.
+pub const fn is_parked(seed: u64) -> bool {
+    seed.is_multiple_of(2)
+}
+
 /// One run in five answers every SYN by a cookie, one those that come while a few sessions are half-open. Not where
 /// connections are limited: who is kept out there knocks longer than a cookie lives.
 pub const fn syn_cookies(seed: u64) -> SynCookies {
@@ -59,6 +67,10 @@ pub fn edge_settings(workers: u8, seed: u64) -> Settings {
     if is_spliced(seed) {
         settings.session.spliced_max = SPLICED;
         settings.session.splice_handshake = splice_handshake(seed);
+    }
+    if is_parked(seed) {
+        settings.session.parked_max = PARKED;
+        settings.session.park_after = Span::from_millis(2);
     }
     settings.session.syn_cookies = syn_cookies(seed);
     settings.blocked_tcp = Refusal::Rst;

@@ -152,6 +152,10 @@ fn stage(rng: &mut Rng, seed: u64, splices: bool) -> (World, Control) {
     let mut settings = settings(workers);
     settings.session.spliced_max = if splices { 1_024 } else { 0 };
     settings.session.splice_handshake = splice_handshake(seed);
+    if !splices && seed.is_multiple_of(2) {
+        settings.session.parked_max = 1_024;
+        settings.session.park_after = Span::from_millis(2);
+    }
     let (workers, mut control) = edge(&settings, ports, &spec(true, &[]));
     control.material = None;
     let mut world = World::new(workers, vec![wire], Instant::ZERO);

@@ -216,6 +216,8 @@ fn session_settings(sessions: usize) -> session::Settings {
         syn_cookies: session::SynCookies::Off,
         splice_handshake: session::SpliceHandshake::Immediate,
         spliced_max: 0,
+        parked_max: 0,
+        park_after: Span::ZERO,
         time_wait_max: 4_096,
         rx_buffer_bytes: BUFFER_BYTES,
         tx_buffer_bytes: BUFFER_BYTES,

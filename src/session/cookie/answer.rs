@@ -76,7 +76,7 @@ impl Sessions {
             .get(start..end)
             .and_then(|bytes| TcpOptions::parse(bytes).ok())
             .ok_or(DropReason::TcpHeaderBad)?;
-        if self.free.is_empty() {
+        if !self.has_seat() {
             return Err(DropReason::SessionsFull);
         }
         options.timestamp = options.timestamp.filter(|_| offer.timestamps);

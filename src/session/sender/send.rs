@@ -4,14 +4,16 @@
 //! What is lost goes before what is new. A segment is never cut short while something is in flight, but for the last one of
 //! what there is (RFC 9293 3.8.6.2.1), and a FIN rides on the last bytes.
 
+use super::boards::Boards;
 use super::flight::{Again, Due, Heard};
+use super::ring::Ring;
 use super::state::Sender;
 use crate::base::{Instant, Span};
 use crate::flow::LegRef;
 use crate::session::leg::{Leg, before, flag};
 use crate::session::packet;
 use crate::session::pair::PROBES;
-use crate::session::receive::set_index;
+use crate::session::seats::Seat;
 use crate::session::{Net, Sessions};
 use crate::telemetry::Counter;
 use crate::wire::{SackBlocks, TcpFlags};
@@ -58,14 +60,17 @@ impl Sessions {
     /// Takes an acknowledgement; whether something waits to be sent.
     #[inline]
     pub(in crate::session) fn hear_ack(&mut self, at: LegRef, ack: &Ack<'_>, now: Instant) -> bool {
-        let session = &mut self.sessions[at.session() as usize];
-        let leg = &mut session.legs[at.side().index()];
-        let sender = &mut session.senders[at.side().index()];
+        let leg = &mut self.sessions[at.session() as usize].legs[at.side().index()];
         let before_una = leg.snd_una;
         let unsent = leg.unsent();
+        if ack.number == before_una && ack.sack.is_empty() && !ack.is_repeat {
+            return unsent != 0 || leg.is(flag::PROBING_WINDOW);
+        }
+        let Some(Seat { senders, rings, .. }) = self.seats.get_mut(at.session()) else { return false };
+        let sender = &mut senders[at.side().index()];
         let fin_alone = leg.is(flag::FIN_OUT) && before_una == leg.write_seq;
         if ack.number != before_una {
-            self.rings[set_index(at)].drop_front(ack.number.wrapping_sub(before_una));
+            rings[at.side().index()].drop_front(ack.number.wrapping_sub(before_una));
             leg.acknowledged(ack.number, now);
             if leg.is(flag::FIN_OUT) && ack.number == leg.write_seq.wrapping_add(1) {
                 leg.fin_acknowledged();
@@ -74,8 +79,6 @@ impl Sessions {
                     return leg.is(flag::PROBING_WINDOW);
                 }
             }
-        } else if ack.sack.is_empty() && !ack.is_repeat {
-            return unsent != 0 || leg.is(flag::PROBING_WINDOW);
         }
         let heard =
             Heard { now, before_una, sack: ack.sack, is_repeat: ack.is_repeat, app_limited: unsent == 0 };
@@ -93,63 +96,130 @@ impl Sessions {
         waits
     }
 
+    /// Whether a leg has something to send that it may not have sent for want of room or time.
+    #[inline]
+    pub(in crate::session) fn has_to_send(&self, at: LegRef) -> bool {
+        let leg = self.leg(at);
+        // What is lost is in flight.
+        let lost =
+            || self.seats.get(at.session()).is_some_and(|seat| seat.senders[at.side().index()].has_lost());
+        leg.unsent() != 0 || leg.is(flag::PROBING_WINDOW) || leg.in_flight() != 0 && lost()
+    }
+
     /// Sends what a leg may send now; `false` when frames ran out first.
     pub(in crate::session) fn send<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
-        if self.leg(at).is(flag::PROBING_WINDOW) {
-            self.look_at_window(at, now);
-        }
+        let Some(mut sending) = self.sending(at) else { return true };
+        sending.look_at_window(now);
         for _ in 0..SEGMENTS_MAX {
-            let longest = self.longest(at, net);
-            match self.next(at, now, longest) {
+            let longest = sending.longest(net);
+            match sending.next(now, longest) {
                 Next::Nothing => return true,
                 Next::Later(until) => {
                     self.arm_by(at.session(), until);
                     return true;
                 }
                 Next::Segment(_) if net.room() == 0 => return false,
-                Next::Segment(piece) => self.emit(at, &piece, now, net),
+                Next::Segment(piece) => sending.emit(&piece, now, net),
             }
         }
         false
     }
 
+    /// All that sends for one leg, where it has a seat.
+    #[inline]
+    fn sending(&mut self, at: LegRef) -> Option<Sending<'_>> {
+        let Seat { rings, senders, .. } = self.seats.get_mut(at.session())?;
+        Some(Sending {
+            leg: &mut self.sessions[at.session() as usize].legs[at.side().index()],
+            ring: &rings[at.side().index()],
+            sender: &mut senders[at.side().index()],
+            boards: &mut self.boards,
+        })
+    }
+
+    /// When something of a leg's sender is due, and what.
+    pub(in crate::session) fn sender_deadline(&self, at: LegRef, now: Instant) -> Option<(Instant, Due)> {
+        let leg = self.leg(at);
+        let sender = &self.seats.get(at.session())?.senders[at.side().index()];
+        if !leg.is(flag::LIVE) || !leg.is_synchronised() || leg.state == State::TimeWait {
+            return None;
+        }
+        if leg.is(flag::PROBING_WINDOW) {
+            // RFC 9293 3.8.6.1: who answers is not given up, so it is asked often enough to show that it does.
+            let within = Span::from_nanos(self.settings.user_timeout.nanos() / PROBES);
+            return Some((sender.window_probe_at(within), Due::Timeout));
+        }
+        let paced = if leg.unsent() != 0 || sender.has_lost() { sender.pace.wait(now) } else { None };
+        let paced = paced.map(|until| (until, Due::Pace));
+        if leg.in_flight() == 0 {
+            return paced;
+        }
+        let probes = leg.is(flag::SACK) && leg.snd_una != leg.write_seq;
+        let due = sender.deadline(&leg.sent(), probes);
+        Some(paced.map_or(due, |paced| due.min(paced)))
+    }
+
+    /// Carries out what is due of a leg's sender; what is to be sent goes out when the session is tended.
+    pub(in crate::session) fn tend_sender<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
+        let Some((_, due)) = self.sender_deadline(at, now).filter(|(when, _)| *when <= now) else { return };
+        let Some(mut sending) = self.sending(at) else { return };
+        if due == Due::Timeout && sending.leg.window() == 0 {
+            return sending.probe_window(now, net);
+        }
+        if sending.leg.is(flag::PROBING_WINDOW) {
+            return sending.look_at_window(now);
+        }
+        sending.sender.act_on(due, &sending.leg.sent(), sending.boards, now);
+    }
+
+    /// Sends all that is in flight again: it was too long for the path.
+    pub(in crate::session) fn resend_all(&mut self, at: LegRef) {
+        if let Some(Sending { leg, sender, boards, .. }) = self.sending(at) {
+            sender.lose_all(&leg.sent(), boards);
+        }
+    }
+}
+
+/// A leg with its transmit buffer and sender.
+struct Sending<'a> {
+    leg: &'a mut Leg,
+    ring: &'a Ring,
+    sender: &'a mut Sender,
+    boards: &'a mut Boards,
+}
+
+impl Sending<'_> {
     /// Ends the probing of a closed window that has opened.
-    fn look_at_window(&mut self, at: LegRef, now: Instant) {
-        let session = &mut self.sessions[at.session() as usize];
-        let leg = &mut session.legs[at.side().index()];
-        if leg.window() != 0 {
-            leg.clear(flag::PROBING_WINDOW);
-            let sent = leg.sent();
-            session.senders[at.side().index()].window_opened(&sent, &mut self.boards, now);
+    fn look_at_window(&mut self, now: Instant) {
+        if self.leg.is(flag::PROBING_WINDOW) && self.leg.window() != 0 {
+            self.leg.clear(flag::PROBING_WINDOW);
+            self.sender.window_opened(&self.leg.sent(), self.boards, now);
         }
     }
 
     /// The longest segment that a leg may write now: where there is more to send than one of the usual length, one that the port
     /// cuts, of what the pace lets out in a millisecond.
     #[inline]
-    fn longest<N: Net>(&self, at: LegRef, net: &mut N) -> u32 {
-        let session = &self.sessions[at.session() as usize];
-        let leg = session.leg(at.side());
+    fn longest<N: Net>(&self, net: &mut N) -> u32 {
+        let leg = &self.leg;
         let mss = u32::from(leg.mss.max(1));
         if leg.unsent() <= mss || !leg.key.src.is_v4() {
             return mss;
         }
         let options = if leg.is(flag::TIMESTAMPS) { 12 } else { 0 };
         let fits = net.cuts(leg.hop).saturating_sub(HEADERS_V4 + options) as u32;
-        let most = fits.min(session.senders[at.side().index()].pace.quantum().max(2 * mss));
+        let most = fits.min(self.sender.pace.quantum().max(2 * mss));
         (most - most % mss).max(mss)
     }
 
-    fn next(&mut self, at: LegRef, now: Instant, longest: u32) -> Next {
-        let session = &mut self.sessions[at.session() as usize];
-        let leg = &mut session.legs[at.side().index()];
-        let sender = &mut session.senders[at.side().index()];
+    fn next(&mut self, now: Instant, longest: u32) -> Next {
+        let Self { leg, sender, boards, .. } = self;
         let sent = leg.sent();
         let in_flight = sender.in_flight(&sent);
         let room = sender.control.window().saturating_sub(in_flight);
         let waits = sender.pace.wait(now);
         if sender.has_lost()
-            && let Some((seq, end, why)) = sender.next_again(&sent, &mut self.boards)
+            && let Some((seq, end, why)) = sender.next_again(&sent, boards)
         {
             let forced = why == Again::Probe || in_flight == 0;
             return match waits {
@@ -171,11 +241,8 @@ impl Sessions {
         }
     }
 
-    fn emit<N: Net>(&mut self, at: LegRef, piece: &Piece, now: Instant, net: &mut N) {
-        let session = &mut self.sessions[at.session() as usize];
-        let leg = &mut session.legs[at.side().index()];
-        let sender = &mut session.senders[at.side().index()];
-        let ring = &self.rings[set_index(at)];
+    fn emit<N: Net>(&mut self, piece: &Piece, now: Instant, net: &mut N) {
+        let Self { leg, ring, sender, boards } = self;
         let (seq, end) = (piece.seq, piece.end);
         let fin = leg.is(flag::FIN_OUT) && before(leg.write_seq, end);
         let len = end.wrapping_sub(seq).wrapping_sub(fin.into());
@@ -202,7 +269,7 @@ impl Sessions {
         leg.acked_to = leg.rcv_nxt;
         leg.clear(flag::ACK_NOW);
         if let Some(why) = piece.again {
-            sender.note_again((seq, end), why, (&sent, now), &mut self.boards);
+            sender.note_again((seq, end), why, (&sent, now), boards);
             net.page().count(Counter::RetransmitsSent);
             net.page().count(why.counter());
         }
@@ -212,69 +279,19 @@ impl Sessions {
         }
     }
 
-    /// When something of a leg's sender is due, and what.
-    pub(in crate::session) fn sender_deadline(&self, at: LegRef, now: Instant) -> Option<(Instant, Due)> {
-        let session = &self.sessions[at.session() as usize];
-        let (leg, sender) = (session.leg(at.side()), &session.senders[at.side().index()]);
-        if !leg.is(flag::LIVE) || !leg.is_synchronised() || leg.state == State::TimeWait {
-            return None;
-        }
-        if leg.is(flag::PROBING_WINDOW) {
-            // RFC 9293 3.8.6.1: who answers is not given up, so it is asked often enough to show that it does.
-            let within = Span::from_nanos(self.settings.user_timeout.nanos() / PROBES);
-            return Some((sender.window_probe_at(within), Due::Timeout));
-        }
-        let paced = if leg.unsent() != 0 || sender.has_lost() { sender.pace.wait(now) } else { None };
-        let paced = paced.map(|until| (until, Due::Pace));
-        if leg.in_flight() == 0 {
-            return paced;
-        }
-        let probes = leg.is(flag::SACK) && leg.snd_una != leg.write_seq;
-        let due = sender.deadline(&leg.sent(), probes);
-        Some(paced.map_or(due, |paced| due.min(paced)))
-    }
-
-    /// Carries out what is due of a leg's sender; what is to be sent goes out when the session is tended.
-    pub(in crate::session) fn tend_sender<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
-        let Some((_, due)) = self.sender_deadline(at, now).filter(|(when, _)| *when <= now) else { return };
-        if due == Due::Timeout && self.leg(at).window() == 0 {
-            return self.probe_window(at, now, net);
-        }
-        if self.leg(at).is(flag::PROBING_WINDOW) {
-            return self.look_at_window(at, now);
-        }
-        let session = &mut self.sessions[at.session() as usize];
-        let sent = session.legs[at.side().index()].sent();
-        session.senders[at.side().index()].act_on(due, &sent, &mut self.boards, now);
-    }
-
     /// Sends one byte into a closed window (RFC 9293 3.8.6.1).
-    fn probe_window<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) {
-        let session = &mut self.sessions[at.session() as usize];
-        let leg = &mut session.legs[at.side().index()];
-        if leg.in_flight() == 0 && leg.unsent() == 0 {
+    fn probe_window<N: Net>(&mut self, now: Instant, net: &mut N) {
+        if self.leg.in_flight() == 0 && self.leg.unsent() == 0 {
             // The peer took the last of it and still gives no window: there is nothing to ask it for.
-            leg.clear(flag::PROBING_WINDOW);
+            self.leg.clear(flag::PROBING_WINDOW);
         }
-        if leg.window() != 0 || !leg.is(flag::PROBING_WINDOW) {
+        if self.leg.window() != 0 || !self.leg.is(flag::PROBING_WINDOW) {
             return;
         }
-        let piece = leg.probe_window(&mut session.senders[at.side().index()], now);
+        let piece = self.leg.probe_window(self.sender, now);
         if net.room() != 0 {
-            self.emit(at, &piece, now, net);
+            self.emit(&piece, now, net);
         }
-    }
-
-    /// Sends all that is in flight again: it was too long for the path.
-    pub(in crate::session) fn resend_all(&mut self, at: LegRef) {
-        let session = &mut self.sessions[at.session() as usize];
-        let sent = session.legs[at.side().index()].sent();
-        session.senders[at.side().index()].lose_all(&sent, &mut self.boards);
-    }
-
-    /// A leg goes: what its sender holds is free again.
-    pub(in crate::session) fn end_sender(&mut self, at: LegRef) {
-        self.sessions[at.session() as usize].senders[at.side().index()].end(&mut self.boards);
     }
 }
 

@@ -10,13 +10,11 @@ use crate::base::Instant;
 use crate::flow::{LegRef, Side};
 use crate::session::leg::{Leg, flag};
 use crate::session::pair::{Session, SpliceWish};
-use crate::session::receive::set_index;
-use crate::session::stack;
 use crate::session::{Net, Phase, Sessions};
 use crate::telemetry::Counter;
 use crate::wire::TcpSegment;
 use crate::wire::checksum::Change;
-use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::socket::tcp::State;
 
 /// A window that is at least this is worth having even where byway has promised more before.
 const WINDOW_MIN: u32 = 16_384;
@@ -130,8 +128,7 @@ impl Sessions {
     fn free_slot(&mut self, id: u32) {
         for side in [Side::Client, Side::Origin] {
             let at = LegRef::new(id, side);
-            self.sets[set_index(at)].get_mut::<Socket>(stack::only()).abort();
-            self.end_sender(at);
+            self.seats.clear(at, &mut self.boards);
             let leg = self.leg_mut(at);
             leg.clear(flag::LIVE);
             leg.state = State::Closed;
@@ -140,13 +137,14 @@ impl Sessions {
         (session.phase, session.held_until) = (None, None);
         session.timer_at = None;
         self.wheel.disarm(id);
+        self.leave_seat(id);
         self.free.push(id);
     }
 }
 
 /// Whether a leg waits for nothing: all that was sent is acknowledged, all that came was passed on.
 #[inline]
-pub(super) fn is_quiet(leg: &Leg) -> bool {
+pub(in crate::session) fn is_quiet(leg: &Leg) -> bool {
     leg.queued() == 0 && is_quiet_but_for_bytes(leg)
 }
 

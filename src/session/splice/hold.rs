@@ -21,7 +21,6 @@ use crate::flow::{LegRef, Side};
 use crate::session::leg::{before, flag};
 use crate::session::packet;
 use crate::session::pair::{Session, SpliceWish};
-use crate::session::receive::set_index;
 use crate::session::stack;
 use crate::session::{Net, Phase, Sessions, SpliceHandshake};
 use crate::telemetry::{AppCounter, Counter};
@@ -157,7 +156,8 @@ impl Sessions {
         let origin = self.sessions[id as usize].leg(Side::Origin);
         let window = (self.leg(LegRef::new(id, Side::Client)).window() >> origin.shift).min(0xffff) as u16;
         let lane = &mut record.lanes[Side::Client.index()];
-        let client = self.sets[set_index(LegRef::new(id, Side::Client))].get_mut::<Socket>(stack::only());
+        let Some(seat) = self.seats.get_mut(id) else { return };
+        let client = seat.sets[Side::Client.index()].get_mut::<Socket>(stack::only());
         net.page().add_app(record.app, AppCounter::BytesIn, left.into());
         while left != 0 {
             let len = left.min(u32::from(origin.mss.max(1)));

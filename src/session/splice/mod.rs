@@ -18,6 +18,7 @@ mod record;
 mod splices;
 mod walk;
 
+pub(super) use hand_over::is_quiet;
 pub use icmp::TooBig;
 pub use pass::Passed;
 pub(super) use splices::Splices;

@@ -330,6 +330,7 @@ impl Record {
             slot,
             phase: if self.is_closing() { Phase::Closing } else { Phase::Open },
             spliced: true,
+            parked: false,
             app: self.app,
             client: client.src_endpoint(),
             edge: client.dst_endpoint(),

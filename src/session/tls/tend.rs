@@ -11,7 +11,7 @@ use crate::base::{DropReason, Instant, Span};
 use crate::flow::{LegRef, Side};
 use crate::session::end::End;
 use crate::session::leg::flag;
-use crate::session::sender::Ring;
+use crate::session::seats::Seat;
 use crate::session::stack::{self, Set};
 use crate::session::{Net, Phase, Sessions};
 use crate::telemetry::{Counter, TlsFacts, TlsLeg, TlsStatus};
@@ -124,8 +124,7 @@ impl Sessions {
     /// Moves the handshakes' bytes between legs and pair; what is to be done next.
     fn exchange(&mut self, id: u32, pair: &mut Pair) -> Next {
         let session = &mut self.sessions[id as usize];
-        let sets = &mut self.sets[id as usize * 2..id as usize * 2 + 2];
-        let rings = &mut self.rings[id as usize * 2..id as usize * 2 + 2];
+        let Some(Seat { sets, rings, .. }) = self.seats.get_mut(id) else { return Next::Wait };
         for side in [Side::Client, Side::Origin] {
             let (leg, socket) = (&mut session.legs[side.index()], socket(sets, side));
             let outbox = &mut pair.outbox[side.index()];
@@ -331,9 +330,8 @@ impl Sessions {
     fn carry(&mut self, id: u32, flow: &mut Flow, from: Side) -> Result<Moved, Failure> {
         let session = &mut self.sessions[id as usize];
         let room = [Side::Client, Side::Origin].map(|side| session.legs[side.index()].takes_bytes());
-        let sets = &mut self.sets[id as usize * 2..id as usize * 2 + 2];
-        let rings = &mut self.rings[id as usize * 2..id as usize * 2 + 2];
-        let mut sockets = Sockets { sets, rings, room, put: [0; 2] };
+        let Some(seat) = self.seats.get_mut(id) else { return Ok(Moved::default()) };
+        let mut sockets = Sockets { seat, room, put: [0; 2] };
         let result = flow.carry(from, &mut sockets);
         let put = sockets.put;
         for (leg, put) in session.legs.iter_mut().zip(put) {
@@ -377,9 +375,8 @@ impl Sessions {
     fn say_end(&mut self, id: u32, flow: &mut Flow, to: Side) -> bool {
         let session = &mut self.sessions[id as usize];
         let room = [Side::Client, Side::Origin].map(|side| session.legs[side.index()].takes_bytes());
-        let sets = &mut self.sets[id as usize * 2..id as usize * 2 + 2];
-        let rings = &mut self.rings[id as usize * 2..id as usize * 2 + 2];
-        let mut sockets = Sockets { sets, rings, room, put: [0; 2] };
+        let Some(seat) = self.seats.get_mut(id) else { return false };
+        let mut sockets = Sockets { seat, room, put: [0; 2] };
         let (put, done) = flow.tell_end(to, &mut sockets);
         let leg = &mut session.legs[to.index()];
         leg.write_seq = leg.write_seq.wrapping_add(put as u32);
@@ -403,8 +400,7 @@ enum Next {
 
 /// A session's two sockets and transmit buffers, as a flow reaches them.
 struct Sockets<'a> {
-    sets: &'a mut [Set],
-    rings: &'a mut [Ring],
+    seat: &'a mut Seat,
     /// Whether bytes for a side can be taken at all.
     room: [bool; 2],
     put: [u32; 2],
@@ -412,7 +408,7 @@ struct Sockets<'a> {
 
 impl Legs for Sockets<'_> {
     fn take(&mut self, side: Side, take: &mut dyn FnMut(&[u8]) -> usize) -> usize {
-        let run = socket(self.sets, side).recv(|bytes| {
+        let run = socket(&mut self.seat.sets, side).recv(|bytes| {
             let taken = if bytes.is_empty() { 0 } else { take(bytes) };
             (taken, taken)
         });
@@ -423,7 +419,7 @@ impl Legs for Sockets<'_> {
         if !self.room[side.index()] {
             return 0;
         }
-        let put = self.rings[side.index()].push(bytes);
+        let put = self.seat.rings[side.index()].push(bytes);
         self.put[side.index()] += put as u32;
         put
     }

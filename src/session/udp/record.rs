@@ -154,6 +154,7 @@ impl Session {
             slot,
             protocol: Protocol::Udp,
             spliced: false,
+            parked: false,
             phase: if self.connected_at.is_some() { Phase::Open } else { Phase::Connecting },
             app: self.app,
             client: self.key(Side::Client).src_endpoint(),

@@ -2,6 +2,7 @@
 
 use super::memory::{Kind, MemoryEstimate};
 use super::spec::BootSpec;
+use crate::base::Span;
 use crate::base::limits::{SESSIONS_MAX, SESSIONS_MIN};
 
 /// Which numbers of sessions the config names.
@@ -13,6 +14,8 @@ pub struct Given {
     pub half_open: bool,
     /// `[tcp] spliced_sessions`.
     pub spliced_sessions: bool,
+    /// `[tcp] parked_sessions`.
+    pub parked_sessions: bool,
     /// `[udp] sessions`.
     pub udp_sessions: bool,
 }
@@ -35,13 +38,14 @@ pub fn share(spec: &mut BootSpec, given: Given) -> Result<(), String> {
     let mut left = (budget - least) / spec.workers.count();
     loop {
         share_out(spec, &open, left);
-        // What rests grows with sessions, and is taken off what they share.
+        // What rests and the flow tables grow with sessions, and are taken off what they share.
         let over = MemoryEstimate::of(spec).total_bytes().saturating_sub(budget);
         if over == 0 {
             break;
         }
         left = left.saturating_sub(over.div_ceil(spec.workers.count()));
     }
+    open.iter().for_each(|kind| use_up(spec, *kind, budget));
     if !given.half_open {
         spec.tcp.half_open = spec.tcp.half_open.min(spec.tcp.sessions);
     }
@@ -61,10 +65,21 @@ fn share_out(spec: &mut BootSpec, open: &[Kind], mut left: usize) {
     }
 }
 
+/// Gives a kind what a flow table that doubles one session later has left over.
+fn use_up(spec: &mut BootSpec, kind: Kind, budget: usize) {
+    let (had, workers) = (kind.sessions(spec), spec.workers.count());
+    let left = budget.saturating_sub(MemoryEstimate::of(spec).total_bytes());
+    set(kind, spec, (had + left / workers / kind.bytes_each(spec)).min(SESSIONS_MAX));
+    if MemoryEstimate::of(spec).total_bytes() > budget {
+        set(kind, spec, had);
+    }
+}
+
 /// Shares of what is left.
 const fn weight(kind: Kind) -> usize {
     match kind {
         Kind::Managed => 8,
+        Kind::Parked => 2,
         Kind::Spliced => 6,
         Kind::Udp => 2,
     }
@@ -73,6 +88,7 @@ const fn weight(kind: Kind) -> usize {
 fn is_given(kind: Kind, spec: &BootSpec, given: Given) -> bool {
     match kind {
         Kind::Managed => given.sessions,
+        Kind::Parked => given.parked_sessions || spec.tcp.park_after == Span::ZERO,
         Kind::Spliced => given.spliced_sessions || !spec.tcp.splice,
         Kind::Udp => given.udp_sessions,
     }
@@ -81,6 +97,7 @@ fn is_given(kind: Kind, spec: &BootSpec, given: Given) -> bool {
 fn set(kind: Kind, spec: &mut BootSpec, sessions: usize) {
     match kind {
         Kind::Managed => spec.tcp.sessions = sessions,
+        Kind::Parked => spec.tcp.parked_sessions = sessions,
         Kind::Spliced => spec.tcp.spliced_sessions = sessions,
         Kind::Udp => spec.udp.sessions = sessions,
     }

@@ -1,6 +1,7 @@
 //! How much memory a boot config will take when every table is full: told before it is taken.
 
 use super::spec::{BootSpec, MemorySpec, PortSpec};
+use crate::base::Span;
 use crate::base::limits::{
     ACCOUNTS_MAX, APPS_MAX, CLIENTS_COUNTED_MAX, COOKIES_SPENT_MAX, EVENTS_MAX, TSO_BYTES_MAX, TSO_FRAMES,
 };
@@ -8,6 +9,8 @@ use std::fmt;
 
 /// Memory of one session beside its buffers, in bytes: the bound that the bench holds.
 const SESSION_BYTES: usize = 2_560;
+/// Memory of one parked session, in bytes: the bound that the bench holds.
+const PARKED_SESSION_BYTES: usize = 700;
 /// Memory of one spliced session, in bytes: the bound that a test holds.
 const SPLICED_SESSION_BYTES: usize = 320;
 /// Memory of one UDP session, in bytes: the bound that the bench holds.
@@ -22,6 +25,7 @@ const USED_PORT_BYTES: usize = 112;
 /// A flow table has buckets of eight places, a cache line each, for a load of at most one half.
 const BUCKET_PLACES: usize = 8;
 const BUCKET_BYTES: usize = 64;
+const PLACE_BYTES: usize = 2 * BUCKET_BYTES / BUCKET_PLACES;
 /// Memory of what a page counts for an app and for a rule, in bytes.
 const APP_COUNTER_BYTES: usize = 32;
 const RULE_COUNTER_BYTES: usize = 8;
@@ -43,6 +47,8 @@ const FRAME_OVERHEAD_BYTES: usize = 384;
 pub enum Kind {
     /// TCP with two sockets and their buffers.
     Managed,
+    /// TCP that is quiet, and has neither sockets nor buffers.
+    Parked,
     /// TCP as a mere translation of headers.
     Spliced,
     /// UDP.
@@ -51,12 +57,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, the largest first.
-    pub const ALL: [Self; 3] = [Self::Managed, Self::Spliced, Self::Udp];
+    pub const ALL: [Self; 4] = [Self::Managed, Self::Parked, Self::Spliced, Self::Udp];
 
     /// Bytes of one session, its buffers included.
     pub fn bytes_each(self, spec: &BootSpec) -> usize {
         match self {
             Self::Managed => SESSION_BYTES + buffers_each(spec),
+            Self::Parked => PARKED_SESSION_BYTES,
             Self::Spliced => SPLICED_SESSION_BYTES,
             Self::Udp => UDP_SESSION_BYTES,
         }
@@ -66,6 +73,8 @@ impl Kind {
     pub fn sessions(self, spec: &BootSpec) -> usize {
         match self {
             Self::Managed => spec.tcp.sessions,
+            Self::Parked if spec.tcp.park_after != Span::ZERO => spec.tcp.parked_sessions,
+            Self::Parked => 0,
             Self::Spliced if spec.tcp.splice => spec.tcp.spliced_sessions,
             Self::Spliced => 0,
             Self::Udp => spec.udp.sessions,
@@ -76,6 +85,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Managed => "sessions",
+            Self::Parked => "parked sessions",
             Self::Spliced => "spliced sessions",
             Self::Udp => "UDP sessions",
         }
@@ -111,7 +121,7 @@ pub struct MemoryEstimate {
     /// Counters, shares, clients and events, of all workers.
     pub counters_bytes: usize,
     /// Sessions by kind.
-    pub kinds: [KindEstimate; 3],
+    pub kinds: [KindEstimate; 4],
     /// The budget in MiB, where there is one.
     pub budget_mib: Option<usize>,
 }
@@ -132,7 +142,7 @@ impl MemoryEstimate {
         let all: usize = kinds.iter().map(|kind| kind.sessions * kind.bytes_each).sum();
         Self {
             frames_bytes: spec.ports.iter().map(of_port).sum(),
-            sessions_bytes: all - buffers_bytes,
+            sessions_bytes: all - buffers_bytes + workers * rounding_bytes(&kinds, workers),
             buffers_bytes,
             resting_bytes: workers * resting_bytes(spec),
             counters_bytes: workers * counters_bytes(spec),
@@ -156,9 +166,24 @@ impl MemoryEstimate {
     }
 }
 
+/// What the flow tables of one worker, whose numbers of buckets are powers of two, have beyond the two places of each
+/// session that its own bytes count.
+fn rounding_bytes(kinds: &[KindEstimate], workers: usize) -> usize {
+    let sessions = |tcp: bool| -> usize {
+        let those = kinds.iter().filter(|of| (of.kind != Kind::Udp) == tcp);
+        those.map(|of| of.sessions / workers.max(1)).sum()
+    };
+    let beyond = |sessions: usize| map(2 * sessions).saturating_sub(sessions * 2 * PLACE_BYTES);
+    beyond(sessions(true)) + beyond(sessions(false))
+}
+
+/// A flow table for so many places.
+fn map(places: usize) -> usize {
+    (places * 2 / BUCKET_PLACES).next_power_of_two() * BUCKET_BYTES
+}
+
 /// Tables of one worker for what rests.
 fn resting_bytes(spec: &BootSpec) -> usize {
-    let map = |places: usize| (places * 2 / BUCKET_PLACES).next_power_of_two() * BUCKET_BYTES;
     let (tcp, udp) = (spec.tcp.resting(), spec.udp.resting());
     tcp * (TIME_WAIT_BYTES + USED_PORT_BYTES) + 2 * map(tcp) + udp * USED_PORT_BYTES + map(udp)
 }

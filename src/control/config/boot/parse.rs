@@ -287,12 +287,7 @@ fn egress(top: &mut Section, notes: &mut Notes) -> (EgressSpec, Vec<Place>) {
 fn tcp(top: &mut Section, notes: &mut Notes) -> (TcpSpec, Given) {
     let mut section = top.section(notes, "tcp");
     let s = &mut section;
-    let given = Given {
-        sessions: s.has("sessions"),
-        half_open: s.has("half_open"),
-        spliced_sessions: s.has("spliced_sessions"),
-        udp_sessions: false,
-    };
+    let given = given_by(s);
     let spec = TcpSpec {
         unused_tcp: s.value(notes, "unused_tcp", Unanswered::Drop, choice(UNANSWERED)),
         blocked_tcp: s.value(notes, "blocked_tcp", Unanswered::Drop, choice(UNANSWERED)),
@@ -319,6 +314,13 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> (TcpSpec, Given) {
             65_536,
             whole("sessions", SESSIONS_MIN..=SESSIONS_MAX),
         ),
+        parked_sessions: s.value(
+            notes,
+            "parked_sessions",
+            16_384,
+            whole("sessions", SESSIONS_MIN..=SESSIONS_MAX),
+        ),
+        park_after: seconds(s, notes, "park_after_s", 60, 0..=DAY_S),
         rx_buffer_bytes: s.value(notes, "rx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         tx_buffer_bytes: s.value(notes, "tx_buffer", 65_536, whole("bytes", 2_048..=1 << 24)),
         window_shift: s.value(notes, "window_shift", 7, whole("bits", 0..=14)),
@@ -349,6 +351,17 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> (TcpSpec, Given) {
     };
     section.finish(notes);
     (spec, given)
+}
+
+/// Which numbers of sessions `[tcp]` names.
+fn given_by(tcp: &Section) -> Given {
+    Given {
+        sessions: tcp.has("sessions"),
+        half_open: tcp.has("half_open"),
+        spliced_sessions: tcp.has("spliced_sessions"),
+        parked_sessions: tcp.has("parked_sessions"),
+        udp_sessions: false,
+    }
 }
 
 /// `[udp]`, and whether it names its number of sessions.

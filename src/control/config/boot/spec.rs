@@ -343,6 +343,10 @@ pub struct TcpSpec {
     pub spliced_sessions: usize,
     /// When the origin's handshake of a session that is to be spliced is completed.
     pub splice_handshake: SpliceHandshakeSpec,
+    /// Sessions, beside `sessions`, that have given up their sockets.
+    pub parked_sessions: usize,
+    /// How long a session may be quiet before it does; zero: for ever.
+    pub park_after: Span,
     /// Receive buffer of one leg, in bytes.
     pub rx_buffer_bytes: usize,
     /// Transmit buffer of one leg, in bytes.
