@@ -200,7 +200,7 @@ pub enum BenchCommand {
         #[command(flatten)]
         telling: Telling,
     },
-    /// Bytes of an idle session in a full table of a million.
+    /// Bytes of an idle session, spliced and parked, in a full table of a million.
     Idle {
         /// What is measured.
         #[command(flatten)]

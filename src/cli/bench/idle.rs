@@ -1,4 +1,4 @@
-//! Memory of idle spliced sessions: a worker's process with a full table, less one with a thousand.
+//! Memory of idle sessions: a worker's process with a full table, less one with a thousand.
 //!
 //! Both are this very binary again, with as many sockets, buffers and frames; what the bench's own peers took is given back
 //! before the kernel is asked.
@@ -8,6 +8,7 @@ use super::report::{self, Row, Telling};
 use super::world::World;
 use crate::base::{Addr, Span};
 use crate::worker::Settings;
+use clap::ValueEnum;
 use std::process::{Command, ExitCode};
 
 /// Lets glibc give back at once what the bench's peers free; by default it keeps up to 32 MiB of what was freed before.
@@ -22,12 +23,40 @@ const BUFFER_BYTES: usize = 8_192;
 /// Egress addresses: one bears 64,512 sessions to one origin.
 const EGRESS_ADDRS: u8 = 40;
 
-/// The design's bound on the bytes of a spliced session, flow table included.
-const SPLICED_BYTES_MAX: f64 = 320.0;
+/// How idle sessions are held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum IdleMode {
+    /// As translations of headers.
+    Spliced,
+    /// Without their sockets.
+    Parked,
+}
+
+impl IdleMode {
+    const ALL: [Self; 2] = [Self::Spliced, Self::Parked];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Spliced => "spliced",
+            Self::Parked => "parked",
+        }
+    }
+
+    /// The design's bound on the bytes of one, flow table included.
+    const fn bytes_max(self) -> f64 {
+        match self {
+            Self::Spliced => 320.0,
+            Self::Parked => 700.0,
+        }
+    }
+}
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct IdleArgs {
+    /// How sessions are held; both ways when not given.
+    #[arg(long, value_enum)]
+    pub mode: Option<IdleMode>,
     /// Sessions of the full table.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..=2_000_000))]
     pub sessions: u32,
@@ -36,6 +65,9 @@ pub struct IdleArgs {
 /// One process with so many idle sessions.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct IdleProbe {
+    /// How they are held.
+    #[arg(long, value_enum)]
+    pub mode: IdleMode,
     /// How many.
     #[arg(long)]
     pub sessions: usize,
@@ -43,7 +75,8 @@ pub struct IdleProbe {
 
 /// Takes the rows and prints them; fails when one is out of its bound.
 pub fn bench_idle(args: IdleArgs, telling: Telling) -> ExitCode {
-    let rows = row(args.sessions as usize).map(|row| [row]);
+    let modes = IdleMode::ALL.into_iter().filter(|mode| args.mode.is_none_or(|only| only == *mode));
+    let rows: Result<Vec<Row>, String> = modes.map(|mode| row(mode, args.sessions as usize)).collect();
     match rows {
         Ok(rows) if report::print("idle", &rows, telling) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
@@ -54,17 +87,17 @@ pub fn bench_idle(args: IdleArgs, telling: Telling) -> ExitCode {
     }
 }
 
-fn row(sessions: usize) -> Result<Row, String> {
-    let (full, few) = (taken(sessions)?, taken(FEW)?);
+fn row(mode: IdleMode, sessions: usize) -> Result<Row, String> {
+    let (full, few) = (taken(mode, sessions)?, taken(mode, FEW)?);
     let each = (full - few) / (sessions - FEW) as f64;
-    Ok(Row::new("idle_spliced".into(), each, "bytes", Some(SPLICED_BYTES_MAX)))
+    Ok(Row::new(format!("idle_{}", mode.name()), each, "bytes", Some(mode.bytes_max())))
 }
 
 /// The bytes that a process with so many sessions has.
-fn taken(sessions: usize) -> Result<f64, String> {
+fn taken(mode: IdleMode, sessions: usize) -> Result<f64, String> {
     let exe = std::env::current_exe().map_err(|error| error.to_string())?;
     let sessions = sessions.to_string();
-    let words = ["bench", "idle-probe", "--sessions", &sessions];
+    let words = ["bench", "idle-probe", "--mode", mode.name(), "--sessions", &sessions];
     let out = Command::new(exe).args(words).envs(RETURNED).output().map_err(|error| error.to_string())?;
     let told = String::from_utf8_lossy(&out.stdout);
     match told.trim().parse() {
@@ -85,7 +118,10 @@ pub fn run_idle_probe(probe: &IdleProbe) -> ExitCode {
         buffer_bytes: BUFFER_BYTES,
         snapshot: make::snapshot(make::TABLES, None),
         rules: make::RULES,
-        tune: stay,
+        tune: match probe.mode {
+            IdleMode::Spliced => stay,
+            IdleMode::Parked => park,
+        },
     };
     let (worker, wire, held) = make::equip(shape);
     let mut world = World::new(worker, wire, MAC, true, held);
@@ -108,6 +144,14 @@ fn stay(settings: &mut Settings) {
     let session = &mut settings.session;
     session.egress.ipv4 = (10..10 + EGRESS_ADDRS).map(|host| Addr::v4([198, 18, 0, host])).collect();
     (session.keepalive, session.idle_timeout) = (Span::ZERO, Span::from_secs(1 << 31));
+}
+
+/// The same with sessions that are parked instead of spliced.
+fn park(settings: &mut Settings) {
+    stay(settings);
+    let session = &mut settings.session;
+    session.parked_max = std::mem::take(&mut session.spliced_max);
+    session.park_after = Span::from_millis(500);
 }
 
 /// What this process has of ordinary memory and of hugepages, in bytes.

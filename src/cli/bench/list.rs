@@ -51,7 +51,11 @@ pub const BENCHES: &[Bench] = &[
         arguments: "bulk",
         what: "bytes a second of one worker on an in-memory port, full segments",
     },
-    Bench { name: "idle", arguments: "idle", what: "bytes of an idle spliced session, a million of them" },
+    Bench {
+        name: "idle",
+        arguments: "idle",
+        what: "bytes of an idle session, spliced and parked, a million of each",
+    },
     Bench {
         name: "proxy",
         arguments: "proxy",
