@@ -2,8 +2,8 @@
 # hides that a fresh one lacks it. Sourced after common.sh and packages.sh.
 
 # Words of the scripts that are no calls, though a program of that name exists in a package that is not ours; systemctl is
-# called only where it is.
-WORDS_NOT_CALLS=" as bridge file idle init route size strings systemctl time write "
+# called only where it is; pip and python are those of an environment that python3-venv made.
+WORDS_NOT_CALLS=" as bridge file idle init pip python route size strings systemctl time write "
 # What the README presumes.
 PRESUMED=" git cargo rustc rustup "
 

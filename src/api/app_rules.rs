@@ -110,7 +110,8 @@ fn home(name: &str, estate: &Estate) -> Option<Id> {
     zones.max_by_key(|zone| zone.name.len()).map(|zone| zone.id)
 }
 
-fn lies_in(name: &str, domain: &str) -> bool {
+/// Whether `name` is `domain` or below it.
+pub fn lies_in(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 

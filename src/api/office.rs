@@ -10,16 +10,20 @@
 
 use super::addressing::{Announcer, routes};
 use super::answer::{Answer, ErrorItem, Failure, Success};
+use super::ask::Ask;
 use super::caller::{Caller, Offer, Peer, admit};
 use super::code::ApiCode;
 use super::credentials;
 use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
+use super::tenants::rules_box;
 use crate::base::OsClock;
-use crate::base::limits::VERSIONS_BACK_MAX;
+use crate::base::limits::{API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
-use crate::estate::{Change, Estate, Id, Key, Kind, Stamp, body, lower, shown};
+use crate::estate::{
+    Approval, Change, Edit, Entity, Estate, Id, Key, Kind, Permission, Stamp, body, lower, shown,
+};
 use crate::table::{AppId, AppState, Reserved};
 use crate::vault::{Entry, RowEdit, Vault, VaultError, Version};
 use axum::http::StatusCode;
@@ -27,11 +31,13 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-/// How long the control loop may take for a change, its own wait for the workers (5 s) included.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Refusals of the compiler that are told.
+const REFUSALS_MAX: usize = 50;
+/// How long a change may wait for its turn, in microseconds: less than its client waits.
+const TURN_PATIENCE_US: u64 = 60_000_000;
 /// Bad credentials of one token or net in a minute.
 const BAD_CREDENTIALS_PER_MIN: u32 = 30;
 
@@ -82,6 +88,7 @@ pub struct Terms {
 pub struct Office {
     estate: RwLock<Arc<Estate>>,
     pen: tokio::sync::Mutex<()>,
+    queue: Arc<Semaphore>,
     vault: Arc<Mutex<Box<dyn Vault>>>,
     hash_key: [u8; 32],
     desk: Desk,
@@ -103,6 +110,7 @@ impl Office {
         Self {
             estate: RwLock::new(Arc::new(estate)),
             pen: tokio::sync::Mutex::new(()),
+            queue: Arc::new(Semaphore::new(API_CHANGES_WAITING_MAX)),
             hash_key: vault.hash_key(),
             vault: Arc::new(Mutex::new(vault)),
             desk,
@@ -172,7 +180,7 @@ impl Office {
         if let Some(token) = caller.token {
             self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(token, now);
         }
-        let Some(key) = caller.token.or(caller.user) else { return (Ok(caller), None) };
+        let Some(key) = caller.user.or(caller.token) else { return (Ok(caller), None) };
         let standing = self.asked.lock().unwrap_or_else(PoisonError::into_inner).ask(&key, now_s);
         match standing.over {
             true => (Err(too_many("too many requests", standing.until_s)), Some(standing)),
@@ -220,22 +228,31 @@ impl Office {
         }
     }
 
+    /// A place among the changes that wait.
+    fn queue(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+        let place = self.queue.clone().try_acquire_owned();
+        place.map_err(|_| Failure::unavailable("many changes wait for their turn; nothing was changed"))
+    }
+
     /// Puts everything but users and tokens back to what it was after version `number`.
     ///
     /// # Errors
     /// 400 where one cannot go back so far; else as `change`.
-    pub async fn roll_back(self: &Arc<Self>, errand: Errand, number: u64) -> Answer {
+    pub async fn roll_back(self: &Arc<Self>, errand: Errand, number: u64, ask: Ask) -> Answer {
+        let place = self.queue()?;
         let versions = self.history(None, VERSIONS_BACK_MAX).await?;
         let (newest, reserved) =
             (versions.first().map(|version| version.number), self.terms.reserved.clone());
         let plan = move |estate: &Estate, _| {
             let change = back_to(number, &versions, estate, &reserved)?;
+            may_go_back(&ask, &change)?;
             let answer = json!({ "version": number, "changes": change.edits().len() });
             Ok(Plan { change, asked: Vec::new(), answer: Some(Success::of(answer)) })
         };
         let office = self.clone();
         let rolling = tokio::spawn(async move {
             let pen = office.pen.lock().await;
+            drop(place);
             let last = office.history(None, 1).await?;
             if last.first().map(|version| version.number) != newest {
                 return Err(Failure::unavailable("something was changed meanwhile; nothing was taken back"));
@@ -270,18 +287,17 @@ impl Office {
         plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send + 'static,
     ) -> Answer {
         // A client that goes away in the middle must not leave half a change behind.
-        let office = self.clone();
-        let changing = tokio::spawn(async move { office.change_now(errand, plan).await });
+        let (office, place, asked) = (self.clone(), self.queue()?, self.now());
+        let changing = tokio::spawn(async move {
+            let pen = office.pen.lock().await;
+            drop(place);
+            // The client was told meanwhile that it took too long, and may ask again.
+            if office.now().0.saturating_sub(asked.0) > TURN_PATIENCE_US {
+                return Err(Failure::unavailable("the change's turn came too late; nothing was changed"));
+            }
+            office.change_under(&pen, errand, plan).await
+        });
         changing.await.unwrap_or_else(|_| Err(internal("a change ended in the middle")))
-    }
-
-    async fn change_now(
-        &self,
-        errand: Errand,
-        plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send,
-    ) -> Answer {
-        let pen = self.pen.lock().await;
-        self.change_under(&pen, errand, plan).await
     }
 
     /// Changes while nobody else does.
@@ -340,28 +356,45 @@ impl Office {
                 self.put(next);
                 Ok(states)
             }
-            Installed::Refused(lines) => {
-                Err(Failure::new(StatusCode::BAD_REQUEST, ApiCode::BadField, lines.join("; ")))
-            }
+            Installed::Refused(lines) => Err(refused(&lines)),
             Installed::NotKept(why) => Err(not_kept(&why)),
             Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
             Installed::NotConfirmed => {
-                self.take_back(&before, undo).await;
-                Err(Failure::unavailable("not all workers took the change in time; it was taken back"))
+                if self.take_back(&before, undo).await {
+                    return Err(Failure::unavailable(
+                        "not all workers took the change in time; it was taken back",
+                    ));
+                }
+                self.put(next);
+                Err(internal(
+                    "not all workers took the change in time, and it could not be taken back: it is kept",
+                ))
+            }
+            Installed::KeptNotPublished => {
+                self.put(next);
+                Err(Failure::unavailable(
+                    "byway is ending; the change is kept and will be in force at the next start",
+                ))
             }
         }
     }
 
-    /// Puts the estate from before a change in force again.
-    async fn take_back(&self, before: &Estate, undo: Entry) {
+    /// Puts the estate from before a change in force again; whether the store has it so.
+    async fn take_back(&self, before: &Estate, undo: Entry) -> bool {
         log::warning(format_args!("api: {}", undo.what));
         let vault = self.vault.clone();
         let keep: Keep =
             Box::new(move || locked(&vault).commit(&undo).map(|_| ()).map_err(|error| error.to_string()));
         match self.install(before, keep, Vec::new()).await {
-            Ok(Installed::InForce { .. } | Installed::NotConfirmed) => {}
-            Ok(other) => log::error(format_args!("api: the change could not be taken back: {other:?}")),
-            Err(failure) => log::error(format_args!("api: the change could not be taken back: {failure:?}")),
+            Ok(Installed::InForce { .. } | Installed::NotConfirmed | Installed::KeptNotPublished) => true,
+            Ok(other @ (Installed::Refused(_) | Installed::NotKept(_) | Installed::Ending)) => {
+                log::error(format_args!("api: the change could not be taken back: {other:?}"));
+                false
+            }
+            Err(failure) => {
+                log::error(format_args!("api: the change could not be taken back: {failure:?}"));
+                false
+            }
         }
     }
 
@@ -371,10 +404,9 @@ impl Office {
         if !self.desk.put(Inquiry::Install(install)).await {
             return Err(Failure::unavailable("byway is ending; nothing was changed"));
         }
-        match timeout(PATIENCE, answered).await {
-            Ok(Ok(installed)) => Ok(installed),
-            Ok(Err(_)) | Err(_) => Err(internal("the control loop did not answer")),
-        }
+        // However long it takes: whoever gave up would not know what is in force. The client is answered in time all the
+        // same (`router`).
+        answered.await.map_err(|_| internal("the control loop is gone"))
     }
 
     /// Keeps a change that no worker needs to know of.
@@ -409,7 +441,7 @@ pub fn entry(who: String, what: String, change: &Change, now: Stamp) -> Entry {
 }
 
 fn edits(change: &Change) -> Vec<RowEdit> {
-    let edit = |edit: &crate::estate::Edit| RowEdit {
+    let edit = |edit: &Edit| RowEdit {
         kind: edit.key.kind.name().into(),
         id: edit.key.id.to_string(),
         body: edit.after.as_ref().map(body),
@@ -434,6 +466,59 @@ const fn goes_back(kind: Kind) -> bool {
         | Kind::App
         | Kind::Rule => true,
     }
+}
+
+/// Going back changes what other calls would ask leave for: it wants all of that, over the whole box. What only the admin
+/// socket approves, and what only an announcement brings about, no token gets by going back.
+fn may_go_back(ask: &Ask, change: &Change) -> Result<(), Failure> {
+    for edit in change.edits() {
+        let permission = match edit.key.kind {
+            Kind::User | Kind::Token => Permission::ApiTokens,
+            Kind::Account => Permission::AccountSettings,
+            Kind::Zone => Permission::Zone,
+            Kind::Prefix | Kind::Binding | Kind::Delegation | Kind::AddressMap | Kind::LoaDocument => {
+                Permission::IpPrefixes
+            }
+            Kind::BgpPrefix => Permission::BgpOnDemand,
+            Kind::Certificate => Permission::Ssl,
+            Kind::App => Permission::ZoneSettings,
+            Kind::Rule => Permission::Firewall,
+        };
+        rules_box(ask, permission)?;
+        if ask.caller.is_limited && approves(edit) {
+            let text = format!(
+                "{} {} would be approved or announced: go back over the admin socket",
+                edit.key.kind.name(),
+                edit.key.id
+            );
+            return Err(Failure::unauthorized(text));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an edit approves a prefix or announces a route.
+fn approves(edit: &Edit) -> bool {
+    let approved = |entity: Option<&Entity>| match entity {
+        Some(Entity::Prefix(prefix)) => prefix.approved == Approval::Approved,
+        Some(Entity::BgpPrefix(route)) => route.advertised,
+        Some(_) | None => false,
+    };
+    approved(edit.after.as_ref()) && !approved(edit.before.as_ref())
+}
+
+/// What the compiler said of a change, each with the code that stands at its end; without the store's path.
+fn refused(lines: &[String]) -> Failure {
+    let item = |line: &String| {
+        let code = line
+            .strip_suffix(')')
+            .and_then(|rest| rest.rsplit_once(" ("))
+            .and_then(|(text, code)| Some((text, code.parse::<u32>().ok().filter(|code| *code >= 1_000)?)));
+        let (text, code) = code.unwrap_or((line, ApiCode::BadField.number()));
+        ErrorItem { code, ..ErrorItem::new(ApiCode::BadField, text) }
+    };
+    let errors: Vec<ErrorItem> = lines.iter().take(REFUSALS_MAX).map(item).collect();
+    Failure { status: StatusCode::BAD_REQUEST, errors, retry_after_s: None }
 }
 
 /// What makes `estate` as it was after version `number`: the oldest undo of each entity changed since.
@@ -461,6 +546,12 @@ fn back_to(
         for edit in &version.entry.edits {
             let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == edit.kind);
             let key = kind.filter(|kind| goes_back(*kind)).zip(Id::parse(&edit.id));
+            if edit.undo.is_none() && edit.before.is_some() && key.is_some() {
+                return Err(bad(format!(
+                    "version {} was made by an older byway and cannot be undone",
+                    version.number
+                )));
+            }
             if let Some(key) = key {
                 // Older versions come later, and have the last word.
                 was.insert(key, edit.undo.clone());

@@ -58,7 +58,7 @@ pub async fn roll_back(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     rules_box(&ask, Permission::AccountSettings)?;
     let number = ask.object()?.get("version").and_then(Value::as_u64);
     let number = number.ok_or_else(|| fields::wrong("version", "must be the number of a version"))?;
-    office.roll_back(errand, number).await
+    office.roll_back(errand, number, ask).await
 }
 
 fn version_json(version: &Version) -> Value {

@@ -3,23 +3,26 @@
 
 use super::caller::Peer;
 use super::office::{Office, Terms};
+use super::rates::Suspect;
 use super::router::router;
-use crate::base::limits::API_CONNECTIONS_MAX;
+use crate::base::limits::{API_CONNECTIONS_MAX, API_CONNECTIONS_PER_NET_MAX, API_LOCAL_CONNECTIONS_MAX};
 use crate::control::desk::Desk;
 use crate::control::{ApiStart, ApiStop, log, privileges};
 use crate::estate::Estate;
 use crate::vault::Vault;
 use axum::{Extension, Router};
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
+use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
@@ -28,6 +31,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// How long a client may take for its TLS handshake, and for the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection may be without a request.
+const IDLE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long connections may take to end after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// Streams of one HTTP/2 connection at once.
@@ -86,7 +91,7 @@ pub struct ApiListeners {
 pub fn start(listeners: ApiListeners, (vault, estate): (Box<dyn Vault>, Estate), terms: Terms) -> ApiStart {
     Box::new(move |desk| {
         let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::Builder::new().name("byway-api".into()).spawn(move || {
             // It wants no rights; where there are none to give up, nothing is lost.
@@ -114,6 +119,8 @@ async fn serve(
     let house = House {
         router: router(office),
         places: Arc::new(Semaphore::new(API_CONNECTIONS_MAX)),
+        local_places: Arc::new(Semaphore::new(API_LOCAL_CONNECTIONS_MAX)),
+        nets: Arc::default(),
         tls: tls.map(TlsAcceptor::from),
         stopped: stopped.clone(),
     };
@@ -133,6 +140,37 @@ async fn serve(
     let _ = timeout(STOP_PATIENCE, house.places.acquire_many(API_CONNECTIONS_MAX as u32)).await;
 }
 
+/// One connection of a net.
+struct Guest {
+    nets: Arc<Mutex<HashMap<Suspect, usize>>>,
+    net: Suspect,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut nets = self.nets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = nets.get_mut(&self.net) {
+            *count -= 1;
+            if *count == 0 {
+                nets.remove(&self.net);
+            }
+        }
+    }
+}
+
+/// Waits until no request was under way for `IDLE_PATIENCE`: also of a client that never chose its protocol.
+async fn idle(asking: &mut watch::Receiver<usize>) {
+    loop {
+        let none = *asking.borrow_and_update() == 0;
+        let changed = match none {
+            true => timeout(IDLE_PATIENCE, asking.changed()).await,
+            false => Ok(asking.changed().await),
+        };
+        // Late, or the service is gone: nobody asks any more.
+        let Ok(Ok(())) = changed else { return };
+    }
+}
+
 /// Waits for the stop.
 async fn end(stopped: &mut watch::Receiver<bool>) {
     // An error means that whoever could stop it is gone.
@@ -144,6 +182,10 @@ async fn end(stopped: &mut watch::Receiver<bool>) {
 struct House {
     router: Router,
     places: Arc<Semaphore>,
+    /// The admin socket's own, so that no stranger shuts it.
+    local_places: Arc<Semaphore>,
+    /// How many connections each net has.
+    nets: Arc<Mutex<HashMap<Suspect, usize>>>,
     tls: Option<TlsAcceptor>,
     stopped: watch::Receiver<bool>,
 }
@@ -164,6 +206,7 @@ impl House {
                 continue;
             };
             let house = self.clone();
+            let Some(guest) = house.welcome(from) else { continue };
             tokio::spawn(async move {
                 let peer = Peer::Net(from);
                 match &house.tls {
@@ -174,7 +217,7 @@ impl House {
                         }
                     }
                 }
-                drop(place);
+                drop((guest, place));
             });
         }
     }
@@ -183,7 +226,7 @@ impl House {
         let mut stopped = self.stopped.clone();
         let (own_user, own_group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         loop {
-            let Ok(place) = self.places.clone().acquire_owned().await else { return };
+            let Ok(place) = self.local_places.clone().acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = end(&mut stopped) => return,
@@ -206,12 +249,34 @@ impl House {
         }
     }
 
-    /// Serves a connection until it ends, or its present request is answered after a stop.
+    /// A place for a client of this net; `None` where the net has as many as it may.
+    fn welcome(&self, from: SocketAddr) -> Option<Guest> {
+        let net = Suspect::net_of(from.ip());
+        let mut nets = self.nets.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = nets.entry(net).or_default();
+        if *count >= API_CONNECTIONS_PER_NET_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Guest { nets: self.nets.clone(), net })
+    }
+
+    /// Serves a connection until it ends, is without a request for too long, or its present one is answered after a stop.
     async fn converse<S>(&self, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = TowerToHyperService::new(self.router.clone().layer(Extension(peer)));
+        let (asked, mut asking) = watch::channel(0_usize);
+        let service = service_fn(move |request| {
+            let (answering, asked) = (service.call(request), asked.clone());
+            asked.send_modify(|requests| *requests += 1);
+            async move {
+                let answer = answering.await;
+                asked.send_modify(|requests| *requests -= 1);
+                answer
+            }
+        });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -230,12 +295,11 @@ impl House {
         let mut stopped = self.stopped.clone();
         // A client that goes away in the middle is its own business.
         tokio::select! {
-            _ = connection.as_mut() => {}
-            () = end(&mut stopped) => {
-                connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
-            }
+            _ = connection.as_mut() => return,
+            () = end(&mut stopped) => connection.as_mut().graceful_shutdown(),
+            () = idle(&mut asking) => connection.as_mut().graceful_shutdown(),
         }
+        let _ = timeout(STOP_PATIENCE, connection).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Accounts, zones and the user: who there is, for the caller.
 
 use super::answer::{Answer, Failure, Success};
+use super::app_rules::lies_in;
 use super::ask::Ask;
 use super::code::ApiCode;
 use super::fields::{name, text};
@@ -180,6 +181,7 @@ pub async fn make_zone(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
             if estate.zones.iter().any(|zone| zone.name == name.as_str()) {
                 return Err(field("/name", "is a zone of this box already"));
             }
+            refuse_foreign_name(&ask, name.as_str(), estate, account.id)?;
             let zone = Zone {
                 id,
                 name: name.as_str().to_owned(),
@@ -193,6 +195,22 @@ pub async fn make_zone(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
             Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
         })
         .await
+}
+
+/// Nobody but who rules the box makes a zone around or inside another account's, or of a whole top-level domain: it would
+/// take names from others.
+fn refuse_foreign_name(ask: &Ask, name: &str, estate: &Estate, account: Id) -> Result<(), Failure> {
+    if rules_box(ask, Permission::Zone).is_ok() {
+        return Ok(());
+    }
+    let clashes = |zone: &&Arc<Zone>| {
+        zone.account != account && (lies_in(name, &zone.name) || lies_in(&zone.name, name))
+    };
+    if !name.contains('.') || estate.zones.iter().any(|zone| clashes(&zone)) {
+        let text = "is a top-level domain, or lies around or inside a zone of another account";
+        return Err(Failure::field(ApiCode::NameOfAnotherZone.number(), "/name", text));
+    }
+    Ok(())
 }
 
 /// `DELETE /zones/{zone}`: with its apps and rules, so that its addresses are free.

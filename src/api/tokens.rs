@@ -3,17 +3,23 @@
 
 use super::answer::{Answer, Failure, Success};
 use super::ask::{Ask, path_id};
+use super::code::ApiCode;
 use super::credentials::{Secret, TokenText};
 use super::fields::{self, maybe_text, name};
 use super::office::{Office, Plan, internal};
+use crate::base::limits::TOKENS_PER_USER_MAX;
 use crate::control::rfc3339;
 use crate::estate::{Change, Entity, Estate, Grant, Id, Level, Permission, Reach, Stamp, Token};
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The longest name of a token, in bytes.
 const NAME_BYTES_MAX: usize = 120;
+/// Policies of one token, and resources of one policy.
+const POLICIES_MAX: usize = 50;
+const RESOURCES_MAX: usize = 1_000;
 /// In front of every resource.
 const ACCOUNT: &str = "com.cloudflare.api.account.";
 const ZONE: &str = "com.cloudflare.api.account.zone.";
@@ -46,8 +52,13 @@ pub async fn create(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     let text = TokenText { id: office.new_id()?, secret: Secret::draw().map_err(internal)? };
     let shown = office.clone();
     office
-        .change(errand, move |_, now| {
+        .change(errand, move |estate, now| {
             let user = holder(&ask)?;
+            if estate.tokens.iter().filter(|token| token.user == user).count() >= TOKENS_PER_USER_MAX {
+                let text =
+                    format!("the user has {TOKENS_PER_USER_MAX} tokens, which is all that one may have");
+                return Err(Failure::unauthorized(text).with_code(ApiCode::Quota));
+            }
             let body = ask.object()?;
             let token = Token {
                 id: text.id,
@@ -58,7 +69,7 @@ pub async fn create(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
                 enabled: true,
                 issued_on: now,
                 modified_on: now,
-                expires_on: expiry(&body, now)?,
+                expires_on: expiry(&ask, estate, (&body, now))?,
             };
             let mut answer = token_json(&token, &shown);
             answer["value"] = text.text().into();
@@ -89,6 +100,7 @@ pub async fn update(State(office): State<Arc<Office>>, Path(id): Path<String>, a
     office
         .change(errand, move |estate, now| {
             let old = find(&ask, estate, &id)?;
+            refuse_more_than_held(&ask, &old.grants)?;
             let body = ask.object()?;
             let enabled = match maybe_text(&body, "status", 16)?.as_deref() {
                 None => old.enabled,
@@ -97,7 +109,7 @@ pub async fn update(State(office): State<Arc<Office>>, Path(id): Path<String>, a
                 Some(_) => return Err(fields::wrong("status", "must be active or disabled")),
             };
             let (name, grants) = (name(&body, "name", NAME_BYTES_MAX)?, grants(&ask, &body)?);
-            let expires_on = expiry(&body, now)?;
+            let expires_on = expiry(&ask, estate, (&body, now))?;
             let token = Token { name, grants, enabled, expires_on, modified_on: now, ..Token::clone(&old) };
             turned(old, token, &shown)
         })
@@ -132,6 +144,9 @@ pub async fn delete(State(office): State<Arc<Office>>, Path(id): Path<String>, a
     office
         .change(errand, move |estate, _| {
             let token = find(&ask, estate, &id)?;
+            if ask.caller.token != Some(token.id) {
+                refuse_more_than_held(&ask, &token.grants)?;
+            }
             let answer = Some(Success::of(json!({ "id": token.id.to_string() })));
             let mut change = Change::default();
             change.remove(Entity::Token(token));
@@ -233,8 +248,21 @@ fn turned(old: Arc<Token>, token: Token, office: &Office) -> Result<Plan, Failur
     Ok(Plan { change, asked: Vec::new(), answer })
 }
 
-/// `expires_on`: a time to come.
-fn expiry(body: &Map<String, Value>, now: Stamp) -> Result<Option<Stamp>, Failure> {
+/// `expires_on`: a time to come, and not after that of the token that asks.
+fn expiry(
+    ask: &Ask,
+    estate: &Estate,
+    (body, now): (&Map<String, Value>, Stamp),
+) -> Result<Option<Stamp>, Failure> {
+    let bound = ask.caller.token.and_then(|id| estate.tokens.get(id)).and_then(|token| token.expires_on);
+    let wanted = wanted_expiry(body, now)?;
+    Ok(match (wanted, bound) {
+        (Some(wanted), Some(bound)) => Some(wanted.min(bound)),
+        (wanted, bound) => wanted.or(bound),
+    })
+}
+
+fn wanted_expiry(body: &Map<String, Value>, now: Stamp) -> Result<Option<Stamp>, Failure> {
     let Some(text) = maybe_text(body, "expires_on", 40)? else { return Ok(None) };
     let time = crate::control::parse_rfc3339(&text).filter(|micros| *micros > now.0);
     let right = "must be a time to come such as 2030-01-31T12:00:00Z";
@@ -246,6 +274,9 @@ fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<Vec<Grant>, Failure> {
     let policies = body.get("policies").and_then(Value::as_array).filter(|list| !list.is_empty());
     let policies =
         policies.ok_or_else(|| fields::wrong("policies", "must be a list with at least one policy"))?;
+    if policies.len() > POLICIES_MAX {
+        return Err(fields::wrong("policies", &format!("holds more than {POLICIES_MAX} policies")));
+    }
     let mut grants = Vec::new();
     for (at, policy) in policies.iter().enumerate() {
         let wrong = |key: &str, text: &str| fields::wrong(&format!("policies/{at}/{key}"), text);
@@ -255,6 +286,7 @@ fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<Vec<Grant>, Failure> {
         let reach = reach(policy.get("resources")).map_err(|text| wrong("resources", &text))?;
         let groups = policy.get("permission_groups").and_then(Value::as_array);
         let groups = groups.ok_or_else(|| wrong("permission_groups", "must be a list"))?;
+        let mut named = BTreeSet::new();
         for group in groups {
             let id = group.get("id").and_then(Value::as_str).and_then(Id::parse);
             let found = all_groups().find(|(known, _, _)| Some(*known) == id);
@@ -264,6 +296,9 @@ fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<Vec<Grant>, Failure> {
                     "holds an id that GET /user/tokens/permission_groups does not list",
                 )
             })?;
+            named.insert((permission, level));
+        }
+        for (permission, level) in named {
             grants.extend(reach.iter().map(|reach| Grant { permission, level, reach: reach.clone() }));
         }
     }
@@ -275,13 +310,17 @@ fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<Vec<Grant>, Failure> {
 fn reach(resources: Option<&Value>) -> Result<Vec<Reach>, String> {
     let resources = resources.and_then(Value::as_object).filter(|map| !map.is_empty());
     let resources = resources.ok_or("must be an object with at least one resource")?;
+    if resources.len() > RESOURCES_MAX {
+        return Err(format!("holds more than {RESOURCES_MAX} resources"));
+    }
     let (mut accounts, mut zones) = (Vec::new(), Vec::new());
     for (name, value) in resources {
         if value.as_str() != Some("*") {
             return Err(format!("{name}: the only value that is known is \"*\""));
         }
         match (name.strip_prefix(ZONE), name.strip_prefix(ACCOUNT)) {
-            (Some("*"), _) | (None, Some("*")) => return Ok(vec![Reach::All]),
+            (Some("*"), _) => return Err(format!("{name}: name the zones, or their account by {ACCOUNT}ID")),
+            (None, Some("*")) => return Ok(vec![Reach::All]),
             (Some(id), _) => zones.push(Id::parse(id).ok_or(format!("{name} names no zone"))?),
             (None, Some(id)) => accounts.push(Id::parse(id).ok_or(format!("{name} names no account"))?),
             (None, None) => return Err(format!("{name}: write {ACCOUNT}ID, {ZONE}ID or {ACCOUNT}*")),

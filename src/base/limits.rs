@@ -145,10 +145,19 @@ pub const ADDRESS_MAP_MEMBERS_MAX: usize = 1_000;
 pub const LOA_BYTES_MAX: usize = 10_000_000;
 /// Connections that the API serves at once.
 pub const API_CONNECTIONS_MAX: usize = 256;
+/// Connections of the API's admin socket at once, beside those.
+pub const API_LOCAL_CONNECTIONS_MAX: usize = 32;
+/// Connections of the API from one IPv4 address or /64 at once.
+pub const API_CONNECTIONS_PER_NET_MAX: usize = 64;
+/// Changes that wait for their turn.
+pub const API_CHANGES_WAITING_MAX: usize = 64;
+/// Tokens of one user.
+pub const TOKENS_PER_USER_MAX: usize = 1_000;
 /// Tokens and sources of bad credentials that the API counts at once.
 pub const API_RATES_MAX: usize = 1 << 16;
 
 const _: () = assert!(LOA_BYTES_MAX < API_BODY_BYTES_MAX);
+const _: () = assert!(API_CONNECTIONS_PER_NET_MAX < API_CONNECTIONS_MAX);
 const _: () = assert!(VERSIONS_BACK_MAX < VERSIONS_KEPT_MAX);
 const _: () = assert!(PROBES_IN_FLIGHT_MAX <= PROBES_MAX);
 const _: () = assert!(BURST_FRAMES_MAX <= TX_FRAMES_MAX);

@@ -36,6 +36,9 @@ impl Control {
         let value = match ask {
             Ask::Sessions(page) => return self.listings.ask(Wanted::Sessions(page), reply),
             Ask::Neighbors => return self.listings.ask(Wanted::Neighbors, reply),
+            Ask::ChangeRules(_) if self.reloads.loaded().source == Source::Api => super::ask::refusal(
+                "the API rules here, not a table file: change rules by /firewall/access_rules/rules (`byway admin call`)",
+            ),
             Ask::ChangeRules(changes) if !self.is_leaving() => {
                 let now = self.clock.now();
                 return self.reloads.change_rules(changes, reply.into(), &mut self.fleet, now);

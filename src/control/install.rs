@@ -38,6 +38,8 @@ pub enum Installed {
     NotKept(String),
     /// It is kept and published, and some worker has not taken it in time.
     NotConfirmed,
+    /// It is kept, and byway is on its way out: it will be in force at the next start.
+    KeptNotPublished,
     /// byway is on its way out, and nothing changed.
     Ending,
 }

@@ -356,7 +356,9 @@ impl Control {
     }
 
     fn settle(&mut self, result: Result<super::workshop::Loaded, super::workshop::LoadError>, now: Instant) {
-        if !self.is_leaving() {
+        if self.is_leaving() {
+            self.reloads.settle_leaving(result);
+        } else {
             self.reloads.settle(result, &mut self.fleet, now);
             if let Some(watch) = self.reloads.watch_certificates() {
                 self.certificate_watch = watch;

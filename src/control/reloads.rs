@@ -182,7 +182,7 @@ impl Reloads {
         }
         if let Some(clients) = self.again.take() {
             self.start(None);
-            self.loading_for = clients;
+            self.loading_for.extend(clients);
         }
         if let Some(install) = self.installs.pop_front() {
             self.install(install);
@@ -334,7 +334,7 @@ impl Reloads {
         if of_api {
             // The table in force is whole and newest: only its change was refused.
             clients.into_iter().for_each(|client| {
-                client.answer(&refusal(lines.join("; ")), |_| Installed::Refused(lines.clone()));
+                client.answer(&refusal(lines.join("; ")), |_| Installed::Refused(error.plain_lines()));
             });
             return;
         }
@@ -426,10 +426,26 @@ impl Reloads {
         self.workshop.as_mut().map(|workshop| workshop.compiler.drain(last))
     }
 
+    /// Takes the end of a load that nobody will publish any more.
+    pub fn settle_leaving(&mut self, result: Result<Loaded, LoadError>) {
+        let clients = std::mem::take(&mut self.loading_for);
+        match result {
+            Ok(_) => clients
+                .into_iter()
+                .for_each(|client| client.answer(&refusal("byway drains"), |_| Installed::KeptNotPublished)),
+            Err(error) => self.refuse(&error, clients),
+        }
+    }
+
     /// Tells whoever still waits that there will be no reload.
     pub fn give_up(&mut self) {
         let mut clients = self.again.take().unwrap_or_default();
-        clients.append(&mut self.loading_for);
+        // What the API waits for is compiled and kept all the same: `settle_leaving` tells.
+        let (api, sockets) = std::mem::take(&mut self.loading_for)
+            .into_iter()
+            .partition(|client| matches!(client, Client::Api(..)));
+        self.loading_for = api;
+        clients.extend(Vec::into_iter(sockets));
         clients.extend(std::mem::take(&mut self.waiting).into_iter().map(|(_, client)| client));
         refuse(clients, "byway drains; no reload");
         self.installs.drain(..).for_each(|install| drop(install.reply.send(Installed::Ending)));

@@ -90,6 +90,18 @@ impl LoadError {
     }
 }
 
+impl LoadError {
+    /// The same without the path, for those who do not own this machine.
+    pub fn plain_lines(&self) -> Vec<String> {
+        match self {
+            Self::Read(_, error) | Self::Store(_, error) => vec![error.to_string()],
+            Self::Bad(_, problems) => problems.iter().map(|problem| problem.text.clone()).collect(),
+            Self::Limit(_, limit) => vec![limit.to_string()],
+            Self::Keep(_, why) => vec![why.clone()],
+        }
+    }
+}
+
 /// Everything that loading needs; it moves to a helper thread and back.
 pub struct Workshop {
     path: PathBuf,

@@ -158,7 +158,11 @@ fn migrate(
         name.push(format!(".schema-{schema}"));
         let old = PathBuf::from(name);
         if file::make(&old)? {
-            copy(connection, &old).map_err(told)?;
+            copy(connection, &old).map_err(|error| {
+                // Half a copy would be taken for a whole one at the next start.
+                let _ = std::fs::remove_file(&old);
+                told(error)
+            })?;
         }
     }
     let mut step_up = || -> rusqlite::Result<()> {

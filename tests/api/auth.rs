@@ -198,3 +198,77 @@ fn what_leads_nowhere_is_7003_and_a_wrong_method_405() {
     let bare = Request::builder().uri("/healthz").body(Body::empty()).expect("a request");
     assert_eq!(stand.send(bare).result(), &json!({"status": "ok"}));
 }
+
+#[test]
+fn a_token_is_bounded_and_lives_no_longer_than_the_one_that_made_it() {
+    let stand = Stand::new();
+    let groups = stand.get("/user/tokens/permission_groups").result().clone();
+    let of = |name: &str| {
+        groups.as_array().expect("a list").iter().find(|group| group["name"] == name).expect("one")["id"]
+            .clone()
+    };
+    let ids = |count: usize| -> Value {
+        (0..count)
+            .map(|n| (format!("com.cloudflare.api.account.zone.{n:032x}"), json!("*")))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let policy = |groups: Vec<Value>, resources: Value| json!({"effect": "allow", "permission_groups": groups, "resources": resources});
+    let ask = |policies: Vec<Value>| stand.post("/user/tokens", json!({"name": "n", "policies": policies}));
+    let group = json!({"id": of("DNS Read")});
+    let crowded = ask(vec![policy(vec![group.clone()], ids(1_001))]);
+    assert_eq!(crowded.failure(), (400, 10011, Some("/policies/0/resources")));
+    let many = ask(vec![policy(vec![group.clone()], ids(1)); 51]);
+    assert_eq!(many.failure(), (400, 10011, Some("/policies")));
+    let repeated = ask(vec![policy(vec![group.clone(); 5_000], ids(1_000))]);
+    assert_eq!(repeated.result()["policies"].as_array().map(Vec::len), Some(1), "a group counts once");
+    let every_zone =
+        ask(vec![policy(vec![group.clone()], json!({"com.cloudflare.api.account.zone.*": "*"}))]);
+    assert_eq!(every_zone.failure().2, Some("/policies/0/resources"), "all zones are not the whole box");
+    let short = json!({"name": "short", "expires_on": "2099-01-01T00:00:00Z", "policies": [
+        policy(vec![json!({"id": of("API Tokens Write")}), group.clone()], json!({"com.cloudflare.api.account.*": "*"}))]});
+    let short = stand.post("/user/tokens", short).result()["value"].as_str().expect("a token").to_owned();
+    let heir = json!({"name": "heir", "policies": [policy(vec![group], json!({"com.cloudflare.api.account.*": "*"}))]});
+    let heir = stand.call_by(&short, Method::POST, "/user/tokens", heir);
+    assert_eq!(heir.result()["expires_on"], "2099-01-01T00:00:00.000000Z");
+}
+
+#[test]
+fn a_weaker_token_neither_narrows_nor_removes_a_stronger_one() {
+    let stand = Stand::new();
+    let grants = vec![Grant {
+        permission: Permission::ApiTokens,
+        level: Level::Write,
+        reach: Reach::Zones(vec![stand.zone]),
+    }];
+    let narrow = stand.token(grants);
+    let root = stand.get("/user/tokens/verify").result()["id"].as_str().expect("an id").to_owned();
+    let path = format!("/user/tokens/{root}");
+    assert_eq!(stand.call_by(&narrow, Method::DELETE, &path, Value::Null).failure().0, 403);
+    assert_eq!(
+        stand.call_by(&narrow, Method::PUT, &path, json!({"name": "r", "policies": []})).failure().0,
+        403
+    );
+    stand.get("/user/tokens/verify").result();
+    let own = stand.call_by(&narrow, Method::GET, "/user/tokens/verify", Value::Null).result()["id"].clone();
+    let own = format!("/user/tokens/{}", own.as_str().expect("an id"));
+    stand.call_by(&narrow, Method::DELETE, &own, Value::Null).result();
+}
+
+#[test]
+fn going_back_wants_leave_for_all_that_it_changes() {
+    let stand = Stand::new();
+    let version = stand.get("/byway/history?limit=1").result()[0]["version"].clone();
+    let rule = json!({"mode": "block", "configuration": {"target": "ip", "value": "192.0.2.1"}});
+    stand.post(&format!("/zones/{}/firewall/access_rules/rules", stand.zone), rule).result();
+    let only = |permission| Grant { permission, level: Level::Write, reach: Reach::All };
+    let settings = stand.token(vec![only(Permission::AccountSettings)]);
+    let both = stand.token(vec![only(Permission::AccountSettings), only(Permission::Firewall)]);
+    let back = |token: &str| {
+        stand
+            .call_by(token, Method::POST, "/byway/rollback?dry_run=true", json!({"version": version}))
+            .status
+            .as_u16()
+    };
+    assert_eq!((back(&settings), back(&both)), (403, 200));
+}

@@ -2,6 +2,7 @@
 
 use crate::stand::Stand;
 use axum::http::Method;
+use byway::estate::{Grant, Level, Permission, Reach};
 use serde_json::{Value, json};
 
 #[test]
@@ -42,4 +43,25 @@ fn two_zones_share_no_name_and_a_zone_wants_an_account() {
         let reply = stand.post("/zones", json!({"name": name, "account": {"id": account}}));
         assert_eq!(reply.failure(), (400, 10011, Some("/name")), "{name}");
     }
+}
+
+#[test]
+fn nobody_makes_a_zone_around_or_inside_another_accounts() {
+    let stand = Stand::new();
+    let two =
+        stand.post("/accounts", json!({"name": "two"})).result()["id"].as_str().expect("an id").to_owned();
+    let id = byway::estate::Id::parse(&two).expect("an id");
+    let grant = |permission| Grant { permission, level: Level::Write, reach: Reach::Accounts(vec![id]) };
+    let tenant = stand.token(vec![grant(Permission::Zone), grant(Permission::ZoneSettings)]);
+    let make = |name: &str| {
+        stand
+            .call_by(&tenant, Method::POST, "/zones", json!({"name": name, "account": {"id": two}}))
+            .status
+            .as_u16()
+    };
+    for name in ["net", "com", "app.example.net"] {
+        assert_eq!(make(name), 400, "{name}");
+    }
+    assert_eq!(make("example.org"), 200);
+    assert_eq!(make("sub.example.org"), 200, "inside its own");
 }

@@ -1,5 +1,6 @@
 //! Apps that stand in the way of a change to addresses, by name.
 
+use crate::base::Addr;
 use crate::estate::{App, Estate, Id, Service};
 use crate::table::{EdgeIps, Reserved};
 use ipnet::IpNet;
@@ -19,7 +20,11 @@ pub fn unbound(before: &Estate, after: &Estate, (range, reserved): (IpNet, &Rese
                 && before.service_at(*addr) == Some(Service::Spectrum)
                 && after.service_at(*addr) != Some(Service::Spectrum)
         }),
-        EdgeIps::Dynamic(_) => pool,
+        EdgeIps::Dynamic(_) => {
+            let first = Addr::from(range.network());
+            pool && before.service_at(first) == Some(Service::Spectrum)
+                && after.service_at(first) != Some(Service::Spectrum)
+        }
     });
     apps.cloned().collect()
 }

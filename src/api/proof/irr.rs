@@ -41,11 +41,11 @@ pub fn read(path: &Path, claim: &Claim) -> Result<Found, String> {
     while next_line(&mut lines, &mut line).map_err(|error| error.to_string())? {
         let text = String::from_utf8_lossy(&line);
         match text.trim().is_empty() {
-            true => found.take(std::mem::take(&mut object)),
+            true => found.take(std::mem::take(&mut object), claim.asn),
             false => object.read(&text, claim),
         }
     }
-    found.take(object);
+    found.take(object, claim.asn);
     Ok(found)
 }
 
@@ -75,10 +75,11 @@ fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<boo
 }
 
 impl Found {
-    fn take(&mut self, object: Object) {
+    fn take(&mut self, object: Object, asn: u32) {
         if object.is_route && self.origins.len() < ORIGINS_MAX {
             self.origins.extend(object.origin);
-            self.bears_token |= object.bears_token;
+            // Anybody may make an object of the prefix in an open registry: the token counts where the origin is the claim's.
+            self.bears_token |= object.bears_token && object.origin == Some(asn);
         }
     }
 }

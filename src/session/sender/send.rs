@@ -180,6 +180,10 @@ impl Sessions {
     }
 }
 
+/// The shortest segment that a port is asked to cut: devices have a least length of their own (256 of some), and frames that
+/// are refused after they were counted as sent would be lost time and again.
+const CUT_MSS_MIN: u32 = 512;
+
 /// A leg with its transmit buffer and sender.
 struct Sending<'a> {
     leg: &'a mut Leg,
@@ -203,7 +207,7 @@ impl Sending<'_> {
     fn longest<N: Net>(&self, net: &mut N) -> u32 {
         let leg = &self.leg;
         let mss = u32::from(leg.mss.max(1));
-        if leg.unsent() <= mss || !leg.key.src.is_v4() {
+        if leg.unsent() <= mss || mss < CUT_MSS_MIN || !leg.key.src.is_v4() {
             return mss;
         }
         let options = if leg.is(flag::TIMESTAMPS) { 12 } else { 0 };
@@ -279,13 +283,15 @@ impl Sending<'_> {
         }
     }
 
-    /// Sends one byte into a closed window (RFC 9293 3.8.6.1).
+    /// Sends one byte into a closed window (RFC 9293 3.8.6.1): also where the window closed over what was in flight, or a
+    /// FIN met it closed, since nothing else would make the peer speak.
     fn probe_window<N: Net>(&mut self, now: Instant, net: &mut N) {
         if self.leg.in_flight() == 0 && self.leg.unsent() == 0 {
             // The peer took the last of it and still gives no window: there is nothing to ask it for.
             self.leg.clear(flag::PROBING_WINDOW);
+            return;
         }
-        if self.leg.window() != 0 || !self.leg.is(flag::PROBING_WINDOW) {
+        if self.leg.window() != 0 {
             return;
         }
         let piece = self.leg.probe_window(self.sender, now);
