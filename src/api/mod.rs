@@ -6,6 +6,7 @@ mod answer;
 mod app_rules;
 mod apps;
 mod ask;
+mod back;
 mod caller;
 mod certificates;
 mod code;

@@ -11,24 +11,22 @@
 use super::addressing::{Announcer, routes};
 use super::answer::{Answer, ErrorItem, Failure, Success};
 use super::ask::Ask;
+use super::back::{back_to, goes_back, may_go_back};
 use super::caller::{Caller, Offer, Peer, admit};
 use super::code::ApiCode;
 use super::credentials;
 use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
-use super::tenants::rules_box;
 use crate::base::OsClock;
 use crate::base::limits::{API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
-use crate::estate::{
-    Approval, Change, Edit, Entity, Estate, Id, Key, Kind, Permission, Stamp, body, lower, shown,
-};
+use crate::estate::{Change, Edit, Estate, Id, Stamp, body, lower, shown};
 use crate::table::{AppId, AppState, Reserved};
-use crate::vault::{Entry, RowEdit, Vault, VaultError, Version};
+use crate::vault::{Entry, RowEdit, Vault, VaultError};
 use axum::http::StatusCode;
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -452,61 +450,6 @@ fn edits(change: &Change) -> Vec<RowEdit> {
     change.edits().iter().map(edit).collect()
 }
 
-/// Whether going back to an older version changes entities of this kind: what was revoked stays revoked, and files are
-/// not kept twice.
-const fn goes_back(kind: Kind) -> bool {
-    match kind {
-        Kind::User | Kind::Token | Kind::LoaDocument => false,
-        Kind::BgpPrefix | Kind::Delegation | Kind::AddressMap => true,
-        Kind::Account
-        | Kind::Zone
-        | Kind::Prefix
-        | Kind::Binding
-        | Kind::Certificate
-        | Kind::App
-        | Kind::Rule => true,
-    }
-}
-
-/// Going back changes what other calls would ask leave for: it wants all of that, over the whole box. What only the admin
-/// socket approves, and what only an announcement brings about, no token gets by going back.
-fn may_go_back(ask: &Ask, change: &Change) -> Result<(), Failure> {
-    for edit in change.edits() {
-        let permission = match edit.key.kind {
-            Kind::User | Kind::Token => Permission::ApiTokens,
-            Kind::Account => Permission::AccountSettings,
-            Kind::Zone => Permission::Zone,
-            Kind::Prefix | Kind::Binding | Kind::Delegation | Kind::AddressMap | Kind::LoaDocument => {
-                Permission::IpPrefixes
-            }
-            Kind::BgpPrefix => Permission::BgpOnDemand,
-            Kind::Certificate => Permission::Ssl,
-            Kind::App => Permission::ZoneSettings,
-            Kind::Rule => Permission::Firewall,
-        };
-        rules_box(ask, permission)?;
-        if ask.caller.is_limited && approves(edit) {
-            let text = format!(
-                "{} {} would be approved or announced: go back over the admin socket",
-                edit.key.kind.name(),
-                edit.key.id
-            );
-            return Err(Failure::unauthorized(text));
-        }
-    }
-    Ok(())
-}
-
-/// Whether an edit approves a prefix or announces a route.
-fn approves(edit: &Edit) -> bool {
-    let approved = |entity: Option<&Entity>| match entity {
-        Some(Entity::Prefix(prefix)) => prefix.approved == Approval::Approved,
-        Some(Entity::BgpPrefix(route)) => route.advertised,
-        Some(_) | None => false,
-    };
-    approved(edit.after.as_ref()) && !approved(edit.before.as_ref())
-}
-
 /// What the compiler said of a change, each with the code that stands at its end; without the store's path.
 fn refused(lines: &[String]) -> Failure {
     let item = |line: &String| {
@@ -519,64 +462,6 @@ fn refused(lines: &[String]) -> Failure {
     };
     let errors: Vec<ErrorItem> = lines.iter().take(REFUSALS_MAX).map(item).collect();
     Failure { status: StatusCode::BAD_REQUEST, errors, retry_after_s: None }
-}
-
-/// What makes `estate` as it was after version `number`: the oldest undo of each entity changed since.
-///
-/// # Errors
-/// 400 where one cannot go back so far, or what was then does not go with the boot config any more.
-fn back_to(
-    number: u64,
-    versions: &[Version],
-    estate: &Estate,
-    reserved: &Reserved,
-) -> Result<Change, Failure> {
-    let bad = |text: String| {
-        Failure::of(StatusCode::BAD_REQUEST, ErrorItem::at(ApiCode::BadField.number(), "/version", text))
-    };
-    let oldest = versions.last().map_or(0, |version| version.number);
-    if versions.first().is_none_or(|newest| number >= newest.number) || number + 1 < oldest {
-        return Err(bad(format!(
-            "one may go back over the last {VERSIONS_BACK_MAX} changes, to {} at the oldest",
-            oldest.saturating_sub(1)
-        )));
-    }
-    let mut was: BTreeMap<(Kind, Id), Option<String>> = BTreeMap::new();
-    for version in versions.iter().filter(|version| version.number > number) {
-        for edit in &version.entry.edits {
-            let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == edit.kind);
-            let key = kind.filter(|kind| goes_back(*kind)).zip(Id::parse(&edit.id));
-            if edit.undo.is_none() && edit.before.is_some() && key.is_some() {
-                return Err(bad(format!(
-                    "version {} was made by an older byway and cannot be undone",
-                    version.number
-                )));
-            }
-            if let Some(key) = key {
-                // Older versions come later, and have the last word.
-                was.insert(key, edit.undo.clone());
-            }
-        }
-    }
-    let mut reader = crate::estate::Reader::new(reserved);
-    let now = estate.all().into_iter().map(|entity| ((entity.kind(), entity.id()), Some(body(&entity))));
-    let mut bodies: BTreeMap<(Kind, Id), Option<String>> = now.collect();
-    bodies.extend(was.iter().map(|(key, text)| (*key, text.clone())));
-    for ((kind, id), text) in bodies.iter().filter_map(|(key, text)| text.as_ref().map(|text| (*key, text))) {
-        reader.read(kind, id, text).map_err(|why| bad(format!("{} {id} as it was: {why}", kind.name())))?;
-    }
-    let then = reader.done();
-    let mut change = Change::default();
-    for (kind, id) in was.keys().copied() {
-        let key = Key { kind, id };
-        match (estate.get(key), then.get(key)) {
-            (Some(before), Some(after)) => change.turn(before, after),
-            (Some(before), None) => change.remove(before),
-            (None, Some(after)) => change.make(after),
-            (None, None) => {}
-        }
-    }
-    Ok(change)
 }
 
 /// Fields of an app that are accepted and not in force.
