@@ -35,9 +35,7 @@ pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, a
     if direction == Direction::Desc {
         apps.reverse();
     }
-    let (apps, info) = page.cut(apps);
-    let rows: Value = apps.into_iter().map(|app| app_json(&app.spec)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(apps, |app| app_json(&app.spec)))
 }
 
 /// By the field, and by id where that is equal.

@@ -42,9 +42,7 @@ pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, a
     if direction == Direction::Desc {
         all.reverse();
     }
-    let (all, info) = page.cut(all);
-    let rows: Value = all.into_iter().map(|certificate| certificate_json(certificate)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(all, |certificate| certificate_json(certificate)))
 }
 
 /// `POST /zones/{zone}/custom_certificates`: `certificate` and `private_key`, both PEM.

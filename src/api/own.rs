@@ -84,9 +84,7 @@ pub async fn users(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     ask.query.close()?;
     rules_box(&ask, Permission::ApiTokens)?;
     let estate = office.estate();
-    let (users, info) = page.cut(estate.users.iter().collect());
-    let rows: Value = users.into_iter().map(|user| user_json(user)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(estate.users.iter().collect(), |user| user_json(user)))
 }
 
 /// `POST /byway/users`: `{"email"}`; `key` of the answer is the user's `X-Auth-Key`, which is never shown again.

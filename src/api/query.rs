@@ -1,7 +1,7 @@
 //! Query parameters, read strictly: an unknown name, an empty value or a value said twice is an error and never means
 //! "all" (`reference/spectrum.md`, section 3.4).
 
-use super::answer::{ErrorItem, Failure};
+use super::answer::{ErrorItem, Failure, Success};
 use super::code::ApiCode;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -132,8 +132,15 @@ impl Query {
 }
 
 impl Page {
+    /// Answers this page of a list, each item as `row` writes it.
+    pub fn answer<T>(self, items: Vec<T>, row: impl FnMut(T) -> Value) -> Success {
+        let (items, info) = self.cut(items);
+        let rows: Value = items.into_iter().map(row).collect();
+        Success { info: Some(info), ..Success::of(rows) }
+    }
+
     /// The items of this page, and `result_info`.
-    pub fn cut<T>(self, items: Vec<T>) -> (Vec<T>, Value) {
+    fn cut<T>(self, items: Vec<T>) -> (Vec<T>, Value) {
         let total = items.len();
         let per_page = self.per_page.unwrap_or(total.max(1));
         let from = (self.page - 1).saturating_mul(per_page).min(total);

@@ -153,9 +153,7 @@ fn list(office: &Office, scope: &Scope, ask: &Ask) -> Answer {
     if direction == Direction::Desc {
         rules.reverse();
     }
-    let (rules, info) = page.cut(rules);
-    let rows: Value = rules.into_iter().map(|rule| rule_json(rule, &estate)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(rules, |rule| rule_json(rule, &estate)))
 }
 
 impl Filter {

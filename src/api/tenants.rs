@@ -33,9 +33,7 @@ pub async fn accounts(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     if direction == super::query::Direction::Desc {
         seen.reverse();
     }
-    let (seen, info) = page.cut(seen);
-    let rows: Value = seen.into_iter().map(|account| account_json(account)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(seen, |account| account_json(account)))
 }
 
 /// Whether the caller may know of an account: a grant reaches it or one of its zones.
@@ -143,9 +141,7 @@ pub async fn zones(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     if direction == super::query::Direction::Desc {
         seen.reverse();
     }
-    let (seen, info) = page.cut(seen);
-    let rows: Value = seen.into_iter().map(|zone| zone_json(zone, &estate)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(seen, |zone| zone_json(zone, &estate)))
 }
 
 /// `GET /zones/{zone}`.

@@ -38,9 +38,7 @@ pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     if direction == super::query::Direction::Desc {
         tokens.reverse();
     }
-    let (tokens, info) = page.cut(tokens);
-    let rows: Value = tokens.into_iter().map(|token| token_json(token, &office)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(tokens, |token| token_json(token, &office)))
 }
 
 /// `POST /user/tokens`; `value` of the answer is the token, which is never shown again.

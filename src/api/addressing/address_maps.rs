@@ -29,9 +29,7 @@ pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>
     let account = ask.account(&account, &estate, READ)?;
     let mut rows: Vec<_> = estate.address_maps.iter().filter(|map| map.account == account.id).collect();
     rows.sort_by_key(|map| (map.created_at, map.id));
-    let (rows, info) = page.cut(rows);
-    let rows: Value = rows.into_iter().map(|map| head_json(map)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(rows, |map| head_json(map)))
 }
 
 /// `POST .../address_maps`.

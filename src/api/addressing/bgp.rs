@@ -34,9 +34,7 @@ pub async fn list(
     let prefix = find(&ask, &estate, (&account, &id), READ)?;
     let mut rows: Vec<_> = estate.routes_of(prefix.id).collect();
     rows.sort_by_key(|route| (route.cidr, route.id));
-    let (rows, info) = page.cut(rows);
-    let rows: Value = rows.into_iter().map(|route| route_json(route, &prefix)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(rows, |route| route_json(route, &prefix)))
 }
 
 /// `POST .../prefixes/{id}/bgp/prefixes`: a more specific route, not announced.

@@ -40,9 +40,7 @@ pub async fn list(
     let prefix = find(&ask, &estate, (&account, &id), READ)?;
     let mut rows: Vec<_> = estate.bindings_of(prefix.id).collect();
     rows.sort_by_key(|binding| (binding.cidr, binding.id));
-    let (rows, info) = page.cut(rows);
-    let rows: Value = rows.into_iter().map(|binding| binding_json(binding)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(rows, |binding| binding_json(binding)))
 }
 
 /// `GET .../prefixes/{id}/bindings/{binding}`.

@@ -28,9 +28,7 @@ pub async fn list(
     let prefix = find(&ask, &estate, (&account, &id), READ)?;
     let mut rows: Vec<_> = estate.delegations_of(prefix.id).collect();
     rows.sort_by_key(|delegation| (delegation.cidr, delegation.id));
-    let (rows, info) = page.cut(rows);
-    let rows: Value = rows.into_iter().map(|delegation| delegation_json(delegation)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(rows, |delegation| delegation_json(delegation)))
 }
 
 /// `POST .../prefixes/{id}/delegations`.

@@ -114,9 +114,7 @@ pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>
     let account = ask.account(&account, &estate, READ)?.id;
     let mut rows: Vec<_> = estate.loa_documents.iter().filter(|one| one.account == account).collect();
     rows.sort_by_key(|document| (document.created, document.id));
-    let (rows, info) = page.cut(rows);
-    let rows: Value = rows.into_iter().map(|document| document_json(document)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(rows, |document| document_json(document)))
 }
 
 /// `GET .../loa_documents/{id}/download`: the file.

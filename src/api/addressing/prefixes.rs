@@ -38,9 +38,7 @@ pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>
     let account = ask.account(&account, &estate, READ)?;
     let mut rows: Vec<_> = estate.prefixes.iter().filter(|prefix| prefix.account == account.id).collect();
     rows.sort_by_key(|prefix| (prefix.created_at, prefix.id));
-    let (rows, info) = page.cut(rows);
-    let rows: Value = rows.into_iter().map(|prefix| prefix_json(prefix, &estate)).collect();
-    Ok(Success { info: Some(info), ..Success::of(rows) })
+    Ok(page.answer(rows, |prefix| prefix_json(prefix, &estate)))
 }
 
 /// `POST .../prefixes`.
