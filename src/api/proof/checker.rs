@@ -56,15 +56,21 @@ impl Sources {
     }
 
     async fn look(&self, claim: Claim) -> Checks {
-        // The semaphore is never closed.
-        let _turn = self.turn.acquire().await;
+        // The semaphore is never closed. Readers hold the turn, too: one whose check was given up still reads.
+        let turn = Arc::new(self.turn.clone().acquire_owned().await);
         let rpki = of_file(self.rpki_export.clone(), "rpki_export", {
-            let claim = claim.clone();
-            move |path| rpki::read(path, claim.net).map(|found| rpki::judge(&found, &claim))
+            let (claim, turn) = (claim.clone(), turn.clone());
+            move |path| {
+                let _turn = turn;
+                rpki::read(path, claim.net).map(|found| rpki::judge(&found, &claim))
+            }
         });
         let found = of_file(self.irr_mirror.clone(), "irr_mirror", {
             let claim = claim.clone();
-            move |path| irr::read(path, &claim)
+            move |path| {
+                let _turn = turn;
+                irr::read(path, &claim)
+            }
         });
         let (rpki, found) = (rpki.await, found.await);
         let proven = found.as_ref().is_ok_and(|found| found.bears_token);
