@@ -32,7 +32,12 @@ impl Ask {
     pub fn errand(&self) -> Result<Errand, Failure> {
         let dry_run = self.query.flag("dry_run")?.unwrap_or(false);
         self.query.close()?;
-        Ok(Errand { who: self.caller.name.clone(), what: self.what.clone(), dry_run })
+        Ok(Errand {
+            who: self.caller.name.clone(),
+            what: self.what.clone(),
+            token: self.caller.token,
+            dry_run,
+        })
     }
 
     /// The body as a JSON object.

@@ -56,34 +56,6 @@ pub enum ApiCode {
 }
 
 impl ApiCode {
-    /// All of them.
-    pub const ALL: [Self; 24] = [
-        Self::AddressingNotFound,
-        Self::AddressingCidr,
-        Self::AddressingNotWithin,
-        Self::AddressingState,
-        Self::BadHeaders,
-        Self::BadJson,
-        Self::BadKey,
-        Self::BadAuthorization,
-        Self::NoRoute,
-        Self::NoCredentials,
-        Self::Unauthorized,
-        Self::Authentication,
-        Self::Internal,
-        Self::NotFound,
-        Self::DuplicateRule,
-        Self::BadField,
-        Self::BadQuery,
-        Self::Quota,
-        Self::InUse,
-        Self::Method,
-        Self::TooLarge,
-        Self::TooMany,
-        Self::NameOfAnotherZone,
-        Self::OriginOfAnotherZone,
-    ];
-
     /// The number.
     pub const fn number(self) -> u32 {
         self as u32

@@ -19,6 +19,7 @@ use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
 use crate::base::OsClock;
 use crate::base::limits::{API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
+use crate::control::config::Problem;
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
 use crate::estate::{Change, Edit, Estate, Id, Stamp, body, lower, shown};
@@ -57,6 +58,8 @@ pub struct Errand {
     pub who: String,
     /// Method and path: for the audit log.
     pub what: String,
+    /// The token that asks; it must still be good when the change's turn comes.
+    pub token: Option<Id>,
     /// Say what would happen, and change nothing.
     pub dry_run: bool,
 }
@@ -66,7 +69,7 @@ pub struct Errand {
 pub struct Terms {
     /// What the boot config has taken.
     pub reserved: Reserved,
-    /// Requests of one token in five minutes.
+    /// Requests of one user in five minutes.
     pub requests_per_5min: u32,
     /// Apps of one account.
     pub apps_per_account: usize,
@@ -86,7 +89,7 @@ pub struct Terms {
 pub struct Office {
     estate: RwLock<Arc<Estate>>,
     pen: tokio::sync::Mutex<()>,
-    queue: Arc<Semaphore>,
+    queue: Semaphore,
     vault: Arc<Mutex<Box<dyn Vault>>>,
     hash_key: [u8; 32],
     desk: Desk,
@@ -108,7 +111,7 @@ impl Office {
         Self {
             estate: RwLock::new(Arc::new(estate)),
             pen: tokio::sync::Mutex::new(()),
-            queue: Arc::new(Semaphore::new(API_CHANGES_WAITING_MAX)),
+            queue: Semaphore::new(API_CHANGES_WAITING_MAX),
             hash_key: vault.hash_key(),
             vault: Arc::new(Mutex::new(vault)),
             desk,
@@ -226,10 +229,23 @@ impl Office {
         }
     }
 
-    /// A place among the changes that wait.
-    fn queue(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
-        let place = self.queue.clone().try_acquire_owned();
-        place.map_err(|_| Failure::unavailable("many changes wait for their turn; nothing was changed"))
+    /// The pen, when it is a change's turn. Whoever asked may have been shut out meanwhile, or told that it took too long.
+    async fn turn(&self, errand: &Errand) -> Result<tokio::sync::MutexGuard<'_, ()>, Failure> {
+        let place = self.queue.try_acquire();
+        let place = place
+            .map_err(|_| Failure::unavailable("many changes wait for their turn; nothing was changed"))?;
+        let asked = self.now();
+        let pen = self.pen.lock().await;
+        drop(place);
+        if self.now().0.saturating_sub(asked.0) > TURN_PATIENCE_US {
+            return Err(Failure::unavailable("the change's turn came too late; nothing was changed"));
+        }
+        let estate = self.estate();
+        let token = errand.token.map(|id| estate.tokens.get(id));
+        match token.is_none_or(|token| token.is_some_and(|token| token.enabled)) {
+            true => Ok(pen),
+            false => Err(super::caller::wrong()),
+        }
     }
 
     /// Puts everything but users and tokens back to what it was after version `number`.
@@ -237,7 +253,6 @@ impl Office {
     /// # Errors
     /// 400 where one cannot go back so far; else as `change`.
     pub async fn roll_back(self: &Arc<Self>, errand: Errand, number: u64, ask: Ask) -> Answer {
-        let place = self.queue()?;
         let versions = self.history(None, VERSIONS_BACK_MAX).await?;
         let (newest, reserved) =
             (versions.first().map(|version| version.number), self.terms.reserved.clone());
@@ -249,8 +264,7 @@ impl Office {
         };
         let office = self.clone();
         let rolling = tokio::spawn(async move {
-            let pen = office.pen.lock().await;
-            drop(place);
+            let pen = office.turn(&errand).await?;
             let last = office.history(None, 1).await?;
             if last.first().map(|version| version.number) != newest {
                 return Err(Failure::unavailable("something was changed meanwhile; nothing was taken back"));
@@ -285,14 +299,9 @@ impl Office {
         plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send + 'static,
     ) -> Answer {
         // A client that goes away in the middle must not leave half a change behind.
-        let (office, place, asked) = (self.clone(), self.queue()?, self.now());
+        let office = self.clone();
         let changing = tokio::spawn(async move {
-            let pen = office.pen.lock().await;
-            drop(place);
-            // The client was told meanwhile that it took too long, and may ask again.
-            if office.now().0.saturating_sub(asked.0) > TURN_PATIENCE_US {
-                return Err(Failure::unavailable("the change's turn came too late; nothing was changed"));
-            }
+            let pen = office.turn(&errand).await?;
             office.change_under(&pen, errand, plan).await
         });
         changing.await.unwrap_or_else(|_| Err(internal("a change ended in the middle")))
@@ -354,7 +363,7 @@ impl Office {
                 self.put(next);
                 Ok(states)
             }
-            Installed::Refused(lines) => Err(refused(&lines)),
+            Installed::Refused(problems) => Err(refused(problems)),
             Installed::NotKept(why) => Err(not_kept(&why)),
             Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
             Installed::NotConfirmed => {
@@ -450,17 +459,13 @@ fn edits(change: &Change) -> Vec<RowEdit> {
     change.edits().iter().map(edit).collect()
 }
 
-/// What the compiler said of a change, each with the code that stands at its end; without the store's path.
-fn refused(lines: &[String]) -> Failure {
-    let item = |line: &String| {
-        let code = line
-            .strip_suffix(')')
-            .and_then(|rest| rest.rsplit_once(" ("))
-            .and_then(|(text, code)| Some((text, code.parse::<u32>().ok().filter(|code| *code >= 1_000)?)));
-        let (text, code) = code.unwrap_or((line, ApiCode::BadField.number()));
-        ErrorItem { code, ..ErrorItem::new(ApiCode::BadField, text) }
+/// What the compiler said of a change; places and paths of the whole table are not the caller's to know.
+fn refused(problems: Vec<Problem>) -> Failure {
+    let item = |problem: Problem| {
+        let code = problem.code.unwrap_or(ApiCode::BadField.number());
+        ErrorItem { code, ..ErrorItem::new(ApiCode::BadField, problem.text) }
     };
-    let errors: Vec<ErrorItem> = lines.iter().take(REFUSALS_MAX).map(item).collect();
+    let errors: Vec<ErrorItem> = problems.into_iter().take(REFUSALS_MAX).map(item).collect();
     Failure { status: StatusCode::BAD_REQUEST, errors, retry_after_s: None }
 }
 

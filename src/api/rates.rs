@@ -1,4 +1,4 @@
-//! How often a caller may ask: a window of five minutes for each token, and one of a minute for bad credentials of a token
+//! How often a caller may ask: a window of five minutes for each user, and one of a minute for bad credentials of a token
 //! or a net. Full tables forget the oldest windows, never the present ones of valid tokens first.
 
 use crate::base::limits::API_RATES_MAX;

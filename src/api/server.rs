@@ -158,6 +158,22 @@ impl Drop for Guest {
     }
 }
 
+/// A request under way; a stream that its client resets ends it, too.
+struct UnderWay(watch::Sender<usize>);
+
+impl UnderWay {
+    fn of(requests: &watch::Sender<usize>) -> Self {
+        requests.send_modify(|requests| *requests += 1);
+        Self(requests.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|requests| *requests -= 1);
+    }
+}
+
 /// Waits until no request was under way for `IDLE_PATIENCE`: also of a client that never chose its protocol.
 async fn idle(asking: &mut watch::Receiver<usize>) {
     loop {
@@ -269,11 +285,10 @@ impl House {
         let service = TowerToHyperService::new(self.router.clone().layer(Extension(peer)));
         let (asked, mut asking) = watch::channel(0_usize);
         let service = service_fn(move |request| {
-            let (answering, asked) = (service.call(request), asked.clone());
-            asked.send_modify(|requests| *requests += 1);
+            let (answering, under_way) = (service.call(request), UnderWay::of(&asked));
             async move {
                 let answer = answering.await;
-                asked.send_modify(|requests| *requests -= 1);
+                drop(under_way);
                 answer
             }
         });

@@ -3,6 +3,7 @@
 
 use super::config::Problem;
 use super::config::boot::TlsSpec;
+use super::config::tables::Code;
 use super::watch::{Look, look};
 use crate::snapshot::{CertificateSpec, HeldCertificate, LiveSpec, ZoneSpec};
 use crate::tls::{Certificate, Material, MinTls, Tickets, Trust, Wrong, ZoneCertificates, ZoneMaterial};
@@ -221,7 +222,7 @@ impl Reading {
     }
 
     fn wrong(&mut self, place: String, text: impl Display) {
-        self.problems.push(Problem { place, line: None, text: text.to_string() });
+        self.problems.push(Problem { place, line: None, text: text.to_string(), code: None });
     }
 
     /// Every app with TLS has a certificate that holds its name. The code is that of a bad origin configuration, as for
@@ -233,7 +234,8 @@ impl Reading {
                 let Err(wrong) = material.app(zone.id.as_str(), &wanted) else { continue };
                 let place = format!("zone {}, app {}, tls", zone.id.as_str(), app.id);
                 let name = if wrong == Wrong::OriginName { wanted.origin_name } else { wanted.name };
-                self.wrong(place, format_args!("{name}: {wrong} (11000)"));
+                let (text, code) = (format!("{name}: {wrong}"), Some(Code::Origin.number()));
+                self.problems.push(Problem { place, line: None, text, code });
             }
         }
     }

@@ -225,11 +225,10 @@ fn hand_out(spec: &mut LiveSpec, book: &Book) -> Vec<Problem> {
 fn none_left(pointer: &str, app: &AppSpec, family: &str) -> Problem {
     let text = format!(
         "no {family} address is left for {} in the part of [edge_pool] that lies in onboarded prefixes: \
-         enlarge the pool in the boot config, write another connectivity, or write static addresses ({})",
-        app.dns.name.as_str(),
-        Code::PoolEmpty.number()
+         enlarge the pool in the boot config, write another connectivity, or write static addresses",
+        app.dns.name.as_str()
     );
-    Problem { place: pointer.to_owned(), line: None, text }
+    Problem { place: pointer.to_owned(), line: None, text, code: Some(Code::PoolEmpty.number()) }
 }
 
 /// The nets of the pool that no onboarded prefix holds.
@@ -388,7 +387,8 @@ mod tests {
         let mut five = spec(&[&four[..], &[("e", "tcp/22", "ipv4")]].concat());
         let problems = pool.lease(&nets(&NETS), &mut five, &mut Vec::new()).expect_err("four addresses");
         assert_eq!((problems.len(), problems[0].place.as_str()), (1, "/apps/4/edge_ips"));
-        assert!(problems[0].text.contains("IPv4") && problems[0].text.ends_with("(12005)"), "{problems:?}");
+        assert!(problems[0].text.contains("IPv4") && problems[0].code == Some(12005), "{problems:?}");
+        assert!(problems[0].to_string().ends_with("(12005)"), "{}", problems[0]);
         let mut none = spec(&[("e", "tcp/22", "all")]);
         assert_eq!(pool.lease(&[], &mut none, &mut Vec::new()).expect_err("no pool").len(), 2);
         assert_eq!(give(&mut pool, &four[1..]).len(), 3);

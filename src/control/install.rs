@@ -1,5 +1,6 @@
 //! A table that the API puts in force: it is compiled, kept in the API's store, published and confirmed, or refused.
 
+use super::config::Problem;
 use crate::base::Epoch;
 use crate::snapshot::LiveSpec;
 use crate::table::{AppId, AppState};
@@ -32,8 +33,8 @@ pub enum Installed {
         /// The states of the apps that were asked for.
         states: Vec<(AppId, AppState)>,
     },
-    /// It was not kept, and nothing changed: why, a line each.
-    Refused(Vec<String>),
+    /// It was not kept, and nothing changed: why.
+    Refused(Vec<Problem>),
     /// It could not be kept, and nothing changed: why.
     NotKept(String),
     /// It is kept and published, and some worker has not taken it in time.

@@ -334,7 +334,7 @@ impl Reloads {
         if of_api {
             // The table in force is whole and newest: only its change was refused.
             clients.into_iter().for_each(|client| {
-                client.answer(&refusal(lines.join("; ")), |_| Installed::Refused(error.plain_lines()));
+                client.answer(&refusal(lines.join("; ")), |_| Installed::Refused(error.problems()));
             });
             return;
         }
@@ -345,7 +345,9 @@ impl Reloads {
         ));
         self.failures += 1;
         let reply = json!({ "ok": false, "error": lines.join("; "), "problems": lines });
-        clients.into_iter().for_each(|client| client.answer(&reply, |_| Installed::Refused(lines.clone())));
+        clients
+            .into_iter()
+            .for_each(|client| client.answer(&reply, |_| Installed::Refused(error.problems())));
         self.problems = lines;
         self.problems.truncate(PROBLEMS_KEPT_MAX);
     }

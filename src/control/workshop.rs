@@ -92,12 +92,13 @@ impl LoadError {
 
 impl LoadError {
     /// The same without the path, for those who do not own this machine.
-    pub fn plain_lines(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<Problem> {
+        let one = |text| vec![Problem { place: String::new(), line: None, text, code: None }];
         match self {
-            Self::Read(_, error) | Self::Store(_, error) => vec![error.to_string()],
-            Self::Bad(_, problems) => problems.iter().map(|problem| problem.text.clone()).collect(),
-            Self::Limit(_, limit) => vec![limit.to_string()],
-            Self::Keep(_, why) => vec![why.clone()],
+            Self::Read(_, error) | Self::Store(_, error) => one(error.to_string()),
+            Self::Bad(_, problems) => problems.clone(),
+            Self::Limit(_, limit) => one(limit.to_string()),
+            Self::Keep(_, why) => one(why.clone()),
         }
     }
 }
@@ -355,7 +356,7 @@ fn problems(errors: TableErrors) -> Vec<Problem> {
     let mut list: Vec<Problem> = errors.list.into_iter().map(Problem::from).collect();
     if errors.more > 0 {
         let text = format!("and {} more things wrong", errors.more);
-        list.push(Problem { place: String::new(), line: None, text });
+        list.push(Problem { place: String::new(), line: None, text, code: None });
     }
     list
 }

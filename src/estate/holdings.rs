@@ -155,17 +155,6 @@ impl Estate {
         bound.max_by_key(|binding| IpNet::prefix_len(&binding.cidr)).map(|binding| binding.service)
     }
 
-    /// Whether both hold the same copy of everything that workers know of.
-    pub fn same_tables(&self, other: &Self) -> bool {
-        self.accounts.is(&other.accounts)
-            && self.zones.is(&other.zones)
-            && self.prefixes.is(&other.prefixes)
-            && self.bindings.is(&other.bindings)
-            && self.certificates.is(&other.certificates)
-            && self.apps.is(&other.apps)
-            && self.rules.is(&other.rules)
-    }
-
     fn set(&mut self, Key { kind, id }: Key, entity: Option<Entity>) {
         match (kind, entity) {
             (Kind::User, None) => self.users.set(id, None),

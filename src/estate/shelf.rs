@@ -37,11 +37,6 @@ impl<T> Shelf<T> {
             None => map.remove(&id),
         };
     }
-
-    /// Whether both are the same copy.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
 }
 
 impl<T> Clone for Shelf<T> {

@@ -172,7 +172,8 @@ impl Stand {
         let mut change = Change::default();
         entities.into_iter().for_each(|entity| change.make(entity));
         let plan = move |_: &Estate, _| Ok(byway::api::Plan { change, ..Default::default() });
-        let errand = byway::api::Errand { who: "test".into(), what: "put".into(), dry_run: false };
+        let errand =
+            byway::api::Errand { who: "test".into(), what: "put".into(), token: None, dry_run: false };
         self.runtime.block_on(self.office.change(errand, plan)).expect("put");
     }
 
@@ -320,7 +321,7 @@ async fn control_loop(
                         Installed::InForce { epoch: loaded.compiled.snapshot.epoch, states }
                     }
                     Err(LoadError::Keep(_, why)) => Installed::NotKept(why),
-                    Err(error) => Installed::Refused(error.lines()),
+                    Err(error) => Installed::Refused(error.problems()),
                 };
                 let late =
                     std::mem::replace(&mut *mood.lock().expect("no panic"), Loop::Confirms) == Loop::IsLate;

@@ -12,6 +12,8 @@ pub struct Problem {
     pub line: Option<usize>,
     /// What is wrong and what would be right, on one line.
     pub text: String,
+    /// Spectrum's number for it, where it has one.
+    pub code: Option<u32>,
 }
 
 impl fmt::Display for Problem {
@@ -22,7 +24,8 @@ impl fmt::Display for Problem {
         if !self.place.is_empty() {
             write!(f, "{}: ", self.place)?;
         }
-        f.write_str(&self.text)
+        f.write_str(&self.text)?;
+        self.code.map_or(Ok(()), |code| write!(f, " ({code})"))
     }
 }
 
@@ -35,7 +38,7 @@ pub struct Problems {
 impl Problems {
     /// Notes one more.
     pub fn push(&mut self, place: impl Into<String>, line: Option<usize>, text: impl Into<String>) {
-        self.list.push(Problem { place: place.into(), line, text: text.into() });
+        self.list.push(Problem { place: place.into(), line, text: text.into(), code: None });
     }
 
     /// The problems, ordered by line; those without a line come last.

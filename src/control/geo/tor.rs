@@ -27,6 +27,7 @@ pub fn read_tor(text: &str) -> Result<Vec<NetOf<()>>, Vec<Problem>> {
                 place: String::new(),
                 line: Some(at + 1),
                 text: "is neither an address nor a net".into(),
+                code: None,
             }),
             Err(_) => {}
         }

@@ -21,7 +21,7 @@ pub struct ApiSpec {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Whether it may be served without TLS on an address that is not loopback.
     pub plain: bool,
-    /// Requests of one token in five minutes.
+    /// Requests of one user in five minutes.
     pub requests_per_5min: u32,
     /// Apps of one account.
     pub apps_per_account: usize,

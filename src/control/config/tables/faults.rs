@@ -130,11 +130,8 @@ impl Faults {
 
 impl From<TableError> for Problem {
     fn from(error: TableError) -> Self {
-        let text = match error.code {
-            Some(code) => format!("{} ({})", error.text, code.number()),
-            None => error.text,
-        };
-        Self { place: error.pointer, line: error.line, text }
+        let code = error.code.map(super::code::Code::number);
+        Self { place: error.pointer, line: error.line, text: error.text, code }
     }
 }
 
