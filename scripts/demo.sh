@@ -2,14 +2,15 @@
 # Shows byway at work on one machine: the first of the README's two commands.
 # Installs what is missing, builds the release binary, makes three hosts (client, edge, origin), and lets a real curl and
 # a real ssh reach a real nginx and a real sshd through an edge address of an onboarded prefix; then dig, datagrams and curl
-# reach unbound, an origin behind Simple Proxy Protocol and HAProxy behind PROXY v2, which say whom they saw. One line each
-# with its proof. Cleans up after itself, also when it fails or is interrupted; the last line is `N passed, N failed`.
+# reach unbound, an origin behind Simple Proxy Protocol and HAProxy behind PROXY v2, which say whom they saw. Then the same
+# hosts with the API instead of a table file: an app is added while a transfer goes on. One line each with its proof. Cleans up after itself, also when it fails or is interrupted; the last line is `N passed, N failed`.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
 . "$ROOT/scripts/lib/hosts.sh"
 . "$ROOT/scripts/lib/daemons.sh"
 . "$ROOT/scripts/lib/origin.sh"
+. "$ROOT/scripts/lib/api.sh"
 . "$ROOT/scripts/lib/peers.sh"
 . "$ROOT/scripts/lib/talk.sh"
 
@@ -37,12 +38,12 @@ main() {
     show_tls
     show_big_transfers
     show_blocked_client
-    show_reload_under_load
     show_no_app
     # Each of these brings its app and its origin with it.
     show_udp
     show_simple_proxy
     show_proxy_v2
+    show_api
     say "== done in $SECONDS s"
     tally
 }
@@ -123,25 +124,6 @@ show_blocked_client() {
     fi
 }
 
-# A new app is reached while an old transfer goes on, and that transfer arrives whole.
-show_reload_under_load() {
-    local sum_file=$STATE/slow.sum transfer seen went_on=no
-    client curl -sS --max-time 120 --limit-rate 40M "http://$EDGE_IP4/big" -r 0-419430399 | sum_of >"$sum_file" &
-    transfer=$!
-    sleep 1
-    add_app tcp/8080 "tcp://$ORIGIN4:8080" added.example.com
-    wait_for 15 fetch -f -o /dev/null "http://$EDGE_IP4:8080/"
-    seen=$(fetch "http://$EDGE_IP4:8080/" 2>&1)
-    kill -0 "$transfer" 2>/dev/null && went_on=yes
-    is "an app added by editing the table file" "hello from the origin" "$seen" "http://$EDGE_IP4:8080/ says '$seen'"
-    wait "$transfer"
-    if [ "$(head -c 419430400 "$DATA/www/big" | sum_of)" = "$(cat "$sum_file")" ] && [ $went_on = yes ]; then
-        pass "the transfer across that reload" "400 MiB, sha256 equal, it was under way when the app was reached"
-    else
-        fail "the transfer across that reload" "under way: $went_on, sha256 $(cat "$sum_file")"
-    fi
-}
-
 show_no_app() {
     local code=0 before after
     before=$(metric 'byway_dropped_frames_total.*reason="no_app"')
@@ -197,6 +179,46 @@ show_proxy_v2() {
         is "PROXY v2 over $(family "$address")" "haproxy saw $own $address 8102" "${seen%$'\n'*}" \
             "curl's end is $own; HAProxy says: ${seen%$'\n'*}"
     done
+}
+
+# The same hosts anew, with the API as the source of truth: what it answers is in force.
+show_api() {
+    [ ! -d "$STATE" ] || stop_daemon s_server
+    "$ROOT/scripts/lab.sh" down
+    say "== the same hosts, with the API instead of a table file ($SECONDS s so far)"
+    "$ROOT/scripts/lab.sh" up --api >"$DATA.json" && learn_api "$DATA.json" || { fail "the API's laboratory" "it did not come up"; return; }
+    say "   $(jq -c '{api_url, account_id, zone_id}' "$DATA.json")"
+    api_result POST "$API_APPS" "$(documented_app)" >"$STATE/app.json"
+    is "an app made by the documentation's call" "hello from the origin" "$(fetch "http://$EDGE_IP4/" 2>&1)" \
+        "POST $API_APPS made $(jq -r .id "$STATE/app.json"); http://$EDGE_IP4/ answers at once"
+    show_app_added_under_load
+}
+
+# A new app is reached as soon as the API has answered, while an old transfer goes on, and that transfer arrives whole.
+show_app_added_under_load() {
+    local sum_file=$STATE/slow.sum transfer seen added went_on=no
+    make_body big 400
+    client curl -sS --max-time 120 --limit-rate 40M "http://$EDGE_IP4/big" | sum_of >"$sum_file" &
+    transfer=$!
+    sleep 1
+    added=$(api_result POST "$API_APPS" "$(app tcp/8080 "tcp://$ORIGIN4:8080" added.example.com)" | jq -r .id)
+    seen=$(fetch "http://$EDGE_IP4:8080/" 2>&1)
+    kill -0 "$transfer" 2>/dev/null && went_on=yes
+    is "an app added by the API during a transfer" "hello from the origin" "$seen" "$added: http://$EDGE_IP4:8080/ says '$seen'"
+    wait "$transfer"
+    if [ "$BODY_SUM" = "$(cat "$sum_file")" ] && [ $went_on = yes ]; then
+        pass "the transfer across that change" "400 MiB, sha256 equal, it was under way when the app was reached"
+    else
+        fail "the transfer across that change" "under way: $went_on, sha256 $(cat "$sum_file")"
+    fi
+    show_app_removed "$added"
+}
+
+show_app_removed() {
+    local code=0
+    api_result DELETE "$API_APPS/$1" >/dev/null
+    fetch --connect-timeout 2 -o /dev/null "http://$EDGE_IP4:8080/" 2>/dev/null || code=$?
+    is "the same app removed by the API" 28 "$code" "http://$EDGE_IP4:8080/ gets no answer once DELETE is answered"
 }
 
 main "$@"

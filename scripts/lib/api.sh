@@ -1,5 +1,5 @@
 # The laboratory's edge with the API as its source of truth: a fresh store, one account, one zone, prefixes approved and bound.
-# Sourced after edge.sh. Reads STATE, EDGE_NS, PREFIX4, PREFIX6.
+# Sourced after edge.sh. Reads STATE, EDGE_NS, PREFIX4, PREFIX6. Calls over HTTP want `learn_api` first.
 
 API_ZONE_NAME=example.com
 # Spectrum's id among the services, the same on every box.
@@ -45,4 +45,28 @@ fill_store() {
 lead_to_api() {
     start_daemon api_door "$STATE/api_door.log" socat "TCP-LISTEN:$1,bind=127.0.0.1,fork,reuseaddr" \
         "EXEC:ip netns exec $EDGE_NS socat STDIO 'TCP:127.0.0.1:$1'"
+}
+
+# learn_api FILE: where the API is, and under which token, from the line that `lab.sh up --api` printed.
+learn_api() {
+    API_URL=$(jq -re .api_url "$1") && API_TOKEN=$(jq -re .api_token "$1") || return 1
+    API_APPS=/zones/$(jq -r .zone_id "$1")/spectrum/apps
+    API_RULES=/zones/$(jq -r .zone_id "$1")/firewall/access_rules/rules
+}
+
+# api METHOD PATH [BODY]: the answer on one line, its status behind it.
+api() {
+    curl -sS --max-time 30 -X "$1" "$API_URL$2" -H "Authorization: Bearer $API_TOKEN" -H 'Content-Type: application/json' \
+        ${3:+-d "$3"} -w ' %{http_code}\n'
+}
+api_result() { api "$@" | sed 's/ [0-9]*$//' | jq -ce .result; }
+api_status() { api "$@" | sed 's/.* //'; }
+
+# documented_app: the documentation's own call, with addresses replaced.
+documented_app() {
+    cat <<JSON
+{"protocol":"tcp/80","dns":{"type":"ADDRESS","name":"www.example.com"},"origin_direct":["tcp://$ORIGIN4:80"],
+ "proxy_protocol":false,"spp":false,"ip_firewall":true,"tls":"off","traffic_type":"direct",
+ "edge_ips":{"type":"static","ips":["$EDGE_IP4","$EDGE_IP6"]}}
+JSON
 }

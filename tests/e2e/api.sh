@@ -10,26 +10,7 @@ open_api_lab() {
         return 1
     fi
     pass "$SUITE: the laboratory comes up" "$(jq -r .api_url "$SCRATCH/lab.json")"
-    API_URL=$(jq -r .api_url "$SCRATCH/lab.json") API_TOKEN=$(jq -r .api_token "$SCRATCH/lab.json")
-    API_APPS=/zones/$(jq -r .zone_id "$SCRATCH/lab.json")/spectrum/apps
-    API_RULES=/zones/$(jq -r .zone_id "$SCRATCH/lab.json")/firewall/access_rules/rules
-}
-
-# api METHOD PATH [BODY]: the answer on one line, its status behind it.
-api() {
-    curl -sS --max-time 30 -X "$1" "$API_URL$2" -H "Authorization: Bearer $API_TOKEN" -H 'Content-Type: application/json' \
-        ${3:+-d "$3"} -w ' %{http_code}\n'
-}
-api_result() { api "$@" | sed 's/ [0-9]*$//' | jq -ce .result; }
-api_status() { api "$@" | sed 's/.* //'; }
-
-# The documentation's own call, with host, zone and keys replaced.
-documented_app() {
-    cat <<JSON
-{"protocol":"tcp/80","dns":{"type":"ADDRESS","name":"www.example.com"},"origin_direct":["tcp://$ORIGIN4:80"],
- "proxy_protocol":false,"spp":false,"ip_firewall":true,"tls":"off","traffic_type":"direct",
- "edge_ips":{"type":"static","ips":["$EDGE_IP4","$EDGE_IP6"]}}
-JSON
+    learn_api "$SCRATCH/lab.json"
 }
 
 api_by_curl() {

@@ -11,6 +11,7 @@ set -uo pipefail
 . "$ROOT/scripts/lib/daemons.sh"
 . "$ROOT/scripts/lib/origin.sh"
 . "$ROOT/scripts/lib/edge.sh"
+. "$ROOT/scripts/lib/api.sh"
 . "$ROOT/scripts/lib/peers.sh"
 . "$ROOT/scripts/lib/talk.sh"
 . "$ROOT/tests/e2e/lab.sh"
