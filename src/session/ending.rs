@@ -246,7 +246,9 @@ impl Sessions {
 
     /// A session goes: its seat, where it has one, is for whoever comes next.
     pub(super) fn leave_seat(&mut self, id: u32) {
-        if !self.seats.leave(id) {
+        if self.seats.leave(id) {
+            self.gate.get_up(self.sessions[id as usize].tenant());
+        } else {
             self.parked -= 1;
         }
     }

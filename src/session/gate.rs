@@ -1,8 +1,10 @@
 //! Who is let in: shares of apps and accounts, and the limits that an operator sets for apps and their clients.
 //!
 //! ```text
-//!  first SYN --> shares (sessions, half-open slots, source ports) --> limits of the app (mostly off) --> session
+//!  first SYN --> shares (sessions, half-open slots, seats, source ports) --> limits of the app (mostly off) --> session
 //! ```
+//! A seat is what a session has while it is smoltcp's and not parked: one that wakes asks for its share of them again.
+//!
 //! A client is its address (IPv6: its /64) towards one app. Clients are counted in a table of fixed size under a secret
 //! of the boot, with bounded probes; it is only looked at where an app limits its clients. A client that finds no place
 //! goes uncounted, which is counted.
@@ -40,6 +42,7 @@ pub struct Entry {
 pub struct Gate {
     sessions: Share,
     half_open: Share,
+    seats: Share,
     defaults: ConnectionLimits,
     /// By app slot: until when its new connections are paid for, in nanoseconds.
     paid: Box<[u64]>,
@@ -58,7 +61,7 @@ struct Client {
 impl Gate {
     /// Nobody is in.
     pub fn new(
-        (sessions, half_open): (u32, u32),
+        (sessions, half_open, seats): (u32, u32, u32),
         percents: SharePercents,
         defaults: ConnectionLimits,
         hasher: FlowHasher,
@@ -67,6 +70,7 @@ impl Gate {
         Self {
             sessions: Share::new(sessions, percents),
             half_open: Share::new(half_open, percents),
+            seats: Share::new(seats, percents),
             defaults,
             paid: vec![0; APPS_MAX].into_boxed_slice(),
             clients: vec![nobody; CLIENTS_COUNTED_MAX].into_boxed_slice(),
@@ -78,6 +82,12 @@ impl Gate {
     #[inline]
     pub fn half_open_refusal(&self, tenant: Tenant) -> Option<DropReason> {
         self.half_open.refusal(tenant)
+    }
+
+    /// What is in the way of one more session of `tenant` with a seat: its shares.
+    #[inline]
+    fn share_refusal(&self, tenant: Tenant) -> Option<DropReason> {
+        self.sessions.refusal(tenant).or_else(|| self.seats.refusal(tenant))
     }
 
     /// Whether `client` may open a session of `tenant`, whose app has `limits` of its own.
@@ -92,7 +102,7 @@ impl Gate {
         client: Addr,
         now: Instant,
     ) -> Result<Entry, DropReason> {
-        if let Some(reason) = self.sessions.refusal(tenant) {
+        if let Some(reason) = self.share_refusal(tenant) {
             return Err(reason);
         }
         let limits = limits.unwrap_or(self.defaults);
@@ -112,7 +122,7 @@ impl Gate {
         now: Instant,
     ) -> Option<DropReason> {
         let limits = limits.unwrap_or(self.defaults);
-        match self.sessions.refusal(tenant) {
+        match self.share_refusal(tenant) {
             None if limits != ConnectionLimits::OFF => self.foresee_limits(tenant, limits, client, now),
             refusal => refusal,
         }
@@ -171,14 +181,35 @@ impl Gate {
         Ok(Entry { client, uncounted: wanted && place.is_none() })
     }
 
-    /// A session was opened; it is half-open.
+    /// A session was opened; it is half-open and has a seat.
     #[inline]
     pub fn enter(&mut self, tenant: Tenant, client: ClientPlace) {
         self.sessions.take(tenant);
+        self.seats.take(tenant);
         self.half_open.take(tenant);
         if let Some(entry) = self.clients.get_mut(client.0 as usize) {
             entry.sessions += 1;
         }
+    }
+
+    /// A session that gave its seat up takes one again.
+    ///
+    /// # Errors
+    /// The share of seats that is in the way.
+    pub fn sit_down(&mut self, tenant: Tenant) -> Result<(), DropReason> {
+        match self.seats.refusal(tenant) {
+            Some(reason) => Err(reason),
+            None => {
+                self.seats.take(tenant);
+                Ok(())
+            }
+        }
+    }
+
+    /// A session gives its seat up.
+    #[inline]
+    pub fn get_up(&mut self, tenant: Tenant) {
+        self.seats.give_back(tenant);
     }
 
     /// A session is no longer half-open.
@@ -271,7 +302,7 @@ mod tests {
     }
 
     fn gate(defaults: ConnectionLimits) -> Gate {
-        Gate::new((1_000, 1_000), SharePercents::ALL, defaults, FlowHasher::new(&[7; 32]))
+        Gate::new((1_000, 1_000, 1_000), SharePercents::ALL, defaults, FlowHasher::new(&[7; 32]))
     }
 
     fn at(ms: u64) -> Instant {
@@ -308,6 +339,20 @@ mod tests {
         let entry = gate.place(tenant(1), client("192.0.2.1"), at(5_000)).expect("counted");
         gate.leave(tenant(1), ClientPlace(entry as u32));
         assert_eq!(opened(&mut gate, 1, "192.0.2.1", 2), (1, Some(DropReason::AppConnections)));
+    }
+
+    #[test]
+    fn a_tenant_whose_share_of_seats_is_used_up_neither_comes_in_nor_wakes() {
+        let percents = SharePercents { app: 25, account: 100 };
+        let mut gate = Gate::new((1_000, 1_000, 10), percents, OFF, FlowHasher::new(&[7; 32]));
+        assert_eq!(opened(&mut gate, 1, "192.0.2.1", 99), (8, Some(DropReason::AppShare)));
+        assert_eq!(gate.foresee(tenant(1), None, client("192.0.2.1"), at(0)), Some(DropReason::AppShare));
+        assert_eq!(opened(&mut gate, 2, "192.0.2.1", 1), (1, None), "what is kept is for others");
+        gate.get_up(tenant(1));
+        assert_eq!(gate.sit_down(tenant(1)), Err(DropReason::AppShare), "it still has seven of eight");
+        assert_eq!(gate.sit_down(tenant(3)), Ok(()));
+        (0..7).for_each(|_| gate.get_up(tenant(1)));
+        assert_eq!(gate.sit_down(tenant(1)), Ok(()));
     }
 
     #[test]

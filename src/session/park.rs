@@ -68,7 +68,7 @@ impl Sessions {
             self.sessions[id as usize].rtts_us[side.index()] = smoothed.unwrap_or(0);
             self.leg_mut(at).clear(flag::PLAIN);
         }
-        self.seats.leave(id);
+        self.leave_seat(id);
         self.parked += 1;
         self.sessions[id as usize].park_at = NEVER;
     }
@@ -93,17 +93,19 @@ impl Sessions {
             guard::accept(self.leg_mut(at), segment, options, patch.as_ref(), now);
             return Some(Fate::Absorbed);
         }
-        if !self.sit_down(at.session(), now, net) {
-            return Some(Fate::Dropped(DropReason::SocketsFull));
+        if let Err(reason) = self.sit_down(at.session(), now, net) {
+            return Some(Fate::Dropped(reason));
         }
         Some(self.segment(at, segment, frame, now, net))
     }
 
-    /// Gives a parked session a seat again; `false` when there is none.
-    fn sit_down<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> bool {
-        if !self.seats.take(id) {
-            return false;
+    /// Gives a parked session a seat again, out of its tenant's share.
+    fn sit_down<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) -> Result<(), DropReason> {
+        if self.seats.are_taken() {
+            return Err(DropReason::SocketsFull);
         }
+        self.gate.sit_down(self.sessions[id as usize].tenant())?;
+        self.seats.take(id);
         self.parked -= 1;
         let session = &mut self.sessions[id as usize];
         session.park_at = now + self.settings.park_after;
@@ -114,7 +116,7 @@ impl Sessions {
             self.leg_mut(at).begin_anew();
             self.open_leg(at, rtts[side.index()], now);
         }
-        true
+        Ok(())
     }
 }
 

@@ -90,7 +90,7 @@ impl Sessions {
         let seats = seats as usize;
         let hasher = FlowHasher::new(secret);
         let spliced = settings.spliced_max.min(LegRef::SESSIONS_MAX - 1 - count as u32);
-        let slots = ((count as u32).saturating_add(spliced), settings.half_open_max);
+        let slots = ((count as u32).saturating_add(spliced), settings.half_open_max, seats as u32);
         let mut ports = SourcePorts::new(settings.egress.clone(), worker, workers, secret);
         ports.set_shares(settings.shares);
         Self {

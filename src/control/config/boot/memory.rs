@@ -32,9 +32,9 @@ const RULE_COUNTER_BYTES: usize = 8;
 /// An event on its way to control, and a client that is counted, in bytes: bounds that a test holds.
 const EVENT_BYTES: usize = 320;
 const CLIENT_BYTES: usize = 32;
-/// What a worker has whatever its config says: shares of four things by app and account, when apps may open again, clients,
+/// What a worker has whatever its config says: shares of five things by app and account, when apps may open again, clients,
 /// cookies that were spent, events.
-const FIXED_BYTES: usize = 4 * 4 * (APPS_MAX + ACCOUNTS_MAX)
+const FIXED_BYTES: usize = 5 * 4 * (APPS_MAX + ACCOUNTS_MAX)
     + 8 * APPS_MAX
     + CLIENT_BYTES * CLIENTS_COUNTED_MAX
     + 8 * COOKIES_SPENT_MAX
