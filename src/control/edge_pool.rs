@@ -2,14 +2,15 @@
 //! reloads and restarts, and gives it back when its last app goes.
 //!
 //! Addresses are handed out one after the other, so that one given back rests as long as the pool allows. Only those
-//! that lie in an onboarded prefix are handed out. What was handed out is kept in the state folder.
+//! that lie in an onboarded prefix, and in no stretch of it that is bound to another service, are handed out. What was
+//! handed out is kept in the state folder.
 
 use super::config::Problem;
 use super::config::tables::Code;
 use super::store::Store;
 use crate::base::Addr;
 use crate::snapshot::LiveSpec;
-use crate::table::{AppSpec, Connectivity, EdgeIps, PrefixSpec};
+use crate::table::{AppSpec, Connectivity, EdgeIps, PrefixSpec, Stretch};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
@@ -242,35 +243,38 @@ fn outside(nets: &[IpNet], prefixes: &[PrefixSpec]) -> impl Iterator<Item = Stri
     nets.iter().filter(held).map(text).collect::<Vec<_>>().into_iter()
 }
 
-/// The addresses of one family that may be handed out: nets apart from each other, in order.
-struct Ranges(Vec<(u128, u128)>);
+/// The addresses of one family that may be handed out: stretches apart from each other, in order.
+struct Ranges(Vec<Stretch>);
 
 impl Ranges {
     fn new(nets: &[IpNet], prefixes: &[PrefixSpec], v4: bool) -> Self {
-        let mut parts = Vec::new();
+        let mut parts: Vec<Stretch> = Vec::new();
         for net in nets.iter().filter(|net| net.addr().is_ipv4() == v4) {
             for prefix in prefixes.iter().map(|spec| spec.prefix.net()) {
                 // Two nets are apart, or one holds the other.
                 if prefix.contains(net) {
-                    parts.push(bounds(*net));
+                    parts.push(Stretch::from(*net));
                 } else if net.contains(&prefix) {
-                    parts.push(bounds(prefix));
+                    parts.push(Stretch::from(prefix));
                 }
             }
         }
-        parts.sort_unstable_by_key(|(first, last)| (*first, std::cmp::Reverse(*last)));
-        let mut apart: Vec<(u128, u128)> = Vec::new();
+        parts.sort_unstable_by_key(|part| (part.first, std::cmp::Reverse(part.last)));
+        let mut apart: Vec<Stretch> = Vec::new();
         for part in parts {
-            if apart.last().is_none_or(|before| before.1 < part.0) {
+            if apart.last().is_none_or(|before| before.last < part.first) {
                 apart.push(part);
             }
+        }
+        for hole in prefixes.iter().flat_map(|spec| &spec.elsewhere).filter(|hole| hole.first.is_v4() == v4) {
+            apart = apart.into_iter().flat_map(|part| part.without(*hole)).collect();
         }
         Self(apart)
     }
 
     /// The range that holds `addr`.
     fn place(&self, addr: Addr) -> Option<usize> {
-        self.0.iter().position(|(first, last)| (*first..=*last).contains(&addr.bits()))
+        self.0.iter().position(|range| range.contains(addr))
     }
 
     /// The first address behind `last` that is not taken, from the start again after the end.
@@ -281,18 +285,14 @@ impl Ranges {
         // The range of `last` is walked twice: behind it, and last of all up to it. Every step but the last meets an
         // address that is taken, so that there are no more steps than taken ones, twice.
         (0..=count).find_map(|step| {
-            let (first, end) = *self.0.get((from + step) % count.max(1))?;
+            let range = self.0.get((from + step) % count.max(1))?;
             let first = match behind {
                 Some(last) if step == 0 => last + 1,
-                Some(_) | None => first,
+                Some(_) | None => range.first.bits(),
             };
-            (first..=end).map(Addr::from_bits).find(|addr| !taken.contains(addr))
+            (first..=range.last.bits()).map(Addr::from_bits).find(|addr| !taken.contains(addr))
         })
     }
-}
-
-fn bounds(net: IpNet) -> (u128, u128) {
-    (Addr::from(net.network()).bits(), Addr::from(net.broadcast()).bits())
 }
 
 #[cfg(test)]
@@ -403,6 +403,22 @@ mod tests {
         let nets = nets(&["192.0.2.0/24", "198.51.0.0/16"]);
         pool.lease(&nets, &mut wide, &mut warnings).expect("a part lies inside");
         assert_eq!((addrs(&wide)[0][0].as_str(), warnings.len()), ("198.51.100.0", 2));
+    }
+
+    #[test]
+    fn what_is_bound_to_another_service_is_not_handed_out_and_taken_back() {
+        let folder = Folder::new("bound");
+        let mut pool = EdgePool::new(&folder.0);
+        let two = [("a", "tcp/22", "ipv4"), ("b", "tcp/22", "ipv4")];
+        assert_eq!(give(&mut pool, &two), [["198.51.100.128"], ["198.51.100.129"]]);
+        let mut bound = spec(&two);
+        let hole: IpNet = "198.51.100.129/32".parse().expect("a net");
+        bound.prefixes[0].elsewhere = Box::new([hole.into()]);
+        pool.lease(&nets(&NETS), &mut bound, &mut Vec::new()).expect("three are left");
+        assert_eq!(addrs(&bound), [["198.51.100.128"], ["198.51.100.130"]]);
+        bound.prefixes[0].elsewhere = Box::new([bound.prefixes[0].prefix.net().into()]);
+        let problems = pool.lease(&nets(&NETS), &mut bound, &mut Vec::new()).expect_err("all is bound");
+        assert_eq!(problems.len(), 2);
     }
 
     #[test]

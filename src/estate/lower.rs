@@ -3,7 +3,6 @@
 use super::entity::{Approval, Rule, RuleHolder, Service};
 use super::holdings::Estate;
 use super::id::Id;
-use crate::base::Addr;
 use crate::firewall::{Mode, RuleSpec, Target, Words};
 use crate::snapshot::{AccountSpec, CertificateSpec, LiveSpec, ZoneSpec};
 use crate::table::{PrefixSpec, Stretch};
@@ -78,7 +77,7 @@ fn elsewhere(estate: &Estate, prefix: Id) -> Vec<Stretch> {
     let mut elsewhere: Vec<Stretch> = Vec::new();
     for binding in bindings {
         let here = Stretch::from(binding.cidr);
-        elsewhere = elsewhere.into_iter().flat_map(|stretch| without(stretch, here)).collect();
+        elsewhere = elsewhere.into_iter().flat_map(|stretch| stretch.without(here)).collect();
         match binding.service {
             Service::Spectrum => {}
             Service::Cdn | Service::MagicTransit => elsewhere.push(here),
@@ -86,16 +85,6 @@ fn elsewhere(estate: &Estate, prefix: Id) -> Vec<Stretch> {
     }
     elsewhere.sort_unstable();
     elsewhere
-}
-
-/// What is left of `stretch` before and behind `hole`.
-fn without(stretch: Stretch, hole: Stretch) -> impl Iterator<Item = Stretch> {
-    let step = |addr: Addr, by: i128| Addr::from_bits(addr.bits().wrapping_add_signed(by));
-    let before = (stretch.first < hole.first)
-        .then(|| Stretch { first: stretch.first, last: stretch.last.min(step(hole.first, -1)) });
-    let behind = (stretch.last > hole.last)
-        .then(|| Stretch { first: stretch.first.max(step(hole.last, 1)), last: stretch.last });
-    before.into_iter().chain(behind)
 }
 
 /// The rule under its id.

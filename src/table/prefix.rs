@@ -122,6 +122,16 @@ impl Stretch {
     pub fn contains(&self, addr: Addr) -> bool {
         self.first <= addr && addr <= self.last
     }
+
+    /// What is left of it before and behind `hole`.
+    pub fn without(self, hole: Self) -> impl Iterator<Item = Self> {
+        let step = |addr: Addr, by: i128| Addr::from_bits(addr.bits().wrapping_add_signed(by));
+        let before = (self.first < hole.first)
+            .then(|| Self { first: self.first, last: self.last.min(step(hole.first, -1)) });
+        let behind = (self.last > hole.last)
+            .then(|| Self { first: self.first.max(step(hole.last, 1)), last: self.last });
+        before.into_iter().chain(behind)
+    }
 }
 
 impl From<IpNet> for Stretch {

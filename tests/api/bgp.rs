@@ -136,6 +136,16 @@ fn a_delegation_lets_another_account_have_apps_and_stays_while_it_has() {
         message(&held).starts_with("delegation_in_use") && message(&held).contains(&made_app),
         "{held:?}"
     );
+    let own = Grant {
+        permission: Permission::IpPrefixes,
+        level: Level::Write,
+        reach: Reach::Accounts(vec![stand.account]),
+    };
+    let narrow = stand.call_by(&stand.token(vec![own]), Method::DELETE, &one, Value::Null);
+    assert!(
+        message(&narrow).contains("an app of another zone (tcp/22)") && !message(&narrow).contains(&made_app),
+        "{narrow:?}"
+    );
     delete(&stand, &format!("{apps}/{made_app}")).result();
     assert_eq!(delete(&stand, &one).result(), &json!({"id": id_of(&made)}));
     assert_eq!(delete(&stand, &one).failure(), (404, 1000, None));

@@ -11,6 +11,7 @@ use crate::control::rfc3339;
 use crate::estate::{AddressMap, Change, Entity, Estate, Id, MapIp, Member, MemberKind, Stamp};
 use crate::table::DnsName;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -77,9 +78,12 @@ pub async fn create(State(office): State<Arc<Office>>, Path(account): Path<Strin
         .await
 }
 
+/// The failure with its place in the body. What a body names and is not there is a wrong body, no wrong path.
 fn placed(mut failure: Failure, pointer: String) -> Failure {
     failure.errors.iter_mut().for_each(|error| error.pointer = Some(pointer.clone()));
-    failure.status = axum::http::StatusCode::BAD_REQUEST;
+    if failure.status == StatusCode::NOT_FOUND {
+        failure.status = StatusCode::BAD_REQUEST;
+    }
     failure
 }
 

@@ -1,7 +1,8 @@
 //! Apps that stand in the way of a change to addresses, by name.
 
+use crate::api::ask::Ask;
 use crate::base::Addr;
-use crate::estate::{App, Estate, Id, Service};
+use crate::estate::{Access, App, Estate, Id, Level, Permission, Service};
 use crate::table::{EdgeIps, Reserved};
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -42,9 +43,17 @@ pub fn undelegated(before: &Estate, after: &Estate, (account, range): (Id, IpNet
     apps.cloned().collect()
 }
 
-/// The apps by id.
-pub fn names(apps: &[Arc<App>]) -> String {
-    let named = apps.iter().take(NAMED_MAX).map(|app| format!("app {} ({})", app.id, app.spec.edge));
+/// The apps, by id where the caller may read their zones; of others no more than what can be seen from outside.
+pub fn names(ask: &Ask, estate: &Estate, apps: &[Arc<App>]) -> String {
+    let read = (Permission::ZoneSettings, Level::Read);
+    let is_known = |app: &App| {
+        let zone = estate.zones.get(app.zone);
+        zone.is_some_and(|zone| ask.caller.access(read, zone.account, Some(zone.id)) == Access::Granted)
+    };
+    let named = apps.iter().take(NAMED_MAX).map(|app| match is_known(app) {
+        true => format!("app {} ({})", app.id, app.spec.edge),
+        false => format!("an app of another zone ({})", app.spec.edge),
+    });
     let mut text = named.collect::<Vec<_>>().join(", ");
     if apps.len() > NAMED_MAX {
         text.push_str(&format!(" and {} more", apps.len() - NAMED_MAX));

@@ -84,7 +84,7 @@ pub async fn create(
             if estate.routes_of(prefix.id).all(|route| route.cidr != prefix.net.net()) {
                 change.make(BgpPrefix::withdrawn(route, (prefix.id, prefix.net.net()), now));
             }
-            keeps_apps(estate, &change, &binding, &reserved)?;
+            keeps_apps(&ask, estate, (&change, &binding), &reserved)?;
             let answer = Success::of(binding_json(&binding)).status(StatusCode::CREATED);
             Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
         })
@@ -151,7 +151,7 @@ pub async fn delete(
             }
             let mut change = Change::default();
             change.remove(Entity::Binding(binding.clone()));
-            keeps_apps(estate, &change, &binding, &reserved)?;
+            keeps_apps(&ask, estate, (&change, &binding), &reserved)?;
             Ok(Plan { change, asked: Vec::new(), answer: Some(Success::bare()) })
         })
         .await
@@ -159,16 +159,16 @@ pub async fn delete(
 
 /// No app loses its Spectrum binding.
 fn keeps_apps(
+    ask: &Ask,
     estate: &Estate,
-    change: &Change,
-    binding: &Binding,
+    (change, binding): (&Change, &Binding),
     reserved: &Reserved,
 ) -> Result<(), Failure> {
     let apps = apps_at::unbound(estate, &estate.with(change), (binding.cidr, reserved));
     if apps.is_empty() {
         return Ok(());
     }
-    let names = apps_at::names(&apps);
+    let names = apps_at::names(ask, estate, &apps);
     Err(conflict(
         "service_binding_in_use",
         format_args!("addresses would not be Spectrum's any more: {names}"),

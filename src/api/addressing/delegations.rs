@@ -103,7 +103,7 @@ pub async fn delete(
             change.remove(Entity::Delegation(delegation));
             let apps = apps_at::undelegated(estate, &estate.with(&change), range);
             if !apps.is_empty() {
-                let names = apps_at::names(&apps);
+                let names = apps_at::names(&ask, estate, &apps);
                 return Err(conflict("delegation_in_use", format_args!("the account has {names} there")));
             }
             Ok(Plan { change, asked: Vec::new(), answer })
