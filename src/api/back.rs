@@ -5,7 +5,7 @@ use super::ask::Ask;
 use super::code::ApiCode;
 use super::tenants::rules_box;
 use crate::base::limits::VERSIONS_BACK_MAX;
-use crate::estate::{Approval, Change, Edit, Entity, Estate, Id, Key, Kind, Permission, body};
+use crate::estate::{Approval, Change, Edit, Entity, Estate, Id, Key, Kind, Permission, body, unsound};
 use crate::table::Reserved;
 use crate::vault::Version;
 use axum::http::StatusCode;
@@ -95,6 +95,11 @@ pub fn back_to(
         reader.read(kind, id, text).map_err(|why| bad(format!("{} {id} as it was: {why}", kind.name())))?;
     }
     let then = reader.done();
+    let present = unsound(estate);
+    if let Some(fault) = unsound(&then).into_iter().find(|fault| present.binary_search(fault).is_err()) {
+        let Key { kind, id } = fault.key;
+        return Err(bad(format!("{} {id} cannot be as it was: {}", kind.name(), fault.text)));
+    }
     let mut change = Change::default();
     for (kind, id) in was.keys().copied() {
         let key = Key { kind, id };

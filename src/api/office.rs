@@ -224,7 +224,10 @@ impl Office {
         let read = tokio::task::spawn_blocking(move || locked(&vault).history(before, count)).await;
         match read {
             Ok(Ok(versions)) => Ok(versions),
-            Ok(Err(error)) => Err(not_kept(&error.to_string())),
+            Ok(Err(error)) => {
+                log::error(format_args!("api: {error}"));
+                Err(Failure::unavailable("the store cannot be read"))
+            }
             Err(_) => Err(internal("the store's reader ended")),
         }
     }
@@ -356,8 +359,7 @@ impl Office {
             ..entry.clone()
         };
         let vault = self.vault.clone();
-        let keep: Keep =
-            Box::new(move || locked(&vault).commit(&entry).map(|_| ()).map_err(|error| error.to_string()));
+        let keep: Keep = Box::new(move || locked(&vault).commit(&entry).map(|_| ()).map_err(not_committed));
         match self.install(&next, keep, asked).await? {
             Installed::InForce { states, .. } => {
                 self.put(next);
@@ -390,8 +392,7 @@ impl Office {
     async fn take_back(&self, before: &Estate, undo: Entry) -> bool {
         log::warning(format_args!("api: {}", undo.what));
         let vault = self.vault.clone();
-        let keep: Keep =
-            Box::new(move || locked(&vault).commit(&undo).map(|_| ()).map_err(|error| error.to_string()));
+        let keep: Keep = Box::new(move || locked(&vault).commit(&undo).map(|_| ()).map_err(not_committed));
         match self.install(before, keep, Vec::new()).await {
             Ok(Installed::InForce { .. } | Installed::NotConfirmed | Installed::KeptNotPublished) => true,
             Ok(other @ (Installed::Refused(_) | Installed::NotKept(_) | Installed::Ending)) => {
@@ -422,7 +423,7 @@ impl Office {
         let kept = tokio::task::spawn_blocking(move || locked(&vault).commit(&entry)).await;
         match kept {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(not_kept(&error.to_string())),
+            Ok(Err(error)) => Err(not_kept(&not_committed(error))),
             Err(_) => Err(internal("the store's writer ended")),
         }
     }
@@ -492,8 +493,13 @@ fn too_many(what: &str, until_s: u64) -> Failure {
 }
 
 fn not_kept(why: &str) -> Failure {
-    log::error(format_args!("api: {why}"));
-    Failure::unavailable("the change could not be stored; nothing was changed")
+    Failure::unavailable(format!("{why}; nothing was changed"))
+}
+
+/// Says in the log why a change was not kept; in an answer less.
+fn not_committed(error: VaultError) -> String {
+    log::error(format_args!("api: {error}"));
+    error.plain().into()
 }
 
 /// 500 with 10002; the log has why.

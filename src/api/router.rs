@@ -8,8 +8,8 @@ use super::code::ApiCode;
 use super::office::Office;
 use super::query::Query;
 use super::rates::Standing;
-use super::{apps, certificates, own, rules, tenants, tokens};
-use crate::base::limits::API_BODY_BYTES_MAX;
+use super::{apps, certificates, moving, own, rules, tenants, tokens};
+use crate::base::limits::{API_BODY_BYTES_MAX, API_IMPORT_BYTES_MAX};
 use crate::control::desk::Readiness;
 use axum::Router;
 use axum::extract::{FromRequest, Request, State};
@@ -146,7 +146,9 @@ fn access_rules() -> Router<Arc<Office>> {
 fn own() -> Router<Arc<Office>> {
     Router::new()
         .route("/byway/backup", post(own::backup))
+        .route("/byway/export", get(moving::export))
         .route("/byway/history", get(own::history))
+        .route("/byway/import", post(moving::import))
         .route("/byway/rollback", post(own::roll_back))
         .route("/byway/users", get(own::users).post(own::make_user))
 }
@@ -194,11 +196,13 @@ impl<S: Send + Sync> FromRequest<S> for Ask {
         let (parts, body) = request.into_parts();
         let caller = parts.extensions.get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| super::office::internal("a request without a caller"))?;
-        let read = timeout(BODY_PATIENCE, axum::body::to_bytes(body, API_BODY_BYTES_MAX)).await;
+        let is_import = !caller.is_limited && parts.uri.path().ends_with("/byway/import");
+        let bytes_max = if is_import { API_IMPORT_BYTES_MAX } else { API_BODY_BYTES_MAX };
+        let read = timeout(BODY_PATIENCE, axum::body::to_bytes(body, bytes_max)).await;
         let body = match read {
             Ok(Ok(body)) => body,
             Ok(Err(_)) => {
-                let text = format!("the body is larger than {API_BODY_BYTES_MAX} bytes, or was cut off");
+                let text = format!("the body is larger than {bytes_max} bytes, or was cut off");
                 return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, ApiCode::TooLarge, text));
             }
             Err(_) => {

@@ -135,6 +135,8 @@ pub const VERSIONS_BACK_MAX: usize = 20;
 pub const VERSION_EDITS_KEPT_MAX: usize = 200_000;
 /// The longest body of an API request, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 16 << 20;
+/// The same of an import, over the admin socket alone: a hundred thousand apps fit twice over.
+pub const API_IMPORT_BYTES_MAX: usize = 256 << 20;
 /// Service bindings, routes or delegations of one prefix.
 pub const BINDINGS_PER_PREFIX_MAX: usize = 1_024;
 /// Address maps of one account.

@@ -1,5 +1,6 @@
 //! The command line as clap reads it. Usage errors end with exit code 2, all others with 1.
 
+use super::admin::AdminCommand;
 use super::bench::{
     BulkArgs, ConnectProbe, GoodputArgs, IdleArgs, IdleProbe, LossyArgs, Probe, ProxyArgs, SynProbe, Telling,
     TlsProbe, UdpProbe,
@@ -53,85 +54,6 @@ pub enum Command {
     /// Count instructions and bytes on in-memory ports, under callgrind.
     #[command(subcommand)]
     Bench(BenchCommand),
-}
-
-/// Verbs of `admin`.
-#[derive(Subcommand, Debug)]
-pub enum AdminCommand {
-    /// Make the store of a boot config with its first user, account and root token. byway must not be running.
-    Init(AdminInitArgs),
-    /// Ask a running byway over its admin socket, as in `byway admin call POST /accounts '{"name":"one"}'`.
-    Call(AdminCallArgs),
-    /// Copy the store while it is in use or not.
-    Backup(AdminBackupArgs),
-    /// Approve a prefix, or take the approval back.
-    #[command(subcommand)]
-    Prefix(AdminPrefixCommand),
-}
-
-/// `byway admin init`.
-#[derive(Args, Debug)]
-pub struct AdminInitArgs {
-    /// The boot config, whose [api] names the store.
-    #[arg(long)]
-    pub config: PathBuf,
-    /// The first user's address.
-    #[arg(long, default_value = "root@localhost")]
-    pub email: String,
-    /// The first account's name.
-    #[arg(long, default_value = "default")]
-    pub account: String,
-    /// Where the root token is written, mode 0600; it must not exist. Left out: the terminal, where there is one.
-    #[arg(long)]
-    pub token_file: Option<PathBuf>,
-}
-
-/// `byway admin call`.
-#[derive(Args, Debug)]
-pub struct AdminCallArgs {
-    /// GET, POST, PUT, PATCH or DELETE.
-    pub method: String,
-    /// The path below /client/v4.
-    pub path: String,
-    /// A JSON body.
-    pub body: Option<String>,
-    /// The admin socket.
-    #[arg(long, default_value = "/run/byway/api.sock")]
-    pub socket: PathBuf,
-}
-
-/// `byway admin backup`.
-#[derive(Args, Debug)]
-pub struct AdminBackupArgs {
-    /// The boot config, whose [api] names the store.
-    #[arg(long)]
-    pub config: PathBuf,
-    /// The copy, mode 0600; it must not exist.
-    pub to: PathBuf,
-}
-
-/// Verbs of `admin prefix`.
-#[derive(Subcommand, Debug)]
-pub enum AdminPrefixCommand {
-    /// Check a prefix and approve it: from then on it can be bound and has apps.
-    Approve {
-        /// The prefix's id.
-        id: String,
-        /// Approve it over checks that failed; the history says so.
-        #[arg(long)]
-        force: bool,
-        /// The admin socket.
-        #[arg(long, default_value = "/run/byway/api.sock")]
-        socket: PathBuf,
-    },
-    /// Take the approval of a prefix back, which must be bound to nothing.
-    Revoke {
-        /// The prefix's id.
-        id: String,
-        /// The admin socket.
-        #[arg(long, default_value = "/run/byway/api.sock")]
-        socket: PathBuf,
-    },
 }
 
 /// Verbs of `bench`.

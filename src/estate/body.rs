@@ -168,6 +168,16 @@ impl<'r> Reader<'r> {
         Self { estate: Estate::default(), reserved, prefixes: None }
     }
 
+    /// The same over entities that are there already.
+    pub fn over(estate: Estate, reserved: &'r Reserved) -> Self {
+        Self { estate, ..Self::new(reserved) }
+    }
+
+    /// All that was read so far.
+    pub const fn estate(&self) -> &Estate {
+        &self.estate
+    }
+
     /// Takes one in.
     ///
     /// # Errors

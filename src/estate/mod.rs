@@ -9,8 +9,10 @@ mod entity;
 mod holdings;
 mod id;
 mod lower;
+mod moving;
 mod permit;
 mod shelf;
+mod sound;
 
 pub use addressing::{
     AddressMap, BgpPrefix, Check, CheckState, Checks, Delegation, LoaDocument, MapIp, Member, MemberKind,
@@ -24,5 +26,7 @@ pub use entity::{
 pub use holdings::Estate;
 pub use id::Id;
 pub use lower::lower;
+pub use moving::{Misfit, Secrets, export, import, secrets};
 pub use permit::{Access, Grant, Level, Permission, Reach};
 pub use shelf::Shelf;
+pub use sound::{Unsound, unsound};

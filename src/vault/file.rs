@@ -3,7 +3,7 @@
 use super::promise::VaultError;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file and what SQLite keeps beside it.
@@ -41,4 +41,10 @@ pub fn make(path: &Path) -> Result<bool, VaultError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(VaultError::Failed(path.to_owned(), error.to_string())),
     }
+}
+
+/// Takes from everybody else what a copy's mode gives them.
+pub fn narrow(path: &Path) -> Result<(), VaultError> {
+    let narrowed = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    narrowed.map_err(|error| VaultError::Failed(path.to_owned(), error.to_string()))
 }

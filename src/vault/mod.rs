@@ -3,10 +3,12 @@
 
 mod file;
 mod promise;
+mod restore;
 mod schema;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
 pub use promise::{Entry, Row, RowEdit, Vault, VaultError, Version};
+pub use restore::Candidate;
 pub use sqlite::SqliteVault;

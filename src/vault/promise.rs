@@ -113,6 +113,36 @@ pub enum VaultError {
     Failed(PathBuf, String),
 }
 
+impl VaultError {
+    /// For those who do not own this machine: what a change met, without paths.
+    pub const fn plain(&self) -> &'static str {
+        match self {
+            Self::Full(_) => "the disk of the store is full",
+            Self::Held(_) => "the store is held by another process",
+            Self::Damaged(..) => "the store is damaged",
+            Self::Mode(..) | Self::Newer { .. } | Self::Foreign(_) | Self::Exists(_) | Self::Failed(..) => {
+                "the change could not be stored"
+            }
+        }
+    }
+
+    /// The same, said of another file.
+    #[must_use]
+    pub fn about(self, path: &std::path::Path) -> Self {
+        let path = path.to_owned();
+        match self {
+            Self::Mode(_, mode) => Self::Mode(path, mode),
+            Self::Newer { schema, known, by, .. } => Self::Newer { path, schema, known, by },
+            Self::Foreign(_) => Self::Foreign(path),
+            Self::Damaged(_, why) => Self::Damaged(path, why),
+            Self::Held(_) => Self::Held(path),
+            Self::Full(_) => Self::Full(path),
+            Self::Exists(_) => Self::Exists(path),
+            Self::Failed(_, why) => Self::Failed(path, why),
+        }
+    }
+}
+
 impl fmt::Display for VaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// How long a lock of another process is waited for, in milliseconds.
 const BUSY_MS: u64 = 2_000;
+/// The write-ahead log is cut to this many bytes at the first commit after a checkpoint.
+const LOG_BYTES_KEPT: i64 = 8 << 20;
 
 /// A store in a file.
 pub struct SqliteVault {
@@ -25,6 +27,18 @@ impl SqliteVault {
     /// See `VaultError`.
     pub fn open(path: &Path, secret: [u8; 32], version: &str) -> Result<Self, VaultError> {
         file::prepare(path)?;
+        Self::opened(path, Some(secret), version)
+    }
+
+    /// Opens a copy, which must be a store.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    pub(super) fn open_copy(path: &Path, version: &str) -> Result<Self, VaultError> {
+        Self::opened(path, None, version)
+    }
+
+    fn opened(path: &Path, secret: Option<[u8; 32]>, version: &str) -> Result<Self, VaultError> {
         let told = |error| told(path, error);
         let mut connection = Connection::open(path).map_err(told)?;
         set_up(&connection).map_err(told)?;
@@ -41,6 +55,55 @@ impl SqliteVault {
             .try_into()
             .map_err(|_| VaultError::Damaged(path.to_owned(), "its key of hashes has another size".into()))?;
         Ok(Self { path: path.to_owned(), connection, hash_key })
+    }
+
+    /// Looks at every page, index and reference.
+    ///
+    /// # Errors
+    /// `Damaged` with what is wrong first.
+    pub(super) fn look_over(&self) -> Result<(), VaultError> {
+        let check: String = self
+            .connection
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+            .map_err(|error| self.told(error))?;
+        let lost = self.connection.query_row("PRAGMA foreign_key_check", [], |_| Ok(())).optional();
+        match (check.as_str(), lost.map_err(|error| self.told(error))?) {
+            ("ok", None) => Ok(()),
+            ("ok", Some(())) => {
+                Err(VaultError::Damaged(self.path.clone(), "an edit belongs to no version".into()))
+            }
+            (_, _) => Err(VaultError::Damaged(self.path.clone(), check)),
+        }
+    }
+
+    /// Ends it as one file, without a log beside it.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    pub(super) fn into_one_file(self) -> Result<(), VaultError> {
+        let mode =
+            self.connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
+        mode.map_err(|error| self.told(error))?;
+        self.connection.close().map_err(|(_, error)| told(&self.path, error))
+    }
+
+    /// Makes the key of hashes another store's, where there is nothing yet that was hashed.
+    ///
+    /// # Errors
+    /// See `VaultError`; `Exists` where the store holds something.
+    pub fn adopt_key(&mut self, key: [u8; 32]) -> Result<(), VaultError> {
+        let held: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM entity", [], |row| row.get(0))
+            .map_err(|error| self.told(error))?;
+        if held > 0 {
+            return Err(VaultError::Exists(self.path.clone()));
+        }
+        self.connection
+            .execute("UPDATE meta SET value = ?1 WHERE key = 'hash_key'", params![&key[..]])
+            .map_err(|error| self.told(error))?;
+        self.hash_key = key;
+        Ok(())
     }
 
     fn told(&self, error: rusqlite::Error) -> VaultError {
@@ -61,13 +124,7 @@ impl SqliteVault {
 
 impl Vault for SqliteVault {
     fn load(&mut self) -> Result<Vec<Row>, VaultError> {
-        let rows = || -> rusqlite::Result<Vec<Row>> {
-            let mut select = self.connection.prepare("SELECT kind, id, body FROM entity")?;
-            let rows = select
-                .query_map([], |row| Ok(Row { kind: row.get(0)?, id: row.get(1)?, body: row.get(2)? }))?;
-            rows.collect()
-        };
-        rows().map_err(|error| self.told(error))
+        rows(&self.connection).map_err(|error| self.told(error))
     }
 
     fn commit(&mut self, entry: &Entry) -> Result<u64, VaultError> {
@@ -118,11 +175,21 @@ impl Vault for SqliteVault {
     }
 }
 
+/// All entities behind a connection.
+pub(super) fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
+    let mut select = connection.prepare("SELECT kind, id, body FROM entity")?;
+    let rows =
+        select.query_map([], |row| Ok(Row { kind: row.get(0)?, id: row.get(1)?, body: row.get(2)? }))?;
+    rows.collect()
+}
+
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    // A checkpoint follows every few hundred pages; what one great change made of the log is given back after it.
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     connection.pragma_update(None, "synchronous", "FULL")
 }
 
@@ -130,7 +197,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 fn migrate(
     path: &Path,
     connection: &mut Connection,
-    secret: [u8; 32],
+    secret: Option<[u8; 32]>,
     version: &str,
 ) -> Result<(), VaultError> {
     let told = |error| told(path, error);
@@ -140,7 +207,7 @@ fn migrate(
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(told)?;
     let fresh = schema == 0 && tables == 0;
-    if !fresh && application != APPLICATION_ID {
+    if (fresh && secret.is_none()) || (!fresh && application != APPLICATION_ID) {
         return Err(VaultError::Foreign(path.to_owned()));
     }
     if schema > NEWEST {
@@ -172,7 +239,7 @@ fn migrate(
         }
         let put = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
         transaction.execute(put, params!["written_by", version.as_bytes()])?;
-        if fresh {
+        if let Some(secret) = secret.filter(|_| fresh) {
             transaction.execute(put, params!["hash_key", &secret[..]])?;
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -238,7 +305,7 @@ fn prune(transaction: &Transaction<'_>, number: u64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn told(path: &Path, error: rusqlite::Error) -> VaultError {
+pub(super) fn told(path: &Path, error: rusqlite::Error) -> VaultError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => VaultError::Full(path),

@@ -9,16 +9,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A folder that goes with its test.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("byway-vault-{}-{name}", std::process::id()));
         fs::create_dir_all(&path).expect("a temporary folder");
         Self(path)
     }
 
-    fn store(&self) -> PathBuf {
+    pub(super) fn store(&self) -> PathBuf {
         self.0.join("store")
     }
 }
@@ -29,20 +29,20 @@ impl Drop for Folder {
     }
 }
 
-fn open(path: &Path) -> Result<SqliteVault, VaultError> {
+pub(super) fn open(path: &Path) -> Result<SqliteVault, VaultError> {
     SqliteVault::open(path, [7; 32], "9.9.9")
 }
 
-fn edit(id: &str, body: Option<&str>) -> RowEdit {
+pub(super) fn edit(id: &str, body: Option<&str>) -> RowEdit {
     let body = body.map(str::to_owned);
     RowEdit { kind: "zone".into(), id: id.into(), undo: None, before: None, after: body.clone(), body }
 }
 
-fn entry(edits: Vec<RowEdit>) -> Entry {
+pub(super) fn entry(edits: Vec<RowEdit>) -> Entry {
     Entry { at: 5, who: "me".into(), what: "a test".into(), edits }
 }
 
-fn ids(vault: &mut SqliteVault) -> Vec<String> {
+pub(super) fn ids(vault: &mut SqliteVault) -> Vec<String> {
     let mut ids: Vec<String> = vault.load().expect("readable").into_iter().map(|row| row.id).collect();
     ids.sort_unstable();
     ids
@@ -197,4 +197,31 @@ fn an_older_schema_is_copied_and_brought_up() {
 #[test]
 fn steps_are_as_many_as_schemas() {
     assert_eq!(STEPS.len() as u32, NEWEST);
+}
+
+#[test]
+fn the_log_of_changes_is_given_back_after_a_great_one() {
+    let folder = Folder::new("log");
+    let mut vault = open(&folder.store()).expect("made");
+    let body = "x".repeat(1 << 20);
+    let ids: Vec<String> = (0..48).map(|number| format!("{number:02}")).collect();
+    vault.commit(&entry(ids.iter().map(|id| edit(id, Some(&body))).collect())).expect("kept");
+    let log = || fs::metadata(folder.0.join("store-wal")).expect("there").len();
+    assert!(log() > 64 << 20, "one change is in the log whole: {}", log());
+    for number in 0..40 {
+        vault.commit(&entry(vec![edit("a", Some(&number.to_string()))])).expect("kept");
+    }
+    assert!(log() <= 8 << 20, "{} bytes", log());
+}
+
+#[test]
+fn a_key_is_adopted_by_an_empty_store_alone() {
+    let folder = Folder::new("adopt");
+    let mut vault = open(&folder.store()).expect("made");
+    vault.adopt_key([9; 32]).expect("empty");
+    assert_eq!(vault.hash_key(), [9; 32]);
+    vault.commit(&entry(vec![edit("a", Some("1"))])).expect("kept");
+    assert!(matches!(vault.adopt_key([8; 32]), Err(VaultError::Exists(_))));
+    drop(vault);
+    assert_eq!(open(&folder.store()).expect("opened").hash_key(), [9; 32]);
 }

@@ -6,6 +6,8 @@ mod apps;
 mod auth;
 mod bgp;
 mod certificates;
+mod full_disk;
+mod moving;
 mod rules;
 mod stand;
 mod store;

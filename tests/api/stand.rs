@@ -99,9 +99,15 @@ static STANDS: AtomicU32 = AtomicU32::new(0);
 impl Stand {
     /// With an account, a zone, and an approved prefix bound to Spectrum.
     pub fn new() -> Self {
+        Self::new_in(|_| {})
+    }
+
+    /// The same in a folder that `prepare` makes ready.
+    pub fn new_in(prepare: impl FnOnce(&Path)) -> Self {
         let number = STANDS.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("byway-api-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
+        prepare(&folder);
         let folder = Folder(folder);
         let mut vault = SqliteVault::open(&folder.0.join("store"), [7; 32], "test").expect("a store");
         let id = || new_id().expect("random");
@@ -165,6 +171,11 @@ impl Stand {
     /// What is in force.
     pub fn estate(&self) -> Arc<Estate> {
         self.office.estate()
+    }
+
+    /// Where its store is.
+    pub fn folder(&self) -> &Path {
+        &self.folder.0
     }
 
     /// Puts entities in beside the API, as an import would.

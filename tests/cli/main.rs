@@ -1,5 +1,7 @@
 //! The `byway` binary as an operator meets it: arguments, files, exit codes, words.
 
+mod admin;
+
 use byway::base::Instant;
 use byway::port::pcap::{PcapReader, PcapWriter};
 use byway::testkit::frames::eth;

@@ -1,0 +1,180 @@
+//! Arguments of `byway admin`.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Verbs of `admin`.
+#[derive(Subcommand, Debug)]
+pub enum AdminCommand {
+    /// Make the store of a boot config with its first user, account and root token. byway must not be running.
+    Init(AdminInitArgs),
+    /// Ask a running byway over its admin socket, as in `byway admin call POST /accounts '{"name":"one"}'`.
+    Call(AdminCallArgs),
+    /// Copy the store while it is in use or not.
+    Backup(AdminBackupArgs),
+    /// Put a copy in the place of the store, once it was looked over. byway must not be running; the old store is kept.
+    Restore(AdminRestoreArgs),
+    /// Write everything that the store holds as JSON; secrets only where they are asked for, and encrypted.
+    Export(AdminExportArgs),
+    /// Take in what `export` wrote, as one change: what the file names is made or changed, nothing is removed.
+    Import(AdminImportArgs),
+    /// Who changed what, newest first.
+    History(AdminHistoryArgs),
+    /// Put everything but users and tokens back to what it was after a version of the history.
+    Rollback(AdminRollbackArgs),
+    /// Approve a prefix, or take the approval back.
+    #[command(subcommand)]
+    Prefix(AdminPrefixCommand),
+}
+
+/// `byway admin init`.
+#[derive(Args, Debug)]
+pub struct AdminInitArgs {
+    /// The boot config, whose [api] names the store.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// The first user's address.
+    #[arg(long, default_value = "root@localhost")]
+    pub email: String,
+    /// The first account's name.
+    #[arg(long, default_value = "default")]
+    pub account: String,
+    /// Where the root token is written, mode 0600; it must not exist. Left out: the terminal, where there is one.
+    #[arg(long)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `byway admin call`.
+#[derive(Args, Debug)]
+pub struct AdminCallArgs {
+    /// GET, POST, PUT, PATCH or DELETE.
+    pub method: String,
+    /// The path below /client/v4.
+    pub path: String,
+    /// A JSON body.
+    pub body: Option<String>,
+    /// The admin socket.
+    #[arg(long, default_value = "/run/byway/api.sock")]
+    pub socket: PathBuf,
+}
+
+/// `byway admin backup`.
+#[derive(Args, Debug)]
+pub struct AdminBackupArgs {
+    /// The boot config, whose [api] names the store.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// The copy, mode 0600; it must not exist.
+    pub to: PathBuf,
+}
+
+/// Verbs of `admin prefix`.
+#[derive(Subcommand, Debug)]
+pub enum AdminPrefixCommand {
+    /// Check a prefix and approve it: from then on it can be bound and has apps.
+    Approve {
+        /// The prefix's id.
+        id: String,
+        /// Approve it over checks that failed; the history says so.
+        #[arg(long)]
+        force: bool,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
+    /// Take the approval of a prefix back, which must be bound to nothing.
+    Revoke {
+        /// The prefix's id.
+        id: String,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
+}
+
+/// `byway admin restore`.
+#[derive(Args, Debug)]
+pub struct AdminRestoreArgs {
+    /// The copy, as `byway admin backup` made it.
+    pub from: PathBuf,
+    /// The boot config, whose [api] names the store.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Look the copy over, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `byway admin export`.
+#[derive(Args, Debug)]
+pub struct AdminExportArgs {
+    /// The boot config, whose [api] names the store and the admin socket.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// A new file, mode 0600. Left out: standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// With hashes of tokens and keys of certificates, encrypted under a passphrase.
+    #[arg(long)]
+    pub with_secrets: bool,
+    /// Where the passphrase comes from.
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
+}
+
+/// `byway admin import`.
+#[derive(Args, Debug)]
+pub struct AdminImportArgs {
+    /// What `byway admin export` wrote.
+    pub file: PathBuf,
+    /// The boot config, whose [api] names the store and the admin socket.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Say what would happen, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave tokens and certificates out whose secrets neither the file nor the store has.
+    #[arg(long)]
+    pub leave_out: bool,
+    /// Where the passphrase comes from.
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
+}
+
+/// Where a passphrase comes from.
+#[derive(Args, Debug)]
+pub struct PassphraseArgs {
+    /// The first line of this file, which nobody else may read. Left out: the terminal.
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `byway admin history`.
+#[derive(Args, Debug)]
+pub struct AdminHistoryArgs {
+    /// Only versions before this one.
+    #[arg(long, value_name = "N")]
+    pub before: Option<u64>,
+    /// How many.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub limit: u32,
+    /// Answer with JSON, entities before and after included.
+    #[arg(long)]
+    pub json: bool,
+    /// The admin socket.
+    #[arg(long, default_value = "/run/byway/api.sock")]
+    pub socket: PathBuf,
+}
+
+/// `byway admin rollback`.
+#[derive(Args, Debug)]
+pub struct AdminRollbackArgs {
+    /// The version to go back to.
+    pub version: u64,
+    /// Say what would happen, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The admin socket.
+    #[arg(long, default_value = "/run/byway/api.sock")]
+    pub socket: PathBuf,
+}

@@ -1,0 +1,88 @@
+//! `byway admin history` and `byway admin rollback`, over the admin socket.
+
+use super::args::{AdminHistoryArgs, AdminRollbackArgs};
+use super::ask::{ask, result};
+use crate::cli::command::{fail, tell, tell_json};
+use crate::cli::text::TextTable;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// Prints who changed what.
+pub fn history(args: &AdminHistoryArgs) -> ExitCode {
+    let before = args.before.map(|before| format!("&before={before}")).unwrap_or_default();
+    let path = format!("/byway/history?limit={}{before}", args.limit);
+    match ask(&args.socket, "GET", &path, None).and_then(result) {
+        Ok((versions, _)) if args.json => tell_json(&versions),
+        Ok((versions, _)) => tell(history_table(&versions)),
+        Err(why) => fail(why),
+    }
+}
+
+fn history_table(versions: &Value) -> String {
+    let mut table = TextTable::new(&["version", "when", "who", "what", "changes"]);
+    for version in versions.as_array().into_iter().flatten() {
+        let word = |key: &str| version[key].as_str().unwrap_or("-").to_owned();
+        let number = version["version"].as_u64().unwrap_or(0).to_string();
+        table.row([number, word("when"), word("actor"), word("action"), changes(&version["changes"])]);
+    }
+    table.text()
+}
+
+/// `+2 app, ~1 zone, -1 rule`: made, changed and removed, by kind.
+fn changes(list: &Value) -> String {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for change in list.as_array().into_iter().flatten() {
+        let sign = match (change["before"].is_null(), change["after"].is_null()) {
+            (true, _) => "+",
+            (false, false) => "~",
+            (false, true) => "-",
+        };
+        *counts.entry((change["kind"].as_str().unwrap_or("?"), sign)).or_default() += 1;
+    }
+    let words = counts.iter().map(|((kind, sign), count)| format!("{sign}{count} {kind}"));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Goes back, or says what that would change.
+pub fn roll_back(args: &AdminRollbackArgs) -> ExitCode {
+    let path = format!("/byway/rollback?dry_run={}", args.dry_run);
+    let body = json!({ "version": args.version }).to_string();
+    match ask(&args.socket, "POST", &path, Some(body)).and_then(result) {
+        Ok((answer, messages)) => {
+            let verb = if args.dry_run { "would be taken back" } else { "are taken back" };
+            let mut lines = messages;
+            lines.push(format!(
+                "{} change(s) {verb}: everything but users and tokens is as it was after version {}",
+                answer["changes"], args.version
+            ));
+            tell(lines.join("\n"))
+        }
+        Err(why) => fail(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_a_line_with_what_it_changed_by_kind() {
+        let change =
+            |kind: &str, before: Value, after: Value| json!({"kind": kind, "before": before, "after": after});
+        let versions = json!([{
+            "version": 7, "when": "2026-01-02T03:04:05.000000Z", "actor": "token t", "action": "DELETE /zones/z",
+            "changes": [
+                change("app", json!({}), Value::Null), change("app", json!({}), Value::Null),
+                change("zone", json!({}), json!({})), change("rule", Value::Null, json!({})),
+            ],
+        }]);
+        let text = history_table(&versions);
+        assert!(
+            text.ends_with(
+                "7  2026-01-02T03:04:05.000000Z  token t  DELETE /zones/z  -2 app, +1 rule, ~1 zone"
+            ),
+            "{text}"
+        );
+    }
+}

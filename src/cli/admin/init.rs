@@ -1,0 +1,92 @@
+//! `byway admin init`: a new store with its first user, account and root token.
+
+use super::args::AdminInitArgs;
+use super::verb::api_of;
+use crate::api::{Secret, TokenText, new_id};
+use crate::base::OsClock;
+use crate::cli::estate;
+use crate::estate::{Account, Change, Grant, Stamp, Token, User};
+use crate::vault::Vault;
+use nix::unistd::{Uid, chown};
+use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Makes user, account and root token, in one change; the token is out before it is worth anything.
+pub fn init(args: &AdminInitArgs) -> Result<Value, String> {
+    let api = api_of(&args.config)?;
+    let Some(at) = args.email.find('@').filter(|at| *at > 0) else {
+        return Err(format!("{} is no address of a user: write one such as root@example.com", args.email));
+    };
+    if args.email.len() > 254
+        || args.email[at + 1..].is_empty()
+        || !args.email.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return Err("an address of a user has up to 254 plain letters around its @".into());
+    }
+    let mut vault = estate::vault(&api.store)?;
+    if !vault.load().map_err(|error| error.to_string())?.is_empty() {
+        return Err(format!("{}: holds something already; nothing was changed", api.store.display()));
+    }
+    let now = Stamp(OsClock::unix_micros());
+    let text = TokenText { id: new_id()?, secret: Secret::draw()? };
+    let user = User { id: new_id()?, email: args.email.clone(), key_hash: None, created_on: now };
+    let account = Account { id: new_id()?, name: args.account.clone(), owner: user.id, created_on: now };
+    let token = Token {
+        id: text.id,
+        name: "root".into(),
+        user: user.id,
+        hash: text.secret.hash(&vault.hash_key()),
+        grants: Grant::everything(),
+        enabled: true,
+        issued_on: now,
+        modified_on: now,
+        expires_on: None,
+    };
+    let words = json!({ "user_id": user.id.to_string(), "account_id": account.id.to_string(), "token_id": text.id.to_string() });
+    let mut change = Change::default();
+    change.make(user);
+    change.make(account);
+    change.make(token);
+    hand_out(&text.text(), args.token_file.as_deref())?;
+    let who = super::verb::who();
+    let entry = crate::api::entry(who, "byway admin init".into(), &change, now);
+    let kept = vault.commit(&entry).map_err(|error| error.to_string());
+    if kept.is_err()
+        && let Some(path) = &args.token_file
+    {
+        let _ = std::fs::remove_file(path);
+    }
+    kept?;
+    hand_over(&api.store);
+    Ok(words)
+}
+
+/// Root's new file in a folder of the user that byway becomes is that user's.
+pub fn hand_over(store: &Path) {
+    let Some(folder) = store.parent().and_then(|folder| std::fs::metadata(folder).ok()) else { return };
+    if Uid::effective().is_root() {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = store.as_os_str().to_owned();
+            path.push(suffix);
+            // `run` gives it away once more, and says where that fails.
+            let _ = chown(Path::new(&path), Some(folder.uid().into()), Some(folder.gid().into()));
+        }
+    }
+}
+
+/// Writes the token where only its owner reads it.
+fn hand_out(token: &str, file: Option<&Path>) -> Result<(), String> {
+    let Some(path) = file else {
+        let mut terminal = std::io::stderr();
+        if !terminal.is_terminal() {
+            return Err("standard error is no terminal: name a --token-file, which only you can read".into());
+        }
+        return writeln!(terminal, "{token}").map_err(|error| error.to_string());
+    };
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| writeln!(file, "{token}").and_then(|()| file.sync_all()));
+    written.map_err(|error| format!("{}: {error}", path.display()))
+}

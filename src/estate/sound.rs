@@ -1,0 +1,211 @@
+//! What holds between entities, whatever road they came by: references lead somewhere, nothing is there twice, ranges lie
+//! in their prefixes, addresses of apps belong to them alone. The API's calls keep it so one by one; an import, and going
+//! back, ask for all of it at once.
+
+use super::change::Key;
+use super::entity::{App, Approval, Entity, Kind, RuleHolder, Service};
+use super::holdings::Estate;
+use super::id::Id;
+use crate::base::Addr;
+use crate::table::{EdgeIps, PortRange};
+use ipnet::IpNet;
+use std::collections::HashMap;
+use std::fmt::Display;
+
+/// One thing that does not hold.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Unsound {
+    /// The entity.
+    pub key: Key,
+    /// What is wrong, for people.
+    pub text: String,
+}
+
+/// Everything that does not hold, in the order of kinds and ids.
+pub fn unsound(estate: &Estate) -> Vec<Unsound> {
+    let mut faults = Faults::default();
+    references(estate, &mut faults);
+    doubles(estate, &mut faults);
+    ranges(estate, &mut faults);
+    prefixes(estate, &mut faults);
+    apps(estate, &mut faults);
+    edges(estate, &mut faults);
+    faults.0.sort();
+    faults.0
+}
+
+#[derive(Default)]
+struct Faults(Vec<Unsound>);
+
+impl Faults {
+    fn say(&mut self, kind: Kind, id: Id, text: impl Display) {
+        self.0.push(Unsound { key: Key { kind, id }, text: text.to_string() });
+    }
+}
+
+/// What an entity cannot be without.
+fn needs(entity: &Entity) -> Vec<Key> {
+    let key = |kind, id| Key { kind, id };
+    match entity {
+        Entity::User(_) => Vec::new(),
+        Entity::Account(account) => vec![key(Kind::User, account.owner)],
+        Entity::Zone(zone) => vec![key(Kind::Account, zone.account)],
+        Entity::Token(token) => vec![key(Kind::User, token.user)],
+        Entity::LoaDocument(letter) => vec![key(Kind::Account, letter.account)],
+        Entity::Prefix(prefix) => {
+            let loa = prefix.loa.map(|loa| key(Kind::LoaDocument, loa));
+            [key(Kind::Account, prefix.account)].into_iter().chain(loa).collect()
+        }
+        Entity::Binding(binding) => vec![key(Kind::Prefix, binding.prefix)],
+        Entity::BgpPrefix(route) => vec![key(Kind::Prefix, route.prefix)],
+        Entity::Delegation(delegation) => {
+            vec![key(Kind::Prefix, delegation.prefix), key(Kind::Account, delegation.account)]
+        }
+        Entity::AddressMap(map) => vec![key(Kind::Account, map.account)],
+        Entity::Certificate(certificate) => vec![key(Kind::Zone, certificate.zone)],
+        Entity::App(app) => vec![key(Kind::Zone, app.zone)],
+        Entity::Rule(rule) => vec![match rule.holder {
+            RuleHolder::User(id) => key(Kind::User, id),
+            RuleHolder::Account(id) => key(Kind::Account, id),
+            RuleHolder::Zone(id) => key(Kind::Zone, id),
+        }],
+    }
+}
+
+fn references(estate: &Estate, faults: &mut Faults) {
+    for entity in estate.all() {
+        for need in needs(&entity).into_iter().filter(|need| estate.get(*need).is_none()) {
+            faults.say(
+                entity.kind(),
+                entity.id(),
+                format_args!("there is no {} {}", need.kind.name(), need.id),
+            );
+        }
+    }
+}
+
+/// What no two entities share.
+fn doubles(estate: &Estate, faults: &mut Faults) {
+    let mut seen: HashMap<(Kind, String), Id> = HashMap::new();
+    let mut hold = |kind: Kind, id: Id, what: String, faults: &mut Faults| {
+        if let Some(first) = seen.insert((kind, what.clone()), id) {
+            faults.say(kind, id, format_args!("{what} is that of {} {first}, too", kind.name()));
+        }
+    };
+    for user in estate.users.iter() {
+        hold(Kind::User, user.id, user.email.to_ascii_lowercase(), faults);
+    }
+    for zone in estate.zones.iter() {
+        hold(Kind::Zone, zone.id, zone.name.clone(), faults);
+    }
+    for prefix in estate.prefixes.iter() {
+        hold(Kind::Prefix, prefix.id, format!("{} of account {}", prefix.net, prefix.account), faults);
+    }
+    for binding in estate.bindings.iter() {
+        hold(Kind::Binding, binding.id, format!("{} of prefix {}", binding.cidr, binding.prefix), faults);
+    }
+    for route in estate.bgp_prefixes.iter() {
+        hold(Kind::BgpPrefix, route.id, format!("{} of prefix {}", route.cidr, route.prefix), faults);
+    }
+    for one in estate.delegations.iter() {
+        let what = format!("{} of prefix {} for account {}", one.cidr, one.prefix, one.account);
+        hold(Kind::Delegation, one.id, what, faults);
+    }
+    for rule in estate.rules.iter() {
+        let holder = match rule.holder {
+            RuleHolder::User(id) => format!("user {id}"),
+            RuleHolder::Account(id) => format!("account {id}"),
+            RuleHolder::Zone(id) => format!("zone {id}"),
+        };
+        hold(Kind::Rule, rule.id, format!("{} of {holder}", rule.spec.target), faults);
+    }
+}
+
+/// Bindings, routes and delegations lie in their prefixes.
+fn ranges(estate: &Estate, faults: &mut Faults) {
+    let bindings = estate.bindings.iter().map(|one| (Kind::Binding, one.id, one.prefix, one.cidr));
+    let routes = estate.bgp_prefixes.iter().map(|one| (Kind::BgpPrefix, one.id, one.prefix, one.cidr));
+    let delegations = estate.delegations.iter().map(|one| (Kind::Delegation, one.id, one.prefix, one.cidr));
+    let all: Vec<(Kind, Id, Id, IpNet)> = bindings.chain(routes).chain(delegations).collect();
+    for (kind, id, prefix, cidr) in all {
+        let Some(prefix) = estate.prefixes.get(prefix) else { continue };
+        if !prefix.net.net().contains(&cidr) {
+            faults.say(kind, id, format_args!("{cidr} does not lie in {}", prefix.net));
+        }
+    }
+}
+
+/// Approved prefixes do not overlap; one that is bound is approved, and bound as a whole.
+fn prefixes(estate: &Estate, faults: &mut Faults) {
+    let mut approved: Vec<_> =
+        estate.prefixes.iter().filter(|prefix| prefix.approved == Approval::Approved).collect();
+    // The wider one of two that begin at the same address comes first, so that neighbours in this order overlap if any do.
+    approved.sort_by_key(|prefix| (prefix.net.net().network(), prefix.net.net().prefix_len()));
+    for pair in approved.windows(2).filter(|pair| pair[0].net.overlaps(pair[1].net)) {
+        faults.say(Kind::Prefix, pair[1].id, format_args!("{} overlaps {}", pair[1].net, pair[0].net));
+    }
+    let mut whole: HashMap<Id, bool> = HashMap::new();
+    for binding in estate.bindings.iter() {
+        let Some(prefix) = estate.prefixes.get(binding.prefix) else { continue };
+        *whole.entry(prefix.id).or_default() |= binding.cidr == prefix.net.net();
+        if prefix.approved == Approval::Pending {
+            faults.say(Kind::Binding, binding.id, format_args!("{} is not approved", prefix.net));
+        }
+    }
+    for (id, _) in whole.into_iter().filter(|(_, whole)| !whole) {
+        faults.say(Kind::Prefix, id, "its bindings leave the prefix as a whole out");
+    }
+}
+
+/// An app's name lies in its zone; its addresses are its account's, and Spectrum's.
+fn apps(estate: &Estate, faults: &mut Faults) {
+    for app in estate.apps.iter() {
+        let Some(zone) = estate.zones.get(app.zone) else { continue };
+        let name = app.spec.dns.name.as_str();
+        if !name.strip_suffix(zone.name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) {
+            faults.say(Kind::App, app.id, format_args!("{name} does not lie in zone {}", zone.name));
+        }
+        for addr in statics(app) {
+            if !estate.may_use(zone.account, *addr) {
+                faults.say(Kind::App, app.id, format_args!("{addr} lies in no prefix of its account"));
+            } else if estate.service_at(*addr) != Some(Service::Spectrum) {
+                faults.say(Kind::App, app.id, format_args!("{addr} is not bound to Spectrum"));
+            }
+        }
+    }
+}
+
+fn statics(app: &App) -> &[Addr] {
+    match &app.spec.edge_ips {
+        EdgeIps::Static(addrs) => addrs,
+        EdgeIps::Dynamic(_) => &[],
+    }
+}
+
+/// No two apps have a port of an address and protocol; an address is one zone's.
+fn edges(estate: &Estate, faults: &mut Faults) {
+    let mut taken = Vec::new();
+    let mut zones: HashMap<Addr, Id> = HashMap::new();
+    for app in estate.apps.iter() {
+        for addr in statics(app) {
+            taken.push(((*addr, app.spec.edge.protocol, app.spec.edge.ports), app.id));
+            if *zones.entry(*addr).or_insert(app.zone) != app.zone {
+                faults.say(Kind::App, app.id, format_args!("{addr} is in use by an app of another zone"));
+            }
+        }
+    }
+    taken.sort();
+    let mut widest = None;
+    for one in taken {
+        let ((addr, protocol, ports), id) = one;
+        let before = widest.filter(|((other, spoken, _), _)| (*other, *spoken) == (addr, protocol));
+        if let Some((_, first)) =
+            before.filter(|((_, _, theirs), _): &(_, Id)| PortRange::overlaps(*theirs, ports))
+        {
+            faults.say(Kind::App, id, format_args!("{addr} port {ports} is taken by app {first}"));
+        }
+        if before.is_none_or(|((_, _, theirs), _)| ports.last() > theirs.last()) {
+            widest = Some(one);
+        }
+    }
+}

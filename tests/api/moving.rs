@@ -1,0 +1,86 @@
+//! Everything as one document, and back: what comes in is one change, and nothing changes where it is from.
+
+use crate::stand::Stand;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+fn udp(last: u8) -> Value {
+    json!({
+        "protocol": "udp/53", "dns": {"type": "ADDRESS", "name": format!("n{last}.example.net")},
+        "origin_direct": ["udp://192.0.2.7:53"], "edge_ips": {"type": "static", "ips": [format!("203.0.113.{last}")]},
+    })
+}
+
+fn version(stand: &Stand) -> u64 {
+    stand.get("/byway/history?limit=1").result()[0]["version"].as_u64().expect("a number")
+}
+
+#[test]
+fn an_export_of_the_same_estate_changes_nothing_and_one_of_another_comes_whole() {
+    let stand = Stand::new();
+    stand.post(&stand.apps(), udp(1)).result();
+    let rule = json!({"mode": "block", "configuration": {"target": "ip", "value": "192.0.2.66"}});
+    stand.post(&format!("/zones/{}/firewall/access_rules/rules", stand.zone), rule).result();
+    let export = || stand.admin(Method::GET, "/byway/export?secrets=true", Value::Null).result().clone();
+    let (whole, before) = (export(), version(&stand));
+    let import = json!({"document": whole["document"], "secrets": whole["secrets"]});
+    let said = stand.admin(Method::POST, "/byway/import", import.clone()).result().clone();
+    assert_eq!(said, json!({"made": 0, "changed": 0, "changes": []}));
+    assert_eq!(version(&stand), before, "no change, no version");
+    let apps = stand.get(&stand.apps()).result().clone();
+    let path = format!("{}/{}", stand.apps(), apps[0]["id"].as_str().expect("an id"));
+    stand.call(Method::DELETE, &path, Value::Null).result();
+    let dry = stand.admin(Method::POST, "/byway/import?dry_run=true", import.clone());
+    assert_eq!((&dry.result()["made"], stand.estate().apps.len()), (&json!(1), 0));
+    stand.admin(Method::POST, "/byway/import", import).result();
+    assert_eq!(stand.get(&stand.apps()).result(), &apps);
+    assert_eq!(export(), whole);
+    let stand = stand.restarted();
+    assert_eq!(stand.get(&stand.apps()).result(), &apps);
+}
+
+#[test]
+fn an_import_that_is_wrong_anywhere_changes_nothing_and_says_all_of_it() {
+    let stand = Stand::new();
+    let app = stand.post(&stand.apps(), udp(1)).result().clone();
+    let whole = stand.admin(Method::GET, "/byway/export", Value::Null).result().clone();
+    assert_eq!(whole["secrets"], Value::Null);
+    let (mut document, before) = (whole["document"].clone(), version(&stand));
+    let mut other = document["entities"]["app"][0].clone();
+    // The same address and port again, and an address that nobody onboarded.
+    other["id"] = "1".repeat(32).into();
+    other["app"]["id"] = other["id"].clone();
+    let mut third = other.clone();
+    third["id"] = "2".repeat(32).into();
+    third["app"]["id"] = third["id"].clone();
+    third["app"]["edge_ips"]["ips"] = json!(["198.18.0.1"]);
+    document["entities"]["zone"][0]["name"] = "example.org".into();
+    document["entities"]["app"] = json!([document["entities"]["app"][0], other]);
+    let post = |document: &Value| stand.admin(Method::POST, "/byway/import", json!({"document": document}));
+    let refused = post(&document);
+    let errors: Vec<String> = refused.body["errors"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|error| format!("{} {}", error["source"]["pointer"], error["message"]))
+        .collect();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    let told =
+        |place: &str, what: &str| errors.iter().any(|error| error.contains(place) && error.contains(what));
+    assert!(told("/entities/app/0", "does not lie in zone example.org"), "{errors:?}");
+    assert!(told("/entities/app/1", "does not lie in zone example.org"), "{errors:?}");
+    assert!(told("/entities/app/", "is taken by app"), "{errors:?}");
+    document["entities"]["app"] = json!([third]);
+    assert_eq!(post(&document).failure(), (400, 10011, Some("/entities/app/0")));
+    assert_eq!(post(&json!({})).failure(), (400, 10011, Some("/byway_export")));
+    assert_eq!(post(&Value::Null).failure(), (400, 10011, Some("/document")));
+    assert_eq!(version(&stand), before);
+    assert_eq!(stand.get(&stand.apps()).result(), &json!([app]));
+}
+
+#[test]
+fn nobody_moves_the_box_over_the_net() {
+    let stand = Stand::new();
+    assert_eq!(stand.get("/byway/export?secrets=true").failure().0, 403);
+    assert_eq!(stand.post("/byway/import", json!({"document": {}})).failure().0, 403);
+}

@@ -1,0 +1,116 @@
+//! `byway admin` with a store and no running byway: copies, restoring, moving.
+
+use super::{Folder, byway, err, out};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+const EDGE: &str = "state_dir = \"state\"\nsocket = \"s\"\nlab = true\nuser = \"\"\nmetrics = \"\"\n\
+    [[ports]]\nname = \"mem\"\ndevice = \"net_null\"\naddresses = [\"198.18.0.1/24\"]\n\
+    [[routes]]\nto = \"0.0.0.0/0\"\nvia = \"198.18.0.2\"\n[egress]\nipv4 = [\"198.18.0.10\"]\n\
+    [api]\nstore = \"STORE\"\nlisten = \"\"\nsocket = \"api.sock\"\n";
+
+/// A folder with a boot config for a store.
+fn folder(name: &str) -> (Folder, String) {
+    let folder = Folder::new(name);
+    let config = folder.file("edge.toml");
+    fs::write(&config, EDGE.replace("STORE", "store")).expect("written");
+    (folder, config)
+}
+
+fn config_of(folder: &Folder, store: &str) -> String {
+    let config = folder.file(&format!("{store}.toml"));
+    fs::write(&config, EDGE.replace("STORE", store)).expect("written");
+    config
+}
+
+fn init(folder: &Folder, config: &str, token: &str) -> Value {
+    let made = byway(&["admin", "init", "--config", config, "--token-file", &folder.file(token)]);
+    assert!(made.status.success(), "{}", err(&made));
+    serde_json::from_str(&out(&made)).expect("JSON")
+}
+
+#[test]
+fn a_copy_is_looked_over_before_it_takes_the_place_of_the_store() {
+    let (folder, config) = folder("restore");
+    init(&folder, &config, "token");
+    let copy = folder.file("copy");
+    assert!(byway(&["admin", "backup", &copy, "--config", &config]).status.success());
+    let before = fs::read(folder.file("store")).expect("there");
+    let dry = byway(&["admin", "restore", &copy, "--config", &config, "--dry-run"]);
+    assert!(out(&dry).contains("the copy holds: 1 user, 1 account, 1 token"), "{}{}", out(&dry), err(&dry));
+    assert!(out(&dry).ends_with("nothing was changed\n"), "{}", out(&dry));
+    fs::remove_file(folder.file("store")).expect("lost");
+    init(&folder, &config, "token2");
+    let restored = byway(&["admin", "restore", &copy, "--config", &config]);
+    let said = out(&restored);
+    assert!(restored.status.success(), "{}", err(&restored));
+    assert_eq!(said.matches("not in the copy: ").count(), 3, "{said}");
+    assert!(said.contains("(root) was revoked or rolled since"), "{said}");
+    let kept = said.rsplit_once("the old store is ").expect("kept").1.trim();
+    assert_eq!(fs::metadata(kept).expect("there").permissions().mode() & 0o777, 0o600);
+    let again = byway(&["admin", "init", "--config", &config, "--token-file", &folder.file("token3")]);
+    assert!(err(&again).contains("holds something already"), "{}", err(&again));
+    // A copy that is half there, and one that the boot config does not bear.
+    let half = folder.file("half");
+    fs::write(&half, &before[..before.len() / 2]).expect("written");
+    let refused = byway(&["admin", "restore", &half, "--config", &config]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains(&half), "{}", err(&refused));
+    let names = fs::read_dir(&folder.0).expect("there").flatten();
+    assert!(names.into_iter().all(|name| !name.file_name().to_string_lossy().contains("restoring")));
+}
+
+#[test]
+fn a_box_moves_with_its_secrets_and_they_are_nowhere_in_plain() {
+    let (folder, config) = folder("moving");
+    init(&folder, &config, "token");
+    let (plain, sealed, words) =
+        (folder.file("plain.json"), folder.file("sealed.json"), folder.file("words"));
+    fs::write(&words, "correct horse battery staple\n").expect("written");
+    fs::set_permissions(&words, fs::Permissions::from_mode(0o600)).expect("changed");
+    let export = |args: &[&str]| byway(&[&["admin", "export", "--config", &config], args].concat());
+    assert!(export(&["--out", &plain]).status.success());
+    let whole = export(&["--with-secrets", "--passphrase-file", &words, "--out", &sealed]);
+    assert!(whole.status.success(), "{}", err(&whole));
+    assert_eq!(export(&["--out", &plain]).status.code(), Some(1), "nothing is overwritten");
+    assert_eq!(fs::metadata(&sealed).expect("there").permissions().mode() & 0o777, 0o600);
+    let read = |path: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(path).expect("there")).expect("JSON")
+    };
+    let (bare, full) = (read(&plain), read(&sealed));
+    assert_eq!((&bare["secrets"], &bare["entities"]), (&Value::Null, &full["entities"]));
+    assert_eq!(bare["entities"]["token"][0]["hash"], "secret");
+    let same = byway(&["admin", "import", &plain, "--config", &config]);
+    assert_eq!(out(&same), "0 made, 0 changed, nothing removed\n", "{}", err(&same));
+    // Another box, whose store is empty yet.
+    let other = config_of(&folder, "other");
+    let bare = byway(&["admin", "import", &plain, "--config", &other]);
+    assert!(
+        err(&bare).contains("/entities/token/0/hash: the document was written without secrets"),
+        "{}",
+        err(&bare)
+    );
+    let import = |config: &str, more: &[&str]| {
+        byway(
+            &[&["admin", "import", &sealed, "--config", config, "--passphrase-file", &words], more].concat(),
+        )
+    };
+    let dry = import(&other, &["--dry-run"]);
+    assert!(out(&dry).ends_with("3 would be made, 0 would be changed, nothing removed\n"), "{}", out(&dry));
+    assert_eq!(out(&import(&other, &[])), "3 made, 0 changed, nothing removed\n");
+    let moved = folder.file("moved.json");
+    let args = ["admin", "export", "--config", &other, "--with-secrets", "--passphrase-file", &words];
+    assert!(byway(&[&args[..], &["--out", &moved]].concat()).status.success());
+    assert_eq!(read(&moved)["entities"], full["entities"]);
+    assert_ne!(read(&moved)["secrets"], full["secrets"], "another salt");
+    // A box that has tokens of its own already.
+    let third = config_of(&folder, "third");
+    let token = folder.file("token4");
+    byway(&["admin", "init", "--config", &third, "--token-file", &token, "--email", "third@localhost"]);
+    let refused = import(&third, &[]);
+    assert!(err(&refused).contains("made under another store's key"), "{}", err(&refused));
+    assert_eq!(out(&import(&third, &["--leave-out"])), "2 made, 0 changed, nothing removed\n");
+    fs::write(&words, "wrong horse battery staple\n").expect("written");
+    assert!(err(&import(&other, &[])).contains("the passphrase is wrong"));
+}
