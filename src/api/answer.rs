@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 /// Errors of one answer at most; a table file may have a thousand.
-const ERRORS_MAX: usize = 50;
+pub const ERRORS_MAX: usize = 50;
 
 /// A good answer.
 #[derive(Clone, PartialEq, Debug)]

@@ -1,7 +1,7 @@
 //! What an app must be to the rest of the box: its addresses the account's and bound to Spectrum, nobody else's on its
 //! ports, its names in its own zone.
 
-use super::answer::{ErrorItem, Failure};
+use super::answer::{ERRORS_MAX, ErrorItem, Failure};
 use super::ask::Ask;
 use super::code::ApiCode;
 use crate::base::Addr;
@@ -28,6 +28,8 @@ pub fn hold(ask: &Ask, spec: &AppSpec, (estate, zone, id): (&Estate, &Zone, Id))
     if errors.is_empty() {
         return Ok(());
     }
+    // A range may clash with every app of the zone.
+    errors.truncate(ERRORS_MAX);
     Err(Failure { status: StatusCode::BAD_REQUEST, errors, retry_after_s: None })
 }
 

@@ -22,9 +22,9 @@ use x509_parser::pem::Pem;
 const READ: (Permission, Level) = (Permission::Ssl, Level::Read);
 const WRITE: (Permission, Level) = (Permission::Ssl, Level::Write);
 /// The longest chain or key, in bytes.
-const PEM_BYTES_MAX: usize = 256 << 10;
+pub const PEM_BYTES_MAX: usize = 256 << 10;
 /// What `bundle_method` may say.
-const BUNDLE_METHODS: [&str; 3] = ["ubiquitous", "optimal", "force"];
+pub const BUNDLE_METHODS: [&str; 3] = ["ubiquitous", "optimal", "force"];
 
 /// `GET /zones/{zone}/custom_certificates`.
 ///

@@ -1,5 +1,21 @@
 //! The Cloudflare-v4-compatible API: HTTP in, entities changed, tables in force, envelopes out. Meets the control loop
 //! over its desk, the store as a `Vault`.
+//!
+//! **To add an operation**: write its handler in the file of its kind (`apps`, `rules`, ...), and beside the others in the file of
+//! the same name in `operations` what a client has to know of it:
+//!
+//! ```text
+//!  Operation::get("/zones/{zone_id}/dns_records", records::list)     the path below /client/v4; {..._id} is an id
+//!      .named("dns_records_list", "DNS records of a zone")           operationId, one line
+//!      .wants(Want::There(Permission::Dns, Level::Read))             adds 403 with 9109
+//!      .asks("type", word(KINDS))                                    each parameter that the handler reads
+//!      .pages(record())                                              or answers, creates, downloads; bare without
+//!      .fails(404, &[ApiCode::NotFound])                             codes beside those that all operations have
+//! ```
+//!
+//! A new file of `operations` is named in its door and in `operations::table`. Nothing else is served and nothing else is
+//! documented: the router and `/client/v4/openapi.json` are both made of that list. `tests/api/book.rs` holds every reply that
+//! any test of the API sees against the document.
 
 mod addressing;
 mod answer;
@@ -15,7 +31,10 @@ mod fields;
 mod merge;
 mod moving;
 mod office;
+mod openapi;
+mod operations;
 mod own;
+mod probes;
 mod proof;
 mod query;
 mod rates;
@@ -32,6 +51,7 @@ pub use code::ApiCode;
 pub use credentials::{Secret, TokenText, new_id, random};
 pub use moving::{told, with_key};
 pub use office::{Errand, Office, Plan, Terms, entry, read};
+pub use openapi::served as openapi_text;
 pub use proof::{Checker, Claim, Sources};
 pub use router::router;
 pub use server::{AdminSocket, ApiListeners, start, tls};

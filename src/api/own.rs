@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Changes of one answer.
-const HISTORY_MAX: usize = 100;
+pub const HISTORY_MAX: usize = 100;
 
 /// `POST /byway/backup`: `{"to": PATH}`; over the admin socket alone, since it writes a file on this machine.
 ///

@@ -33,7 +33,7 @@ pub enum Direction {
 }
 
 /// Items of a page at most.
-const PER_PAGE_MAX: usize = 1_000;
+pub const PER_PAGE_MAX: usize = 1_000;
 
 impl Query {
     /// Reads what stands behind the `?`.

@@ -1,23 +1,20 @@
-//! Paths -> handlers, and what every request goes through first: credentials, rates, the body's bound, a time limit.
+//! Operations -> a router, and what every request goes through first: credentials, rates, the body's bound, a time limit.
 
-use super::addressing::{address_maps, bgp, bindings, delegations, loa, prefixes};
-use super::answer::{ErrorItem, Failure, Success};
+use super::answer::{ErrorItem, Failure};
 use super::ask::Ask;
 use super::caller::{Caller, Peer, offer};
 use super::code::ApiCode;
 use super::office::Office;
+use super::openapi::{Operation, Want};
+use super::operations;
 use super::query::Query;
 use super::rates::Standing;
-use super::{apps, certificates, moving, own, rules, tenants, tokens};
 use crate::base::limits::{API_BODY_BYTES_MAX, API_IMPORT_BYTES_MAX};
-use crate::control::desk::Readiness;
 use axum::Router;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -27,130 +24,25 @@ const PATIENCE: Duration = Duration::from_secs(75);
 /// How long a body may take to come.
 const BODY_PATIENCE: Duration = Duration::from_secs(20);
 
-/// All paths. Those below `/client/v4` want credentials.
+/// All operations, and no path beside them. Those below `/client/v4` want credentials.
 pub fn router(office: Arc<Office>) -> Router {
-    let v4 = Router::new()
-        .merge(spectrum())
-        .merge(tenancy())
-        .merge(tokens())
-        .merge(addressing())
-        .merge(access_rules())
-        .merge(custom_certificates())
-        .merge(own())
+    let (open, closed): (Vec<_>, Vec<_>) =
+        operations::all().into_iter().partition(|operation| operation.want == Want::Nothing);
+    let v4 = routes(closed)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(office.clone(), gate));
-    Router::new()
+    routes(open)
         .nest("/client/v4", v4)
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
         .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
         .with_state(office)
 }
 
-fn spectrum() -> Router<Arc<Office>> {
-    Router::new()
-        .route("/zones/{zone}/spectrum/apps", get(apps::list).post(apps::create))
-        .route(
-            "/zones/{zone}/spectrum/apps/{id}",
-            get(apps::get).put(apps::update).patch(apps::edit).delete(apps::delete),
-        )
-        .route("/zones/{zone}/spectrum/protocols", get(apps::protocols))
-}
-
-fn tenancy() -> Router<Arc<Office>> {
-    Router::new()
-        .route("/accounts", get(tenants::accounts).post(tenants::make_account))
-        .route("/accounts/{account}", get(tenants::account).delete(tenants::delete_account))
-        .route("/zones", get(tenants::zones).post(tenants::make_zone))
-        .route("/zones/{zone}", get(tenants::zone).delete(tenants::delete_zone))
-        .route("/user", get(tenants::user))
-}
-
-/// Below `/accounts/{account}/addressing`, and byway's own approval.
-fn addressing() -> Router<Arc<Office>> {
-    let within = Router::new()
-        .route("/services", get(bindings::services))
-        .route("/prefixes", get(prefixes::list).post(prefixes::create))
-        .route("/prefixes/{id}", get(prefixes::get).patch(prefixes::edit).delete(prefixes::delete))
-        .route("/prefixes/{id}/validate", post(prefixes::validate))
-        .route("/prefixes/{id}/bindings", get(bindings::list).post(bindings::create))
-        .route("/prefixes/{id}/bindings/{binding}", get(bindings::get).delete(bindings::delete));
-    let routes = Router::new()
-        .route("/prefixes/{id}/bgp/status", get(bgp::status).patch(bgp::set_status))
-        .route("/prefixes/{id}/bgp/prefixes", get(bgp::list).post(bgp::create))
-        .route("/prefixes/{id}/bgp/prefixes/{route}", get(bgp::get).patch(bgp::edit).delete(bgp::delete))
-        .route("/prefixes/{id}/delegations", get(delegations::list).post(delegations::create))
-        .route("/prefixes/{id}/delegations/{delegation}", delete(delegations::delete));
-    let beside = Router::new()
-        .route("/address_maps", get(address_maps::list).post(address_maps::create))
-        .route(
-            "/address_maps/{id}",
-            get(address_maps::get).patch(address_maps::edit).delete(address_maps::delete),
-        )
-        .route("/address_maps/{id}/{kind}/{member}", put(address_maps::put).delete(address_maps::remove))
-        .route("/loa_documents", get(loa::list).post(loa::create))
-        .route("/loa_documents/{id}", delete(loa::delete))
-        .route("/loa_documents/{id}/download", get(loa::download));
-    Router::new()
-        .nest("/accounts/{account}/addressing", within.merge(routes).merge(beside))
-        .route("/byway/prefixes/{id}/approve", post(prefixes::approve))
-        .route("/byway/prefixes/{id}/revoke", post(prefixes::revoke))
-}
-
-fn tokens() -> Router<Arc<Office>> {
-    Router::new()
-        .route("/user/tokens", get(tokens::list).post(tokens::create))
-        .route("/user/tokens/verify", get(tokens::verify))
-        .route("/user/tokens/permission_groups", get(tokens::permission_groups))
-        .route("/user/tokens/{id}", get(tokens::get).put(tokens::update).delete(tokens::delete))
-        .route("/user/tokens/{id}/value", put(tokens::roll))
-}
-
-fn custom_certificates() -> Router<Arc<Office>> {
-    Router::new()
-        .route("/zones/{zone}/custom_certificates", get(certificates::list).post(certificates::create))
-        .route("/zones/{zone}/custom_certificates/prioritize", put(certificates::prioritize))
-        .route(
-            "/zones/{zone}/custom_certificates/{id}",
-            get(certificates::get).patch(certificates::edit).delete(certificates::delete),
-        )
-}
-
-fn access_rules() -> Router<Arc<Office>> {
-    Router::new()
-        .route("/zones/{of}/firewall/access_rules/rules", get(rules::zone_list).post(rules::zone_create))
-        .route("/zones/{of}/firewall/access_rules/rules/batch", post(rules::zone_batch))
-        .route(
-            "/zones/{of}/firewall/access_rules/rules/{id}",
-            get(rules::zone_get).patch(rules::zone_edit).delete(rules::zone_delete),
-        )
-        .route(
-            "/accounts/{of}/firewall/access_rules/rules",
-            get(rules::account_list).post(rules::account_create),
-        )
-        .route("/accounts/{of}/firewall/access_rules/rules/batch", post(rules::account_batch))
-        .route(
-            "/accounts/{of}/firewall/access_rules/rules/{id}",
-            get(rules::account_get).patch(rules::account_edit).delete(rules::account_delete),
-        )
-        .route("/user/firewall/access_rules/rules", get(rules::user_list).post(rules::user_create))
-        .route("/user/firewall/access_rules/rules/batch", post(rules::user_batch))
-        .route(
-            "/user/firewall/access_rules/rules/{id}",
-            get(rules::user_get).patch(rules::user_edit).delete(rules::user_delete),
-        )
-}
-
-/// What Cloudflare's API does not have.
-fn own() -> Router<Arc<Office>> {
-    Router::new()
-        .route("/byway/backup", post(own::backup))
-        .route("/byway/export", get(moving::export))
-        .route("/byway/history", get(own::history))
-        .route("/byway/import", post(moving::import))
-        .route("/byway/rollback", post(own::roll_back))
-        .route("/byway/users", get(own::users).post(own::make_user))
+fn routes(operations: Vec<Operation>) -> Router<Arc<Office>> {
+    let add =
+        |router: Router<Arc<Office>>, operation: Operation| router.route(operation.path, operation.handler);
+    operations.into_iter().fold(Router::new(), add)
 }
 
 /// Lets callers in, counts them, and bounds the time.
@@ -229,22 +121,4 @@ async fn no_route(request: Request) -> Failure {
 async fn no_method(request: Request) -> Failure {
     let text = format!("Method {} not allowed for this path", request.method());
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, ApiCode::Method, text)
-}
-
-async fn healthz(State(office): State<Arc<Office>>) -> Response {
-    match office.readiness().await {
-        Some(_) => Success::of(json!({ "status": "ok" })).into_response(),
-        None => Failure::unavailable("the control loop does not answer").into_response(),
-    }
-}
-
-async fn readyz(State(office): State<Arc<Office>>) -> Response {
-    match office.readiness().await {
-        Some(Readiness::Ready) => Success::of(json!({ "status": "ready" })).into_response(),
-        Some(Readiness::Degraded(why)) => {
-            Success::of(json!({ "status": "degraded" })).saying(why).into_response()
-        }
-        Some(Readiness::NotReady(why)) => Failure::unavailable(why).into_response(),
-        None => Failure::unavailable("the control loop does not answer").into_response(),
-    }
 }

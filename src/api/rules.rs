@@ -18,12 +18,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Rules of one batch.
-const BATCH_MAX: usize = 50_000;
+pub const BATCH_MAX: usize = 50_000;
 /// Errors of one batch that are told.
 const ERRORS_MAX: usize = 50;
 
 /// What `cascade` of a deletion may say; byway has no rules that it reaches.
-const CASCADES: [&str; 3] = ["none", "basic", "aggressive"];
+pub const CASCADES: [&str; 3] = ["none", "basic", "aggressive"];
+
+/// What a rule may be about.
+pub const TARGETS: [&str; 5] = ["ip", "ip6", "ip_range", "asn", "country"];
 
 /// Whose rules a path is about: `zones/ID`, `accounts/ID`, or `user`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -159,10 +162,9 @@ fn list(office: &Office, scope: &Scope, ask: &Ask) -> Answer {
 impl Filter {
     fn read(query: &Query) -> Result<Self, Failure> {
         let modes = Mode::ALL.map(Mode::name);
-        let targets = ["ip", "ip6", "ip_range", "asn", "country"];
         Ok(Self {
             mode: query.word("mode", &modes)?,
-            target: query.word("configuration.target", &targets)?,
+            target: query.word("configuration.target", &TARGETS)?,
             value: query.text("configuration.value")?.map(str::to_ascii_lowercase),
             notes: query.text("notes")?.map(str::to_lowercase),
             any: query.word("match", &["any", "all"])? == Some("any"),

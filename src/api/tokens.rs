@@ -16,9 +16,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The longest name of a token, in bytes.
-const NAME_BYTES_MAX: usize = 120;
+pub const NAME_BYTES_MAX: usize = 120;
 /// Policies of one token, and resources of one policy.
-const POLICIES_MAX: usize = 50;
+pub const POLICIES_MAX: usize = 50;
 const RESOURCES_MAX: usize = 1_000;
 /// In front of every resource.
 const ACCOUNT: &str = "com.cloudflare.api.account.";

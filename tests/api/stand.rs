@@ -1,5 +1,6 @@
 //! An API on a bench: a store in a folder of its own, a control loop that compiles for real and confirms at once.
 
+use crate::book::BOOK;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -216,15 +217,28 @@ impl Stand {
     }
 
     /// A request by anybody.
-    pub fn send_from(&self, peer: Peer, mut request: Request<Body>) -> Reply {
-        request.extensions_mut().insert(peer);
-        self.runtime.block_on(async {
+    #[track_caller]
+    pub fn send_from(&self, peer: Peer, request: Request<Body>) -> Reply {
+        let (status, headers, bytes) = self.raw(peer, request);
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("JSON: {bytes:?}"));
+        Reply { status, headers, body }
+    }
+
+    /// Status, headers and bytes of an answer, held against the API's own document.
+    #[track_caller]
+    pub fn raw(&self, peer: Peer, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let (mut head, body) = request.into_parts();
+        let (method, uri) = (head.method.clone(), head.uri.clone());
+        head.extensions.insert(peer);
+        let (asked, parts, bytes) = self.runtime.block_on(async {
+            let asked = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+            let request = Request::from_parts(head, Body::from(asked.clone()));
             let response = self.router.clone().oneshot(request).await.expect("infallible");
             let (parts, body) = response.into_parts();
-            let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
-            let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("JSON: {bytes:?}"));
-            Reply { status: parts.status, headers: parts.headers, body }
-        })
+            (asked, parts, axum::body::to_bytes(body, usize::MAX).await.expect("a body"))
+        });
+        BOOK.hold((&method, &uri, &asked), (parts.status.as_u16(), &parts.headers, &bytes));
+        (parts.status, parts.headers, bytes.to_vec())
     }
 
     /// A call with the root token.
@@ -391,14 +405,9 @@ impl Stand {
     pub fn file(&self, path: &str) -> (HeaderMap, Vec<u8>) {
         let request = Request::builder().uri(format!("/client/v4{path}"));
         let request = request.header("authorization", format!("Bearer {}", self.root));
-        let mut request = request.body(Body::empty()).expect("a request");
-        request.extensions_mut().insert(Peer::Net(([192, 0, 2, 1], 40_000).into()));
-        self.runtime.block_on(async {
-            let response = self.router.clone().oneshot(request).await.expect("infallible");
-            let (parts, body) = response.into_parts();
-            assert!(parts.status.is_success(), "{parts:?}");
-            let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
-            (parts.headers, bytes.to_vec())
-        })
+        let request = request.body(Body::empty()).expect("a request");
+        let (status, headers, bytes) = self.raw(Peer::Net(([192, 0, 2, 1], 40_000).into()), request);
+        assert!(status.is_success(), "{status:?}");
+        (headers, bytes)
     }
 }

@@ -52,6 +52,11 @@ fn only_the_shim_includes_dpdk_headers() {
 }
 
 #[test]
+fn only_the_apis_router_makes_routes() {
+    hold(rooms::api_routes);
+}
+
+#[test]
 fn every_file_says_what_it_is_for() {
     hold(shape::headers);
 }

@@ -244,6 +244,23 @@ pub fn dpdk_headers(tree: &[Source]) -> Vec<Fault> {
     faults
 }
 
+/// Routes of the API are made of its list of operations, and nowhere beside it.
+pub fn api_routes(tree: &[Source]) -> Vec<Fault> {
+    let beside = |source: &&Source| source.room() == Some("api") && source.path != "src/api/router.rs";
+    let words = ["route", "nest", "route_service", "nest_service"];
+    let mut faults = Vec::new();
+    for source in tree.iter().filter(beside) {
+        for (at, token) in source.code.iter().enumerate() {
+            let called = at > 0 && is_at(&source.code, at - 1, &["."]) && is_at(&source.code, at + 1, &["("]);
+            if called && words.contains(&token.text.as_str()) {
+                faults
+                    .push(source.fault(token.line, "only api/router.rs makes routes: see `api::operations`"));
+            }
+        }
+    }
+    faults
+}
+
 fn is_listed(source: &Source, list: &[(&str, &str)]) -> bool {
     list.iter().any(|(path, _)| *path == source.path)
 }
@@ -301,6 +318,7 @@ mod tests {
             (atomics, "use std::sync::atomic::Ordering;", "src/cli/x.rs", "src/telemetry/x.rs"),
             (waiting, "Mutex::new(0)", "src/flow/x.rs", "src/control/x.rs"),
             (waiting, "println!()", "src/session/x.rs", "src/cli/x.rs"),
+            (api_routes, "router.route(path, handler)", "src/api/x.rs", "src/api/router.rs"),
             (dpdk_headers, "#include <rte_eal.h>", "src/x.h", "dpdk-shim/shim.h"),
         ];
         for (fence, text, wrong, right) in rows {

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The longest description, in bytes.
-const DESCRIPTION_BYTES_MAX: usize = 1_000;
+pub const DESCRIPTION_BYTES_MAX: usize = 1_000;
 
 /// `GET .../address_maps`.
 ///
@@ -60,7 +60,7 @@ pub async fn create(State(office): State<Arc<Office>>, Path(account): Path<Strin
                 modified_at: now,
             };
             for (place, ip) in items(&body, "ips")?.iter().enumerate() {
-                put_ip(estate, &mut map, ip.as_str().unwrap_or(""), now)
+                put_ip_in(estate, &mut map, ip.as_str().unwrap_or(""), now)
                     .map_err(|failure| placed(failure, format!("/ips/{place}")))?;
             }
             for (place, member) in items(&body, "memberships")?.iter().enumerate() {
@@ -199,31 +199,45 @@ pub async fn delete(
         .await
 }
 
-/// `PUT .../address_maps/{id}/{ips|zones|accounts}/{member}`.
-///
-/// # Errors
-/// See `Failure`.
-pub async fn put(
-    State(office): State<Arc<Office>>,
-    Path(place): Path<(String, String, String, String)>,
-    ask: Ask,
-) -> Answer {
+macro_rules! by_part {
+    ($($put:ident, $remove:ident: $part:expr;)+) => {$(
+        #[doc = concat!("`PUT .../address_maps/{id}/", stringify!($part), "/{member}`: see `put`.")]
+        pub async fn $put(State(office): State<Arc<Office>>, Path(place): Path<Place>, ask: Ask) -> Answer {
+            put(office, ($part, place), ask).await
+        }
+        #[doc = concat!("`DELETE .../address_maps/{id}/", stringify!($part), "/{member}`: see `remove`.")]
+        pub async fn $remove(State(office): State<Arc<Office>>, Path(place): Path<Place>, ask: Ask) -> Answer {
+            remove(office, ($part, place), ask).await
+        }
+    )+};
+}
+
+by_part! {
+    put_ip, remove_ip: Part::Ips;
+    put_zone, remove_zone: Part::Zones;
+    put_account, remove_account: Part::Accounts;
+}
+
+/// Account, map and member of a path.
+type Place = (String, String, String);
+
+/// Which part of a map a path is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    Ips,
+    Zones,
+    Accounts,
+}
+
+async fn put(office: Arc<Office>, place: (Part, Place), ask: Ask) -> Answer {
     alter(office, place, ask, |estate, map, member, now| match member {
-        What::Ip(text) => put_ip(estate, map, text, now),
+        What::Ip(text) => put_ip_in(estate, map, text, now),
         What::Member(kind, id) => put_member(estate, map, (kind, id), now),
     })
     .await
 }
 
-/// `DELETE .../address_maps/{id}/{ips|zones|accounts}/{member}`.
-///
-/// # Errors
-/// See `Failure`.
-pub async fn remove(
-    State(office): State<Arc<Office>>,
-    Path(place): Path<(String, String, String, String)>,
-    ask: Ask,
-) -> Answer {
+async fn remove(office: Arc<Office>, place: (Part, Place), ask: Ask) -> Answer {
     alter(office, place, ask, |_, map, member, _| {
         let before = map.ips.len() + map.memberships.len();
         match member {
@@ -246,7 +260,7 @@ enum What<'p> {
 
 async fn alter(
     office: Arc<Office>,
-    (account, id, kind, member): (String, String, String, String),
+    (part, (account, id, member)): (Part, Place),
     ask: Ask,
     how: impl Fn(&Estate, &mut AddressMap, What<'_>, Stamp) -> Result<(), Failure> + Send + 'static,
 ) -> Answer {
@@ -255,12 +269,10 @@ async fn alter(
         .change(errand, move |estate, now| {
             let account = ask.account(&account, estate, WRITE)?.id;
             let map = map_of(estate, account, &id)?;
-            let what = match kind.as_str() {
-                "ips" => What::Ip(&member),
-                "zones" => What::Member(MemberKind::Zone, path_id(&member)?),
-                "accounts" => What::Member(MemberKind::Account, path_id(&member)?),
-                // A word that is no id either: no such path.
-                other => return Err(path_id(other).err().unwrap_or_else(not_found)),
+            let what = match part {
+                Part::Ips => What::Ip(&member),
+                Part::Zones => What::Member(MemberKind::Zone, path_id(&member)?),
+                Part::Accounts => What::Member(MemberKind::Account, path_id(&member)?),
             };
             let mut next = AddressMap::clone(&map);
             how(estate, &mut next, what, now)?;
@@ -271,7 +283,7 @@ async fn alter(
 }
 
 /// An address that the account may use comes in; one that is there stays.
-fn put_ip(estate: &Estate, map: &mut AddressMap, text: &str, now: Stamp) -> Result<(), Failure> {
+fn put_ip_in(estate: &Estate, map: &mut AddressMap, text: &str, now: Stamp) -> Result<(), Failure> {
     let bad = |why: &str| bad_cidr("", format_args!("{}: {why}", crate::base::outside::quoted(text)));
     let ip: IpAddr = text.parse().map_err(|_| bad("is no address"))?;
     if !estate.may_use(map.account, ip.into()) {

@@ -17,7 +17,7 @@ const READ: (Permission, Level) = (Permission::BgpOnDemand, Level::Read);
 const WRITE: (Permission, Level) = (Permission::BgpOnDemand, Level::Write);
 
 /// How often an AS is put before itself at most.
-const PREPENDS_MAX: u64 = 3;
+pub const PREPENDS_MAX: u64 = 3;
 
 /// `GET .../prefixes/{id}/bgp/prefixes`.
 ///

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// The longest description, in bytes (Cloudflare's own bound).
-const DESCRIPTION_BYTES_MAX: usize = 1_000;
+pub const DESCRIPTION_BYTES_MAX: usize = 1_000;
 /// Numbers that no AS has: RFC 7607, RFC 6793, RFC 7300.
 const NO_AS: [u64; 4] = [0, 23_456, 65_535, 4_294_967_295];
 

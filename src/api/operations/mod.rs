@@ -1,0 +1,18 @@
+//! Everything that the API serves, one file for each that answers. See `api` for how to add an operation.
+
+mod address_maps;
+mod apps;
+mod bgp;
+mod bindings;
+mod certificates;
+mod delegations;
+mod loa;
+mod moving;
+mod own;
+mod prefixes;
+mod rules;
+mod table;
+mod tenants;
+mod tokens;
+
+pub use table::all;

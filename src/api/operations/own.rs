@@ -1,0 +1,105 @@
+//! What Cloudflare's API does not have (`api::own`), this document, and the probes.
+
+use crate::api::code::ApiCode;
+use crate::api::openapi::schema::{
+    body, count, described, id, list, named, object, pattern, short_text, stamp, text, whole, word,
+};
+use crate::api::openapi::{Operation, Want};
+use crate::api::own::{self, HISTORY_MAX};
+use crate::api::probes;
+use crate::estate::{Kind, Permission};
+use serde_json::{Value, json};
+
+/// What `api::own` and `api::probes` answer.
+pub fn operations() -> Vec<Operation> {
+    [store(), users(), document(), probes()].concat()
+}
+
+fn store() -> Vec<Operation> {
+    let to = pattern("^/");
+    let version = described("The number of a version.", whole(0, i64::MAX));
+    vec![
+        Operation::post("/byway/backup", own::backup)
+            .named("byway_backup", "Copy the store to a file of this machine")
+            .wants(Want::Socket)
+            .at_once()
+            .takes(body([("to", short_path())], []))
+            .answers(object([("to", to)], [])),
+        Operation::get("/byway/history", own::history)
+            .named("byway_history_list", "The last changes, newest first")
+            .wants(Want::Box(Permission::AccountSettings))
+            .asks("before", whole(1, i64::MAX))
+            .asks("limit", whole(1, HISTORY_MAX as i64))
+            .answers(list(change())),
+        Operation::post("/byway/rollback", own::roll_back)
+            .named(
+                "byway_rollback",
+                "Put everything but users and tokens back to what it was after a version",
+            )
+            .wants(Want::Box(Permission::AccountSettings))
+            .takes(body([("version", version)], []))
+            .answers(object([("version", count()), ("changes", count())], [])),
+    ]
+}
+
+fn short_path() -> Value {
+    json!({ "type": "string", "pattern": "^/", "maxLength": 4_096 })
+}
+
+fn change() -> Value {
+    let kind = word(Kind::ALL.iter().map(|kind| kind.name()));
+    // What is shown of an entity is the store's own form of it, which is not the API's to promise.
+    let shown = json!({ "type": ["object", "null"] });
+    let edit = object([("kind", kind), ("id", id()), ("before", shown.clone()), ("after", shown)], []);
+    let change = object(
+        [
+            ("version", count()),
+            ("when", stamp()),
+            ("actor", text()),
+            ("action", text()),
+            ("changes", list(edit)),
+        ],
+        [],
+    );
+    named("Change", change)
+}
+
+fn users() -> Vec<Operation> {
+    let fields = || [("id", id()), ("email", text()), ("created_on", stamp())];
+    let [a, b, c] = fields();
+    let with_key = object([a, b, c, ("key", pattern("^[0-9a-f]{64}$"))], []);
+    vec![
+        Operation::get("/byway/users", own::users)
+            .named("byway_users_list", "Users")
+            .wants(Want::Box(Permission::ApiTokens))
+            .pages(named("BoxUser", object(fields(), []))),
+        Operation::post("/byway/users", own::make_user)
+            .named("byway_users_create", "Make a user; its key is shown this once")
+            .wants(Want::Box(Permission::ApiTokens))
+            .takes(body([("email", short_text(254))], []))
+            .answers(with_key),
+    ]
+}
+
+fn document() -> Vec<Operation> {
+    vec![
+        Operation::get("/openapi.json", probes::openapi)
+            .named("openapi_get", "This document")
+            .answers_plain(json!({ "type": "object", "required": ["openapi", "info", "paths"] })),
+    ]
+}
+
+fn probes() -> Vec<Operation> {
+    let state = |words: &[&'static str]| object([("status", word(words.iter().copied()))], []);
+    let open = |operation: Operation| Operation { failures: [].into(), ..operation }.wants(Want::Nothing);
+    vec![
+        open(Operation::get("/healthz", probes::healthz))
+            .named("healthz", "Whether byway is alive")
+            .answers(state(&["ok"]))
+            .fails(503, &[ApiCode::Internal]),
+        open(Operation::get("/readyz", probes::readyz))
+            .named("readyz", "Whether byway carries traffic")
+            .answers(state(&["ready", "degraded"]))
+            .fails(503, &[ApiCode::Internal]),
+    ]
+}

@@ -1,0 +1,27 @@
+//! The list of all operations, by the files that answer them.
+
+use super::{
+    address_maps, apps, bgp, bindings, certificates, delegations, loa, moving, own, prefixes, rules, tenants,
+    tokens,
+};
+use crate::api::openapi::Operation;
+
+/// Every operation of the API.
+pub fn all() -> Vec<Operation> {
+    [
+        apps::operations(),
+        rules::operations(),
+        certificates::operations(),
+        tenants::operations(),
+        tokens::operations(),
+        prefixes::operations(),
+        bindings::operations(),
+        bgp::operations(),
+        delegations::operations(),
+        address_maps::operations(),
+        loa::operations(),
+        own::operations(),
+        moving::operations(),
+    ]
+    .concat()
+}
