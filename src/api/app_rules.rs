@@ -4,6 +4,7 @@
 use super::answer::{ERRORS_MAX, ErrorItem, Failure};
 use super::ask::Ask;
 use super::code::ApiCode;
+use super::dns::app_clash;
 use crate::base::Addr;
 use crate::control::config::tables::{Code, edge_clash};
 use crate::estate::{Access, App, Estate, Id, Level, Permission, Service, Zone};
@@ -13,7 +14,7 @@ use axum::http::StatusCode;
 /// Holds an app against everything else; all that is wrong at once.
 ///
 /// # Errors
-/// 400 with each rule's code (11019, 11033, 11050, 16001).
+/// 400 with each rule's code (11019, 11033, 11050, 16001, 81053, 81054, 81056).
 pub fn hold(ask: &Ask, spec: &AppSpec, (estate, zone, id): (&Estate, &Zone, Id)) -> Result<(), Failure> {
     let mut errors = Vec::new();
     if let EdgeIps::Static(addrs) = &spec.edge_ips {
@@ -23,6 +24,7 @@ pub fn hold(ask: &Ask, spec: &AppSpec, (estate, zone, id): (&Estate, &Zone, Id))
         }
     }
     errors.extend(names(spec, estate, zone));
+    errors.extend(app_clash(spec, estate, (zone, id)));
     errors.extend(certificate(spec, estate, zone));
     errors.extend(clashes(ask, spec, (estate, zone, id)));
     if errors.is_empty() {

@@ -2,10 +2,9 @@
 
 use super::answer::{Answer, Failure, Success, said};
 use super::ask::{Ask, path_id};
-use super::code::ApiCode;
-use super::office::{Office, Plan};
+use super::office::{Office, Plan, Terms};
 use super::query::Direction;
-use super::{app_rules, merge};
+use super::{app_rules, merge, quotas};
 use crate::control::config::tables::{AppGround, Code, OneApp, app_json, one_app};
 use crate::control::rfc3339;
 use crate::estate::{App, Change, Entity, Estate, Id, Level, Permission, Stamp, Zone, prefix_map};
@@ -58,13 +57,9 @@ pub async fn create(State(office): State<Arc<Office>>, Path(zone): Path<String>,
     let (id, terms) = (office.new_id()?, office.terms.clone());
     let plan = move |estate: &Estate, now| {
         let zone = ask.zone(&zone, estate, WRITE)?;
-        if estate.apps.iter().filter(|app| estate.account_of(app.zone) == Some(zone.account)).count()
-            >= terms.apps_per_account
-        {
-            return Err(quota(terms.apps_per_account));
-        }
+        quotas::apps(estate, zone.account, terms.apps_per_account)?;
         let stamp: Box<str> = rfc3339(Stamp::micros(now)).into();
-        let (app, messages) = read(&ask, ask.object()?, (estate, &zone, id), &terms.reserved)?;
+        let (app, messages) = read(&ask, ask.object()?, (estate, &zone, id), &terms)?;
         let spec = crate::table::AppSpec { created_on: Some(stamp.clone()), modified_on: Some(stamp), ..app };
         let mut change = Change::default();
         let answer = Success::of(app_json(&spec)).saying(messages);
@@ -101,12 +96,12 @@ pub async fn update(
     ask: Ask,
 ) -> Answer {
     let errand = ask.errand()?;
-    let reserved = office.terms.reserved.clone();
+    let terms = office.terms.clone();
     office
         .change(errand, move |estate, now| {
             let zone = ask.zone(&zone, estate, WRITE)?;
             let app = find(estate, &zone, &id)?;
-            replace(&ask, ask.object()?, (estate, &zone, &app), (&reserved, now))
+            replace(&ask, ask.object()?, (estate, &zone, &app), (&terms, now))
         })
         .await
 }
@@ -121,7 +116,7 @@ pub async fn edit(
     ask: Ask,
 ) -> Answer {
     let errand = ask.errand()?;
-    let reserved = office.terms.reserved.clone();
+    let terms = office.terms.clone();
     office
         .change(errand, move |estate, now| {
             let zone = ask.zone(&zone, estate, WRITE)?;
@@ -131,7 +126,7 @@ pub async fn edit(
             let Value::Object(whole) = whole else {
                 return Err(super::office::internal("an app is an object"));
             };
-            replace(&ask, whole, (estate, &zone, &app), (&reserved, now))
+            replace(&ask, whole, (estate, &zone, &app), (&terms, now))
         })
         .await
 }
@@ -168,9 +163,9 @@ fn replace(
     ask: &Ask,
     body: Map<String, Value>,
     (estate, zone, old): (&Estate, &Zone, &Arc<App>),
-    (reserved, now): (&crate::table::Reserved, Stamp),
+    (terms, now): (&Terms, Stamp),
 ) -> Result<Plan, Failure> {
-    let (spec, messages) = read(ask, body, (estate, zone, old.id), reserved)?;
+    let (spec, messages) = read(ask, body, (estate, zone, old.id), terms)?;
     if spec.dns.kind != old.spec.dns.kind {
         let text = "cannot be changed: delete the app and make it anew";
         return Err(Failure::field(Code::DnsType.number(), "/dns/type", text));
@@ -192,23 +187,20 @@ fn read(
     ask: &Ask,
     mut body: Map<String, Value>,
     (estate, zone, id): (&Estate, &Zone, Id),
-    reserved: &crate::table::Reserved,
+    terms: &Terms,
 ) -> Result<(crate::table::AppSpec, Vec<String>), Failure> {
     READ_ONLY.iter().for_each(|key| drop(body.remove(*key)));
     // Sent by older clients; says nothing.
     body.insert("id".into(), id.to_string().into());
     let (scope, prefixes) = (zone.id.scope(), prefix_map(estate));
     let has_certificates = estate.certificates_of(zone.id).next().is_some();
-    let ground = AppGround { reserved, prefixes: &prefixes, zone: &scope, has_certificates };
+    let ground = AppGround { reserved: &terms.reserved, prefixes: &prefixes, zone: &scope, has_certificates };
     let text = Value::Object(body).to_string();
     let OneApp { spec, messages } = one_app(text.as_bytes(), ground)?;
     app_rules::hold(ask, &spec, (estate, zone, id))?;
+    quotas::origins(estate, zone.account, (&spec, id), terms.origins_per_account)?;
+    quotas::names(estate, zone.account, (spec.dns.name.as_str(), id), terms.names_per_account)?;
     Ok((spec, said(&messages)))
-}
-
-fn quota(apps_max: usize) -> Failure {
-    Failure::unauthorized(format!("the account has {apps_max} apps, which is its quota"))
-        .with_code(ApiCode::Quota)
 }
 
 /// `GET /zones/{zone}/spectrum/protocols`: what may stand in `protocol`; without `ports` any port may.

@@ -26,6 +26,7 @@ pub fn may_go_back(ask: &Ask, change: &Change) -> Result<(), Failure> {
             Kind::Certificate => Permission::Ssl,
             Kind::App => Permission::ZoneSettings,
             Kind::Rule => Permission::Firewall,
+            Kind::DnsRecord => Permission::Dns,
         };
         rules_box(ask, permission)?;
         if ask.caller.is_limited && approves(edit) {
@@ -125,6 +126,7 @@ pub const fn goes_back(kind: Kind) -> bool {
         | Kind::Binding
         | Kind::Certificate
         | Kind::App
-        | Kind::Rule => true,
+        | Kind::Rule
+        | Kind::DnsRecord => true,
     }
 }

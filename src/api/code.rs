@@ -49,6 +49,40 @@ pub enum ApiCode {
     TooLarge = 10413,
     /// Ours: too many requests.
     TooMany = 10429,
+    /// A record's name is none.
+    RecordName = 9000,
+    /// A record's type is none, or none that byway keeps.
+    RecordType = 9002,
+    /// No proxy can stand before a record of this type.
+    RecordProxied = 9004,
+    /// An A record's content is no IPv4 address.
+    RecordIpv4 = 9005,
+    /// An AAAA record's content is no IPv6 address.
+    RecordIpv6 = 9006,
+    /// A CNAME record's content is no host name, or its own.
+    RecordCname = 9007,
+    /// A priority is missing, or beyond 65535.
+    RecordPriority = 9008,
+    /// What a record points at is no host name.
+    RecordHost = 9009,
+    /// A record's TTL is out of bounds.
+    RecordTtl = 9021,
+    /// Something else of a record's content is missing or wrong.
+    RecordContent = 9100,
+    /// There is no such DNS record for this caller.
+    NoRecord = 81044,
+    /// The host name has an A, AAAA or CNAME record.
+    HostTaken = 81053,
+    /// The host name has a CNAME record.
+    CnameThere = 81054,
+    /// The host name has records other than NS.
+    NotDelegated = 81055,
+    /// The host name has NS records.
+    Delegated = 81056,
+    /// The record is there, with other settings.
+    RecordThere = 81057,
+    /// The record is there.
+    RecordIdentical = 81058,
     /// A host name that belongs to another zone.
     NameOfAnotherZone = 16001,
     /// `origin_dns.name` in another zone.

@@ -73,6 +73,10 @@ pub struct Terms {
     pub requests_per_5min: u32,
     /// Apps of one account.
     pub apps_per_account: usize,
+    /// Origins of one account's apps.
+    pub origins_per_account: usize,
+    /// Host names of one account's apps and DNS records.
+    pub names_per_account: usize,
     /// Prefixes of one account.
     pub prefixes_per_account: usize,
     /// Letters of authorisation of one account, in bytes.

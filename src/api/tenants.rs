@@ -229,6 +229,8 @@ pub async fn delete_zone(State(office): State<Arc<Office>>, Path(id): Path<Strin
             }
             let certificates = estate.certificates_of(zone.id);
             certificates.for_each(|certificate| change.remove(Entity::Certificate(certificate.clone())));
+            let records = estate.records_of(zone.id);
+            records.for_each(|record| change.remove(Entity::DnsRecord(record.clone())));
             let answer = Some(Success::of(json!({ "id": zone.id.to_string() })));
             change.remove(Entity::Zone(zone));
             Ok(Plan { change, asked: Vec::new(), answer })

@@ -145,6 +145,12 @@ pub const ADDRESS_MAPS_PER_ACCOUNT_MAX: usize = 1_000;
 pub const ADDRESS_MAP_MEMBERS_MAX: usize = 1_000;
 /// One letter of authorisation, in bytes; its form fits a request's body.
 pub const LOA_BYTES_MAX: usize = 10_000_000;
+/// DNS records of one zone that its operator makes.
+pub const DNS_RECORDS_PER_ZONE_MAX: usize = 10_000;
+/// DNS records of one batch.
+pub const DNS_BATCH_MAX: usize = 1_000;
+/// Texts (TXT) of one host name together, in bytes (Cloudflare's own bound).
+pub const TXT_BYTES_PER_NAME_MAX: usize = 8_192;
 /// Connections that the API serves at once.
 pub const API_CONNECTIONS_MAX: usize = 256;
 /// Connections of the API's admin socket at once, beside those.

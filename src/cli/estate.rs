@@ -27,6 +27,8 @@ pub fn open(
         reserved: reserved(spec),
         requests_per_5min: api.requests_per_5min,
         apps_per_account: api.apps_per_account,
+        origins_per_account: api.origins_per_account,
+        names_per_account: api.names_per_account,
         prefixes_per_account: api.prefixes_per_account,
         loa_bytes_per_account: api.loa_bytes_per_account,
         checker: Arc::new(Sources::new(api.rpki_export.clone(), api.irr_mirror.clone(), spec.dns.clone())),

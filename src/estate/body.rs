@@ -1,6 +1,7 @@
 //! Entities as the JSON that the store and the audit log keep, and back.
 
 use super::addressing::{AddressMap, BgpPrefix, Checks, Delegation, LoaDocument};
+use super::dns::DnsRecord;
 use super::entity::{
     Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Stamp, Token, User,
     Zone,
@@ -81,6 +82,7 @@ pub fn body(entity: &Entity) -> String {
         Entity::BgpPrefix(route) => json!(**route),
         Entity::Delegation(delegation) => json!(**delegation),
         Entity::AddressMap(map) => json!(**map),
+        Entity::DnsRecord(record) => json!(**record),
         Entity::Prefix(prefix) => json!(PrefixBody {
             account: prefix.account,
             cidr: prefix.net.net(),
@@ -147,6 +149,7 @@ pub fn shown(entity: &Entity) -> String {
         | Entity::BgpPrefix(_)
         | Entity::Delegation(_)
         | Entity::AddressMap(_)
+        | Entity::DnsRecord(_)
         | Entity::Prefix(_)
         | Entity::Binding(_)
         | Entity::App(_)
@@ -193,6 +196,7 @@ impl<'r> Reader<'r> {
             Kind::BgpPrefix => from::<BgpPrefix>(text)?.into(),
             Kind::Delegation => from::<Delegation>(text)?.into(),
             Kind::AddressMap => from::<AddressMap>(text)?.into(),
+            Kind::DnsRecord => from::<DnsRecord>(text)?.into(),
             Kind::Prefix => self.prefix(id, text)?.into(),
             Kind::Certificate => certificate(id, text)?.into(),
             Kind::App => self.app(id, text)?.into(),

@@ -83,7 +83,8 @@ impl Change {
             | Kind::LoaDocument
             | Kind::BgpPrefix
             | Kind::Delegation
-            | Kind::AddressMap => false,
+            | Kind::AddressMap
+            | Kind::DnsRecord => false,
             Kind::Account
             | Kind::Zone
             | Kind::Prefix

@@ -1,6 +1,7 @@
 //! The kinds of entities and what each holds. Texts from outside are bounded where they are read (`api`).
 
 use super::addressing::{AddressMap, BgpPrefix, Checks, Delegation, LoaDocument};
+use super::dns::DnsRecord;
 use super::id::Id;
 use super::permit::Grant;
 use crate::firewall::RuleSpec;
@@ -263,6 +264,7 @@ kinds! {
     Certificate = "certificate",
     App = "app",
     Rule = "rule",
+    DnsRecord = "dns_record",
 }
 
 impl Service {

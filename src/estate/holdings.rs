@@ -3,6 +3,7 @@
 
 use super::addressing::{AddressMap, BgpPrefix, Delegation, LoaDocument};
 use super::change::{Change, Key};
+use super::dns::DnsRecord;
 use super::entity::{
     Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token,
     User, Zone,
@@ -42,6 +43,8 @@ pub struct Estate {
     pub apps: Shelf<App>,
     /// Access rules.
     pub rules: Shelf<Rule>,
+    /// DNS records, without those of apps.
+    pub dns_records: Shelf<DnsRecord>,
 }
 
 impl Estate {
@@ -74,6 +77,7 @@ impl Estate {
             Kind::Certificate => self.certificates.get(id).cloned().map(Entity::Certificate),
             Kind::App => self.apps.get(id).cloned().map(Entity::App),
             Kind::Rule => self.rules.get(id).cloned().map(Entity::Rule),
+            Kind::DnsRecord => self.dns_records.get(id).cloned().map(Entity::DnsRecord),
         }
     }
 
@@ -91,11 +95,12 @@ impl Estate {
         let maps = self.address_maps.iter().cloned().map(Entity::AddressMap);
         let apps = self.apps.iter().cloned().map(Entity::App);
         let rules = self.rules.iter().cloned().map(Entity::Rule);
+        let records = self.dns_records.iter().cloned().map(Entity::DnsRecord);
         let all =
             users.chain(accounts).chain(zones).chain(tokens).chain(loas).chain(prefixes).chain(bindings);
         let all = all.chain(routes).chain(delegations).chain(maps);
         let certificates = self.certificates.iter().cloned().map(Entity::Certificate);
-        all.chain(certificates).chain(apps).chain(rules).collect()
+        all.chain(certificates).chain(apps).chain(rules).chain(records).collect()
     }
 
     /// The account of a zone.
@@ -111,6 +116,11 @@ impl Estate {
     /// Certificates of a zone.
     pub fn certificates_of(&self, zone: Id) -> impl Iterator<Item = &Arc<Certificate>> {
         self.certificates.iter().filter(move |certificate| certificate.zone == zone)
+    }
+
+    /// DNS records of a zone, without those of apps.
+    pub fn records_of(&self, zone: Id) -> impl Iterator<Item = &Arc<DnsRecord>> {
+        self.dns_records.iter().filter(move |record| record.zone == zone)
     }
 
     /// Rules of a holder.
@@ -170,6 +180,7 @@ impl Estate {
             (Kind::Certificate, None) => self.certificates.set(id, None),
             (Kind::App, None) => self.apps.set(id, None),
             (Kind::Rule, None) => self.rules.set(id, None),
+            (Kind::DnsRecord, None) => self.dns_records.set(id, None),
             (_, Some(Entity::User(user))) => self.users.set(id, Some(user)),
             (_, Some(Entity::Account(account))) => self.accounts.set(id, Some(account)),
             (_, Some(Entity::Zone(zone))) => self.zones.set(id, Some(zone)),
@@ -183,6 +194,7 @@ impl Estate {
             (_, Some(Entity::Certificate(certificate))) => self.certificates.set(id, Some(certificate)),
             (_, Some(Entity::App(app))) => self.apps.set(id, Some(app)),
             (_, Some(Entity::Rule(rule))) => self.rules.set(id, Some(rule)),
+            (_, Some(Entity::DnsRecord(record))) => self.dns_records.set(id, Some(record)),
         }
     }
 }

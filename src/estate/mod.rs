@@ -5,6 +5,7 @@
 mod addressing;
 mod body;
 mod change;
+mod dns;
 mod entity;
 mod holdings;
 mod id;
@@ -13,12 +14,14 @@ mod moving;
 mod permit;
 mod shelf;
 mod sound;
+mod txt;
 
 pub use addressing::{
     AddressMap, BgpPrefix, Check, CheckState, Checks, Delegation, LoaDocument, MapIp, Member, MemberKind,
 };
 pub use body::{Reader, body, prefix_map, shown};
 pub use change::{Change, Edit, Key};
+pub use dns::{CaaProperty, DnsRecord, RecordData, RecordName, RecordSettings, RecordType, TargetName};
 pub use entity::{
     Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Service, Stamp,
     Token, User, Zone,
@@ -30,3 +33,4 @@ pub use moving::{Misfit, Secrets, export, import, secrets};
 pub use permit::{Access, Grant, Level, Permission, Reach};
 pub use shelf::Shelf;
 pub use sound::{Unsound, unsound};
+pub use txt::TxtContent;

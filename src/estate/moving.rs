@@ -102,7 +102,8 @@ const fn secret_field(kind: Kind) -> Option<&'static str> {
         | Kind::Delegation
         | Kind::AddressMap
         | Kind::App
-        | Kind::Rule => None,
+        | Kind::Rule
+        | Kind::DnsRecord => None,
     }
 }
 

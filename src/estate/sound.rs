@@ -3,13 +3,14 @@
 //! back, ask for all of it at once.
 
 use super::change::Key;
+use super::dns::{DnsRecord, RecordType};
 use super::entity::{App, Approval, Entity, Kind, RuleHolder, Service};
 use super::holdings::Estate;
 use super::id::Id;
 use crate::base::Addr;
 use crate::table::{EdgeIps, PortRange};
 use ipnet::IpNet;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 /// One thing that does not hold.
@@ -30,6 +31,7 @@ pub fn unsound(estate: &Estate) -> Vec<Unsound> {
     prefixes(estate, &mut faults);
     apps(estate, &mut faults);
     edges(estate, &mut faults);
+    records(estate, &mut faults);
     faults.0.sort();
     faults.0
 }
@@ -64,6 +66,7 @@ fn needs(entity: &Entity) -> Vec<Key> {
         Entity::AddressMap(map) => vec![key(Kind::Account, map.account)],
         Entity::Certificate(certificate) => vec![key(Kind::Zone, certificate.zone)],
         Entity::App(app) => vec![key(Kind::Zone, app.zone)],
+        Entity::DnsRecord(record) => vec![key(Kind::Zone, record.zone)],
         Entity::Rule(rule) => vec![match rule.holder {
             RuleHolder::User(id) => key(Kind::User, id),
             RuleHolder::Account(id) => key(Kind::Account, id),
@@ -118,6 +121,44 @@ fn doubles(estate: &Estate, faults: &mut Faults) {
             RuleHolder::Zone(id) => format!("zone {id}"),
         };
         hold(Kind::Rule, rule.id, format!("{} of {holder}", rule.spec.target), faults);
+    }
+}
+
+/// DNS records lie in their zones, say nothing twice, and keep clear of the names of apps and of CNAMEs.
+fn records(estate: &Estate, faults: &mut Faults) {
+    let apps: HashSet<_> = estate.apps.iter().map(|app| (app.zone, app.spec.dns.name.as_str())).collect();
+    let mut by_name: HashMap<(Id, &str), Vec<&DnsRecord>> = HashMap::new();
+    for record in estate.dns_records.iter() {
+        let name = record.name.as_str();
+        let zone = estate.zones.get(record.zone);
+        if zone.is_some_and(|zone| name != zone.name && !name.ends_with(&format!(".{}", zone.name))) {
+            faults.say(Kind::DnsRecord, record.id, format_args!("{name} does not lie in its zone"));
+        }
+        by_name.entry((record.zone, name)).or_default().push(record);
+    }
+    for ((zone, name), records) in by_name {
+        let is_proxiable = |record: &&&DnsRecord| record.data.kind().is_proxiable();
+        let is_cname = |record: &&DnsRecord| record.data.kind() == RecordType::Cname;
+        let mut hosts = records.iter().filter(is_proxiable);
+        if apps.contains(&(zone, name))
+            && let Some(record) = hosts.clone().next()
+        {
+            faults.say(Kind::DnsRecord, record.id, format_args!("{name} is the name of an app"));
+        }
+        if hosts.clone().count() > 1
+            && let Some(record) = hosts.find(|record| is_cname(record))
+        {
+            faults.say(
+                Kind::DnsRecord,
+                record.id,
+                format_args!("{name} has other addresses or names beside it"),
+            );
+        }
+        for (at, record) in records.iter().enumerate() {
+            if records[..at].iter().any(|other| other.data.is_same(&record.data)) {
+                faults.say(Kind::DnsRecord, record.id, format_args!("{name} says {} twice", record.data));
+            }
+        }
     }
 }
 

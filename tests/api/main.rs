@@ -7,6 +7,7 @@ mod auth;
 mod bgp;
 mod book;
 mod certificates;
+mod dns;
 mod document;
 mod full_disk;
 mod moving;

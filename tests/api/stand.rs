@@ -157,6 +157,8 @@ impl Stand {
             reserved,
             requests_per_5min: 1_200,
             apps_per_account: 100,
+            origins_per_account: 110,
+            names_per_account: 120,
             rules_per_account: 60_000,
             prefixes_per_account: 6,
             loa_bytes_per_account: 100,

@@ -150,6 +150,48 @@ def certificates():
     check("custom_certificates.delete", client.custom_certificates.delete(made.id, **of).id == made.id)
 
 
+def dns():
+    of = {"zone_id": ZONE}
+    kept = client.dns.records
+    made = kept.create(name="www", type="A", content="192.0.2.1", ttl=300, comment="one", tags=["team:edge"], **of)
+    check("dns.records.create completes the name", made.name == "www.example.com" and made.proxiable is True)
+    bodies = [
+        {"type": "AAAA", "name": "www", "content": "2001:db8::1"},
+        {"type": "CNAME", "name": "alias", "content": "www.example.com", "proxied": True},
+        {"type": "TXT", "name": "@", "content": '"v=spf1 -all"'},
+        {"type": "MX", "name": "@", "content": "mail.example.com", "priority": 10},
+        {"type": "NS", "name": "sub", "content": "ns1.example.com"},
+        {"type": "SRV", "name": "_sip._tcp", "data": {"priority": 1, "weight": 2, "port": 5060, "target": "sip.example.com"}},
+        {"type": "CAA", "name": "@", "data": {"flags": 0, "tag": "issue", "value": "ca.example.com"}},
+    ]
+    rows = [made] + [kept.create(ttl=1, **body, **of) for body in bodies]
+    check("of each type", [row.type for row in rows] == ["A"] + [body["type"] for body in bodies])
+    check("dns.records.get", all(kept.get(row.id, **of) == row for row in rows))
+    updated = kept.update(made.id, name="www.example.com", type="A", content="192.0.2.2", ttl=1, **of)
+    check("dns.records.update replaces", updated.content == "192.0.2.2" and updated.comment is None)
+    edited = kept.edit(made.id, name="www.example.com", type="A", ttl=60, comment="two", **of)
+    check("dns.records.edit merges", (edited.content, edited.ttl, edited.comment) == ("192.0.2.2", 60, "two"))
+    found = kept.list(name={"startswith": "www"}, type="A", order="name", direction="asc", **of)
+    check("dns.records.list by its filters", [row.id for row in found] == [made.id])
+    found = kept.list(content={"contains": "192.0.2"}, comment={"exact": "TWO"}, match="all", per_page=1, page=1, **of)
+    check("and by others, in pages", [row.id for row in found] == [made.id])
+    check("dns.records.list has each once", sorted(row.id for row in kept.list(**of)) == sorted(row.id for row in rows))
+    check("a second CNAME is refused", refused(400, lambda: kept.create(name="www", type="CNAME", content="x.example.com", ttl=1, **of)))
+    taken = app(8085, dns={"type": "ADDRESS", "name": "www.example.com"})
+    check("and so is an app of that name", refused(400, lambda: client.spectrum.apps.create(**taken)))
+    served = client.spectrum.apps.create(**app(8085))
+    managed = [row for row in kept.list(name={"exact": "p8085.example.com"}, **of)]
+    check("an app has its record", [(row.type, row.content) for row in managed] == [("A", EDGE)])
+    check("which is read-only", refused(400, lambda: kept.delete(managed[0].id, **of)))
+    client.spectrum.apps.delete(served.id, **of)
+    check("and goes with it", refused(404, lambda: kept.get(managed[0].id, **of)))
+    batch = kept.batch(deletes=[{"id": rows[1].id}], posts=[{"type": "TXT", "name": "b", "content": "x", "ttl": 1}], **of)
+    check("dns.records.batch", batch.deletes[0].id == rows[1].id and batch.posts[0].name == "b.example.com")
+    left = [row.id for row in kept.list(**of)]
+    check("dns.records.delete answers the id", [kept.delete(each, **of).id for each in left] == left)
+    check("the list of records is empty", list(kept.list(**of)) == [])
+
+
 def tokens():
     groups = {group.name: group.id for group in client.user.tokens.permission_groups.list()}
     policy = {
@@ -170,5 +212,6 @@ tenants()
 apps()
 addressing()
 certificates()
+dns()
 tokens()
 print("done", flush=True)

@@ -34,7 +34,13 @@ const REFUSALS: [Code; 12] = [
     Code::NetworkNotUuid,
     Code::Protocol,
 ];
-const NAMES: [ApiCode; 2] = [ApiCode::NameOfAnotherZone, ApiCode::OriginOfAnotherZone];
+const NAMES: [ApiCode; 5] = [
+    ApiCode::NameOfAnotherZone,
+    ApiCode::OriginOfAnotherZone,
+    ApiCode::HostTaken,
+    ApiCode::CnameThere,
+    ApiCode::Delegated,
+];
 
 /// What `api::apps` answers.
 pub fn operations() -> Vec<Operation> {
@@ -50,8 +56,7 @@ pub fn operations() -> Vec<Operation> {
             .fails(404, &[ApiCode::NotFound]),
         made(Operation::post("/zones/{zone_id}/spectrum/apps", apps::create))
             .named("spectrum_apps_create", "Make an app; it carries traffic when it is answered")
-            .fails(400, &[Code::PoolEmpty])
-            .fails(403, &[ApiCode::Quota]),
+            .fails(400, &[Code::PoolEmpty]),
         Operation::get(one, apps::get)
             .named("spectrum_apps_get", "An app")
             .wants(READ)
@@ -81,6 +86,7 @@ fn made(operation: Operation) -> Operation {
         .answers(app())
         .fails(400, &REFUSALS)
         .fails(400, &NAMES)
+        .fails(403, &[ApiCode::Quota])
         .fails(404, &[ApiCode::NotFound])
 }
 

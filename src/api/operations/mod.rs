@@ -6,6 +6,7 @@ mod bgp;
 mod bindings;
 mod certificates;
 mod delegations;
+mod dns;
 mod loa;
 mod moving;
 mod own;

@@ -1,8 +1,8 @@
 //! The list of all operations, by the files that answer them.
 
 use super::{
-    address_maps, apps, bgp, bindings, certificates, delegations, loa, moving, own, prefixes, rules, tenants,
-    tokens,
+    address_maps, apps, bgp, bindings, certificates, delegations, dns, loa, moving, own, prefixes, rules,
+    tenants, tokens,
 };
 use crate::api::openapi::Operation;
 
@@ -20,6 +20,7 @@ pub fn all() -> Vec<Operation> {
         delegations::operations(),
         address_maps::operations(),
         loa::operations(),
+        dns::operations(),
         own::operations(),
         moving::operations(),
     ]

@@ -25,6 +25,10 @@ pub struct ApiSpec {
     pub requests_per_5min: u32,
     /// Apps of one account.
     pub apps_per_account: usize,
+    /// Origins of one account's apps.
+    pub origins_per_account: usize,
+    /// Host names of one account's apps and DNS records.
+    pub names_per_account: usize,
     /// Prefixes of one account.
     pub prefixes_per_account: usize,
     /// Letters of authorisation of one account, in bytes together.
@@ -55,6 +59,8 @@ pub fn api(top: &mut Section, notes: &mut Notes, folder: &Path) -> Option<ApiSpe
     let plain = section.value(notes, "plain", false, flag);
     let requests = section.value(notes, "requests_per_5min", 1_200, whole("requests", 1..=1_000_000_000));
     let apps = section.value(notes, "apps_per_account", 100_000, whole("apps", 1..=1_000_000));
+    let origins = section.value(notes, "origins_per_account", 500_000, whole("origins", 1..=10_000_000));
+    let names = section.value(notes, "names_per_account", 200_000, whole("names", 1..=10_000_000));
     let prefixes = section.value(notes, "prefixes_per_account", 1_000, whole("prefixes", 1..=100_000));
     let loa_mib: u64 = section.value(notes, "loa_mib_per_account", 100, whole("MiB", 10..=10_000));
     let mut file = |key| Some(section.value(notes, key, String::new(), text)).filter(|path| !path.is_empty());
@@ -80,6 +86,8 @@ pub fn api(top: &mut Section, notes: &mut Notes, folder: &Path) -> Option<ApiSpe
         plain,
         requests_per_5min: requests,
         apps_per_account: apps,
+        origins_per_account: origins,
+        names_per_account: names,
         prefixes_per_account: prefixes,
         loa_bytes_per_account: loa_mib << 20,
         rpki_export: rpki.map(|path| folder.join(path)),

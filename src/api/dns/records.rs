@@ -1,0 +1,272 @@
+//! `/zones/{zone}/dns_records`: list, create, get, update, merge, delete. Records of apps are in the lists and can be
+//! asked for; they change with their apps alone.
+
+use super::clash::record_clash;
+use super::filter::Filter;
+use super::read;
+use super::row::{Row, managed, rows};
+use crate::api::answer::{Answer, Failure, Success};
+use crate::api::ask::{Ask, path_id};
+use crate::api::code::ApiCode;
+use crate::api::office::{Office, Plan, Terms, internal};
+use crate::api::query::Direction;
+use crate::api::tenants::in_use;
+use crate::api::{merge, quotas};
+use crate::base::limits::{DNS_RECORDS_PER_ZONE_MAX, TXT_BYTES_PER_NAME_MAX};
+use crate::estate::{Change, DnsRecord, Entity, Estate, Id, Level, Permission, RecordData, Stamp, Zone};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// What reading wants.
+pub const READ: (Permission, Level) = (Permission::Dns, Level::Read);
+/// What changing wants.
+pub const WRITE: (Permission, Level) = (Permission::Dns, Level::Write);
+
+/// A record that is to be, and what there is to say of it.
+#[derive(Debug)]
+pub struct Made {
+    /// The record.
+    pub record: DnsRecord,
+    /// Fields that do nothing.
+    pub words: Vec<String>,
+}
+
+/// `GET /zones/{zone}/dns_records`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Answer {
+    let estate = office.estate();
+    let zone = ask.zone(&zone, &estate, READ)?;
+    let filter = Filter::read(&ask.query)?;
+    let order = ask.query.word("order", &["type", "name", "content", "ttl", "proxied"])?;
+    let (direction, page) = (ask.query.direction()?, ask.query.page()?);
+    ask.query.close()?;
+    let mut rows = rows(&estate, &zone);
+    rows.retain(|row| filter.lets(row));
+    sort(&mut rows, order.unwrap_or("name"));
+    if direction == Direction::Desc {
+        rows.reverse();
+    }
+    Ok(page.answer(rows, |row| row.json()))
+}
+
+/// By the field; where that is equal by name, type and content, so that pages never overlap.
+fn sort(rows: &mut [Row], order: &str) {
+    let rest = |row: &Row| {
+        let DnsRecord { id, name, data, .. } = &row.record;
+        (name.clone(), data.kind().name(), data.to_string(), *id)
+    };
+    match order {
+        "type" => rows.sort_by_cached_key(|row| (row.record.data.kind().name(), rest(row))),
+        "content" => rows.sort_by_cached_key(|row| (row.record.data.to_string(), rest(row))),
+        "ttl" => rows.sort_by_cached_key(|row| (row.record.ttl, rest(row))),
+        "proxied" => rows.sort_by_cached_key(|row| (row.record.proxied, rest(row))),
+        _ => rows.sort_by_cached_key(rest),
+    }
+}
+
+/// `POST /zones/{zone}/dns_records`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn create(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    let (id, terms) = (office.new_id()?, office.terms.clone());
+    office
+        .change(errand, move |estate, now| {
+            let zone = ask.zone(&zone, estate, WRITE)?;
+            let made = created(&ask.object()?, (estate, &zone), (id, now), &terms)?;
+            let mut change = Change::default();
+            let answer = made.answer();
+            change.make(made.record);
+            Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
+        })
+        .await
+}
+
+/// `GET /zones/{zone}/dns_records/{id}`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn get(
+    State(office): State<Arc<Office>>,
+    Path((zone, id)): Path<(String, String)>,
+    ask: Ask,
+) -> Answer {
+    ask.query.close()?;
+    let estate = office.estate();
+    let zone = ask.zone(&zone, &estate, READ)?;
+    let id = path_id(&id)?;
+    let plain = estate.dns_records.get(id).filter(|record| record.zone == zone.id);
+    let plain = plain.map(|record| Row { record: DnsRecord::clone(record), apps: Vec::new() });
+    let row = plain.or_else(|| managed(&estate, &zone).find(|row| row.record.id == id));
+    row.map(|row| Success::of(row.json())).ok_or_else(missing)
+}
+
+/// `PUT /zones/{zone}/dns_records/{id}`: replaces it.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn update(
+    State(office): State<Arc<Office>>,
+    Path(path): Path<(String, String)>,
+    ask: Ask,
+) -> Answer {
+    follow(office, path, ask, replaced).await
+}
+
+/// `PATCH /zones/{zone}/dns_records/{id}`: merges the body into it (RFC 7396); `null` leaves a field out.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn edit(State(office): State<Arc<Office>>, Path(path): Path<(String, String)>, ask: Ask) -> Answer {
+    follow(office, path, ask, merged).await
+}
+
+/// How a body becomes what follows a record.
+type Follow = fn(Map<String, Value>, (&Estate, &Zone), (&DnsRecord, Stamp), &Terms) -> Result<Made, Failure>;
+
+async fn follow(office: Arc<Office>, (zone, id): (String, String), ask: Ask, how: Follow) -> Answer {
+    let errand = ask.errand()?;
+    let terms = office.terms.clone();
+    office
+        .change(errand, move |estate, now| {
+            let zone = ask.zone(&zone, estate, WRITE)?;
+            let old = find(estate, &zone, path_id(&id)?)?;
+            let made = how(ask.object()?, (estate, &zone), (&old, now), &terms)?;
+            let mut change = Change::default();
+            let answer = made.answer();
+            change.turn(Entity::DnsRecord(old), made.record);
+            Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
+        })
+        .await
+}
+
+/// `DELETE /zones/{zone}/dns_records/{id}`.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn delete(
+    State(office): State<Arc<Office>>,
+    Path((zone, id)): Path<(String, String)>,
+    ask: Ask,
+) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, _| {
+            let zone = ask.zone(&zone, estate, WRITE)?;
+            let record = find(estate, &zone, path_id(&id)?)?;
+            let answer = Some(Success::of(json!({ "id": record.id.to_string() })));
+            let mut change = Change::default();
+            change.remove(Entity::DnsRecord(record));
+            Ok(Plan { change, asked: Vec::new(), answer })
+        })
+        .await
+}
+
+/// A record that its operator made.
+///
+/// # Errors
+/// 404 with 81044; 400 where apps have it.
+pub fn find(estate: &Estate, zone: &Zone, id: Id) -> Result<Arc<DnsRecord>, Failure> {
+    if let Some(record) = estate.dns_records.get(id).filter(|record| record.zone == zone.id) {
+        return Ok(record.clone());
+    }
+    let row = managed(estate, zone).find(|row| row.record.id == id).ok_or_else(missing)?;
+    let apps: Vec<String> = row.apps.iter().map(ToString::to_string).collect();
+    Err(in_use(format!("the record is managed by Spectrum: change or delete app {}", apps.join(", "))))
+}
+
+/// Reads a new record and holds it against all others.
+///
+/// # Errors
+/// See `Failure`.
+pub fn created(
+    body: &Map<String, Value>,
+    (estate, zone): (&Estate, &Zone),
+    (id, now): (Id, Stamp),
+    terms: &Terms,
+) -> Result<Made, Failure> {
+    if estate.records_of(zone.id).count() >= DNS_RECORDS_PER_ZONE_MAX {
+        return Err(quotas::used_up(&format!("the zone has {DNS_RECORDS_PER_ZONE_MAX} DNS records")));
+    }
+    let record = read::record(body, zone, (id, now), None)?;
+    held(body, record, (estate, zone), terms)
+}
+
+/// Reads what takes a record's place.
+///
+/// # Errors
+/// See `Failure`.
+pub fn replaced(
+    body: Map<String, Value>,
+    (estate, zone): (&Estate, &Zone),
+    (old, now): (&DnsRecord, Stamp),
+    terms: &Terms,
+) -> Result<Made, Failure> {
+    let record = read::record(&body, zone, (old.id, now), Some(old))?;
+    if record == *old {
+        return Ok(Made { words: read::unused(&body, &record), record });
+    }
+    held(&body, record, (estate, zone), terms)
+}
+
+/// Merges a body into a record.
+///
+/// # Errors
+/// See `Failure`.
+pub fn merged(
+    body: Map<String, Value>,
+    place: (&Estate, &Zone),
+    (old, now): (&DnsRecord, Stamp),
+    terms: &Terms,
+) -> Result<Made, Failure> {
+    let mut whole = Row { record: old.clone(), apps: Vec::new() }.json();
+    merge::merge(&mut whole, Value::Object(body));
+    let Value::Object(whole) = whole else { return Err(internal("a record is an object")) };
+    replaced(whole, place, (old, now), terms)
+}
+
+fn held(
+    body: &Map<String, Value>,
+    record: DnsRecord,
+    (estate, zone): (&Estate, &Zone),
+    terms: &Terms,
+) -> Result<Made, Failure> {
+    record_clash(estate, zone, &record)?;
+    refuse_long_texts(estate, &record)?;
+    quotas::names(estate, zone.account, (record.name.as_str(), record.id), terms.names_per_account)?;
+    Ok(Made { words: read::unused(body, &record), record })
+}
+
+/// All texts of a name together have a bound, so that an answer fits a message.
+fn refuse_long_texts(estate: &Estate, record: &DnsRecord) -> Result<(), Failure> {
+    let bytes = |data: &RecordData| if let RecordData::Txt(text) = data { text.bytes().len() } else { 0 };
+    let others =
+        estate.records_of(record.zone).filter(|other| other.id != record.id && other.name == record.name);
+    let all: usize = others.map(|other| bytes(&other.data)).sum();
+    let mine = bytes(&record.data);
+    if mine == 0 || all + mine <= TXT_BYTES_PER_NAME_MAX {
+        return Ok(());
+    }
+    let text = format!("the texts of this name are longer than {TXT_BYTES_PER_NAME_MAX} bytes together");
+    Err(Failure::field(ApiCode::RecordContent.number(), "/content", text))
+}
+
+fn missing() -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, ApiCode::NoRecord, "Record does not exist.")
+}
+
+impl Made {
+    /// As it is answered.
+    pub fn json(&self) -> Value {
+        Row { record: self.record.clone(), apps: Vec::new() }.json()
+    }
+
+    fn answer(&self) -> Success {
+        Success::of(self.json()).saying(self.words.clone())
+    }
+}

@@ -1,0 +1,75 @@
+//! What one account may have of apps, origins and host names; the boot config says how many. What is there already, from
+//! before a quota was lowered, may stay and be changed, and grows no more.
+
+use super::answer::Failure;
+use super::code::ApiCode;
+use crate::estate::{App, Estate, Id};
+use crate::table::{AppSpec, OriginSpec};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Holds one more app against an account's quota.
+///
+/// # Errors
+/// 403 with 10015.
+pub fn apps(estate: &Estate, account: Id, apps_max: usize) -> Result<(), Failure> {
+    match apps_of(estate, account).count() < apps_max {
+        true => Ok(()),
+        false => Err(used_up(&format!("the account has {apps_max} apps"))),
+    }
+}
+
+/// Holds the origins of an app that is to be against an account's quota.
+///
+/// # Errors
+/// 403 with 10015.
+pub fn origins(
+    estate: &Estate,
+    account: Id,
+    (spec, id): (&AppSpec, Id),
+    origins_max: usize,
+) -> Result<(), Failure> {
+    let before = estate.apps.get(id).map_or(0, |app| origins_in(&app.spec));
+    let now = origins_in(spec);
+    let all: usize = apps_of(estate, account).map(|app| origins_in(&app.spec)).sum();
+    match now <= before || all - before + now <= origins_max {
+        true => Ok(()),
+        false => Err(used_up(&format!("the apps of the account have {all} origins of {origins_max}"))),
+    }
+}
+
+/// Holds a host name, of the app or record `id` that is to be, against an account's quota of them.
+///
+/// # Errors
+/// 403 with 10015.
+pub fn names(estate: &Estate, account: Id, (name, id): (&str, Id), names_max: usize) -> Result<(), Failure> {
+    let in_account = |zone| estate.account_of(zone) == Some(account);
+    let of_apps = || estate.apps.iter().filter(|app| app.id != id && in_account(app.zone));
+    let of_records = || estate.dns_records.iter().filter(|record| record.id != id && in_account(record.zone));
+    // No names are more than what bears them: most accounts need no set of them.
+    if of_apps().count() + of_records().count() < names_max {
+        return Ok(());
+    }
+    let mut names: HashSet<&str> = of_apps().map(|app| app.spec.dns.name.as_str()).collect();
+    names.extend(of_records().map(|record| record.name.as_str()));
+    match names.contains(name) || names.len() < names_max {
+        true => Ok(()),
+        false => Err(used_up(&format!("the account has {names_max} host names"))),
+    }
+}
+
+/// 403 with 10015; `what` says of what there are how many.
+pub fn used_up(what: &str) -> Failure {
+    Failure::unauthorized(format!("{what}, which is its quota")).with_code(ApiCode::Quota)
+}
+
+fn apps_of(estate: &Estate, account: Id) -> impl Iterator<Item = &Arc<App>> {
+    estate.apps.iter().filter(move |app| estate.account_of(app.zone) == Some(account))
+}
+
+fn origins_in(spec: &AppSpec) -> usize {
+    match &spec.origin {
+        OriginSpec::Direct(entries) => entries.len(),
+        OriginSpec::Dns { .. } => 1,
+    }
+}
