@@ -3,7 +3,8 @@
 //! ```text
 //!  cli --> control --> snapshot --> table, firewall --> wire --> base
 //!   |         `------> telemetry ----------------------------> base
-//!   |-> api --> estate, vault, control
+//!   |-> api --> estate, vault, control, analytics
+//!   |           control --> analytics --> vault
 //!   `---> worker ---> session --> flow, table, tls;  smoltcp, rustls
 //!           |`------> snapshot, table, firewall, flow, wire, telemetry
 //!           `-------> port <-- mem, fault, pcap, dpdk --> [dpdk-sys crate]
@@ -14,6 +15,7 @@
 //! this map true.
 #![forbid(unsafe_code)]
 
+pub mod analytics;
 pub mod api;
 pub mod base;
 pub mod cli;

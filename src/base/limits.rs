@@ -163,7 +163,36 @@ pub const API_CHANGES_WAITING_MAX: usize = 64;
 pub const TOKENS_PER_USER_MAX: usize = 1_000;
 /// Tokens and sources of bad credentials that the API counts at once.
 pub const API_RATES_MAX: usize = 1 << 16;
+/// Rows of analytics that are gathered in memory until they are on the disk; as many again where apps share one.
+pub const ANALYTICS_PENDING_MAX: usize = 1 << 16;
+/// The same of one zone.
+pub const ANALYTICS_PENDING_PER_ZONE_MAX: usize = ANALYTICS_PENDING_MAX / 4;
+/// Rows of the last minute, of which `aggregate/current` tells.
+pub const ANALYTICS_RECENT_ROWS_MAX: usize = 1 << 16;
+/// Rows of minutes on the disk.
+pub const ANALYTICS_MINUTE_ROWS_MAX: u64 = 500_000;
+/// Rows of hours on the disk.
+pub const ANALYTICS_HOUR_ROWS_MAX: u64 = 250_000;
+/// Rows of days on the disk.
+pub const ANALYTICS_DAY_ROWS_MAX: u64 = 250_000;
+/// Rows on the disk that one question reads.
+pub const ANALYTICS_SCAN_ROWS_MAX: u64 = 1_000_000;
+/// Intervals of one answer.
+pub const ANALYTICS_INTERVALS_MAX: usize = 1_500;
+/// Numbers of one answer before its limit: rows, times intervals, times metrics.
+pub const ANALYTICS_NUMBERS_MAX: usize = 250_000;
+/// Rows of one answer.
+pub const ANALYTICS_LIMIT_MAX: usize = 10_000;
+/// Batches and questions that wait for the keeper of analytics.
+pub const ANALYTICS_MAILS_MAX: usize = 64;
+/// Connections whose bytes are told while they go on; further ones tell theirs when they end.
+pub const PROGRESS_SESSIONS_MAX: usize = 1 << 17;
+/// Sessions that one look at the workers' takes in.
+pub const PROGRESS_ROWS_PER_LOOK_MAX: u32 = 1_024;
 
+const _: () = assert!(ANALYTICS_LIMIT_MAX * 7 <= ANALYTICS_NUMBERS_MAX);
+const _: () = assert!(ANALYTICS_INTERVALS_MAX * 7 <= ANALYTICS_NUMBERS_MAX);
+const _: () = assert!(PROGRESS_ROWS_PER_LOOK_MAX as usize <= NEIGHBORS_MAX);
 const _: () = assert!(LOA_BYTES_MAX < API_BODY_BYTES_MAX);
 const _: () = assert!(API_CONNECTIONS_PER_NET_MAX < API_CONNECTIONS_MAX);
 const _: () = assert!(VERSIONS_BACK_MAX < VERSIONS_KEPT_MAX);

@@ -35,6 +35,9 @@ pub fn prepare(path: &Path) -> Result<bool, VaultError> {
 }
 
 /// Makes a file for its owner alone; `false` where there is one.
+///
+/// # Errors
+/// `Failed`.
 pub fn make(path: &Path) -> Result<bool, VaultError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(true),

@@ -9,6 +9,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use file::{make as make_file, prepare as prepare_file};
 pub use promise::{Entry, Row, RowEdit, Vault, VaultError, Version};
 pub use restore::Candidate;
-pub use sqlite::SqliteVault;
+pub use sqlite::{SqliteVault, told as sqlite_error};

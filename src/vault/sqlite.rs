@@ -305,7 +305,8 @@ fn prune(transaction: &Transaction<'_>, number: u64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-pub(super) fn told(path: &Path, error: rusqlite::Error) -> VaultError {
+/// What SQLite said, in our words.
+pub fn told(path: &Path, error: rusqlite::Error) -> VaultError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => VaultError::Full(path),

@@ -22,12 +22,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot", "flow", "session", "tls"],
     ),
     // Not worker, not session: control meets them in snapshots, queues and pages.
-    ("control", &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot", "tls"]),
+    // It gathers what workers tell for analytics.
+    ("control", &["base", "wire", "telemetry", "port", "table", "firewall", "snapshot", "tls", "analytics"]),
+    // Rows in a file that is kept as the vault's is.
+    ("analytics", &["base", "vault"]),
     // What the API manages; it is read as table files are.
     ("estate", &["base", "table", "firewall", "snapshot", "control"]),
     // Texts by kind and id.
     ("vault", &["base"]),
-    ("api", &["base", "table", "firewall", "snapshot", "tls", "control", "estate", "vault"]),
+    ("api", &["base", "table", "firewall", "snapshot", "tls", "control", "estate", "vault", "analytics"]),
     (
         "cli",
         &[
@@ -45,6 +48,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "control",
             "estate",
             "vault",
+            "analytics",
             "api",
         ],
     ),

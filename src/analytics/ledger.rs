@@ -1,0 +1,247 @@
+//! All numbers in one hand: what was heard and is not on the disk yet, the last minute, and the book behind them.
+
+use super::book::Book;
+use super::cell::Cell;
+use super::gather::{Gather, Place};
+use super::key::Tag;
+use super::plan::{Minute, Moments, Resolution, Segment, longest_for, plan};
+use super::query::Query;
+use super::table::{Builder, Table, TooMany};
+use crate::base::limits::{
+    ANALYTICS_INTERVALS_MAX, ANALYTICS_PENDING_MAX, ANALYTICS_RECENT_ROWS_MAX, ANALYTICS_SCAN_ROWS_MAX,
+};
+use crate::vault::VaultError;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How often what was heard goes to the disk, in seconds: a crash costs no more.
+const KEEP_S: u64 = 20;
+/// What "current" means, in seconds.
+const CURRENT_S: u64 = 60;
+
+/// Rows of a second, as control gathered them.
+pub type Batch = Vec<(Place, Cell)>;
+
+/// Everything.
+pub struct Ledger {
+    book: Book,
+    pending: Gather,
+    recent: VecDeque<(u64, Batch)>,
+    recent_rows: usize,
+    heard_s: u64,
+    kept_s: u64,
+    failing: bool,
+    failures: u64,
+}
+
+/// Why there is no answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// More intervals than an answer may have.
+    Intervals,
+    /// Rows as short as the intervals are kept only from this minute on.
+    TooFine(Resolution, Minute),
+    /// More numbers than an answer may have.
+    Numbers,
+    /// More rows to read than one question may.
+    Scan,
+    /// The book cannot be read: what the store said.
+    Book(String),
+    /// Too many questions wait.
+    Busy,
+    /// byway is ending.
+    Ending,
+}
+
+/// A question for the last minute.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CurrentAsk {
+    /// Of which zone.
+    pub zone: Tag,
+    /// Of these apps; `None`: all.
+    pub apps: Option<Vec<Tag>>,
+    /// At this site; `None`: all.
+    pub colo: Option<String>,
+}
+
+/// The last minute of an app.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Current {
+    /// The app; `None`: those that share a row.
+    pub app: Option<Tag>,
+    /// Bytes from clients.
+    pub ingress: u64,
+    /// Bytes to clients.
+    pub egress: u64,
+    /// Connections that began.
+    pub connections: u64,
+    /// How long those that ended lasted on average, in milliseconds.
+    pub duration_avg: f64,
+}
+
+impl Current {
+    /// How an app is named.
+    pub fn name(app: Option<Tag>) -> String {
+        super::key::Value::App(app).to_string()
+    }
+}
+
+impl Ledger {
+    /// Over a book.
+    pub fn new(book: Book, now_s: u64) -> Self {
+        Self {
+            book,
+            pending: Gather::default(),
+            recent: VecDeque::new(),
+            recent_rows: 0,
+            heard_s: now_s,
+            kept_s: now_s,
+            failing: false,
+            failures: 0,
+        }
+    }
+
+    /// Takes in what control has gathered.
+    pub fn hear(&mut self, batch: Batch, now_s: u64) {
+        self.heard_s = now_s;
+        for (place, cell) in &batch {
+            self.pending.merge(place.clone(), cell);
+        }
+        self.recent_rows += batch.len();
+        self.recent.push_back((now_s, batch));
+        self.forget(now_s);
+    }
+
+    /// What is older than a minute, or more than is kept of one.
+    fn forget(&mut self, now_s: u64) {
+        while let Some((at_s, batch)) = self.recent.front() {
+            if at_s + CURRENT_S >= now_s && self.recent_rows <= ANALYTICS_RECENT_ROWS_MAX {
+                break;
+            }
+            self.recent_rows -= batch.len();
+            self.recent.pop_front();
+        }
+    }
+
+    /// Keeps what was heard where it is time to; what is to be said of it.
+    pub fn tend(&mut self, now_s: u64) -> Option<String> {
+        let due = now_s.abs_diff(self.kept_s) >= KEEP_S;
+        let early = self.pending.len() >= ANALYTICS_PENDING_MAX / 2 && now_s != self.kept_s;
+        if due || early { self.keep(now_s) } else { None }
+    }
+
+    /// Keeps what was heard; what is to be said of it: that it fails, once, and that it works again.
+    pub fn keep(&mut self, now_s: u64) -> Option<String> {
+        self.kept_s = now_s;
+        let cells = self.pending.iter();
+        match self.book.keep(cells, Minute::of_unix_s(now_s)) {
+            Ok(()) => {
+                self.pending.take();
+                let again = std::mem::take(&mut self.failing);
+                again.then(|| "analytics are kept on the disk again".to_owned())
+            }
+            Err(error) => {
+                self.failures += 1;
+                let first = !std::mem::replace(&mut self.failing, true);
+                first.then(|| {
+                    format!(
+                        "analytics: {error}; up to {ANALYTICS_PENDING_MAX} rows wait in memory, further ones are \
+                         dropped and counted"
+                    )
+                })
+            }
+        }
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// See `Fault`.
+    pub fn answer(&mut self, query: &Query, now_s: u64) -> Result<Table, Fault> {
+        let floors = self.book.floors(query.zone, Minute::of_unix_s(now_s));
+        let longest = longest_for(query.delta);
+        let finest_kept = match longest {
+            Resolution::Minute => Some(floors.minutes),
+            Resolution::Hour => Some(floors.hours),
+            Resolution::Day => None,
+        };
+        if let Some(floor) = finest_kept.filter(|floor| query.moments.from < *floor) {
+            return Err(Fault::TooFine(longest, floor));
+        }
+        let moments = floors.snap(query.moments);
+        let intervals = match query.delta {
+            None => vec![moments],
+            Some(delta) => delta.intervals(moments, ANALYTICS_INTERVALS_MAX).ok_or(Fault::Intervals)?,
+        };
+        let segments = plan(moments, longest);
+        let mut builder = Builder::new(query, intervals);
+        self.read(query, &segments, &mut builder)?;
+        Ok(builder.finish(moments, now_s.saturating_sub(self.heard_s)))
+    }
+
+    /// Puts all cells of the segments into `builder`: those of the book, and those that wait for it.
+    fn read(&mut self, query: &Query, segments: &[Segment], builder: &mut Builder<'_>) -> Result<(), Fault> {
+        let (mut rows, mut too_many) = (0, Ok(()));
+        let quantiles = query.metrics.iter().any(|metric| metric.is_quantile());
+        for segment in segments {
+            let read = self.book.read(query.zone, *segment, quantiles, &mut |place, cell| {
+                rows += 1;
+                too_many = builder.add(&place, &cell);
+                rows <= ANALYTICS_SCAN_ROWS_MAX && too_many.is_ok()
+            });
+            read.map_err(|error: VaultError| Fault::Book(error.to_string()))?;
+            too_many.map_err(|TooMany| Fault::Numbers)?;
+            if rows > ANALYTICS_SCAN_ROWS_MAX {
+                return Err(Fault::Scan);
+            }
+        }
+        let covered = |minute: Minute| {
+            let within = |moments: &Moments| (moments.from..moments.until).contains(&minute);
+            segments.iter().any(|segment| within(&segment.moments))
+        };
+        let waiting =
+            self.pending.iter().filter(|(place, _)| place.key.zone == query.zone && covered(place.minute));
+        for (place, cell) in waiting {
+            builder.add(place, cell).map_err(|TooMany| Fault::Numbers)?;
+        }
+        Ok(())
+    }
+
+    /// The last minute, by app.
+    pub fn current(&mut self, ask: &CurrentAsk, now_s: u64) -> Vec<Current> {
+        self.forget(now_s);
+        let mut apps: BTreeMap<Option<Tag>, (Cell, u64)> = BTreeMap::new();
+        let wanted = |place: &Place| {
+            let app =
+                ask.apps.as_ref().is_none_or(|apps| place.key.app.is_some_and(|app| apps.contains(&app)));
+            let colo = ask.colo.as_ref().is_none_or(|colo| **colo == *place.key.colo);
+            place.key.zone == ask.zone && app && colo
+        };
+        for (place, cell) in
+            self.recent.iter().flat_map(|(_, batch)| batch).filter(|(place, _)| wanted(place))
+        {
+            let (sum, connections) = apps.entry(place.key.app).or_default();
+            sum.merge(cell);
+            *connections += if place.key.event == super::key::EventName::Connect { cell.count } else { 0 };
+        }
+        let told = |(app, (sum, connections)): (Option<Tag>, (Cell, u64))| Current {
+            app,
+            ingress: sum.ingress,
+            egress: sum.egress,
+            connections,
+            duration_avg: sum.duration_avg(),
+        };
+        apps.into_iter().map(told).collect()
+    }
+
+    /// Rows held on the disk by resolution, rows that wait for it, and what was lost.
+    pub fn counts(&self) -> super::clerk::Counts {
+        super::clerk::Counts {
+            rows: self.book.rows(),
+            waiting: self.pending.len() as u64,
+            folded: self.pending.folded,
+            dropped: self.pending.dropped,
+            evicted: self.book.evicted(),
+            failures: self.failures,
+        }
+    }
+}

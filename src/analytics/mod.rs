@@ -1,0 +1,33 @@
+//! What became of the connections of each zone, by app, event, IP version and site: counts, bytes and durations as rows of
+//! minutes, hours and days. Control gathers, a thread of the API's keeps and answers; no worker knows of it.
+//!
+//! ```text
+//!  control: events, samples --> Gather --a second--> Clerk: recent, pending --20 s--> Book: rows in SQLite
+//!  API: Query ------------------Reader-------------> Clerk: Book + pending --> Table
+//! ```
+
+mod book;
+mod calendar;
+mod cell;
+mod clerk;
+mod durations;
+mod filter;
+mod gather;
+mod key;
+mod ledger;
+mod plan;
+mod query;
+mod schema;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use calendar::TimeDelta;
+pub use clerk::{Clerk, Counts, Reader, Recorder, open};
+pub use filter::Filter;
+pub use gather::Fact;
+pub use key::{Dimension, EventName, IpVersion, Key, Owner, Tag};
+pub use ledger::{Current, CurrentAsk, Fault};
+pub use plan::{Minute, Moments, Resolution};
+pub use query::{Metric, Number, Query, Sort};
+pub use table::{Table, TableRow};
