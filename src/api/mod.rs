@@ -18,6 +18,7 @@
 //! any test of the API sees against the document.
 
 mod addressing;
+mod analytics;
 mod answer;
 mod app_rules;
 mod apps;

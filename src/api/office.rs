@@ -65,7 +65,7 @@ pub struct Errand {
 }
 
 /// What the boot config says of the API.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Terms {
     /// What the boot config has taken.
     pub reserved: Reserved,
@@ -85,6 +85,8 @@ pub struct Terms {
     pub checker: Arc<dyn Checker>,
     /// Who announces them.
     pub announcer: Arc<dyn Announcer>,
+    /// Who knows what connections did.
+    pub analytics: crate::analytics::Reader,
     /// Access rules of one account with its zones, and of one user.
     pub rules_per_account: usize,
 }

@@ -75,6 +75,26 @@ impl Query {
         number.map(Some).ok_or_else(|| wrong(format!("{name} must be a whole number from {low} to {high}")))
     }
 
+    /// A list, in either spelling: `name=a,b`, or `name=a&name=b`. A `+` at the head of an item may come as the blank that
+    /// it stands for in a URL.
+    ///
+    /// # Errors
+    /// An item is empty, or said twice.
+    pub fn list(&self, name: &'static str) -> Result<Option<Vec<&str>>, Failure> {
+        self.known.borrow_mut().push(name);
+        let values = self.pairs.iter().filter(|(key, _)| key == name);
+        let items: Vec<&str> = values.flat_map(|(_, value)| value.split(',')).collect();
+        if items.iter().any(|item| item.trim().is_empty()) {
+            return Err(wrong(format!("{name} has an empty item: give it a value, or leave it out")));
+        }
+        let twice = items.iter().enumerate().find(|(at, item)| items[..*at].contains(item));
+        if let Some((_, item)) = twice {
+            let item = crate::base::outside::quoted(item);
+            return Err(wrong(format!("{name} has {item} twice")));
+        }
+        Ok(Some(items).filter(|items| !items.is_empty()))
+    }
+
     /// True or false.
     ///
     /// # Errors
@@ -156,7 +176,8 @@ impl Page {
     }
 }
 
-fn wrong(message: String) -> Failure {
+/// 400 about a parameter, which `message` names.
+pub fn wrong(message: String) -> Failure {
     Failure::of(StatusCode::BAD_REQUEST, ErrorItem::new(ApiCode::BadQuery, message))
 }
 
@@ -175,6 +196,22 @@ mod tests {
         assert!(refused.errors[0].message.contains("pending_delete"), "{refused:?}");
         assert_eq!(Query::parse("").close(), Ok(()));
         assert_eq!(Query::parse("dry_run=yes").flag("dry_run").map_err(|f| f.status.as_u16()), Err(400));
+    }
+
+    #[test]
+    fn a_list_reads_the_same_in_both_spellings() {
+        let list = |text: &str| {
+            let query = Query::parse(text);
+            let list = query.list("m").map(|list| list.map(|list| list.join("|")));
+            list.map_err(|failure| failure.errors[0].message.clone())
+        };
+        for text in ["m=a,b,-c", "m=a&m=b&m=-c", "m=a,b&m=-c", "m=a%2Cb,-c"] {
+            assert_eq!(list(text), Ok(Some("a|b|-c".into())), "{text}");
+        }
+        assert_eq!(list("x=a"), Ok(None));
+        for text in ["m=", "m=a,", "m=a&m=", "m=,", "m=a,a", "m=a&m=a"] {
+            assert!(list(text).expect_err(text).starts_with("m has "), "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::caller::Peer;
 use super::office::{Office, Terms};
 use super::rates::Suspect;
 use super::router::router;
+use crate::analytics::Clerk;
 use crate::base::limits::{API_CONNECTIONS_MAX, API_CONNECTIONS_PER_NET_MAX, API_LOCAL_CONNECTIONS_MAX};
 use crate::control::desk::Desk;
 use crate::control::{ApiStart, ApiStop, log, privileges};
@@ -87,9 +88,18 @@ pub struct ApiListeners {
     pub socket: AdminSocket,
 }
 
-/// The API, ready to be started by the control loop.
-pub fn start(listeners: ApiListeners, (vault, estate): (Box<dyn Vault>, Estate), terms: Terms) -> ApiStart {
+/// The API, ready to be started by the control loop, with the keeper of its numbers.
+pub fn start(
+    listeners: ApiListeners,
+    (vault, estate): (Box<dyn Vault>, Estate),
+    terms: Terms,
+    clerk: Clerk,
+) -> ApiStart {
     Box::new(move |desk| {
+        let numbers = std::thread::Builder::new().name("byway-numbers".into()).spawn(move || {
+            let _ = privileges::shed();
+            clerk.run(|text| log::warning(text));
+        })?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let (stop, stopped) = watch::channel(false);
@@ -104,6 +114,10 @@ pub fn start(listeners: ApiListeners, (vault, estate): (Box<dyn Vault>, Estate),
             let _ = stop.send(true);
             if thread.join().is_err() {
                 log::error("api: its thread panicked");
+            }
+            // The API's thread had the last of those who could ask, the control loop what it gathered last.
+            if numbers.join().is_err() {
+                log::error("analytics: their thread panicked");
             }
         });
         Ok(stop)

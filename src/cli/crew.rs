@@ -62,14 +62,14 @@ where
     let clock = OsClock::new();
     let Ports { workers, view, registrar } = ports;
     let fleet = launch(&prepared, workers, registrar, clock).map_err(|error| error.to_string())?;
-    let Prepared { spec, listeners, workshop, loaded, problems, kept, secret, .. } = prepared;
+    let Prepared { spec, listeners, recorder, workshop, loaded, problems, kept, secret, .. } = prepared;
     let reloads = Reloads::new(workshop, loaded, problems, spec.tcp.removed_app_drain);
     let events = event_log(&spec)?;
     let (drain, hang) = (spec.drain, spec.workers.hang);
     let cache = OriginCache::new(&spec.state_dir);
     let prober = Prober::new(spec.health, secret.tables()[1]);
     let resolver = Resolver::new(spec.dns, cache, kept, secret.tables()[0]);
-    let parts = Parts { clock, fleet, ports: view, reloads, events, resolver, prober, drain, hang };
+    let parts = Parts { clock, fleet, ports: view, reloads, events, resolver, prober, recorder, drain, hang };
     control::run(parts, listeners).map_err(|error| format!("the control side did not start: {error}"))
 }
 

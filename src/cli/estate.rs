@@ -2,6 +2,7 @@
 
 use super::folders;
 use super::run::{patiently, reserved};
+use crate::analytics::Recorder;
 use crate::api::{AdminSocket, ApiListeners, LoggedRoutes, Sources, Terms};
 use crate::control::config::boot::{ApiSpec, BootSpec};
 use crate::control::privileges::RunAs;
@@ -9,7 +10,7 @@ use crate::control::{ApiStart, Loaded, Workshop, log};
 use crate::estate::lower;
 use crate::vault::{SqliteVault, Vault};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Opens the store and puts what it holds in force.
@@ -21,8 +22,14 @@ pub fn open(
     spec: &BootSpec,
     user: Option<&RunAs>,
     workshop: &mut Workshop,
-) -> Result<(ApiStart, Loaded), String> {
+) -> Result<(ApiStart, Loaded, Recorder), String> {
     let mut vault = vault(&api.store)?;
+    let path = analytics_path(&spec.state_dir);
+    let opened = crate::analytics::open(&path, super::args::VERSION, &spec.site);
+    let (recorder, reader, clerk, trouble) = opened.map_err(|error| error.to_string())?;
+    if let Some(trouble) = trouble {
+        log::warning(format_args!("analytics: {trouble}; byway tries again every 20 s"));
+    }
     let terms = Terms {
         reserved: reserved(spec),
         requests_per_5min: api.requests_per_5min,
@@ -33,6 +40,7 @@ pub fn open(
         loa_bytes_per_account: api.loa_bytes_per_account,
         checker: Arc::new(Sources::new(api.rpki_export.clone(), api.irr_mirror.clone(), spec.dns.clone())),
         announcer: Arc::new(LoggedRoutes),
+        analytics: reader,
         rules_per_account: api.rules_per_account,
     };
     let estate = crate::api::read(&mut vault, &terms.reserved).map_err(|lines| {
@@ -47,7 +55,12 @@ pub fn open(
         format!("{}: what it holds cannot be put in force", api.store.display())
     })?;
     let listeners = listen(api, user)?;
-    Ok((crate::api::start(listeners, (Box::new(vault), estate), terms), loaded))
+    Ok((crate::api::start(listeners, (Box::new(vault), estate), terms, clerk), loaded, recorder))
+}
+
+/// Where rows of analytics are kept.
+pub fn analytics_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("analytics")
 }
 
 /// Opens or makes the store of an API.

@@ -1,5 +1,6 @@
 //! Folders and files that byway writes to: made while it is root, given to the user that it becomes.
 
+use super::estate::analytics_path;
 use crate::control::config::boot::{BootSpec, EventsTarget};
 use crate::control::log;
 use crate::control::privileges::RunAs;
@@ -35,10 +36,12 @@ pub fn hand_over(spec: &BootSpec, user: Option<&RunAs>) {
     give(&RuleJournal::path_in(&spec.state_dir), user);
     if let Some(api) = &spec.api {
         // SQLite keeps its log and its index beside the file.
-        for suffix in ["", "-wal", "-shm"] {
-            let mut path = api.store.clone().into_os_string();
-            path.push(suffix);
-            give(Path::new(&path), user);
+        for file in [&api.store, &analytics_path(&spec.state_dir)] {
+            for suffix in ["", "-wal", "-shm"] {
+                let mut path = file.clone().into_os_string();
+                path.push(suffix);
+                give(Path::new(&path), user);
+            }
         }
     }
     if let EventsTarget::File(path) = &spec.events {

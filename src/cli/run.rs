@@ -6,6 +6,7 @@ use super::check::{named, read};
 use super::command::fail;
 use super::secret::Secret;
 use super::{estate, folders};
+use crate::analytics::Recorder;
 use crate::base::OsClock;
 use crate::control::certificates::CertificateStore;
 use crate::control::config::boot::{self, BootSpec, MemoryEstimate, OnBadConfig, Placement};
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub layout: Layout,
     /// Listeners, bound.
     pub listeners: Listeners,
+    /// What takes in numbers for the API's analytics.
+    pub recorder: Option<Recorder>,
     /// What makes tables.
     pub workshop: Workshop,
     /// The first table.
@@ -120,17 +123,18 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
     workshop.set_geo(spec.geo.clone());
     workshop.journal = RuleJournal::open(&spec.state_dir).map_err(|error| error.to_string())?;
     let kept = recall(&spec, &mut workshop);
+    let mut recorder = None;
     let (loaded, problems) = match &spec.api {
         None => first_table(&mut workshop, spec.on_bad_config)?,
         Some(api) => {
-            let (start, loaded) = estate::open(api, &spec, user.as_ref(), &mut workshop)?;
-            listeners.api = Some(start);
+            let (start, loaded, gathers) = estate::open(api, &spec, user.as_ref(), &mut workshop)?;
+            (listeners.api, recorder) = (Some(start), Some(gathers));
             (loaded, Vec::new())
         }
     };
     workshop.compiler.commit(&loaded.compiled);
     folders::hand_over(&spec, user.as_ref());
-    Ok(Prepared { spec, user, layout, listeners, workshop, loaded, problems, kept, secret })
+    Ok(Prepared { spec, user, layout, listeners, recorder, workshop, loaded, problems, kept, secret })
 }
 
 /// Answers of name servers from before the start, those that may still be used known to the compiler.

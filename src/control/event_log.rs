@@ -6,6 +6,7 @@ use super::event_file::{EventFile, Rotation};
 use super::event_push::{EventPush, PushCounts};
 use super::log;
 use super::timestamp::WallClock;
+use crate::analytics::Owner;
 use crate::base::outside::plain_json;
 use crate::base::{Endpoint, Instant};
 use crate::telemetry::{Event, EventKind};
@@ -24,6 +25,8 @@ pub struct AppFacts {
     pub tls: &'static str,
     /// `proxy_protocol` of the app.
     pub proxy_protocol: &'static str,
+    /// Whose its numbers are; `None` where its zone has no id of the API's.
+    pub owner: Option<Owner>,
 }
 
 /// Where event lines go.
@@ -293,7 +296,7 @@ mod tests {
     }
 
     fn facts() -> AppFacts {
-        AppFacts { id: "4590\"x".into(), tls: "off", proxy_protocol: "off" }
+        AppFacts { id: "4590\"x".into(), tls: "off", proxy_protocol: "off", owner: None }
     }
 
     fn clock() -> WallClock {

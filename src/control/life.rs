@@ -14,9 +14,11 @@ use super::reloads::{Reloads, say_loaded};
 use super::resolve::Resolver;
 use super::socket::ControlSocket;
 use super::timestamp::WallClock;
+use super::usage::Usage;
 use super::watch::{FileWatch, FilesWatch};
 use super::workshop::Workshop;
 use super::{log, notify};
+use crate::analytics::Recorder;
 use crate::base::{Clock, Epoch, Instant, OsClock, PortId, Span};
 use crate::snapshot::Command;
 use std::io;
@@ -65,6 +67,8 @@ pub struct Parts {
     pub resolver: Resolver,
     /// What tries whether origins answer.
     pub prober: Prober,
+    /// What takes in numbers for the API's analytics; `None` without an API.
+    pub recorder: Option<Recorder>,
     /// How long SIGTERM waits.
     pub drain: Span,
     /// How long a worker may be silent.
@@ -123,6 +127,7 @@ pub struct Control {
     pub(super) phase: Phase,
     pub(super) started: Instant,
     pub(super) load: Load,
+    pub(super) usage: Option<Usage>,
     heartbeat: Heartbeat,
     watch: FileWatch,
     geo_watch: Vec<FileWatch>,
@@ -172,7 +177,8 @@ pub fn run(parts: Parts, listeners: Listeners) -> io::Result<Outcome> {
 
 impl Control {
     fn new(parts: Parts) -> Self {
-        let Parts { clock, fleet, ports, mut reloads, events, mut resolver, prober, drain, hang } = parts;
+        let Parts { clock, fleet, ports, mut reloads, events, mut resolver, prober, recorder, drain, hang } =
+            parts;
         let now = clock.now();
         let heartbeat = Heartbeat::new(&fleet.pages, hang, now);
         let load = Load::new(&fleet.pages);
@@ -196,6 +202,7 @@ impl Control {
             phase: Phase::Starting,
             started: now,
             load,
+            usage: recorder.map(|recorder| Usage::new(recorder, now)),
             heartbeat,
             watch,
             geo_watch,
@@ -223,6 +230,7 @@ impl Control {
             if let Some(outcome) = self.tick() {
                 self.write_events();
                 self.events.flush();
+                self.tell_usage(self.clock.now());
                 return outcome;
             }
         }
@@ -240,6 +248,7 @@ impl Control {
         let apps = |slot| reloads.facts(slot);
         let words = Words { apps: &apps, ports: self.ports.infos() };
         self.listings.turn(&self.fleet, &words, now);
+        self.tell_usage(now);
         if now.since(self.watched_at) >= WATCH {
             self.watched_at = now;
             self.look_at_file(now);
@@ -441,8 +450,27 @@ impl Control {
         for event in self.fleet.events(EVENTS_PER_TICK_MAX) {
             let facts = self.reloads.facts(event.app).unwrap_or(&nobody);
             self.events.push(&event, facts, &self.wall);
+            if let Some(usage) = &mut self.usage {
+                usage.hear(event);
+            }
         }
         self.events.flush();
+    }
+
+    /// Tells analytics what was heard since the last look. Sessions that a walk met go first: their workers told of them
+    /// before they told of their ends.
+    fn tell_usage(&mut self, now: Instant) {
+        let Some(usage) = &mut self.usage else { return };
+        let reloads = &self.reloads;
+        let owner = |slot| reloads.facts(slot).and_then(|facts| facts.owner);
+        for (worker, row) in self.listings.walked() {
+            usage.meet(worker, &row, owner(row.app), &self.wall, now);
+        }
+        usage.settle(owner, &self.wall);
+        if usage.wants_walk(self.listings.is_walking(), now) {
+            self.listings.walk();
+        }
+        usage.turn(now);
     }
 
     /// The sums that outlive the process, in the log.

@@ -36,6 +36,7 @@ mod rule_rows;
 mod socket;
 mod store;
 mod timestamp;
+mod usage;
 mod watch;
 pub mod whereabouts;
 mod workshop;

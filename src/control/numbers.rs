@@ -2,6 +2,7 @@
 
 use super::life::Control;
 use super::ports;
+use crate::analytics::Resolution;
 use crate::base::OsClock;
 use crate::telemetry::expose::{self, Kind, Names, Number, Sink};
 
@@ -15,6 +16,7 @@ pub(super) fn expose(control: &Control, sink: &mut impl Sink) {
     own(control, sink);
     origins(control, sink);
     load(control, sink);
+    usage(control, sink);
 }
 
 fn load(control: &Control, sink: &mut impl Sink) {
@@ -111,5 +113,62 @@ fn origins(control: &Control, sink: &mut impl Sink) {
     sink.family("byway_origin_answers_total", Kind::Counter, "Questions for origins, by what came of them.");
     for (result, value) in [("good", asked.good), ("nothing", asked.nothing), ("failed", asked.failed)] {
         sink.sample("", &[("result", result)], Number::Whole(value));
+    }
+}
+
+fn usage(control: &Control, sink: &mut impl Sink) {
+    let Some(usage) = &control.usage else { return };
+    let (counts, followed) = (usage.counts(), usage.followed());
+    sink.family("byway_analytics_rows", Kind::Gauge, "Rows of analytics on the disk, by their length.");
+    for (resolution, rows) in Resolution::ALL.into_iter().zip(counts.rows) {
+        sink.sample("", &[("of", resolution.name())], Number::Whole(rows));
+    }
+    let rows = [
+        (
+            "byway_analytics_waiting_rows",
+            Kind::Gauge,
+            "Rows of analytics that wait for the disk.",
+            counts.waiting,
+        ),
+        (
+            "byway_analytics_folded_events_total",
+            Kind::Counter,
+            "Events whose app had to share a row, since its zone has too many.",
+            counts.folded,
+        ),
+        (
+            "byway_analytics_dropped_events_total",
+            Kind::Counter,
+            "Events that analytics had no room for.",
+            counts.dropped,
+        ),
+        (
+            "byway_analytics_evicted_rows_total",
+            Kind::Counter,
+            "Rows of analytics that went before their time, since there were too many.",
+            counts.evicted,
+        ),
+        (
+            "byway_analytics_failed_commits_total",
+            Kind::Counter,
+            "Attempts to bring analytics to the disk that failed and are made again.",
+            counts.failures,
+        ),
+        (
+            "byway_analytics_followed_connections",
+            Kind::Gauge,
+            "Connections whose bytes are told while they go on.",
+            followed.now,
+        ),
+        (
+            "byway_analytics_unfollowed_looks_total",
+            Kind::Counter,
+            "Looks at connections that tell their bytes at their ends alone, since too many are followed.",
+            followed.refused,
+        ),
+    ];
+    for (name, kind, help, value) in rows {
+        sink.family(name, kind, help);
+        sink.sample("", &[], Number::Whole(value));
     }
 }

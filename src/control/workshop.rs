@@ -12,6 +12,7 @@ use super::install::Keep;
 use super::rule_journal::RuleJournal;
 use super::store::{Store, read_text};
 use super::watch::{FileWatch, FilesWatch, Look, look};
+use crate::analytics::{Owner, Tag};
 use crate::base::limits::{APPS_MAX, RULES_MAX};
 use crate::base::{AppSlot, RuleSlot};
 use crate::firewall::RuleSpec;
@@ -384,12 +385,13 @@ fn idle_rules(spec: &LiveSpec, compiled: &Compiled) -> Vec<String> {
 
 /// What the event log says of the apps in force.
 fn facts(spec: &LiveSpec, compiled: &Compiled) -> Vec<(AppSlot, AppFacts)> {
-    let apps = spec.zones().flat_map(|(_, zone)| &zone.apps);
+    let apps = spec.zones().flat_map(|(_, zone)| zone.apps.iter().map(move |app| (zone.id.as_str(), app)));
     let placed = apps.zip(&compiled.apps).filter_map(|(app, report)| report.slot.map(|slot| (slot, app)));
-    let facts = |app: &crate::table::AppSpec| AppFacts {
+    let facts = |(zone, app): (&str, &crate::table::AppSpec)| AppFacts {
         id: app.id.to_string(),
         tls: app.tls.name(),
         proxy_protocol: app.proxy_protocol.name(),
+        owner: Tag::parse(zone).zip(Tag::parse(&app.id.to_string())).map(|(zone, app)| Owner { zone, app }),
     };
     placed.map(|(slot, app)| (slot, facts(app))).collect()
 }

@@ -2,6 +2,7 @@
 
 mod address_maps;
 mod addressing;
+mod analytics;
 mod apps;
 mod auth;
 mod bgp;

@@ -4,6 +4,7 @@ use crate::book::BOOK;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use byway::analytics::{Fact, Recorder};
 use byway::api::{
     Announcer, Checker, Claim, Office, Peer, Route, Secret, Terms, TokenText, entry, new_id, read, router,
 };
@@ -16,9 +17,11 @@ use byway::estate::{
 use byway::table::{Prefix as Net, Reserved};
 use byway::vault::{SqliteVault, Vault};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
@@ -41,6 +44,8 @@ pub struct Stand {
     runtime: Runtime,
     router: Router,
     office: Arc<Office>,
+    recorder: RefCell<Recorder>,
+    clerk: JoinHandle<()>,
     folder: Folder,
     /// A token that may do everything.
     pub root: String,
@@ -134,11 +139,13 @@ impl Stand {
 
     /// Ends this one and opens another over the same store, as a restart does.
     pub fn restarted(self) -> Self {
-        let Self { runtime, router, office, folder, root, account, zone, user, .. } = self;
+        let Self { runtime, router, office, recorder, clerk, folder, root, account, zone, user, .. } = self;
         drop(router);
         drop(runtime);
         assert_eq!(Arc::strong_count(&office), 1, "nobody else holds the office");
         drop(office);
+        drop(recorder);
+        clerk.join().expect("the keeper of numbers ends");
         let vault = SqliteVault::open(&folder.0.join("store"), [9; 32], "test").expect("the store");
         Self::over(vault, folder, (root, account, zone, user))
     }
@@ -153,6 +160,9 @@ impl Stand {
         let workshop = workshop(&folder.0, reserved.clone());
         runtime.spawn(control_loop(workshop, inquiries, mood.clone()));
         let outside = Arc::new(Outside::default());
+        let opened = byway::analytics::open(&folder.0.join("analytics"), "test", "FRA").expect("opened");
+        let (recorder, analytics, clerk, _) = opened;
+        let clerk = std::thread::spawn(move || clerk.run(|text| eprintln!("{text}")));
         let terms = Terms {
             reserved,
             requests_per_5min: 1_200,
@@ -164,11 +174,20 @@ impl Stand {
             loa_bytes_per_account: 100,
             checker: outside.clone(),
             announcer: outside.clone(),
+            analytics,
         };
         let office = Arc::new(Office::open(Box::new(vault), estate, desk, terms));
         let (root, account, zone, user) = names;
         let router = router(office.clone());
-        Self { runtime, router, office, folder, root, account, zone, user, mood, outside }
+        let recorder = RefCell::new(recorder);
+        Self { runtime, router, office, recorder, clerk, folder, root, account, zone, user, mood, outside }
+    }
+
+    /// Tells analytics what connections did, as the control loop does.
+    pub fn record(&self, facts: &[Fact]) {
+        let mut recorder = self.recorder.borrow_mut();
+        facts.iter().for_each(|fact| recorder.record(fact));
+        recorder.send();
     }
 
     /// What is in force.

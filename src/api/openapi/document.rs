@@ -111,10 +111,10 @@ fn parameters(operation: &Operation) -> Value {
         let schema = operation.places.get(name).cloned().unwrap_or_else(schema::id);
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
-    let query = operation
-        .query
-        .iter()
-        .map(|(name, schema)| json!({ "name": name, "in": "query", "required": false, "schema": schema }));
+    let query = operation.query.iter().map(|(name, schema)| {
+        let needed = operation.needed.contains(name);
+        json!({ "name": name, "in": "query", "required": needed, "schema": schema })
+    });
     places.chain(query).collect()
 }
 

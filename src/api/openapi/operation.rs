@@ -30,6 +30,8 @@ pub struct Operation {
     pub places: BTreeMap<&'static str, Value>,
     /// Parameters of the query.
     pub query: Vec<(&'static str, Value)>,
+    /// Those of them that must be there.
+    pub needed: BTreeSet<&'static str>,
     /// The body: its media type, its schema, and whether there must be one.
     pub body: Option<(&'static str, Value, bool)>,
     /// What a good answer is.
@@ -125,6 +127,7 @@ impl Operation {
             want: Want::Credentials,
             places: BTreeMap::new(),
             query: Vec::new(),
+            needed: BTreeSet::new(),
             body: None,
             reply: Reply::Result(200, schema::only(Value::Null)),
             failures: BTreeMap::new(),
@@ -178,6 +181,13 @@ impl Operation {
     pub fn asks(mut self, name: &'static str, schema: Value) -> Self {
         self.query.push((name, schema));
         self
+    }
+
+    /// A parameter of the query that must be there.
+    #[must_use]
+    pub fn needs(mut self, name: &'static str, schema: Value) -> Self {
+        self.needed.insert(name);
+        self.asks(name, schema)
     }
 
     /// Whatever it does is done: there is no `dry_run`.

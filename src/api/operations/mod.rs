@@ -1,6 +1,7 @@
 //! Everything that the API serves, one file for each that answers. See `api` for how to add an operation.
 
 mod address_maps;
+mod analytics;
 mod apps;
 mod bgp;
 mod bindings;

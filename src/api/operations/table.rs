@@ -1,8 +1,8 @@
 //! The list of all operations, by the files that answer them.
 
 use super::{
-    address_maps, apps, bgp, bindings, certificates, delegations, dns, loa, moving, own, prefixes, rules,
-    tenants, tokens,
+    address_maps, analytics, apps, bgp, bindings, certificates, delegations, dns, loa, moving, own, prefixes,
+    rules, tenants, tokens,
 };
 use crate::api::openapi::Operation;
 
@@ -10,6 +10,7 @@ use crate::api::openapi::Operation;
 pub fn all() -> Vec<Operation> {
     [
         apps::operations(),
+        analytics::operations(),
         rules::operations(),
         certificates::operations(),
         tenants::operations(),
