@@ -42,6 +42,7 @@ api_over_restarts() {
     "$ROOT/scripts/lab.sh" start >/dev/null || { fail "$SUITE: byway starts again"; return 1; }
     after=$(api_result GET "$API_APPS")
     is "after kill -9 the same apps" "$before" "$after" "$(jq length <<<"$after") app"
+    analytics_survive
     holds "and traffic" "" greets
     is "an app goes" "{\"id\":\"$API_APP\"}" "$(api_result DELETE "$API_APPS/$API_APP")"
     holds "and its traffic" "" not greets

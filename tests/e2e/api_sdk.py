@@ -5,6 +5,8 @@ A line a check: "ok WHAT" or "FAIL WHAT"; "done" at the end. Everything that it 
 
 import os
 import subprocess
+import time
+from datetime import datetime, timedelta, timezone
 
 import cloudflare
 from cloudflare import Cloudflare
@@ -78,6 +80,45 @@ def apps():
     check("and ends the traffic", not greets(8081))
     check("what is gone is NotFoundError", refused(404, lambda: client.spectrum.apps.get(made.id, zone_id=ZONE)))
     check("the list is empty", list(client.spectrum.apps.list(zone_id=ZONE)) == [])
+
+
+def eventually(holds):
+    """Numbers are told within two seconds; a connection ends a moment after its client."""
+    for _ in range(20):
+        if holds():
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def analytics():
+    since = datetime.now(timezone.utc) - timedelta(minutes=5)
+    made = client.spectrum.apps.create(**app(8085))
+    check("five connections", all(greets(8085) for _ in range(5)))
+    ask = {"zone_id": ZONE, "since": since, "filters": f"appID=={made.id}"}
+    events, metrics = client.spectrum.analytics.events, ["count", "bytesIngress", "bytesEgress", "durationAvg"]
+
+    def counts():
+        told = events.summaries.get(metrics=metrics, dimensions=["event", "appID"], sort=["-count", "+event"], **ask)
+        return {row.dimensions[0]: row.metrics[0] for row in told.data}
+
+    check("analytics.events.summaries.get counts them", eventually(lambda: counts() == {"connect": 5, "disconnect": 5}))
+    told = events.summaries.get(**ask)
+    whole = ["count", "bytesIngress", "bytesEgress", "durationAvg", "durationMedian", "duration90th", "duration99th"]
+    check("without metrics all of them", told.query.metrics == whole and sorted(told.totals) == sorted(whole))
+    check("and echoes the range", told.query.since <= since < told.query.until and told.data_lag < 60 and told.rows == 1)
+    fine = events.bytimes.get(metrics=metrics, time_delta="minute", **ask)
+    by_minute = fine.data[0].metrics
+    check("bytimes.get has a list a metric over its intervals", all(len(each) == len(fine.time_intervals) for each in by_minute))
+    check("with the same sums", [sum(by_minute[at]) for at in range(3)] == [told.totals[name] for name in metrics[:3]])
+    steps = ("year", "quarter", "month", "week", "day", "hour", "dekaminute")
+    sums = [sum(events.bytimes.get(metrics=["count"], time_delta=step, **ask).data[0].metrics[0]) for step in steps]
+    check("in every time_delta", sums == [10] * len(steps))
+    current = client.spectrum.analytics.aggregates.currents.get(zone_id=ZONE, app_id=made.id)
+    check("aggregates.currents.get", [row.connections for row in current] == [5] and current[0].bytes_egress > 0)
+    check("a bad filter is BadRequestError", refused(400, lambda: events.summaries.get(zone_id=ZONE, filters="count>1")))
+    client.spectrum.apps.delete(made.id, zone_id=ZONE)
+    check("and a removed app's rows stay", counts() == {"connect": 5, "disconnect": 5})
 
 
 def rules(port):
@@ -210,6 +251,7 @@ def tokens():
 
 tenants()
 apps()
+analytics()
 addressing()
 certificates()
 dns()
