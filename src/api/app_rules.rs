@@ -122,7 +122,7 @@ pub fn lies_in(name: &str, domain: &str) -> bool {
 /// No other app has one of its ports; no other zone has one of its addresses.
 fn clashes(ask: &Ask, spec: &AppSpec, (estate, zone, id): (&Estate, &Zone, Id)) -> Vec<ErrorItem> {
     let mut errors = Vec::new();
-    let others = estate.apps.iter().filter(|app| app.id != id);
+    let others = estate.apps_beside(spec, zone.id).filter(|app| app.id != id);
     for other in others {
         let same_zone = other.zone == zone.id;
         if let Some(clash) = edge_clash(spec, &other.spec, same_zone) {

@@ -3,17 +3,16 @@
 
 use super::answer::Failure;
 use super::code::ApiCode;
-use crate::estate::{App, Estate, Id};
+use crate::estate::{Estate, Id};
 use crate::table::{AppSpec, OriginSpec};
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// Holds one more app against an account's quota.
 ///
 /// # Errors
 /// 403 with 10015.
 pub fn apps(estate: &Estate, account: Id, apps_max: usize) -> Result<(), Failure> {
-    match apps_of(estate, account).count() < apps_max {
+    match estate.app_count(account).apps < apps_max {
         true => Ok(()),
         false => Err(used_up(&format!("the account has {apps_max} apps"))),
     }
@@ -31,7 +30,7 @@ pub fn origins(
 ) -> Result<(), Failure> {
     let before = estate.apps.get(id).map_or(0, |app| origins_in(&app.spec));
     let now = origins_in(spec);
-    let all: usize = apps_of(estate, account).map(|app| origins_in(&app.spec)).sum();
+    let all = estate.app_count(account).origins;
     match now <= before || all - before + now <= origins_max {
         true => Ok(()),
         false => Err(used_up(&format!("the apps of the account have {all} origins of {origins_max}"))),
@@ -47,7 +46,7 @@ pub fn names(estate: &Estate, account: Id, (name, id): (&str, Id), names_max: us
     let of_apps = || estate.apps.iter().filter(|app| app.id != id && in_account(app.zone));
     let of_records = || estate.dns_records.iter().filter(|record| record.id != id && in_account(record.zone));
     // No names are more than what bears them: most accounts need no set of them.
-    if of_apps().count() + of_records().count() < names_max {
+    if estate.app_count(account).apps + of_records().count() < names_max {
         return Ok(());
     }
     let mut names: HashSet<&str> = of_apps().map(|app| app.spec.dns.name.as_str()).collect();
@@ -61,10 +60,6 @@ pub fn names(estate: &Estate, account: Id, (name, id): (&str, Id), names_max: us
 /// 403 with 10015; `what` says of what there are how many.
 pub fn used_up(what: &str) -> Failure {
     Failure::unauthorized(format!("{what}, which is its quota")).with_code(ApiCode::Quota)
-}
-
-fn apps_of(estate: &Estate, account: Id) -> impl Iterator<Item = &Arc<App>> {
-    estate.apps.iter().filter(move |app| estate.account_of(app.zone) == Some(account))
 }
 
 fn origins_in(spec: &AppSpec) -> usize {

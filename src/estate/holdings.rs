@@ -2,6 +2,7 @@
 //! fails.
 
 use super::addressing::{AddressMap, BgpPrefix, Delegation, LoaDocument};
+use super::app_index::{AppCount, AppIndex};
 use super::change::{Change, Key};
 use super::dns::DnsRecord;
 use super::entity::{
@@ -11,7 +12,9 @@ use super::entity::{
 use super::id::Id;
 use super::shelf::Shelf;
 use crate::base::Addr;
+use crate::table::{AppSpec, EdgeIps};
 use ipnet::IpNet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Everything that the API manages.
@@ -45,6 +48,8 @@ pub struct Estate {
     pub rules: Shelf<Rule>,
     /// DNS records, without those of apps.
     pub dns_records: Shelf<DnsRecord>,
+    /// Where `apps` are.
+    index: AppIndex,
 }
 
 impl Estate {
@@ -108,9 +113,36 @@ impl Estate {
         self.zones.get(zone).map(|zone| zone.account)
     }
 
-    /// Apps of a zone.
+    /// Apps of a zone, in no order that means anything.
     pub fn apps_of(&self, zone: Id) -> impl Iterator<Item = &Arc<App>> {
-        self.apps.iter().filter(move |app| app.zone == zone)
+        self.index.of_zone(zone).filter_map(|id| self.apps.get(id))
+    }
+
+    /// Apps of a zone under a host name.
+    pub fn apps_named<'a>(&'a self, zone: Id, name: &'a str) -> impl Iterator<Item = &'a Arc<App>> {
+        let apps = self.index.at_name(zone, name).filter_map(|id| self.apps.get(id));
+        apps.filter(move |app| app.spec.dns.name.as_str() == name)
+    }
+
+    /// What an account has of apps in its zones.
+    pub fn app_count(&self, account: Id) -> AppCount {
+        let zones = self.zones.iter().filter(|zone| zone.account == account);
+        zones.map(|zone| self.index.count(zone.id)).fold(AppCount::default(), |all, zone| AppCount {
+            apps: all.apps + zone.apps,
+            origins: all.origins + zone.origins,
+        })
+    }
+
+    /// Apps that share an address with `spec`, or its name where both have dynamic addresses; by id. `spec` is to be an
+    /// app of `zone`; of all others none can be in its way.
+    pub fn apps_beside(&self, spec: &AppSpec, zone: Id) -> impl Iterator<Item = &Arc<App>> {
+        let ids: Vec<Id> = match &spec.edge_ips {
+            EdgeIps::Static(addrs) => addrs.iter().flat_map(|addr| self.index.at_addr(*addr)).collect(),
+            EdgeIps::Dynamic(_) => self.index.at_name(zone, spec.dns.name.as_str()).collect(),
+        };
+        let apps: BTreeMap<Id, &Arc<App>> =
+            ids.into_iter().filter_map(|id| Some((id, self.apps.get(id)?))).collect();
+        apps.into_values()
     }
 
     /// Certificates of a zone.
@@ -178,7 +210,7 @@ impl Estate {
             (Kind::Delegation, None) => self.delegations.set(id, None),
             (Kind::AddressMap, None) => self.address_maps.set(id, None),
             (Kind::Certificate, None) => self.certificates.set(id, None),
-            (Kind::App, None) => self.apps.set(id, None),
+            (Kind::App, None) => self.set_app(id, None),
             (Kind::Rule, None) => self.rules.set(id, None),
             (Kind::DnsRecord, None) => self.dns_records.set(id, None),
             (_, Some(Entity::User(user))) => self.users.set(id, Some(user)),
@@ -192,9 +224,15 @@ impl Estate {
             (_, Some(Entity::Delegation(entity))) => self.delegations.set(id, Some(entity)),
             (_, Some(Entity::AddressMap(entity))) => self.address_maps.set(id, Some(entity)),
             (_, Some(Entity::Certificate(certificate))) => self.certificates.set(id, Some(certificate)),
-            (_, Some(Entity::App(app))) => self.apps.set(id, Some(app)),
+            (_, Some(Entity::App(app))) => self.set_app(id, Some(app)),
             (_, Some(Entity::Rule(rule))) => self.rules.set(id, Some(rule)),
             (_, Some(Entity::DnsRecord(record))) => self.dns_records.set(id, Some(record)),
         }
+    }
+
+    fn set_app(&mut self, id: Id, app: Option<Arc<App>>) {
+        let old = self.apps.get(id).map(Arc::as_ref);
+        self.index.turn(old, app.as_deref());
+        self.apps.set(id, app);
     }
 }

@@ -3,6 +3,7 @@
 //! gives. No I/O, no clock, no HTTP.
 
 mod addressing;
+mod app_index;
 mod body;
 mod change;
 mod dns;

@@ -1,12 +1,12 @@
-//! All entities of one kind by id. A copy shares everything until one of the two changes.
+//! All entities of one kind by id. Copies share whatever neither of them changed.
 
 use super::id::Id;
-use std::collections::BTreeMap;
+use crate::base::SharedMap;
 use std::sync::Arc;
 
 /// Entities of one kind.
 #[derive(Debug)]
-pub struct Shelf<T>(Arc<BTreeMap<Id, Arc<T>>>);
+pub struct Shelf<T>(SharedMap<Id, Arc<T>>);
 
 impl<T> Shelf<T> {
     /// The one with this id.
@@ -15,8 +15,8 @@ impl<T> Shelf<T> {
     }
 
     /// All of them, by id.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<T>> {
-        self.0.values()
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.0.iter().map(|(_, entity)| entity)
     }
 
     /// How many there are.
@@ -29,12 +29,11 @@ impl<T> Shelf<T> {
         self.0.is_empty()
     }
 
-    /// Puts one in, or takes one away; a shared map is copied first (pointers only).
+    /// Puts one in, or takes one away.
     pub(super) fn set(&mut self, id: Id, entity: Option<Arc<T>>) {
-        let map = Arc::make_mut(&mut self.0);
         match entity {
-            Some(entity) => map.insert(id, entity),
-            None => map.remove(&id),
+            Some(entity) => self.0.insert(id, entity),
+            None => self.0.remove(&id),
         };
     }
 }
@@ -47,6 +46,6 @@ impl<T> Clone for Shelf<T> {
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(SharedMap::default())
     }
 }

@@ -69,7 +69,7 @@ pub fn app_clash(spec: &AppSpec, estate: &Estate, (zone, id): (&Zone, Id)) -> Op
     if estate.apps.get(id).is_some_and(|old| old.zone == zone.id && old.spec.dns == spec.dns) {
         return None;
     }
-    let others = estate.apps_of(zone.id).filter(|app| app.id != id && app.spec.dns.name.as_str() == name);
+    let others = estate.apps_named(zone.id, name).filter(|app| app.id != id);
     let apps = others.fold(Held::default(), |held, app| held.with(Held::of_app(app.spec.dns.kind)));
     let plain = held(estate, zone, name, None);
     let failure = match spec.dns.kind {
@@ -96,7 +96,7 @@ fn held(estate: &Estate, zone: &Zone, name: &str, without: Option<Id>) -> Held {
 }
 
 fn apps(estate: &Estate, zone: &Zone, name: &str) -> Held {
-    let apps = estate.apps_of(zone.id).filter(|app| app.spec.dns.name.as_str() == name);
+    let apps = estate.apps_named(zone.id, name);
     apps.fold(Held::default(), |held, app| held.with(Held::of_app(app.spec.dns.kind)))
 }
 
