@@ -22,7 +22,7 @@ use crate::base::limits::{API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
 use crate::control::config::Problem;
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
-use crate::estate::{Change, Edit, Estate, Id, Stamp, body, lower, shown};
+use crate::estate::{Change, Edit, Estate, Id, Stamp, app_changes, body, lower, shown};
 use crate::table::{AppId, AppState, Reserved};
 use crate::vault::{Entry, RowEdit, Vault, VaultError};
 use axum::http::StatusCode;
@@ -366,7 +366,7 @@ impl Office {
         };
         let vault = self.vault.clone();
         let keep: Keep = Box::new(move || locked(&vault).commit(&entry).map(|_| ()).map_err(not_committed));
-        match self.install(&next, keep, asked).await? {
+        match self.install((&next, change), keep, asked).await? {
             Installed::InForce { states, .. } => {
                 self.put(next);
                 Ok(states)
@@ -375,7 +375,7 @@ impl Office {
             Installed::NotKept(why) => Err(not_kept(&why)),
             Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
             Installed::NotConfirmed => {
-                if self.take_back(&before, undo).await {
+                if self.take_back((&before, &change.undone()), undo).await {
                     return Err(Failure::unavailable(
                         "not all workers took the change in time; it was taken back",
                     ));
@@ -395,7 +395,7 @@ impl Office {
     }
 
     /// Puts the estate from before a change in force again; whether the store has it so.
-    async fn take_back(&self, before: &Estate, undo: Entry) -> bool {
+    async fn take_back(&self, before: (&Estate, &Change), undo: Entry) -> bool {
         log::warning(format_args!("api: {}", undo.what));
         let vault = self.vault.clone();
         let keep: Keep = Box::new(move || locked(&vault).commit(&undo).map(|_| ()).map_err(not_committed));
@@ -412,9 +412,16 @@ impl Office {
         }
     }
 
-    async fn install(&self, estate: &Estate, keep: Keep, asked: Vec<AppId>) -> Result<Installed, Failure> {
-        let (reply, answered) = oneshot::channel();
-        let install = Install { spec: lower(estate), keep, asked, reply };
+    /// Puts an estate in force, which `change` led to.
+    async fn install(
+        &self,
+        (estate, change): (&Estate, &Change),
+        keep: Keep,
+        asked: Vec<AppId>,
+    ) -> Result<Installed, Failure> {
+        let ((reply, answered), estate) = (oneshot::channel(), estate.clone());
+        let whole = Arc::new(move || lower(&estate));
+        let install = Install { whole, apps: app_changes(change), keep, asked, reply };
         if !self.desk.put(Inquiry::Install(install)).await {
             return Err(Failure::unavailable("byway is ending; nothing was changed"));
         }

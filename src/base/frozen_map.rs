@@ -44,7 +44,7 @@ pub struct NarrowKey {
 }
 
 /// A 128-bit address part and a tag: 24 bytes with its value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct WideKey {
     /// Address bits.
     pub bits: u128,

@@ -49,6 +49,16 @@ pub const RULES_MAX: usize = 4_000_000;
 pub const RULE_EDITS_MAX: usize = 8_192;
 /// So many changed rules are worked into the rest, beside the road.
 pub const RULE_EDITS_MERGE: usize = 2_048;
+/// Apps changed at once by an edit; more are compiled with everything else.
+pub const APP_EDITS_MAX: usize = 1_024;
+/// Places of apps edited one by one since all were compiled; beyond, all are compiled anew.
+pub const EDGE_EDITS_MAX: usize = 16_384;
+/// So many edited places are worked into the rest, beside the road.
+pub const EDGE_EDITS_MERGE: usize = 2_048;
+/// Ranges of ports among them, as `EDGE_EDITS_MAX`: all those of an address that was touched.
+pub const RANGE_EDITS_MAX: usize = 131_072;
+/// As `EDGE_EDITS_MERGE`.
+pub const RANGE_EDITS_MERGE: usize = 16_384;
 /// Changes of rules that the journal beside the stored table holds; beyond, they belong into the table file.
 pub const JOURNAL_RULES_MAX: usize = 262_144;
 /// Legs of one worker that keep a scoreboard of what their peers have behind losses; others repair one loss a round trip.
@@ -204,3 +214,4 @@ const _: () = assert!(ORIGIN_OPTIONS_MAX.is_power_of_two());
 const _: () = assert!(ORIGINS_FORESEEN_MAX <= ORIGINS_PER_APP_MAX);
 const _: () = assert!(PORTS_MAX <= WORKERS_MAX && WORKERS_MAX <= 1 << 7);
 const _: () = assert!(RULE_EDITS_MERGE < RULE_EDITS_MAX);
+const _: () = assert!(EDGE_EDITS_MERGE < EDGE_EDITS_MAX && RANGE_EDITS_MERGE < RANGE_EDITS_MAX);

@@ -103,10 +103,9 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
 
     /// The last entry before `key`.
     pub fn before(&self, key: &K) -> Option<(&K, &V)> {
-        let at = self.chunk_of(key);
-        let chunk = self.chunks.get(at)?;
+        let behind = self.chunks.partition_point(|chunk| chunk.first().is_some_and(|entry| entry.0 < *key));
+        let chunk = self.chunks.get(behind.checked_sub(1)?)?;
         let place = chunk.partition_point(|entry| entry.0 < *key);
-        // Only the first chunk may begin behind `key`.
         chunk[..place].last().map(|(key, value)| (key, value))
     }
 

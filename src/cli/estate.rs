@@ -50,7 +50,8 @@ pub fn open(
     if estate.users.is_empty() {
         log::warning("the store has no user, so nobody can use the API: run `byway admin init`");
     }
-    let loaded = workshop.install(lower(&estate), Box::new(|| Ok(()))).map_err(|error| {
+    let whole = estate.clone();
+    let loaded = workshop.install(Arc::new(move || lower(&whole)), Box::new(|| Ok(()))).map_err(|error| {
         error.lines().iter().for_each(log::error);
         format!("{}: what it holds cannot be put in force", api.store.display())
     })?;

@@ -6,9 +6,10 @@ use super::event_file::{EventFile, Rotation};
 use super::event_push::{EventPush, PushCounts};
 use super::log;
 use super::timestamp::WallClock;
-use crate::analytics::Owner;
+use crate::analytics::{Owner, Tag};
 use crate::base::outside::plain_json;
 use crate::base::{Endpoint, Instant};
+use crate::table::AppSpec;
 use crate::telemetry::{Event, EventKind};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -27,6 +28,15 @@ pub struct AppFacts {
     pub proxy_protocol: &'static str,
     /// Whose its numbers are; `None` where its zone has no id of the API's.
     pub owner: Option<Owner>,
+}
+
+impl AppFacts {
+    /// Of this app of this zone.
+    pub fn of(zone: &str, app: &AppSpec) -> Self {
+        let id = app.id.to_string();
+        let owner = Tag::parse(zone).zip(Tag::parse(&id)).map(|(zone, app)| Owner { zone, app });
+        Self { id, tls: app.tls.name(), proxy_protocol: app.proxy_protocol.name(), owner }
+    }
 }
 
 /// Where event lines go.

@@ -2,19 +2,25 @@
 
 use super::config::Problem;
 use crate::base::Epoch;
-use crate::snapshot::LiveSpec;
+use crate::snapshot::{AppChange, LiveSpec};
 use crate::table::{AppId, AppState};
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Keeps the change in the store, once it is known to compile. The error is one line.
 pub type Keep = Box<dyn FnOnce() -> Result<(), String> + Send>;
 
+/// All that is to be in force, written down when somebody asks: most changes are carried out without.
+pub type Lowered = Arc<dyn Fn() -> LiveSpec + Send + Sync>;
+
 /// What the API asks for.
 pub struct Install {
     /// All that is to be in force.
-    pub spec: LiveSpec,
+    pub whole: Lowered,
+    /// What that differs in from what is in force now, where it is apps alone.
+    pub apps: Option<Vec<AppChange>>,
     /// Keeps it.
     pub keep: Keep,
     /// Apps whose states are wanted in the answer.

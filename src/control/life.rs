@@ -10,7 +10,7 @@ use super::http::MetricsListener;
 use super::listing::{Listings, Words};
 use super::load::{Load, LoadNews};
 use super::ports::{PortNews, PortState, PortsView};
-use super::reloads::{Reloads, say_loaded};
+use super::reloads::{Done, Reloads, say_loaded};
 use super::resolve::Resolver;
 use super::socket::ControlSocket;
 use super::timestamp::WallClock;
@@ -29,7 +29,7 @@ use tokio::sync::mpsc::Receiver;
 
 /// Pause between two looks.
 const TICK: Duration = Duration::from_millis(10);
-/// The same while somebody waits for rows.
+/// The same while somebody waits for rows, or for workers to take a table.
 const TICK_BUSY: Duration = Duration::from_millis(1);
 /// Events written at one look.
 const EVENTS_PER_TICK_MAX: usize = 65_536;
@@ -121,6 +121,9 @@ pub struct Control {
     /// Whether something is known of origins that the compiler has not been told.
     pub(super) origins_moved: bool,
     pub(super) prober: Prober,
+    /// Whether the names that are asked for and the origins that are probed are to be looked through: apps were edited.
+    pub(super) wants_moved: bool,
+    pub(super) wanted_at: Instant,
     /// Whether those who are probed are to be chosen anew.
     pub(super) targets_moved: bool,
     pub(super) listings: Listings,
@@ -196,6 +199,8 @@ impl Control {
             events,
             resolver,
             origins_moved: false,
+            wants_moved: false,
+            wanted_at: now,
             prober,
             targets_moved: true,
             listings: Listings::default(),
@@ -215,7 +220,8 @@ impl Control {
 
     async fn serve(mut self, mut signals: Signals, mut inquiries: Receiver<Inquiry>) -> Outcome {
         loop {
-            let pause = if self.listings.is_busy() { TICK_BUSY } else { TICK };
+            let busy = self.listings.is_busy() || self.reloads.is_confirming();
+            let pause = if busy { TICK_BUSY } else { TICK };
             tokio::select! {
                 result = self.reloads.finished() => {
                     let now = self.clock.now();
@@ -364,14 +370,18 @@ impl Control {
         }
     }
 
-    fn settle(&mut self, result: Result<super::workshop::Loaded, super::workshop::LoadError>, now: Instant) {
+    fn settle(&mut self, result: Result<Done, super::workshop::LoadError>, now: Instant) {
         if self.is_leaving() {
             self.reloads.settle_leaving(result);
-        } else {
-            self.reloads.settle(result, &mut self.fleet, now);
-            if let Some(watch) = self.reloads.watch_certificates() {
-                self.certificate_watch = watch;
-            }
+            return;
+        }
+        let whole = !matches!(result, Ok(Done::Apps(_)));
+        self.reloads.settle(result, &mut self.fleet, now);
+        if let Some(watch) = self.reloads.watch_certificates() {
+            self.certificate_watch = watch;
+        }
+        self.wants_moved = true;
+        if whole {
             self.want_origins(now);
         }
     }

@@ -43,7 +43,7 @@ fn own(control: &Control, sink: &mut impl Sink) {
     let (done, refused) = reloads.counts();
     let age = (OsClock::unix_micros() / 1_000_000).saturating_sub(reloads.in_force_unix_s());
     let apps = &reloads.loaded().compiled.apps;
-    let in_force = apps.iter().filter(|report| report.state.is_in_force()).count() as u64;
+    let in_force = apps.in_force() as u64;
     let push = control.events.push_counts();
     let rows = [
         (

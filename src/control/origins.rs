@@ -3,16 +3,22 @@
 
 use super::life::Control;
 use super::{app_rows, log};
-use crate::base::{Instant, ProbeOutcome};
+use crate::base::{Instant, ProbeOutcome, Span};
 use crate::snapshot::Command;
 use crate::table::OriginBook;
 use serde_json::{Value, json};
+
+/// All apps are looked through for names and origins, so that many edits one after another wait for each other this long.
+const WANT_PAUSE: Span = Span::from_secs(1);
 
 impl Control {
     /// Asks, probes, hears, and publishes what changed; to be called at every tick. A process that leaves asks nobody.
     pub(super) fn tend_origins(&mut self, now: Instant) {
         if self.is_leaving() {
             return;
+        }
+        if self.wants_moved && now.since(self.wanted_at) >= WANT_PAUSE {
+            self.want_origins(now);
         }
         self.origins_moved |= self.resolver.turn(now);
         self.hear_probes(now);
@@ -34,6 +40,7 @@ impl Control {
 
     /// Another table is in force.
     pub(super) fn want_origins(&mut self, now: Instant) {
+        (self.wants_moved, self.wanted_at) = (false, now);
         let loaded = self.reloads.loaded();
         self.resolver.want(&loaded.spec, &loaded.compiled.apps, now);
         self.targets_moved = true;

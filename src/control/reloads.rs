@@ -5,22 +5,24 @@
 //!    ^            | wrong: said, the old table stays
 //!    `------------' asked again meanwhile
 //! ```
+//!
+//! Changes of apps by the API are compiled here and now, since only what changed is; keeping them is what is done beside
+//! the loop then.
 
 use super::ask::refusal;
 use super::event_log::AppFacts;
 use super::fleet::Fleet;
 use super::install::{Client, Install, Installed};
+use super::merges::Merging;
 use super::watch::FilesWatch;
 use super::workshop::{LoadError, Loaded, Source, Workshop};
 use super::{log, privileges};
-use crate::base::limits::RULE_EDITS_MERGE;
 use crate::base::{AppSlot, Epoch, Instant, OsClock, RuleSlot, Span};
-use crate::snapshot::{Merged, RuleChange, Snapshot};
+use crate::snapshot::{AppsEdited, NoEdit, RuleChange, Snapshot};
 use crate::table::{AppId, Missing, OriginBook};
 use serde_json::{Value, json};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinHandle;
 
 /// Workers that have not taken a snapshot after this long are named in the log.
@@ -35,7 +37,16 @@ const WAITING_MAX: usize = 1_024;
 /// Warnings of one table that are logged.
 const WARNINGS_SAID_MAX: usize = 50;
 
-type Loading = JoinHandle<(Workshop, Result<Loaded, LoadError>)>;
+type Loading = JoinHandle<(Workshop, Result<Done, LoadError>)>;
+
+/// What was done beside the loop.
+#[derive(Debug)]
+pub enum Done {
+    /// A whole table was compiled.
+    Table(Box<Loaded>),
+    /// An edit of apps was kept.
+    Apps(AppsEdited),
+}
 
 struct Confirming {
     epoch: Epoch,
@@ -48,7 +59,7 @@ struct Confirming {
 
 /// The table in force, and the one that may follow.
 pub struct Reloads {
-    workshop: Option<Workshop>,
+    pub(super) workshop: Option<Workshop>,
     loading: Option<Loading>,
     loading_for: Vec<Client>,
     again: Option<Vec<Client>>,
@@ -56,10 +67,10 @@ pub struct Reloads {
     waiting: Vec<(Vec<RuleChange>, Client)>,
     /// Tables of the API's that came during a load.
     installs: VecDeque<Install>,
-    /// Changed rules on their way into a base of their own.
-    merging: Option<oneshot::Receiver<Merged>>,
+    /// Edits on their way into bases of their own.
+    pub(super) merging: Merging,
     confirming: Option<Confirming>,
-    loaded: Loaded,
+    pub(super) loaded: Loaded,
     facts: Vec<Option<AppFacts>>,
     retired: HashMap<AppId, Instant>,
     removed_app_drain: Span,
@@ -85,7 +96,7 @@ impl Reloads {
             again: None,
             waiting: Vec::new(),
             installs: VecDeque::new(),
-            merging: None,
+            merging: Merging::default(),
             confirming: None,
             loaded,
             facts: Vec::new(),
@@ -156,13 +167,13 @@ impl Reloads {
         self.loading = Some(tokio::task::spawn_blocking(move || {
             // Reading and compiling want no rights; where there are none to give up, nothing is lost.
             let _ = privileges::shed();
-            let result = workshop.load_anew();
+            let result = workshop.load_anew().map(|loaded| Done::Table(Box::new(loaded)));
             (workshop, result)
         }));
     }
 
     /// Waits for the load under way; for ever when there is none. Cancel-safe.
-    pub async fn finished(&mut self) -> Result<Loaded, LoadError> {
+    pub async fn finished(&mut self) -> Result<Done, LoadError> {
         let Some(loading) = &mut self.loading else { return std::future::pending().await };
         let (workshop, result) = loading.await.expect("loading does not panic");
         self.loading = None;
@@ -171,10 +182,11 @@ impl Reloads {
     }
 
     /// Takes the end of a load: publishes it, or keeps the old table and says why.
-    pub fn settle(&mut self, result: Result<Loaded, LoadError>, fleet: &mut Fleet, now: Instant) {
+    pub fn settle(&mut self, result: Result<Done, LoadError>, fleet: &mut Fleet, now: Instant) {
         let clients = std::mem::take(&mut self.loading_for);
         match result {
-            Ok(loaded) => self.publish(loaded, clients, fleet, now),
+            Ok(Done::Table(loaded)) => self.publish(*loaded, clients, fleet, now),
+            Ok(Done::Apps(edited)) => self.publish_apps(edited, clients, fleet, now),
             Err(error) => self.refuse(&error, clients),
         }
         for (changes, client) in std::mem::take(&mut self.waiting) {
@@ -195,13 +207,44 @@ impl Reloads {
             self.installs.push_back(install);
             return;
         };
-        let Install { spec, keep, asked, reply } = install;
+        let Install { whole, apps, keep, asked, reply } = install;
         self.loading_for = vec![Client::Api(asked, reply)];
+        let edited = apps.and_then(|apps| match workshop.edit(&self.loaded, &apps) {
+            Ok(edited) => Some(edited),
+            Err(NoEdit::Whole(why)) => {
+                log::info(format_args!("the table is compiled whole: {why}"));
+                None
+            }
+            Err(NoEdit::Limit(limit)) => {
+                log::warning(format_args!("an edit of apps: {limit}; the table is compiled whole"));
+                None
+            }
+        });
         self.loading = Some(tokio::task::spawn_blocking(move || {
             let _ = privileges::shed();
-            let result = workshop.install(spec, keep);
+            let result = match edited {
+                Some(edited) => workshop.keep_edit(edited, whole, keep).map(Done::Apps),
+                None => workshop.install(whole, keep).map(|loaded| Done::Table(Box::new(loaded))),
+            };
             (workshop, result)
         }));
+    }
+
+    /// Publishes an edit of apps that was kept.
+    fn publish_apps(&mut self, edited: AppsEdited, clients: Vec<Client>, fleet: &mut Fleet, now: Instant) {
+        let epoch = edited.snapshot.epoch;
+        fleet.publish(edited.snapshot.clone());
+        if let Some(workshop) = &mut self.workshop {
+            workshop.compiler.commit_apps(&edited);
+        }
+        for (slot, zone, app) in edited.in_force() {
+            let Some((_, zone)) = self.loaded.spec.zones().nth(zone.index()) else { continue };
+            learn(&mut self.facts, slot, AppFacts::of(zone.id.as_str(), app));
+        }
+        edited.apply(&mut self.loaded.spec, &mut self.loaded.compiled);
+        self.in_force_unix_s = OsClock::unix_micros() / 1_000_000;
+        self.reloads += 1;
+        self.await_confirmation(epoch, (false, clients), now);
     }
 
     fn publish(&mut self, loaded: Loaded, clients: Vec<Client>, fleet: &mut Fleet, now: Instant) {
@@ -253,8 +296,8 @@ impl Reloads {
         }
     }
 
-    /// Publishes a snapshot that differs from the last one in its rules alone.
-    fn publish_rules(
+    /// Publishes a snapshot that differs from the last one in its rules, or in how it holds what it says.
+    pub(super) fn publish_rules(
         &mut self,
         snapshot: Arc<Snapshot>,
         clients: Vec<Client>,
@@ -268,37 +311,6 @@ impl Reloads {
         let epoch = snapshot.epoch;
         self.loaded.compiled.snapshot = snapshot;
         self.await_confirmation(epoch, (false, clients), now);
-    }
-
-    /// Works many changed rules into the others, beside the loop; to be called at every tick.
-    pub fn merge(&mut self, fleet: &mut Fleet, now: Instant) {
-        let last = &self.loaded.compiled.snapshot;
-        let Some(workshop) = &self.workshop else { return };
-        let Some(merging) = &mut self.merging else {
-            if last.rules.edits_len() >= RULE_EDITS_MERGE {
-                let (job, (done, merging)) = (workshop.compiler.merge_job(last), oneshot::channel());
-                // Whoever waits may have gone: the process ends.
-                tokio::task::spawn_blocking(move || drop(done.send(job())));
-                self.merging = Some(merging);
-            }
-            return;
-        };
-        match merging.try_recv() {
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Closed) => self.merging = None,
-            Ok(merged) => {
-                self.merging = None;
-                match workshop.compiler.rebase(last, merged) {
-                    Ok(Some(snapshot)) => self.publish_rules(snapshot, Vec::new(), fleet, now),
-                    // Everything was compiled anew meanwhile.
-                    Ok(None) => {}
-                    Err(limit) => {
-                        log::error(format_args!("changed rules: {limit}; the table is read anew"));
-                        self.start(None);
-                    }
-                }
-            }
-        }
     }
 
     /// Brings new knowledge of origins in force, where it changes anything; `false` while a load is under way (come
@@ -353,12 +365,16 @@ impl Reloads {
     }
 
     fn learn_facts(&mut self) {
-        for (slot, facts) in &self.loaded.facts {
-            if self.facts.len() <= slot.index() {
-                self.facts.resize(slot.index() + 1, None);
-            }
-            self.facts[slot.index()] = Some(facts.clone());
+        for (slot, facts) in std::mem::take(&mut self.loaded.facts) {
+            learn(&mut self.facts, slot, facts);
         }
+    }
+
+    /// Whether somebody waits for workers that are not late yet.
+    pub fn is_confirming(&self) -> bool {
+        self.confirming
+            .as_ref()
+            .is_some_and(|confirming| !confirming.warned && !confirming.clients.is_empty())
     }
 
     /// Looks whether all workers run the published epoch; to be called at every tick.
@@ -392,10 +408,7 @@ impl Reloads {
             say_loaded(&self.loaded);
         }
         let reports = &self.loaded.compiled.apps;
-        let state = |id: &AppId| {
-            let report = reports.iter().find(|report| report.id == *id);
-            report.map(|report| (*id, report.state.clone()))
-        };
+        let state = |id: &AppId| reports.find(*id).map(|report| (*id, report.state.clone()));
         let reply = json!({ "ok": true, "epoch": epoch.0, "summary": summary(&self.loaded) });
         for client in clients {
             client.answer(&reply, |asked| Installed::InForce {
@@ -411,15 +424,15 @@ impl Reloads {
         if self.confirming.is_none() {
             workshop.compiler.release_retired_rules();
         }
-        let retired: Vec<AppId> = workshop.compiler.retired_apps().map(|(id, _)| id).collect();
+        let retired: HashSet<AppId> = workshop.compiler.retired_apps().map(|(id, _)| id).collect();
         self.retired.retain(|id, _| retired.contains(id));
         let rest = self.removed_app_drain.nanos() + SLOT_REST.nanos();
         for id in retired {
-            let since = *self.retired.entry(id).or_insert(now);
-            if now.since(since).nanos() >= rest {
-                workshop.compiler.release_app(id);
-            }
+            self.retired.entry(id).or_insert(now);
         }
+        let rested = self.retired.iter().filter(|(_, since)| now.since(**since).nanos() >= rest);
+        let rested: Vec<AppId> = rested.map(|(id, _)| *id).collect();
+        workshop.compiler.release_apps(&rested);
     }
 
     /// A snapshot that drains, for the end of the process; `None` while a load is under way (ask again).
@@ -429,7 +442,7 @@ impl Reloads {
     }
 
     /// Takes the end of a load that nobody will publish any more.
-    pub fn settle_leaving(&mut self, result: Result<Loaded, LoadError>) {
+    pub fn settle_leaving(&mut self, result: Result<Done, LoadError>) {
         let clients = std::mem::take(&mut self.loading_for);
         match result {
             Ok(_) => clients
@@ -452,6 +465,13 @@ impl Reloads {
         refuse(clients, "byway drains; no reload");
         self.installs.drain(..).for_each(|install| drop(install.reply.send(Installed::Ending)));
     }
+}
+
+fn learn(known: &mut Vec<Option<AppFacts>>, slot: AppSlot, facts: AppFacts) {
+    if known.len() <= slot.index() {
+        known.resize(slot.index() + 1, None);
+    }
+    known[slot.index()] = Some(facts);
 }
 
 fn refuse(clients: Vec<Client>, why: &str) {
@@ -479,7 +499,7 @@ pub fn say_loaded(loaded: &Loaded) {
 
 /// A table in one line.
 pub fn summary(loaded: &Loaded) -> String {
-    let in_force = loaded.compiled.apps.iter().filter(|report| report.state.is_in_force()).count();
+    let in_force = loaded.compiled.apps.in_force();
     let out = loaded.compiled.apps.len() - in_force;
     let rules = loaded.compiled.rules;
     format!(

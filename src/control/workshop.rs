@@ -8,16 +8,17 @@ use super::config::tables::{self, TableErrors};
 use super::edge_pool::{Book, EdgePool};
 use super::event_log::AppFacts;
 use super::geo::GeoFiles;
-use super::install::Keep;
+use super::install::{Keep, Lowered};
 use super::rule_journal::RuleJournal;
 use super::store::{Store, read_text};
 use super::watch::{FileWatch, FilesWatch, Look, look};
-use crate::analytics::{Owner, Tag};
 use crate::base::limits::{APPS_MAX, RULES_MAX};
 use crate::base::{AppSlot, RuleSlot};
 use crate::firewall::RuleSpec;
-use crate::snapshot::{Acting, Compiled, Compiler, LimitError, LiveSpec, RuleChange};
-use crate::table::{OriginBook, Reserved};
+use crate::snapshot::{
+    Acting, AppChange, AppsEdited, Compiled, Compiler, LimitError, LiveSpec, NoEdit, RuleChange, Whole,
+};
+use crate::table::{AppId, AppSpec, EdgeIps, OriginBook, Reserved};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,14 @@ pub enum LoadError {
     Keep(PathBuf, String),
 }
 
+impl Loaded {
+    /// An app of the table.
+    pub fn app(&self, id: AppId) -> Option<&AppSpec> {
+        let (zone, place) = self.compiled.apps.place(id)?;
+        self.spec.zones().nth(zone.index())?.1.apps.get(place)
+    }
+}
+
 impl LoadError {
     /// One line for each thing that is wrong.
     pub fn lines(&self) -> Vec<String> {
@@ -120,7 +129,7 @@ pub struct Workshop {
     pub journal: RuleJournal,
     certificates: CertificateStore,
     /// What the API put in force last; `None` where the table file rules.
-    of_api: Option<LiveSpec>,
+    of_api: Option<Lowered>,
     /// Keeps slots stable over reloads.
     pub compiler: Compiler,
 }
@@ -199,7 +208,7 @@ impl Workshop {
     pub fn load_anew(&mut self) -> Result<Loaded, LoadError> {
         match self.of_api.clone() {
             None => self.load_file(),
-            Some(spec) => self.load_spec(&self.path.clone(), (spec, Vec::new()), (Source::Api, true)),
+            Some(whole) => self.load_spec(&self.path.clone(), (whole(), Vec::new()), (Source::Api, true)),
         }
     }
 
@@ -264,13 +273,50 @@ impl Workshop {
     ///
     /// # Errors
     /// See `LoadError`.
-    pub fn install(&mut self, spec: LiveSpec, keep: Keep) -> Result<Loaded, LoadError> {
+    pub fn install(&mut self, whole: Lowered, keep: Keep) -> Result<Loaded, LoadError> {
         let path = self.path.clone();
-        let (plain, leased) = (spec.clone(), spec);
-        let loaded = self.load_spec(&path, (leased, Vec::new()), (Source::Api, true))?;
+        let loaded = self.load_spec(&path, (whole(), Vec::new()), (Source::Api, true))?;
         keep().map_err(|why| LoadError::Keep(path, why))?;
-        self.of_api = Some(plain);
+        self.of_api = Some(whole);
         Ok(loaded)
+    }
+
+    /// Compiles changes of apps of `loaded`, which is in force, and nothing else. `keep_edit` is to follow.
+    ///
+    /// # Errors
+    /// See `NoEdit`; nothing has changed then.
+    pub fn edit(&mut self, loaded: &Loaded, changes: &[AppChange]) -> Result<AppsEdited, NoEdit> {
+        let of_pool = |app: &AppSpec| match app.edge_ips {
+            EdgeIps::Static(_) => false,
+            EdgeIps::Dynamic(_) => self.reserved.edge_pool.is_some(),
+        };
+        let moves = |change: &AppChange| loaded.app(change.id).into_iter().chain(&change.app).any(of_pool);
+        if changes.iter().any(moves) {
+            return Err(NoEdit::Whole(Whole::Pool));
+        }
+        self.compiler.edit_apps(&loaded.compiled, &loaded.spec, changes)
+    }
+
+    /// Keeps an edit, after which `whole` is in force; one that is not kept is as if it had never been.
+    ///
+    /// # Errors
+    /// `LoadError::Keep`.
+    pub fn keep_edit(
+        &mut self,
+        edited: AppsEdited,
+        whole: Lowered,
+        keep: Keep,
+    ) -> Result<AppsEdited, LoadError> {
+        match keep() {
+            Ok(()) => {
+                self.of_api = Some(whole);
+                Ok(edited)
+            }
+            Err(why) => {
+                self.compiler.abandon_apps(&edited);
+                Err(LoadError::Keep(self.path.clone(), why))
+            }
+        }
     }
 
     /// The common road of both sources.
@@ -387,11 +433,5 @@ fn idle_rules(spec: &LiveSpec, compiled: &Compiled) -> Vec<String> {
 fn facts(spec: &LiveSpec, compiled: &Compiled) -> Vec<(AppSlot, AppFacts)> {
     let apps = spec.zones().flat_map(|(_, zone)| zone.apps.iter().map(move |app| (zone.id.as_str(), app)));
     let placed = apps.zip(&compiled.apps).filter_map(|(app, report)| report.slot.map(|slot| (slot, app)));
-    let facts = |(zone, app): (&str, &crate::table::AppSpec)| AppFacts {
-        id: app.id.to_string(),
-        tls: app.tls.name(),
-        proxy_protocol: app.proxy_protocol.name(),
-        owner: Tag::parse(zone).zip(Tag::parse(&app.id.to_string())).map(|(zone, app)| Owner { zone, app }),
-    };
-    placed.map(|(slot, app)| (slot, facts(app))).collect()
+    placed.map(|(slot, (zone, app))| (slot, AppFacts::of(zone, app))).collect()
 }

@@ -33,14 +33,18 @@ impl AppIndex {
     pub fn turn(&mut self, old: Option<&App>, new: Option<&App>) {
         if let Some(old) = old {
             self.homes.remove(&home(old));
-            addrs(old).iter().for_each(|addr| drop(self.addrs.remove(&(*addr, old.id))));
+            for addr in addrs(old) {
+                self.addrs.remove(&(*addr, old.id));
+            }
             let AppCount { apps, origins } = self.count(old.zone);
-            let left = AppCount { apps: apps - 1, origins: origins - origins_in(old) };
-            self.set_count(old.zone, left);
+            let (apps, origins) = (apps.saturating_sub(1), origins.saturating_sub(origins_in(old)));
+            self.set_count(old.zone, AppCount { apps, origins });
         }
         if let Some(new) = new {
             self.homes.insert(home(new), ());
-            addrs(new).iter().for_each(|addr| drop(self.addrs.insert((*addr, new.id), ())));
+            for addr in addrs(new) {
+                self.addrs.insert((*addr, new.id), ());
+            }
             let AppCount { apps, origins } = self.count(new.zone);
             self.set_count(new.zone, AppCount { apps: apps + 1, origins: origins + origins_in(new) });
         }
@@ -95,7 +99,7 @@ fn home(app: &App) -> (Id, u64, Id) {
 }
 
 /// How many origins an app names; a name is one.
-pub fn origins_in(app: &App) -> usize {
+fn origins_in(app: &App) -> usize {
     match &app.spec.origin {
         OriginSpec::Direct(entries) => entries.len(),
         OriginSpec::Dns { .. } => 1,
@@ -107,4 +111,51 @@ fn hashed(name: &str) -> u64 {
     let mut hasher = SipHasher13::new();
     name.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::config::tables::read;
+    use crate::table::Reserved;
+
+    fn app(id: u128, zone: u128, name: &str, ips: &str) -> App {
+        let text = format!(
+            r#"{{"prefixes":["203.0.113.0/24"],"apps":[{{"protocol":"tcp/22","dns":{{"type":"ADDRESS","name":"{name}"}},"origin_direct":["tcp://192.0.2.1:22"],"edge_ips":{{"type":"static","ips":[{ips}]}}}}]}}"#
+        );
+        let origin_allow = vec!["192.0.2.0/24".parse().expect("a net")];
+        let read = read(text.as_bytes(), &Reserved { lab: true, origin_allow, ..Reserved::default() });
+        let mut spec = read.unwrap_or_else(|errors| panic!("{errors}")).spec;
+        App {
+            id: Id::from_bits(id),
+            zone: Id::from_bits(zone),
+            spec: spec.accounts[0].zones[0].apps.remove(0),
+        }
+    }
+
+    #[test]
+    fn an_app_is_found_by_what_it_is_now_and_not_by_what_it_was() {
+        let mut index = AppIndex::default();
+        let old = app(1, 10, "a.example.net", r#""203.0.113.1","203.0.113.2""#);
+        let new = app(1, 11, "b.example.net", r#""203.0.113.2","203.0.113.3""#);
+        let other = app(2, 10, "a.example.net", r#""203.0.113.1""#);
+        index.turn(None, Some(&old));
+        index.turn(None, Some(&other));
+        index.turn(Some(&old), Some(&new));
+        let at = |host| index.at_addr(Addr::v4([203, 0, 113, host])).map(Id::bits).collect::<Vec<_>>();
+        assert_eq!([1, 2, 3, 4].map(at), [vec![2], vec![1], vec![1], vec![]]);
+        let of = |zone| {
+            (
+                index.of_zone(Id::from_bits(zone)).map(Id::bits).collect::<Vec<_>>(),
+                index.count(Id::from_bits(zone)).origins,
+            )
+        };
+        assert_eq!([9, 10, 11].map(of), [(vec![], 0), (vec![2], 1), (vec![1], 1)]);
+        let named = |zone, app: &App| {
+            index.at_name(Id::from_bits(zone), app.spec.dns.name.as_str()).map(Id::bits).collect::<Vec<_>>()
+        };
+        assert_eq!([named(10, &old), named(11, &old), named(11, &new)], [vec![2], vec![], vec![1]]);
+        index.turn(Some(&other), None);
+        assert_eq!((index.count(Id::from_bits(10)).apps, index.addrs.len()), (0, 2));
+    }
 }

@@ -77,21 +77,28 @@ impl Change {
 
     /// Whether what the workers know of may change.
     pub fn moves_tables(&self) -> bool {
-        self.edits.iter().any(|edit| match edit.key.kind {
-            Kind::User
-            | Kind::Token
-            | Kind::LoaDocument
-            | Kind::BgpPrefix
-            | Kind::Delegation
-            | Kind::AddressMap
-            | Kind::DnsRecord => false,
-            Kind::Account
-            | Kind::Zone
-            | Kind::Prefix
-            | Kind::Binding
-            | Kind::Certificate
-            | Kind::App
-            | Kind::Rule => true,
-        })
+        self.edits.iter().any(|edit| edit.key.kind.moves_tables())
+    }
+}
+
+impl Kind {
+    /// Whether what the workers know of may change with an entity of this kind.
+    pub const fn moves_tables(self) -> bool {
+        match self {
+            Self::User
+            | Self::Token
+            | Self::LoaDocument
+            | Self::BgpPrefix
+            | Self::Delegation
+            | Self::AddressMap
+            | Self::DnsRecord => false,
+            Self::Account
+            | Self::Zone
+            | Self::Prefix
+            | Self::Binding
+            | Self::Certificate
+            | Self::App
+            | Self::Rule => true,
+        }
     }
 }

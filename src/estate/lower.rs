@@ -1,10 +1,11 @@
 //! The estate -> the spec that workers' tables are compiled from: the same one that a table file gives.
 
-use super::entity::{Approval, Rule, RuleHolder, Service};
+use super::change::{Change, Edit};
+use super::entity::{App, Approval, Entity, Kind, Rule, RuleHolder, Service};
 use super::holdings::Estate;
 use super::id::Id;
 use crate::firewall::{Mode, RuleSpec, Target, Words};
-use crate::snapshot::{AccountSpec, CertificateSpec, LiveSpec, ZoneSpec};
+use crate::snapshot::{AccountSpec, AppChange, CertificateSpec, LiveSpec, ZoneSpec};
 use crate::table::{PrefixSpec, Stretch};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -41,6 +42,32 @@ pub fn lower(estate: &Estate) -> LiveSpec {
     });
     let accounts = accounts.collect();
     LiveSpec { prefixes: prefixes(estate), accounts, access_rules: Vec::new(), allow_partial: false }
+}
+
+/// What a change does to the spec, where it does nothing but to change apps within their zones.
+pub fn app_changes(change: &Change) -> Option<Vec<AppChange>> {
+    let mut changes = Vec::new();
+    for edit in change.edits() {
+        if edit.key.kind == Kind::App {
+            changes.push(app_change(edit)?);
+        } else if edit.key.kind.moves_tables() {
+            return None;
+        }
+    }
+    Some(changes)
+}
+
+fn app_change(edit: &Edit) -> Option<AppChange> {
+    let app = |entity: &Option<Entity>| match entity {
+        Some(Entity::App(app)) => Some(app.clone()),
+        Some(_) | None => None,
+    };
+    let (before, after) = (app(&edit.before), app(&edit.after));
+    let zone = |app: &std::sync::Arc<App>| app.zone;
+    let home = after.as_ref().or(before.as_ref()).map(zone)?;
+    let stays = before.as_ref().is_none_or(|before| before.zone == home);
+    let (id, app) = (edit.key.id.app(), after.map(|app| app.spec.clone()));
+    stays.then(|| AppChange { zone: home.scope(), id, app })
 }
 
 /// Certificates by zone; of those that hold a name the first is given to clients.

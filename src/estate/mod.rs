@@ -29,7 +29,7 @@ pub use entity::{
 };
 pub use holdings::Estate;
 pub use id::Id;
-pub use lower::lower;
+pub use lower::{app_changes, lower};
 pub use moving::{Misfit, Secrets, export, import, secrets};
 pub use permit::{Access, Grant, Level, Permission, Reach};
 pub use shelf::Shelf;

@@ -3,9 +3,10 @@
 use super::cross_check::{Disagreement, cross_check};
 use super::frozen::Snapshot;
 use super::live_spec::{LiveSpec, ScopeKind, ZoneSpec};
+use super::reports::{AppReport, Reports};
 use crate::base::frozen_map::Crowded;
 use crate::base::limits::ACCOUNTS_MAX;
-use crate::base::{AccountSlot, AppSlot, Epoch, RuleSlot, ZoneSlot};
+use crate::base::{AccountSlot, AppSlot, Epoch, RuleSlot};
 use crate::firewall::{self, Mode, RuleSpec, ScopeRules, Sources, Target, WhenceMap, ZoneScopes};
 use crate::table::{
     self, AppId, AppState, BookFull, OriginBook, Placed, PrefixMap, PrefixSpec, ScopeName, SlotBook,
@@ -20,7 +21,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Compiler {
     pub(super) secret: [u64; 2],
-    apps: SlotBook<AppId>,
+    pub(super) apps: SlotBook<AppId>,
     accounts: SlotBook<ScopeName>,
     /// By a keyed hash of (scope, target); two rules that hash alike would share a counter and nothing else.
     pub(super) rules: SlotBook<u64>,
@@ -37,25 +38,12 @@ pub struct Compiler {
 pub struct Compiled {
     /// To be published.
     pub snapshot: Arc<Snapshot>,
-    /// For each app, in the order of the spec, what became of it.
-    pub apps: Vec<AppReport>,
+    /// What became of each app.
+    pub apps: Reports,
     /// What became of the access rules.
     pub rules: RuleReport,
-}
-
-/// What became of one app.
-#[derive(Clone, Debug)]
-pub struct AppReport {
-    /// Its id.
-    pub id: AppId,
-    /// Its zone.
-    pub zone: ZoneSlot,
-    /// Its place within the zone's apps.
-    pub place: usize,
-    /// Its slot, where it is in force.
-    pub slot: Option<AppSlot>,
-    /// Whether it is in force, and what it goes without.
-    pub state: AppState,
+    /// What the TLS of apps was made from.
+    pub material: Option<Arc<Material>>,
 }
 
 /// What became of the access rules.
@@ -148,7 +136,8 @@ impl Compiler {
         };
         cross_check(spec, &reports, &snapshot, self.secret[0] ^ epoch.0)
             .map_err(|disagreement| LimitError::Disagreement(Box::new(disagreement)))?;
-        Ok(Compiled { snapshot: Arc::new(snapshot), apps: reports, rules: rule_report })
+        let material = material.map(|material| Arc::new(material.clone()));
+        Ok(Compiled { snapshot: Arc::new(snapshot), apps: reports, rules: rule_report, material })
     }
 
     /// The last compile was published: its slots are in force, and whoever is not in it is retired.
@@ -170,10 +159,10 @@ impl Compiler {
         self.apps.retired().map(|(id, slot)| (*id, AppSlot(slot)))
     }
 
-    /// No worker holds a session of `app` any more: its slot may be given to another.
-    pub fn release_app(&mut self, app: AppId) -> bool {
-        let released = self.apps.release(&app);
-        if self.apps.retired().next().is_none() {
+    /// No worker holds a session of these apps any more: their slots may be given to others. How many were.
+    pub fn release_apps(&mut self, apps: &[AppId]) -> usize {
+        let released = apps.iter().filter(|app| self.apps.release(app)).count();
+        if released > 0 && self.apps.retired().next().is_none() {
             // Sessions of a removed account belong to removed apps: none is left.
             self.accounts.release_where(|_, _| true);
         }
@@ -205,44 +194,45 @@ impl Compiler {
         })
     }
 
-    fn place(&mut self, spec: &LiveSpec) -> Result<Vec<AppReport>, LimitError> {
+    fn place(&mut self, spec: &LiveSpec) -> Result<Reports, LimitError> {
         let sources = self.whences.sources();
         let blind = |rules: &[RuleSpec]| rules.iter().any(|rule| blocks_blindly(rule, sources));
         let by_user = blind(&spec.access_rules);
-        let mut reports = Vec::new();
-        for ((account, zone), slot) in spec.zones().zip((0_u32..).map(ZoneSlot)) {
+        let accounts = self.accounts_of_zones(spec)?;
+        let mut reports = Reports::default();
+        for ((account, zone), slot) in spec.zones().zip(accounts) {
             let by_zone = by_user || blind(&account.access_rules) || blind(&zone.access_rules);
-            self.place_zone(zone, slot, (by_zone, spec.allow_partial), &mut reports)?;
+            self.place_zone((zone, slot), (by_zone, spec.allow_partial), &mut reports)?;
         }
         Ok(reports)
     }
 
     fn place_zone(
         &mut self,
-        spec: &ZoneSpec,
-        zone: ZoneSlot,
+        (spec, account): (&ZoneSpec, AccountSlot),
         (blocks_blindly, allow_partial): (bool, bool),
-        reports: &mut Vec<AppReport>,
+        reports: &mut Reports,
     ) -> Result<(), LimitError> {
-        for (place, app) in spec.apps.iter().enumerate() {
+        let zone = reports.open(account, blocks_blindly);
+        for app in &spec.apps {
             let state = AppState::of(app, blocks_blindly, allow_partial, self.origins.resolves);
             let slot = match state.is_in_force() {
                 true => Some(AppSlot(self.apps.claim(app.id).map_err(LimitError::AppSlots)?)),
                 false => None,
             };
-            reports.push(AppReport { id: app.id, zone, place, slot, state });
+            reports.put(AppReport { id: app.id, zone, slot, state });
         }
         Ok(())
     }
 
-    fn table(&mut self, spec: &LiveSpec, reports: &[AppReport]) -> Result<table::Table, LimitError> {
+    fn table(&mut self, spec: &LiveSpec, reports: &Reports) -> Result<table::Table, LimitError> {
         if self.prefixes.0 != spec.prefixes {
             let map = PrefixMap::build(&spec.prefixes, self.secret)?;
             self.prefixes = (spec.prefixes.clone(), Arc::new(map));
         }
-        let (apps, accounts) = (spec.zones().flat_map(|(_, zone)| &zone.apps), self.accounts_of_zones(spec)?);
-        let placed = apps.zip(reports).filter_map(|(app, report)| {
-            let (zone, account) = (report.zone, accounts[report.zone.index()]);
+        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps);
+        let placed = apps.zip(reports.iter()).filter_map(|(app, report)| {
+            let (zone, account) = (report.zone, reports.zone(report.zone)?.account);
             report.slot.map(|slot| Placed { spec: app, addrs: app.edge_addrs(), slot, account, zone })
         });
         let (map, placed) = (self.prefixes.1.clone(), placed.collect::<Vec<_>>());
@@ -323,9 +313,9 @@ impl Compiler {
 }
 
 /// The TLS of all apps in force that ask for it and can have it.
-fn tls_table(spec: &LiveSpec, reports: &[AppReport], material: &Material) -> TlsTable {
+fn tls_table(spec: &LiveSpec, reports: &Reports, material: &Material) -> TlsTable {
     let apps = spec.zones().flat_map(|(_, zone)| zone.apps.iter().map(move |app| (zone, app)));
-    let placed = apps.zip(reports).filter_map(|((zone, app), report)| {
+    let placed = apps.zip(reports.iter()).filter_map(|((zone, app), report)| {
         let wanted = app.wanted_tls(material.min_tls)?;
         Some((report.slot?, material.app(zone.id.as_str(), &wanted).ok()?))
     });

@@ -4,9 +4,10 @@
 //! of questions, those that it answers. So a million rules cost a fraction of a second and share no code with the hash
 //! maps that they check.
 
-use super::compile::{Acting, AppReport};
+use super::compile::Acting;
 use super::frozen::Snapshot;
 use super::live_spec::LiveSpec;
+use super::reports::Reports;
 use crate::base::Rng;
 use crate::base::{Addr, AppSlot, AsNumber, Country, DropReason, Whence, ZoneSlot};
 use crate::firewall::{Judgement, Mode, RuleNet, RuleSpec, Target, WhenceMap};
@@ -34,12 +35,12 @@ pub struct Disagreement {
 /// The first `Disagreement`.
 pub fn cross_check(
     spec: &LiveSpec,
-    reports: &[AppReport],
+    reports: &Reports,
     snapshot: &Snapshot,
     seed: u64,
 ) -> Result<(), Disagreement> {
     let mut rng = Rng::new(seed);
-    let apps = spec.zones().flat_map(|(_, zone)| &zone.apps).zip(reports);
+    let apps = spec.zones().flat_map(|(_, zone)| &zone.apps).zip(reports.iter());
     let in_force: Vec<(&AppSpec, AppSlot)> =
         apps.filter_map(|(app, report)| report.slot.map(|slot| (app, slot))).collect();
     check_table(spec, &in_force, snapshot, &mut rng)?;
@@ -147,7 +148,7 @@ fn flip(addr: Addr, rng: &mut Rng) -> Addr {
     if turned.is_v4() == addr.is_v4() { turned } else { addr }
 }
 
-fn pick<'a, T>(items: &'a [T], rng: &mut Rng) -> Option<&'a T> {
+pub(super) fn pick<'a, T>(items: &'a [T], rng: &mut Rng) -> Option<&'a T> {
     items.get(rng.below(items.len() as u64) as usize)
 }
 

@@ -19,7 +19,7 @@ impl Compiler {
     ) -> Option<Arc<Snapshot>> {
         self.origins = book;
         let table = &last.snapshot.table;
-        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps).zip(&last.apps);
+        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps).zip(last.apps.iter());
         let moving = apps.filter(|(app, _)| OriginBook::moves(app));
         let changes: Vec<(AppSlot, Origins)> = moving
             .filter_map(|(app, report)| {

@@ -4,9 +4,10 @@ use super::app_spec::AppSpec;
 use super::edges::{Edge, Edges};
 use super::lookup::{App, Table};
 use super::origin_book::{OriginBook, Origins};
+use super::place_book::PlaceBook;
 use super::prefix_map::PrefixMap;
 use crate::base::frozen_map::Crowded;
-use crate::base::{AccountSlot, Addr, AppSlot, ZoneSlot};
+use crate::base::{AccountSlot, Addr, AppSlot, SlotPages, ZoneSlot};
 use std::sync::Arc;
 
 /// An app in force and its places.
@@ -24,46 +25,53 @@ pub struct Placed<'a> {
     pub zone: ZoneSlot,
 }
 
-/// Compiles `apps`, all of them in force, with the origins that `book` knows. `secret` keys the hash.
+/// Compiles `apps`, all of them in force, with the origins that `origins` knows. `secret` keys the hash.
 ///
 /// # Errors
 /// `Crowded` when one address, protocol and port repeats (the spec refuses that).
 pub fn compile(
     prefixes: Arc<PrefixMap>,
     apps: &[Placed<'_>],
-    book: &OriginBook,
+    origins: &OriginBook,
     secret: [u64; 2],
 ) -> Result<Table, Crowded> {
-    let edges = apps.iter().flat_map(|placed| {
-        let (edge, app) = (placed.spec.edge, placed.slot);
-        placed.addrs.iter().map(move |&addr| Edge { addr, protocol: edge.protocol, ports: edge.ports, app })
-    });
-    let edges = Arc::new(Edges::build(edges.collect(), secret)?);
-    let high = apps.iter().map(|placed| placed.slot.index() + 1).max().unwrap_or(0);
-    let mut by_slot: Vec<Option<Arc<App>>> = (0..high).map(|_| None).collect();
-    for placed in apps {
-        let origins = book.origins(placed.spec, &prefixes);
-        by_slot[placed.slot.index()] = Some(Arc::new(lower(placed, origins)));
+    let mut edges: Vec<Edge> = apps.iter().flat_map(Placed::edges).collect();
+    edges.sort_unstable();
+    let book = PlaceBook::new(&edges);
+    let edges = Edges::build(&edges, secret)?;
+    let lowered = apps
+        .iter()
+        .map(|placed| (placed.slot, Arc::new(lower(placed, origins.origins(placed.spec, &prefixes)))));
+    let apps = SlotPages::new(lowered);
+    Ok(Table { prefixes, apps, edges, book })
+}
+
+impl Placed<'_> {
+    /// All places of the app.
+    pub(super) fn edges(&self) -> impl Iterator<Item = Edge> + '_ {
+        let (edge, app) = (self.spec.edge, self.slot);
+        self.addrs.iter().map(move |&addr| Edge { addr, protocol: edge.protocol, ports: edge.ports, app })
     }
-    Ok(Table { prefixes, apps: by_slot.into_boxed_slice(), edges })
 }
 
 impl Table {
-    /// The same table with these origins for these apps; everything else is shared. Takes the time of copying a pointer
-    /// for each app.
+    /// The same table with these origins for these apps; everything else is shared.
     pub fn with_origins(&self, changes: Vec<(AppSlot, Origins)>) -> Self {
-        let mut apps = self.apps.clone();
-        for (slot, origins) in changes {
-            if let Some(app) = apps.get_mut(slot.index()).and_then(Option::as_mut) {
-                let Origins { list, weights, none } = origins;
-                *app = Arc::new(App { origins: list, weights, no_origin: none, ..App::clone(app) });
-            }
+        let changes = changes.into_iter().filter_map(|(slot, origins)| {
+            let Origins { list, weights, none } = origins;
+            let app = App { origins: list, weights, no_origin: none, ..App::clone(self.app(slot)?) };
+            Some((slot, Some(Arc::new(app))))
+        });
+        Self {
+            prefixes: self.prefixes.clone(),
+            apps: self.apps.with(changes),
+            edges: self.edges.clone(),
+            book: self.book.clone(),
         }
-        Self { prefixes: self.prefixes.clone(), apps, edges: self.edges.clone() }
     }
 }
 
-fn lower(placed: &Placed<'_>, origins: Origins) -> App {
+pub(super) fn lower(placed: &Placed<'_>, origins: Origins) -> App {
     let spec = placed.spec;
     App {
         slot: placed.slot,

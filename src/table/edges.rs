@@ -1,24 +1,24 @@
-//! Edge address, protocol and port -> app: one frozen hash map for single ports, sorted runs for ranges.
+//! Edge address, protocol and port -> app: a frozen base, and over it what was edited since (`layer` has their shape).
 //!
 //! ```text
-//!  map    (address, protocol, port) -> app              one probe: what most frames need
-//!         (address, 0, 0)           -> run, or NO_RUN   the address has an app; where its ranges are
-//!  runs   tcp .. udp .. end                             places in `ranges`, per address that has any
-//!  ranges [first last app] [first last app] ...         per address: TCP's, then UDP's, each by first port
+//!  patch    a few hundred edits, frozen anew with each; absent after a compile or a merge      asked first
+//!  base     all places as of the last compile or merge, shared by all snapshots since          asked where the patch is silent
 //! ```
 //!
-//! Most addresses that strangers try have no app; a few bits by a hash of the address tell so before the map is asked.
-//!
-//! A range is one entry, whatever it spans. It costs a second probe and a binary search among the ranges of its own
-//! address and protocol: at most 15 steps, since ranges do not overlap and one of a single port is no range here.
+//! Most addresses that strangers try have no app; a few bits by a hash of the address tell so before the maps are asked.
+//! Of single ports the patch speaks one by one, of ranges address by address: it has all ranges of an address that an edit
+//! touched.
 
+use super::addr_set::AddrSet;
+use super::layer::{Draft, GONE, Layer, addr_key, edge_key, place_of};
 use super::origin_spec::PortRange;
-use crate::base::frozen_map::{Crowded, FrozenKey, FrozenMap, WideKey};
+use super::place_book::PlaceBook;
+use crate::base::frozen_map::{Crowded, WideKey};
+use crate::base::limits::{EDGE_EDITS_MAX, EDGE_EDITS_MERGE, RANGE_EDITS_MAX, RANGE_EDITS_MERGE};
 use crate::base::{Addr, AppSlot};
 use crate::wire::Protocol;
-
-/// An address that has apps and no ranges.
-const NO_RUN: u32 = u32::MAX;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// One place of an app: an edge address, a protocol and its ports there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -30,66 +30,33 @@ pub(super) struct Edge {
 }
 
 /// All places of all apps.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Edges {
-    map: FrozenMap<WideKey>,
+    base: Arc<Layer>,
+    patch: Option<Arc<Layer>>,
     addrs: AddrSet,
-    runs: Box<[Run]>,
-    ranges: Box<[Range]>,
-}
-
-/// Where the ranges of one address are.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    tcp: u32,
-    udp: u32,
-    end: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Range {
-    first: u16,
-    last: u16,
-    app: u32,
 }
 
 impl Edges {
-    /// Builds from places that do not overlap (the spec made sure). `secret` keys the hash.
+    /// Builds from sorted places that do not overlap (the spec made sure). `secret` keys the hash.
     ///
     /// # Errors
     /// `Crowded` when one address, protocol and port repeats.
-    pub fn build(mut edges: Vec<Edge>, secret: [u64; 2]) -> Result<Self, Crowded> {
-        edges.sort_unstable();
-        let (mut entries, mut runs, mut ranges) = (Vec::with_capacity(edges.len()), Vec::new(), Vec::new());
-        for here in edges.chunk_by(|one, two| one.addr == two.addr) {
-            let (singles, spans): (Vec<&Edge>, Vec<&Edge>) =
-                here.iter().partition(|edge| edge.ports.is_single());
-            let single =
-                |edge: &&Edge| edge_key(edge.addr, edge.protocol, edge.ports.first()).entry(edge.app.0);
-            entries.extend(singles.iter().map(single));
-            let run = if spans.is_empty() { NO_RUN } else { runs.len() as u32 };
-            entries.push(addr_key(here[0].addr).entry(run));
-            if spans.is_empty() {
-                continue;
-            }
-            let tcp = ranges.len() as u32;
-            let udp = tcp + spans.iter().filter(|edge| edge.protocol == Protocol::Tcp).count() as u32;
-            ranges.extend(spans.iter().map(|edge| Range {
-                first: edge.ports.first(),
-                last: edge.ports.last(),
-                app: edge.app.0,
-            }));
-            runs.push(Run { tcp, udp, end: ranges.len() as u32 });
-        }
+    pub fn build(edges: &[Edge], secret: [u64; 2]) -> Result<Self, Crowded> {
         let addrs = AddrSet::new(edges.chunk_by(|one, two| one.addr == two.addr).map(|here| here[0].addr));
-        let (map, runs, ranges) = (FrozenMap::build(&entries, secret)?, runs.into(), ranges.into());
-        Ok(Self { map, addrs, runs, ranges })
+        Ok(Self { base: Arc::new(Layer::build(edges, secret)?), patch: None, addrs })
     }
 
-    /// The app there, where the port is a single one: one probe.
+    /// The app there, where the port is a single one: one probe, two while something is edited.
     #[inline]
     pub fn find_single(&self, addr: Addr, protocol: Protocol, port: u16) -> Option<AppSlot> {
-        self.map.find(edge_key(addr, protocol, port)).map(AppSlot)
+        let key = edge_key(addr, protocol, port);
+        if let Some(patch) = &self.patch
+            && let Some(value) = patch.find(key)
+        {
+            return (value != GONE).then_some(AppSlot(value));
+        }
+        self.base.find(key).map(AppSlot)
     }
 
     /// The app there, where the port lies in a range.
@@ -97,21 +64,14 @@ impl Edges {
         if !self.addrs.may_hold(addr) {
             return None;
         }
-        let run = self.runs.get(self.map.find(addr_key(addr))? as usize)?;
-        let (from, to) = match protocol {
-            Protocol::Tcp => (run.tcp, run.udp),
-            Protocol::Udp => (run.udp, run.end),
-        };
-        let ranges = self.ranges.get(from as usize..to as usize)?;
-        let behind = ranges.partition_point(|range| range.first <= port);
-        let range = ranges.get(behind.checked_sub(1)?)?;
-        (port <= range.last).then_some(AppSlot(range.app))
+        let (layer, run) = self.of_addr(addr)?;
+        layer.in_run(run, protocol, port)
     }
 
     /// Whether an app has this address.
     #[inline]
     pub fn has_app(&self, addr: Addr) -> bool {
-        self.may_have_app(addr) && self.map.find(addr_key(addr)).is_some()
+        self.may_have_app(addr) && self.of_addr(addr).is_some_and(|(_, value)| value != GONE)
     }
 
     /// Whether an app may have this address: one load, wrong in a case of eight at most.
@@ -119,55 +79,114 @@ impl Edges {
     pub fn may_have_app(&self, addr: Addr) -> bool {
         self.addrs.may_hold(addr)
     }
-}
 
-/// Bits for each address of an `AddrSet`.
-const BITS_PER_ADDR: usize = 8;
+    /// What is said of an address, and by which layer.
+    #[inline]
+    fn of_addr(&self, addr: Addr) -> Option<(&Layer, u32)> {
+        let key = addr_key(addr);
+        let patched = self.patch.as_deref().and_then(|patch| Some((patch, patch.find(key)?)));
+        patched.or_else(|| Some((&*self.base, self.base.find(key)?)))
+    }
 
-/// The addresses with apps, a bit each by a hash.
-#[derive(Debug)]
-struct AddrSet {
-    words: Box<[u64]>,
-    shift: u32,
-}
-
-impl AddrSet {
-    fn new(addrs: impl Iterator<Item = Addr> + Clone) -> Self {
-        let bits = (addrs.clone().count() * BITS_PER_ADDR).next_power_of_two().max(64);
-        let mut set = Self { words: vec![0; bits / 64].into(), shift: 64 - bits.trailing_zeros() };
-        for addr in addrs {
-            let (word, bit) = set.place(addr);
-            set.words[word] |= 1 << bit;
+    /// The same after `touched` came or went, as `book` has it by now; the base is shared. Costs by the size of the patch.
+    ///
+    /// # Errors
+    /// As `build`.
+    pub fn edited(&self, touched: &[Edge], book: &PlaceBook, secret: [u64; 2]) -> Result<Self, Crowded> {
+        let addrs = touched.iter().map(|edge| addr_key(edge.addr));
+        let singles = touched.iter().filter(|edge| edge.ports.is_single());
+        let singles = singles.map(|edge| edge_key(edge.addr, edge.protocol, edge.ports.first()));
+        let keys: HashSet<WideKey> = addrs.chain(singles).collect();
+        let mut draft = Draft::default();
+        if let Some(patch) = &self.patch {
+            draft.carry(patch, |key| !keys.contains(&key));
         }
-        set
+        keys.into_iter().for_each(|key| say(&mut draft, key, (&self.base, book)));
+        let addrs = self.addrs.and(touched.iter().map(|edge| edge.addr));
+        Ok(Self { base: self.base.clone(), patch: frozen(draft, secret)?, addrs })
     }
 
-    #[inline(always)]
-    fn may_hold(&self, addr: Addr) -> bool {
-        let (word, bit) = self.place(addr);
-        self.words.get(word).is_some_and(|word| word >> bit & 1 == 1)
+    /// This one, as `book` has it by now, over the base of `merged`; `None` where `since`, of which that was made, had
+    /// another base.
+    ///
+    /// # Errors
+    /// As `build`.
+    pub fn rebased(
+        &self,
+        (merged, since): (&Self, &Self),
+        book: &PlaceBook,
+        secret: [u64; 2],
+    ) -> Result<Option<Self>, Crowded> {
+        if !Arc::ptr_eq(&self.base, &since.base) {
+            return Ok(None);
+        }
+        // What was edited before the merge began and taken back since is in no patch of today's, and in the new base.
+        let patches = [&self.patch, &since.patch].into_iter().flatten();
+        let keys: HashSet<WideKey> = patches.flat_map(|patch| patch.keys()).collect();
+        let mut draft = Draft::default();
+        keys.iter().for_each(|key| say(&mut draft, *key, (&merged.base, book)));
+        let addrs = keys.iter().map(|key| place_of(*key).0).filter(|addr| book.has_app(*addr));
+        let addrs = merged.addrs.and(addrs);
+        Ok(Some(Self { base: merged.base.clone(), patch: frozen(draft, secret)?, addrs }))
     }
 
-    /// By Fibonacci hashing: operators choose the addresses, so nobody can crowd them.
-    #[inline(always)]
-    fn place(&self, addr: Addr) -> (usize, u32) {
-        let bits = addr.bits();
-        let mixed = (bits as u64 ^ ((bits >> 64) as u64).rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let bit = mixed >> self.shift;
-        ((bit >> 6) as usize, bit as u32 & 63)
+    /// Whether nothing is edited.
+    pub const fn is_whole(&self) -> bool {
+        self.patch.is_none()
+    }
+
+    /// How much is edited.
+    pub fn fill(&self) -> Fill {
+        let (entries, ranges) = self.patch.as_ref().map_or((0, 0), |patch| patch.len());
+        if entries >= EDGE_EDITS_MAX || ranges >= RANGE_EDITS_MAX {
+            Fill::Full
+        } else if entries >= EDGE_EDITS_MERGE || ranges >= RANGE_EDITS_MERGE {
+            Fill::Much
+        } else {
+            Fill::Little
+        }
     }
 }
 
-/// Where the map holds an app.
-#[inline]
-const fn edge_key(addr: Addr, protocol: Protocol, port: u16) -> WideKey {
-    WideKey { bits: addr.bits(), tag: (protocol as u32) << 16 | port as u32 }
+/// How much of a table is edited since it was compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fill {
+    /// So little that nobody need care.
+    Little,
+    /// So much that it is to be merged.
+    Much,
+    /// So much that no further edit is taken.
+    Full,
 }
 
-/// Where the map holds that an address has an app; no protocol has number 0 here.
-#[inline]
-const fn addr_key(addr: Addr) -> WideKey {
-    WideKey { bits: addr.bits(), tag: 0 }
+/// Says of `key` what `book` knows, where `base` says something else.
+fn say(draft: &mut Draft, key: WideKey, (base, book): (&Layer, &PlaceBook)) {
+    let (addr, port) = place_of(key);
+    let known = base.find(key);
+    match port {
+        Some((protocol, port)) => {
+            let app = book.single((addr, protocol, port));
+            if known != app.map(|app| app.0) {
+                draft.single(key, app);
+            }
+        }
+        None if book.has_app(addr) => {
+            let mut spans = book.spans(addr).peekable();
+            // Ranges are not compared: where there are any, they are said again.
+            if known.is_none_or(|run| base.has_ranges(run)) || spans.peek().is_some() {
+                draft.addr(addr, spans);
+            }
+        }
+        None if known.is_some() => draft.addr_gone(addr),
+        None => {}
+    }
+}
+
+fn frozen(draft: Draft, secret: [u64; 2]) -> Result<Option<Arc<Layer>>, Crowded> {
+    if draft.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(draft.freeze(secret)?)))
 }
 
 #[cfg(test)]
@@ -189,8 +208,8 @@ mod tests {
             edge(1, Protocol::Udp, (1002, 1003), 5),
             edge(2, Protocol::Udp, (53, 53), 6),
         ];
-        let table = Edges::build(edges.clone(), [1, 2]).expect("nothing repeats");
-        assert_eq!((table.ranges.len(), table.runs.len(), table.map.len()), (4, 1, 4));
+        let table = Edges::build(&edges, [1, 2]).expect("nothing repeats");
+        assert_eq!(table.base.len(), (4, 4));
         for last in 1..=3 {
             let addr = Addr::v4([198, 51, 100, last]);
             assert_eq!(table.has_app(addr), last < 3);
@@ -211,5 +230,43 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_comes_and_goes_again_leaves_no_patch() {
+        let edges = [edge(1, Protocol::Tcp, (80, 80), 1), edge(1, Protocol::Tcp, (90, 99), 2)];
+        let base = Edges::build(&edges, [1, 2]).expect("nothing repeats");
+        let mut book = PlaceBook::new(&edges);
+        let new = edge(2, Protocol::Udp, (53, 53), 3);
+        book.insert(&new).expect("free");
+        let edited = base.edited(&[new], &book, [1, 2]).expect("nothing repeats");
+        assert!(edited.has_app(new.addr) && !base.has_app(new.addr) && !edited.is_whole());
+        book.remove(&new);
+        let again = edited.edited(&[new], &book, [1, 2]).expect("nothing repeats");
+        assert!(again.is_whole() && !again.has_app(new.addr));
+        // The last place of an address goes: its ranges must not be found in the base.
+        book.remove(&edges[1]);
+        let less = again.edited(&[edges[1]], &book, [1, 2]).expect("nothing repeats");
+        assert_eq!((less.find_range(new.addr, Protocol::Tcp, 95), less.has_app(edges[0].addr)), (None, true));
+        assert_eq!(less.find_range(edges[1].addr, Protocol::Tcp, 95), None);
+        assert_eq!(less.find_single(edges[0].addr, Protocol::Tcp, 80), Some(AppSlot(1)));
+    }
+
+    #[test]
+    fn a_patch_says_how_full_it_is() {
+        let base = Edges::build(&[], [1, 2]).expect("nothing cannot crowd");
+        let (mut book, mut fill) = (PlaceBook::default(), Vec::new());
+        for count in [10, EDGE_EDITS_MERGE, EDGE_EDITS_MAX] {
+            let port = |at: usize| (1 + (at % 60_000) as u16, 1 + (at % 60_000) as u16);
+            let many: Vec<Edge> = (0..count)
+                .map(|at| edge(1 + (at / 60_000) as u8, Protocol::Tcp, port(at), at as u32))
+                .collect();
+            for edge in &many {
+                // Those of the round before are there already.
+                let _ = book.insert(edge);
+            }
+            fill.push(base.edited(&many, &book, [1, 2]).expect("nothing repeats").fill());
+        }
+        assert_eq!(fill, [Fill::Little, Fill::Much, Fill::Full]);
     }
 }

@@ -1,14 +1,18 @@
 //! Whose address is this? Onboarded prefixes, edge addresses, protocols, ports -> app.
 
+mod addr_set;
 mod app_spec;
 mod compile;
 mod connection_limits;
 mod edges;
+mod edit;
+mod layer;
 mod lookup;
 mod name;
 mod net_set;
 mod origin_book;
 mod origin_spec;
+mod place_book;
 mod prefix;
 mod prefix_map;
 mod reserved;
@@ -22,6 +26,8 @@ pub use app_spec::{
 };
 pub use compile::{Placed, compile};
 pub use connection_limits::ConnectionLimits;
+pub use edges::Fill;
+pub use edit::{AppTurn, MergedPlaces};
 pub use lookup::{App, Table};
 pub use name::{DnsName, ScopeName};
 pub use origin_book::{Candidate, NoOrigin, OriginBook, OriginName, OriginRecord, Origins, Resolved};
@@ -29,6 +35,6 @@ pub use origin_spec::{OriginDirect, OriginDnsKind, OriginSpec, PortRange};
 pub use prefix::{Prefix, PrefixError, PrefixSpec, Stretch};
 pub use prefix_map::{PrefixMap, PrefixSlot};
 pub use reserved::{Forbidden, Holder, Reserved, Subnet, forbidden_origin};
-pub use slot_book::{BookFull, SlotBook};
+pub use slot_book::{BookFull, SlotBook, Standing};
 pub use special::special_purpose;
 pub use state::{AppState, Missing};

@@ -20,6 +20,17 @@ pub struct BookFull {
     pub capacity: u32,
 }
 
+/// How a key stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It holds a slot and is in force.
+    Live,
+    /// It holds a slot and is in force no more.
+    Retired,
+    /// It holds none.
+    Nobody,
+}
+
 /// Slots by key.
 #[derive(Clone, Debug)]
 pub struct SlotBook<K> {
@@ -87,6 +98,15 @@ impl<K: Eq + Hash + Clone> SlotBook<K> {
             holding.claimed = self.committed;
         }
         Ok(slot)
+    }
+
+    /// How `key` stands.
+    pub fn standing(&self, key: &K) -> Standing {
+        match self.holders.get(key) {
+            Some(holding) if holding.claimed < self.committed => Standing::Retired,
+            Some(_) => Standing::Live,
+            None => Standing::Nobody,
+        }
     }
 
     /// Retires `key` outside a reload.
@@ -176,8 +196,13 @@ mod tests {
     fn slots_come_and_go_between_reloads() {
         let mut book = SlotBook::new(3);
         reload(&mut book, &["a", "b"]);
+        assert_eq!(book.standing(&"c"), Standing::Nobody);
         assert_eq!((book.claim_live("c"), book.claim_live("a")), (Ok(2), Ok(0)));
         book.retire(&"b");
+        assert_eq!(
+            ["a", "b", "c"].map(|key| book.standing(&key)),
+            [Standing::Live, Standing::Retired, Standing::Live]
+        );
         assert_eq!(book.retired().collect::<Vec<_>>(), [(&"b", 1)]);
         assert!(!book.release(&"c") && book.release(&"b"));
         assert_eq!(reload(&mut book, &["d", "c"]), [1, 2]);

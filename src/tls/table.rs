@@ -3,7 +3,7 @@
 use super::app::{AppTls, MinTls, Wanted, Wrong};
 use super::origin::Trust;
 use super::zone::{Tickets, ZoneCertificates};
-use crate::base::AppSlot;
+use crate::base::{AppSlot, SlotPages};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -40,21 +40,22 @@ impl Material {
 
 /// By app slot.
 #[derive(Debug, Default)]
-pub struct TlsTable(Box<[Option<Arc<AppTls>>]>);
+pub struct TlsTable(SlotPages<AppTls>);
 
 impl TlsTable {
     /// Of these apps.
     pub fn new(apps: Vec<(AppSlot, AppTls)>) -> Self {
-        let high = apps.iter().map(|(slot, _)| slot.index() + 1).max().unwrap_or(0);
-        let mut by_slot: Vec<Option<Arc<AppTls>>> = (0..high).map(|_| None).collect();
-        for (slot, app) in apps {
-            by_slot[slot.index()] = Some(Arc::new(app));
-        }
-        Self(by_slot.into_boxed_slice())
+        Self(SlotPages::new(apps.into_iter().map(|(slot, app)| (slot, Arc::new(app)))))
+    }
+
+    /// The same with these apps, or with none at a slot; what did not change is shared.
+    #[must_use]
+    pub fn with(&self, changes: Vec<(AppSlot, Option<Arc<AppTls>>)>) -> Self {
+        Self(self.0.with(changes))
     }
 
     /// The TLS of the app at `slot`; `None` where it has none.
     pub fn app(&self, slot: AppSlot) -> Option<&Arc<AppTls>> {
-        self.0.get(slot.index())?.as_ref()
+        self.0.get(slot)
     }
 }

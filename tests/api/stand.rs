@@ -9,11 +9,12 @@ use byway::api::{
     Announcer, Checker, Claim, Office, Peer, Route, Secret, Terms, TokenText, entry, new_id, read, router,
 };
 use byway::control::desk::{Desk, Inquiry};
-use byway::control::{Installed, LoadError, Store, Workshop};
+use byway::control::{Install, Installed, LoadError, Loaded, Store, Workshop};
 use byway::estate::{
     Account, Approval, Binding, Change, Check, CheckState, Checks, Entity, Estate, Grant, Id, Prefix,
-    Service, Stamp, Token, User, Zone,
+    Service, Stamp, Token, User, Zone, lower,
 };
+use byway::snapshot::NoEdit;
 use byway::table::{Prefix as Net, Reserved};
 use byway::vault::{SqliteVault, Vault};
 use serde_json::{Value, json};
@@ -158,7 +159,7 @@ impl Stand {
         let (desk, inquiries) = Desk::open();
         let mood = Arc::new(std::sync::Mutex::new(Loop::Confirms));
         let workshop = workshop(&folder.0, reserved.clone());
-        runtime.spawn(control_loop(workshop, inquiries, mood.clone()));
+        runtime.spawn(control_loop(workshop, estate.clone(), inquiries, mood.clone()));
         let outside = Arc::new(Outside::default());
         let opened = byway::analytics::open(&folder.0.join("analytics"), "test", "FRA").expect("opened");
         let (recorder, analytics, clerk, _) = opened;
@@ -345,33 +346,62 @@ fn workshop(folder: &Path, reserved: Reserved) -> Workshop {
     Workshop::new(&folder.join("store"), Store::new(folder), reserved, 1_000, [1, 2])
 }
 
+/// What is in force, and the bench of who puts more in force: as the loop of a process does, without workers.
+struct Force {
+    workshop: Workshop,
+    loaded: Loaded,
+}
+
+impl Force {
+    fn install(&mut self, install: Install) -> Installed {
+        let Install { whole, apps, keep, asked, reply: _ } = install;
+        let Self { workshop, loaded } = self;
+        let edited = apps.and_then(|apps| match workshop.edit(loaded, &apps) {
+            Ok(edited) => Some(edited),
+            Err(NoEdit::Whole(_)) => None,
+            Err(NoEdit::Limit(limit)) => panic!("an edit meets no limit here: {limit}"),
+        });
+        let done = match edited {
+            Some(edited) => workshop.keep_edit(edited, whole, keep).map(|edited| {
+                workshop.compiler.commit_apps(&edited);
+                edited.apply(&mut loaded.spec, &mut loaded.compiled);
+            }),
+            None => workshop.install(whole, keep).map(|next| {
+                workshop.compiler.commit(&next.compiled);
+                *loaded = next;
+            }),
+        };
+        match done {
+            Ok(()) => {
+                let state = |id| loaded.compiled.apps.find(id).map(|report| (id, report.state.clone()));
+                let states = asked.into_iter().filter_map(state).collect();
+                Installed::InForce { epoch: loaded.compiled.snapshot.epoch, states }
+            }
+            Err(LoadError::Keep(_, why)) => Installed::NotKept(why),
+            Err(error) => Installed::Refused(error.problems()),
+        }
+    }
+}
+
 async fn control_loop(
     mut workshop: Workshop,
+    estate: Estate,
     mut inquiries: tokio::sync::mpsc::Receiver<Inquiry>,
     mood: Arc<std::sync::Mutex<Loop>>,
 ) {
+    let first = workshop.install(Arc::new(move || lower(&estate)), Box::new(|| Ok(())));
+    let loaded = first.expect("what the store holds compiles");
+    workshop.compiler.commit(&loaded.compiled);
+    let mut force = Force { workshop, loaded };
     while let Some(inquiry) = inquiries.recv().await {
         match inquiry {
-            Inquiry::Install(install) => {
-                let installed = match workshop.install(install.spec, install.keep) {
-                    Ok(loaded) => {
-                        workshop.compiler.commit(&loaded.compiled);
-                        let reports = &loaded.compiled.apps;
-                        let state = |id| {
-                            reports
-                                .iter()
-                                .find(|report| report.id == id)
-                                .map(|report| (id, report.state.clone()))
-                        };
-                        let states = install.asked.into_iter().filter_map(state).collect();
-                        Installed::InForce { epoch: loaded.compiled.snapshot.epoch, states }
-                    }
-                    Err(LoadError::Keep(_, why)) => Installed::NotKept(why),
-                    Err(error) => Installed::Refused(error.problems()),
-                };
+            Inquiry::Install(mut install) => {
+                let (nobody, _) = tokio::sync::oneshot::channel();
+                let reply = std::mem::replace(&mut install.reply, nobody);
+                let installed = force.install(install);
                 let late =
                     std::mem::replace(&mut *mood.lock().expect("no panic"), Loop::Confirms) == Loop::IsLate;
-                let _ = install.reply.send(if late { Installed::NotConfirmed } else { installed });
+                let _ = reply.send(if late { Installed::NotConfirmed } else { installed });
             }
             Inquiry::Ready(reply) => drop(reply.send(byway::control::desk::Readiness::Ready)),
             Inquiry::Ask(..) | Inquiry::Metrics(..) => panic!("the API asks for neither"),

@@ -114,7 +114,7 @@ fn thin_out(prefixes: &[Prefix], zones: Vec<Vec<AppSpec>>) -> Vec<Vec<AppSpec>> 
     zones.into_iter().map(|apps| apps.into_iter().filter_map(&mut keep).collect()).collect()
 }
 
-fn app() -> impl Strategy<Value = AppSpec> {
+pub fn app() -> impl Strategy<Value = AppSpec> {
     let edge = (
         prop_oneof![3 => Just(Protocol::Tcp), 1 => Just(Protocol::Udp)],
         1..5_u16,

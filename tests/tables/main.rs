@@ -1,5 +1,6 @@
 //! Table files, compiled tables and access rules, held against naive models on inputs made from a seed.
 
+mod app_edits;
 mod edits;
 mod live;
 mod origins;

@@ -127,7 +127,7 @@ fn full_slots_are_a_limit_and_change_nothing() {
     // The aborted reload held the third slot; it is retired now and may be released.
     let retired: Vec<_> = compiler.retired_apps().collect();
     assert_eq!(retired.len(), 1);
-    assert!(compiler.release_app(retired[0].0));
+    assert_eq!(compiler.release_apps(&[retired[0].0]), 1);
     assert_eq!(compile(&mut compiler, &spec(3)).snapshot.table.apps().count(), 3);
 }
 

@@ -4,7 +4,7 @@ use super::watched::{HealthTerms, Verdict, Watched};
 use crate::base::limits::{PROBES_IN_FLIGHT_MAX, PROBES_PER_TICK_MAX};
 use crate::base::{Endpoint, Instant, ProbeOrder, ProbeOutcome, Rng, Span};
 use crate::control::config::boot::HealthSpec;
-use crate::snapshot::{AppReport, LiveSpec};
+use crate::snapshot::{AppReport, LiveSpec, Reports};
 use crate::table::{AppProbe, AppSpec, OriginBook, PrefixMap, ProxyProtocol};
 use crate::wire::Protocol;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -39,13 +39,8 @@ impl Prober {
 
     /// The targets of the apps in force. Forbidden origins are none, nor are those of UDP apps; of a range of ports the
     /// first one stands for all.
-    pub fn targets(
-        &self,
-        spec: &LiveSpec,
-        reports: &[AppReport],
-        around: (&OriginBook, &PrefixMap),
-    ) -> Targets {
-        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps).zip(reports);
+    pub fn targets(&self, spec: &LiveSpec, reports: &Reports, around: (&OriginBook, &PrefixMap)) -> Targets {
+        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps).zip(reports.iter());
         let probed = |(app, report): &(&AppSpec, &AppReport)| {
             report.slot.is_some() && app.edge.protocol == Protocol::Tcp
         };

@@ -8,7 +8,7 @@ use crate::base::limits::DNS_QUESTIONS_IN_FLIGHT_MAX;
 use crate::base::{Instant, OsClock, Span};
 use crate::control::config::boot::DnsSpec;
 use crate::control::log;
-use crate::snapshot::{AppReport, LiveSpec};
+use crate::snapshot::{LiveSpec, Reports};
 use crate::table::{OriginName, OriginRecord, OriginSpec, Resolved};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,9 +59,9 @@ impl Resolver {
     }
 
     /// The names of the table in force.
-    pub fn want(&mut self, spec: &LiveSpec, reports: &[AppReport], now: Instant) {
+    pub fn want(&mut self, spec: &LiveSpec, reports: &Reports, now: Instant) {
         let mut wanted: HashMap<OriginName, Option<Span>> = HashMap::new();
-        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps).zip(reports);
+        let apps = spec.zones().flat_map(|(_, zone)| &zone.apps).zip(reports.iter());
         for (app, _) in apps.filter(|(_, report)| report.slot.is_some()) {
             let OriginSpec::Dns { name, ttl_s, kind } = &app.origin else { continue };
             let question = OriginName { name: name.clone(), kind: *kind };
