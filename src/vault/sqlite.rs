@@ -17,6 +17,8 @@ pub struct SqliteVault {
     path: PathBuf,
     connection: Connection,
     hash_key: [u8; 32],
+    /// Edits that are kept, in all versions together: to count them anew with each commit would read them all.
+    edits: i64,
 }
 
 impl SqliteVault {
@@ -54,7 +56,8 @@ impl SqliteVault {
         let hash_key = key
             .try_into()
             .map_err(|_| VaultError::Damaged(path.to_owned(), "its key of hashes has another size".into()))?;
-        Ok(Self { path: path.to_owned(), connection, hash_key })
+        let edits = connection.query_row("SELECT count(*) FROM edit", [], |row| row.get(0)).map_err(told)?;
+        Ok(Self { path: path.to_owned(), connection, hash_key, edits })
     }
 
     /// Looks at every page, index and reference.
@@ -129,14 +132,16 @@ impl Vault for SqliteVault {
 
     fn commit(&mut self, entry: &Entry) -> Result<u64, VaultError> {
         let path = &self.path;
-        let mut commit = || -> rusqlite::Result<u64> {
+        let mut commit = || -> rusqlite::Result<(u64, i64)> {
             let transaction = self.connection.transaction()?;
             let number = keep(&transaction, entry)?;
-            prune(&transaction, number)?;
+            let edits = prune(&transaction, number, self.edits + entry.edits.len() as i64)?;
             transaction.commit()?;
-            Ok(number)
+            Ok((number, edits))
         };
-        commit().map_err(|error| told(path, error))
+        let (number, edits) = commit().map_err(|error| told(path, error))?;
+        self.edits = edits;
+        Ok(number)
     }
 
     fn history(&mut self, before: Option<u64>, count: usize) -> Result<Vec<Version>, VaultError> {
@@ -278,31 +283,34 @@ fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
     Ok(number as u64)
 }
 
-/// Bounds the log: so many versions, and among them so many edits; the newest one always stays.
-fn prune(transaction: &Transaction<'_>, number: u64) -> rusqlite::Result<()> {
+/// Bounds the log: so many versions, and among them so many of `edits`; the newest one always stays. How many edits are
+/// left.
+fn prune(transaction: &Transaction<'_>, number: u64, edits: i64) -> rusqlite::Result<i64> {
     let oldest = number.saturating_sub(VERSIONS_KEPT_MAX as u64);
-    transaction.prepare_cached("DELETE FROM version WHERE number <= ?1")?.execute([oldest as i64])?;
+    let mut edits = edits - forget(transaction, oldest as i64)?;
     // Whole bodies hold secrets, and are worth keeping only as long as one may go back to them.
     let back = number.saturating_sub(VERSIONS_BACK_MAX as u64);
     transaction
         .prepare_cached("UPDATE edit SET undo = NULL WHERE version = ?1 AND undo IS NOT NULL")?
         .execute([back as i64])?;
-    let edits: i64 =
-        transaction.prepare_cached("SELECT count(*) FROM edit")?.query_row([], |row| row.get(0))?;
-    let mut surplus = edits - VERSION_EDITS_KEPT_MAX as i64;
-    while surplus > 0 {
-        let oldest: Option<(i64, i64)> = transaction
-            .query_row(
-                "SELECT version, count(*) FROM edit WHERE version < ?1 GROUP BY version ORDER BY version LIMIT 1",
-                [number as i64],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()?;
-        let Some((version, count)) = oldest else { break };
-        transaction.execute("DELETE FROM version WHERE number <= ?1", [version])?;
-        surplus -= count;
+    while edits > VERSION_EDITS_KEPT_MAX as i64 {
+        let oldest: Option<i64> = transaction
+            .query_row("SELECT min(version) FROM edit WHERE version < ?1", [number as i64], |row| row.get(0))
+            .optional()?
+            .flatten();
+        let Some(oldest) = oldest else { break };
+        edits -= forget(transaction, oldest)?;
     }
-    Ok(())
+    Ok(edits)
+}
+
+/// Forgets all versions up to `last`; how many edits they had.
+fn forget(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<i64> {
+    let edits = transaction
+        .prepare_cached("SELECT count(*) FROM edit WHERE version <= ?1")?
+        .query_row([last], |row| row.get(0))?;
+    transaction.prepare_cached("DELETE FROM version WHERE number <= ?1")?.execute([last])?;
+    Ok(edits)
 }
 
 /// What SQLite said, in our words.
