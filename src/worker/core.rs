@@ -65,6 +65,17 @@ pub struct Equipment<P: Port> {
     pub secret: [u8; 32],
 }
 
+/// Whether live sessions are to be judged under a newer snapshot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sweeping {
+    /// All were.
+    No,
+    /// The walk over them is under way.
+    Once,
+    /// The same, and another snapshot came meanwhile: once more.
+    Twice,
+}
+
 /// One worker.
 pub struct Worker<P: Port> {
     pub(super) id: WorkerId,
@@ -90,7 +101,7 @@ pub struct Worker<P: Port> {
     pub(super) announcements: Announcements,
     pub(super) errands: Errands,
     /// Whether live sessions are still to be judged under the newest snapshot.
-    sweeping: bool,
+    sweeping: Sweeping,
     pub(super) stop: bool,
     /// What of the ledger the page knows already.
     posted: Ledger,
@@ -126,7 +137,7 @@ impl<P: Port> Worker<P> {
             gro: settings.gro,
             announcements: Announcements::new(ports, now),
             errands: Errands::default(),
-            sweeping: false,
+            sweeping: Sweeping::No,
             stop: false,
             posted: Ledger::default(),
             exit,
@@ -264,9 +275,28 @@ impl<P: Port> Worker<P> {
             self.udp.drain();
         }
         self.exit.page.count(Counter::SnapshotsTaken);
+        match self.sweeping {
+            Sweeping::No => self.start_sweep(),
+            // It goes on under the newest one: snapshots that come faster than a sweep takes must not hold it up.
+            Sweeping::Once | Sweeping::Twice => self.sweeping = Sweeping::Twice,
+        }
+    }
+
+    fn start_sweep(&mut self) {
         self.sessions.restart_sweep();
         self.udp.restart_sweep();
-        self.sweeping = true;
+        self.sweeping = Sweeping::Once;
+    }
+
+    /// Judges some sessions, where they are to be; whether there are more.
+    fn go_on_sweeping(&mut self) -> bool {
+        if self.sweeping != Sweeping::No && self.sweep() {
+            match self.sweeping {
+                Sweeping::No | Sweeping::Once => self.sweeping = Sweeping::No,
+                Sweeping::Twice => self.start_sweep(),
+            }
+        }
+        self.sweeping != Sweeping::No
     }
 
     /// Everything that happens because time passes. Whether there is more at once.
@@ -278,10 +308,7 @@ impl<P: Port> Worker<P> {
         self.ask_neighbors();
         self.announce();
         self.exit.tell_filtered();
-        if self.sweeping {
-            self.sweeping = !self.sweep();
-        }
-        self.sweeping
+        self.go_on_sweeping()
     }
 
     /// Writes what changed to the page.

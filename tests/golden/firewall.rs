@@ -171,19 +171,11 @@ fn a_new_block_ends_the_sessions_it_matches_as_client_filtered() {
     assert_eq!((page.counter(Counter::ClosedByFirewall), page.gauge(Gauge::Sessions)), (1, 0));
 }
 
-/// The sweep looks at a bounded number of sessions a turn: 100,000 are judged within 1,563 turns, and a busy worker
-/// makes more than ten thousand a second.
-#[test]
-fn a_new_block_has_met_every_session_after_a_bounded_number_of_turns() {
-    const SESSIONS: u32 = 20_000;
-    let config: fn(&mut byway::worker::Settings) = |settings| {
-        (settings.session.sessions_max, settings.session.half_open_max) = (SESSIONS, SESSIONS);
-        (settings.session.rx_buffer_bytes, settings.session.tx_buffer_bytes) = (2_048, 2_048);
-        settings.rates.syn_per_s = 1 << 30;
-    };
+/// A worker with so many half-open sessions.
+fn full_of(sessions: u32, config: fn(&mut byway::worker::Settings)) -> Bench {
     let mut bench = Bench::new(config, SSH, &[]);
     let now = bench.now;
-    for number in 0..SESSIONS {
+    for number in 0..sessions {
         let client = format!("10.0.{}.7", number / 250);
         let port = 2_000 + (number % 250) as u16;
         bench.inject(
@@ -196,7 +188,21 @@ fn a_new_block_has_met_every_session_after_a_bounded_number_of_turns() {
         }
     }
     bench.worker.turn(now);
-    assert_eq!(bench.worker.sessions(), SESSIONS as usize);
+    assert_eq!(bench.worker.sessions(), sessions as usize);
+    bench
+}
+
+/// The sweep looks at a bounded number of sessions a turn: 100,000 are judged within 1,563 turns, and a busy worker
+/// makes more than ten thousand a second.
+#[test]
+fn a_new_block_has_met_every_session_after_a_bounded_number_of_turns() {
+    const SESSIONS: u32 = 20_000;
+    let mut bench = full_of(SESSIONS, |settings| {
+        (settings.session.sessions_max, settings.session.half_open_max) = (SESSIONS, SESSIONS);
+        (settings.session.rx_buffer_bytes, settings.session.tx_buffer_bytes) = (2_048, 2_048);
+        settings.rates.syn_per_s = 1 << 30;
+    });
+    let now = bench.now;
     bench.control.publish(&spec(&[rule(Mode::Block, ip("10.0.0.0/9"))]));
     let (start, mut turns) = (std::time::Instant::now(), 0);
     while bench.worker.sessions() > 0 {
@@ -207,4 +213,22 @@ fn a_new_block_has_met_every_session_after_a_bounded_number_of_turns() {
     }
     println!("{SESSIONS} sessions judged and ended in {turns} turns, {} ms", start.elapsed().as_millis());
     assert_eq!(bench.control.pages[0].counter(Counter::ClosedByFirewall), u64::from(SESSIONS));
+}
+
+#[test]
+fn snapshots_that_come_faster_than_a_sweep_takes_do_not_hold_it_up() {
+    const SESSIONS: u32 = 1_000;
+    let mut bench = full_of(SESSIONS, |settings| {
+        (settings.session.sessions_max, settings.session.half_open_max) = (SESSIONS, SESSIONS);
+        (settings.session.rx_buffer_bytes, settings.session.tx_buffer_bytes) = (2_048, 2_048);
+        settings.rates.syn_per_s = 1 << 30;
+    });
+    let (now, mut turns) = (bench.now, 0);
+    while bench.worker.sessions() > 0 {
+        bench.control.publish(&spec(&[rule(Mode::Block, ip("10.0.0.0/9"))]));
+        bench.worker.turn(now);
+        while bench.wire.receive().is_some() {}
+        turns += 1;
+        assert!(turns <= SESSIONS as usize / SWEEP_PER_TURN_MAX + 2, "the sweep begins anew each time");
+    }
 }
