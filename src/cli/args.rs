@@ -2,8 +2,8 @@
 
 use super::admin::AdminCommand;
 use super::bench::{
-    BulkArgs, ConnectProbe, GoodputArgs, IdleArgs, IdleProbe, LossyArgs, Probe, ProxyArgs, SynProbe, Telling,
-    TlsProbe, UdpProbe,
+    BulkArgs, ConnectProbe, ControlArgs, ControlProbe, GoodputArgs, IdleArgs, IdleProbe, LossyArgs, Probe,
+    ProxyArgs, SynProbe, Telling, TlsProbe, UdpProbe,
 };
 #[cfg(feature = "dpdk")]
 use super::bench::{ForwardArgs, ForwardProbe};
@@ -131,6 +131,18 @@ pub enum BenchCommand {
         #[command(flatten)]
         telling: Telling,
     },
+    /// Changes of apps by the API, timed, and a worker's packet rate beside them.
+    Control {
+        /// What is measured.
+        #[command(flatten)]
+        args: ControlArgs,
+        /// What is printed, and what fails.
+        #[command(flatten)]
+        telling: Telling,
+    },
+    /// A process of `bench control`.
+    #[command(hide = true)]
+    ControlProbe(ControlProbe),
     /// A process of `bench idle`.
     #[command(hide = true)]
     IdleProbe(IdleProbe),

@@ -30,6 +30,8 @@ pub fn main() -> ExitCode {
         Command::Bench(BenchCommand::Connect { telling }) => bench::bench_connect(telling),
         Command::Bench(BenchCommand::Bulk { args, telling }) => bench::bench_bulk(args, telling),
         Command::Bench(BenchCommand::Idle { args, telling }) => bench::bench_idle(args, telling),
+        Command::Bench(BenchCommand::Control { args, telling }) => bench::bench_control(args, telling),
+        Command::Bench(BenchCommand::ControlProbe(probe)) => bench::run_control_probe(&probe),
         Command::Bench(BenchCommand::IdleProbe(probe)) => bench::run_idle_probe(&probe),
         Command::Bench(BenchCommand::ConnectProbe(probe)) => bench::run_connect_probe(&probe),
         Command::Bench(BenchCommand::Lossy { args, telling }) => bench::bench_lossy(args, telling),

@@ -57,6 +57,11 @@ pub const BENCHES: &[Bench] = &[
         what: "bytes of an idle session, spliced and parked, a million of each",
     },
     Bench {
+        name: "control",
+        arguments: "control",
+        what: "a change of an app by the API among 100 and 100,000, and a worker's packet rate beside 100 a second",
+    },
+    Bench {
         name: "proxy",
         arguments: "proxy",
         what: "bytes, connections and requests of real clients beside HAProxy, nginx and a bare wire",

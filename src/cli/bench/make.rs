@@ -8,9 +8,9 @@ use crate::flow::{EgressPool, SharePercents};
 use crate::port::mem::{self, MemOptions, MemPort, MemWire};
 use crate::port::{ChecksumOffload, Port, RxMeta};
 use crate::session;
-use crate::snapshot::{Compiler, Snapshot, cell, mail};
+use crate::snapshot::{Compiler, Snapshot, SnapshotReader, WorkerMail, cell, mail};
 use crate::table::ConnectionLimits;
-use crate::telemetry::{PageSize, page};
+use crate::telemetry::{PageSize, PageWriter, page};
 use crate::tls::Material;
 use crate::wire::ChecksumState;
 use crate::worker::{self, Equipment, Worker, handover_rings};
@@ -118,6 +118,19 @@ pub fn equip_cutting(shape: Shape, tso_bytes: u16) -> (Worker<MemPort>, MemWire,
 
 /// A worker on `port`, which knows itself what it does of checksums, and what the worker must not outlive.
 pub fn equip_on<P: Port>(shape: Shape, port: P) -> (Worker<P>, Box<dyn Any>) {
+    let (publisher, mut readers) = cell(shape.snapshot.clone(), 1);
+    let (control_mail, worker_mail) = mail();
+    let (page, _) = page(WorkerId(0), PageSize { apps: 16, rules: shape.rules });
+    let worker = equip_with(&shape, port, (readers.remove(0), worker_mail, page));
+    (worker, Box::new((publisher, control_mail)))
+}
+
+/// The same whose snapshots, mail and page have their other ends with the caller; the shape's snapshot does not matter.
+pub fn equip_with<P: Port>(
+    shape: &Shape,
+    port: P,
+    (reader, mail, page): (SnapshotReader, WorkerMail, PageWriter),
+) -> Worker<P> {
     let mut settings = settings(shape.tcp_sessions);
     settings.session.port_mtus = vec![port.info().mtu];
     (settings.session.rx_buffer_bytes, settings.session.tx_buffer_bytes) =
@@ -125,20 +138,9 @@ pub fn equip_on<P: Port>(shape: Shape, port: P) -> (Worker<P>, Box<dyn Any>) {
     settings.session.spliced_max = shape.spliced_sessions as u32;
     settings.udp = udp_settings(shape.udp_sessions);
     (shape.tune)(&mut settings);
-    let (publisher, mut readers) = cell(shape.snapshot, 1);
-    let (control_mail, worker_mail) = mail();
-    let size = PageSize { apps: 16, rules: shape.rules };
-    let (page, _) = page(WorkerId(0), size);
-    let equipment = Equipment {
-        ports: vec![port],
-        reader: readers.remove(0),
-        mail: worker_mail,
-        handover: handover_rings(1).remove(0),
-        page,
-        secret: SECRET,
-    };
-    let worker = Worker::new(WorkerId(0), &settings, equipment, START);
-    (worker, Box::new((publisher, control_mail)))
+    let handover = handover_rings(1).remove(0);
+    let equipment = Equipment { ports: vec![port], reader, mail, handover, page, secret: SECRET };
+    Worker::new(WorkerId(0), &settings, equipment, START)
 }
 
 /// What a received frame's device says of it: all checksums verified.

@@ -2,6 +2,7 @@
 
 // Parts of some modules serve `forward` alone, which wants DPDK.
 mod callgrind;
+mod control;
 #[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod datagrams;
 #[cfg(feature = "dpdk")]
@@ -29,6 +30,7 @@ mod wire;
 #[cfg_attr(not(feature = "dpdk"), allow(dead_code))]
 mod world;
 
+pub use control::{ControlArgs, ControlProbe, bench_control, run_control_probe};
 pub use datagrams::{UdpProbe, bench_udp, run_udp_probe};
 #[cfg(feature = "dpdk")]
 pub use forward::{ForwardArgs, ForwardProbe, bench_forward, run_forward_probe};

@@ -58,6 +58,8 @@ pub struct World<P: Port = MemPort, W = MemWire> {
     pub counting: Counting,
     /// What they took, with `Counting::Time`.
     pub turned: Span,
+    /// Frames that `relay` put in front of the worker.
+    relayed: u64,
     /// The control side's ends of queues, kept alive.
     _held: Box<dyn Any>,
 }
@@ -84,6 +86,7 @@ impl<P: Port, W: Wire<P>> World<P, W> {
             timestamps,
             counting: Counting::Nothing,
             turned: Span::ZERO,
+            relayed: 0,
             _held: held,
         }
     }
@@ -129,6 +132,11 @@ impl<P: Port, W: Wire<P>> World<P, W> {
         (self.worker, self._held, self.now)
     }
 
+    /// Frames that `relay` has put in front of the worker so far.
+    pub const fn relayed(&self) -> u64 {
+        self.relayed
+    }
+
     /// Lets the timers that opening left behind fire, so that what is measured next is not charged for them: an idle
     /// session has none before its keep-alive.
     pub fn settle(&mut self) {
@@ -148,6 +156,7 @@ impl<P: Port, W: Wire<P>> World<P, W> {
     /// When an origin lacks a byte of it.
     pub fn relay(&mut self, active: &[usize], payload: u16, round: Span) {
         let steps = active.len().div_ceil(BURST_FRAMES_MAX) as u64;
+        self.relayed += 2 * active.len() as u64;
         for burst in active.chunks(BURST_FRAMES_MAX) {
             self.now += Span::from_nanos(round.nanos() / steps);
             let wants = |world: &Self, at: usize| world.conns[at].origin_wants;
