@@ -7,7 +7,7 @@ use super::query::Direction;
 use super::{app_rules, merge, quotas};
 use crate::control::config::tables::{AppGround, Code, OneApp, app_json, one_app};
 use crate::control::rfc3339;
-use crate::estate::{App, Change, Entity, Estate, Id, Level, Permission, Stamp, Zone, prefix_map};
+use crate::estate::{App, Change, Entity, Estate, Id, Level, Permission, Stamp, Zone};
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -192,7 +192,7 @@ fn read(
     READ_ONLY.iter().for_each(|key| drop(body.remove(*key)));
     // Sent by older clients; says nothing.
     body.insert("id".into(), id.to_string().into());
-    let (scope, prefixes) = (zone.id.scope(), prefix_map(estate));
+    let (scope, prefixes) = (zone.id.scope(), estate.prefix_map());
     let has_certificates = estate.certificates_of(zone.id).next().is_some();
     let ground = AppGround { reserved: &terms.reserved, prefixes: &prefixes, zone: &scope, has_certificates };
     let text = Value::Object(body).to_string();

@@ -8,10 +8,9 @@ use super::entity::{
 };
 use super::holdings::Estate;
 use super::id::Id;
-use super::lower::prefixes;
 use crate::control::config::tables::{AppGround, app_json, one_app, one_rule, rule_json};
 use crate::snapshot::HeldCertificate;
-use crate::table::{Prefix as Net, PrefixMap, Reserved};
+use crate::table::{Prefix as Net, Reserved};
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -161,14 +160,12 @@ pub fn shown(entity: &Entity) -> String {
 pub struct Reader<'r> {
     estate: Estate,
     reserved: &'r Reserved,
-    /// The prefixes read so far, once an app asks for them.
-    prefixes: Option<PrefixMap>,
 }
 
 impl<'r> Reader<'r> {
     /// `reserved` is what the boot config has taken.
     pub fn new(reserved: &'r Reserved) -> Self {
-        Self { estate: Estate::default(), reserved, prefixes: None }
+        Self { estate: Estate::default(), reserved }
     }
 
     /// The same over entities that are there already.
@@ -238,21 +235,14 @@ impl<'r> Reader<'r> {
 
     fn app(&mut self, id: Id, text: &str) -> Result<App, String> {
         let AppBody { zone, app } = from(text)?;
-        let map = self.prefixes.take().unwrap_or_else(|| prefix_map(&self.estate));
-        let map = self.prefixes.insert(map);
+        let map = self.estate.prefix_map();
         let has_certificates = self.estate.certificates_of(zone).next().is_some();
         let ground =
-            AppGround { reserved: self.reserved, prefixes: map, zone: &zone.scope(), has_certificates };
+            AppGround { reserved: self.reserved, prefixes: &map, zone: &zone.scope(), has_certificates };
         let read = one_app(app.to_string().as_bytes(), ground);
         let read = read.map_err(|errors| errors.to_string().replace('\n', "; "))?;
         Ok(App { id, zone, spec: read.spec })
     }
-}
-
-/// The prefixes that apps may have addresses of.
-pub fn prefix_map(estate: &Estate) -> PrefixMap {
-    // No two are the same, so that the map cannot crowd.
-    PrefixMap::build(&prefixes(estate), [0; 2]).unwrap_or_else(|_| PrefixMap::empty())
 }
 
 fn certificate(id: Id, text: &str) -> Result<Certificate, String> {

@@ -10,12 +10,13 @@ use super::entity::{
     User, Zone,
 };
 use super::id::Id;
+use super::lower::prefixes;
 use super::shelf::Shelf;
 use crate::base::Addr;
-use crate::table::{AppSpec, EdgeIps};
+use crate::table::{AppSpec, EdgeIps, PrefixMap};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Everything that the API manages.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +51,8 @@ pub struct Estate {
     pub dns_records: Shelf<DnsRecord>,
     /// Where `apps` are.
     index: AppIndex,
+    /// The prefixes that apps may have addresses of, made when somebody asks; copies share it until one changes them.
+    ground: Arc<OnceLock<Arc<PrefixMap>>>,
 }
 
 impl Estate {
@@ -59,6 +62,14 @@ impl Estate {
         let mut next = self.clone();
         change.edits().iter().for_each(|edit| next.set(edit.key, edit.after.clone()));
         next
+    }
+
+    /// The prefixes that apps may have addresses of.
+    pub fn prefix_map(&self) -> Arc<PrefixMap> {
+        // No two are the same, so that the map cannot crowd.
+        let made =
+            || Arc::new(PrefixMap::build(&prefixes(self), [0; 2]).unwrap_or_else(|_| PrefixMap::empty()));
+        self.ground.get_or_init(made).clone()
     }
 
     /// Puts an entity in, as it is read from the store.
@@ -198,6 +209,9 @@ impl Estate {
     }
 
     fn set(&mut self, Key { kind, id }: Key, entity: Option<Entity>) {
+        if matches!(kind, Kind::Prefix | Kind::Binding) {
+            self.ground = Arc::default();
+        }
         match (kind, entity) {
             (Kind::User, None) => self.users.set(id, None),
             (Kind::Account, None) => self.accounts.set(id, None),

@@ -20,7 +20,7 @@ mod txt;
 pub use addressing::{
     AddressMap, BgpPrefix, Check, CheckState, Checks, Delegation, LoaDocument, MapIp, Member, MemberKind,
 };
-pub use body::{Reader, body, prefix_map, shown};
+pub use body::{Reader, body, shown};
 pub use change::{Change, Edit, Key};
 pub use dns::{CaaProperty, DnsRecord, RecordData, RecordName, RecordSettings, RecordType, TargetName};
 pub use entity::{
