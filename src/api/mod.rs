@@ -15,7 +15,9 @@
 //!
 //! A new file of `operations` is named in its door and in `operations::table`. Nothing else is served and nothing else is
 //! documented: the router and `/client/v4/openapi.json` are both made of that list. `tests/api/book.rs` holds every reply that
-//! any test of the API sees against the document.
+//! any test of the API sees against the document. An operation has a row in the table of leave (`tests/api/leave.rs`), by which
+//! `matrix.rs` asks for it with every kind of credentials; `world.rs` has an entity for each parameter of a path and a body that
+//! succeeds; `codes.rs` wants each documented code met by some test.
 
 mod addressing;
 mod analytics;

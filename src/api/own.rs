@@ -40,7 +40,7 @@ pub async fn backup(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
 /// # Errors
 /// See `Failure`.
 pub async fn history(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
-    let before = ask.query.whole("before", 1..=usize::MAX)?.map(|number| number as u64);
+    let before = ask.query.whole("before", 1..=i64::MAX as usize)?.map(|number| number as u64);
     let count = ask.query.whole("limit", 1..=HISTORY_MAX)?.unwrap_or(20);
     ask.query.close()?;
     rules_box(&ask, Permission::AccountSettings)?;

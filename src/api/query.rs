@@ -3,6 +3,7 @@
 
 use super::answer::{ErrorItem, Failure, Success};
 use super::code::ApiCode;
+use crate::estate::Id;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -34,6 +35,8 @@ pub enum Direction {
 
 /// Items of a page at most.
 pub const PER_PAGE_MAX: usize = 1_000;
+/// The last page that one may ask for.
+pub const PAGE_MAX: usize = i32::MAX as usize;
 
 impl Query {
     /// Reads what stands behind the `?`.
@@ -118,12 +121,21 @@ impl Query {
         found.map(Some).ok_or_else(|| wrong(format!("{name} must be one of {}", words.join(", "))))
     }
 
+    /// An id.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn id(&self, name: &'static str) -> Result<Option<Id>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        Id::parse(text).map(Some).ok_or_else(|| wrong(format!("{name} must be an id of 32 hex digits")))
+    }
+
     /// `page` and `per_page`.
     ///
     /// # Errors
     /// One of them is no number within its bounds.
     pub fn page(&self) -> Result<Page, Failure> {
-        let page = self.whole("page", 1..=usize::MAX)?.unwrap_or(1);
+        let page = self.whole("page", 1..=PAGE_MAX)?.unwrap_or(1);
         let per_page = self.whole("per_page", 1..=PER_PAGE_MAX)?;
         Ok(Page { page, per_page })
     }

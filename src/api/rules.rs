@@ -193,6 +193,7 @@ async fn create(office: Arc<Office>, scope: Scope, ask: Ask) -> Answer {
     office
         .change(errand, move |estate, now| {
             let holder = scope.holder(&ask, estate, Level::Write)?;
+            ask.object()?;
             let spec = read_one_rule(&ask.body)?;
             room(estate, holder, (1, rules_max))?;
             if estate.rules_of(holder).any(|rule| rule.spec.target == spec.target) {

@@ -122,7 +122,7 @@ pub async fn delete_account(State(office): State<Arc<Office>>, Path(id): Path<St
 pub async fn zones(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     let estate = office.estate();
     let name = ask.query.text("name")?.map(str::to_ascii_lowercase);
-    let account = ask.query.text("account.id")?.map(super::ask::path_id).transpose()?;
+    let account = ask.query.id("account.id")?;
     ask.query.word("status", &["active"])?;
     ask.query.word("match", &["all"])?;
     let order = ask.query.word("order", &["name", "account.id", "status"])?;
@@ -170,8 +170,9 @@ pub async fn make_zone(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
             let body = ask.object()?;
             let field = |pointer: &str, text: &str| Failure::field(ApiCode::BadField.number(), pointer, text);
             let account = body.get("account").and_then(|account| account.get("id")).and_then(Value::as_str);
+            let account = account.filter(|id| Id::parse(id).is_some());
             let account =
-                account.ok_or_else(|| field("/account/id", "is missing: the id of the zone's account"))?;
+                account.ok_or_else(|| field("/account/id", "must be the id of the zone's account"))?;
             let account = ask.account(account, estate, (Permission::Zone, Level::Write))?;
             let name = DnsName::new(&text(&body, "name", 253)?).map_err(|wrong| field("/name", wrong))?;
             if estate.zones.iter().any(|zone| zone.name == name.as_str()) {

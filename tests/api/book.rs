@@ -48,6 +48,32 @@ impl Operation {
             .map(|one| (one["name"].as_str().expect("a name").to_owned(), one["schema"].clone()))
             .collect()
     }
+
+    /// A query of the parameters that it cannot do without.
+    pub fn needed(&self) -> String {
+        let all = self.words["parameters"].as_array().expect("a list").iter();
+        let needed = all.filter(|one| one["in"] == "query" && one["required"] == true);
+        let pair = |one: &Value| {
+            let word = one["schema"]["enum"][0].as_str().expect("a word");
+            format!("{}={word}&", one["name"].as_str().expect("a name"))
+        };
+        needed.map(pair).collect()
+    }
+
+    /// Every code that it may fail with, by status.
+    pub fn codes(&self, book: &Book) -> Vec<(u16, u64)> {
+        let responses = self.words["responses"].as_object().expect("an object").iter();
+        let failures = responses.filter(|(status, _)| !status.starts_with('2'));
+        let codes = failures.flat_map(|(status, response)| {
+            let schema = book.resolved(&response["content"]["application/json"]["schema"]);
+            let codes = schema["properties"]["errors"]["items"]["properties"]["code"]["enum"].clone();
+            let codes = codes.as_array().expect("closed codes").clone();
+            codes
+                .into_iter()
+                .map(move |code| (status.parse().expect("a status"), code.as_u64().expect("a number")))
+        });
+        codes.collect()
+    }
 }
 
 impl Book {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 const CHAIN: &str = include_str!("../certs/edge.pem");
 const KEY: &str = include_str!("../certs/edge.key");
+const OTHER_CHAIN: &str = include_str!("../certs/other.pem");
 const OTHER_KEY: &str = include_str!("../certs/other.key");
 
 fn app(name: &str) -> Value {
@@ -45,6 +46,12 @@ fn an_app_with_tls_wants_a_certificate_that_holds_its_name_and_keeps_it() {
     stand.post(&apps, app(&name)).result();
     let one = format!("{path}/{}", made["id"].as_str().expect("an id"));
     assert_eq!(stand.call(Method::DELETE, &one, Value::Null).failure(), (400, 10016, None));
+    let others = json!({"certificate": OTHER_CHAIN, "private_key": OTHER_KEY});
+    assert_eq!(
+        stand.call(Method::PATCH, &one, others).failure(),
+        (400, 10016, None),
+        "nor by another's names"
+    );
     let second = stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY})).result()["id"].clone();
     let order = json!({"certificates": [{"id": second, "priority": 5}]});
     let sorted = stand.call(Method::PUT, &format!("{path}/prioritize"), order).result().clone();

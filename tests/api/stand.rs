@@ -135,11 +135,16 @@ impl Stand {
         let (token, root) = token(user, Grant::everything(), &vault);
         change.make(token);
         vault.commit(&entry("test".into(), "set-up".into(), &change, MADE)).expect("kept");
-        Self::over(vault, folder, (root, account, zone, user))
+        Self::over(vault, folder, (root, account, zone, user), |_| {})
     }
 
     /// Ends this one and opens another over the same store, as a restart does.
     pub fn restarted(self) -> Self {
+        self.restarted_with(|_| {})
+    }
+
+    /// The same with another boot config.
+    pub fn restarted_with(self, adjust: impl FnOnce(&mut Terms)) -> Self {
         let Self { runtime, router, office, recorder, clerk, folder, root, account, zone, user, .. } = self;
         drop(router);
         drop(runtime);
@@ -148,10 +153,15 @@ impl Stand {
         drop(recorder);
         clerk.join().expect("the keeper of numbers ends");
         let vault = SqliteVault::open(&folder.0.join("store"), [9; 32], "test").expect("the store");
-        Self::over(vault, folder, (root, account, zone, user))
+        Self::over(vault, folder, (root, account, zone, user), adjust)
     }
 
-    fn over(mut vault: SqliteVault, folder: Folder, names: (String, Id, Id, Id)) -> Self {
+    fn over(
+        mut vault: SqliteVault,
+        folder: Folder,
+        names: (String, Id, Id, Id),
+        adjust: impl FnOnce(&mut Terms),
+    ) -> Self {
         let origin_allow = vec!["192.0.2.0/24".parse().expect("a net")];
         let reserved = Reserved { lab: true, origin_allow, ..Reserved::default() };
         let estate = read(&mut vault, &reserved).expect("the store reads");
@@ -164,7 +174,7 @@ impl Stand {
         let opened = byway::analytics::open(&folder.0.join("analytics"), "test", "FRA").expect("opened");
         let (recorder, analytics, clerk, _) = opened;
         let clerk = std::thread::spawn(move || clerk.run(|text| eprintln!("{text}")));
-        let terms = Terms {
+        let mut terms = Terms {
             reserved,
             requests_per_5min: 1_200,
             apps_per_account: 100,
@@ -177,6 +187,7 @@ impl Stand {
             announcer: outside.clone(),
             analytics,
         };
+        adjust(&mut terms);
         let office = Arc::new(Office::open(Box::new(vault), estate, desk, terms));
         let (root, account, zone, user) = names;
         let router = router(office.clone());
@@ -189,6 +200,11 @@ impl Stand {
         let mut recorder = self.recorder.borrow_mut();
         facts.iter().for_each(|fact| recorder.record(fact));
         recorder.send();
+    }
+
+    /// The key of hashes of secrets.
+    pub fn hash_key(&self) -> &[u8; 32] {
+        self.office.hash_key()
     }
 
     /// What is in force.

@@ -3,7 +3,7 @@
 use super::schema;
 use crate::api::code::ApiCode;
 use crate::api::office::Office;
-use crate::api::query::PER_PAGE_MAX;
+use crate::api::query::{PAGE_MAX, PER_PAGE_MAX};
 use crate::control::config::tables::Code;
 use crate::estate::{Level, Permission};
 use axum::handler::Handler;
@@ -147,9 +147,9 @@ impl Operation {
         }
     }
 
-    /// Says what would happen where that is wanted.
+    /// Says what would happen where that is wanted. A change may go over a limit of the tables.
     fn changes(self) -> Self {
-        self.asks("dry_run", schema::flag())
+        self.asks("dry_run", schema::flag()).fails(400, &[ApiCode::BadField])
     }
 
     /// Its name and what it does.
@@ -240,7 +240,7 @@ impl Operation {
     #[must_use]
     pub fn pages(self, row: Value) -> Self {
         let per_page = schema::whole(1, PER_PAGE_MAX as i64);
-        let operation = self.asks("page", schema::whole(1, i64::MAX)).asks("per_page", per_page);
+        let operation = self.asks("page", schema::whole(1, PAGE_MAX as i64)).asks("per_page", per_page);
         Self { reply: Reply::Page(row), ..operation }
     }
 

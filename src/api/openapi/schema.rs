@@ -96,6 +96,11 @@ pub fn text() -> Value {
     json!({ "type": "string" })
 }
 
+/// A text of at least one letter.
+pub fn some_text() -> Value {
+    json!({ "type": "string", "minLength": 1 })
+}
+
 /// A text of at least one letter and at most so many.
 pub fn short_text(max: usize) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max })

@@ -20,13 +20,14 @@ const READ: Want = Want::There(Permission::ZoneSettings, Level::Read);
 const WRITE: Want = Want::There(Permission::ZoneSettings, Level::Write);
 
 /// What an app may be refused for.
-const REFUSALS: [Code; 12] = [
+const REFUSALS: [Code; 13] = [
     Code::Origin,
     Code::OriginDns,
     Code::OriginAddress,
     Code::DnsType,
     Code::EdgeNotOnboarded,
     Code::EdgeTaken,
+    Code::PoolEmpty,
     Code::NetworkNeedsDirect,
     Code::NetworkOneAddress,
     Code::NetworkNoRange,
@@ -55,8 +56,7 @@ pub fn operations() -> Vec<Operation> {
             .pages(app())
             .fails(404, &[ApiCode::NotFound]),
         made(Operation::post("/zones/{zone_id}/spectrum/apps", apps::create))
-            .named("spectrum_apps_create", "Make an app; it carries traffic when it is answered")
-            .fails(400, &[Code::PoolEmpty]),
+            .named("spectrum_apps_create", "Make an app; it carries traffic when it is answered"),
         Operation::get(one, apps::get)
             .named("spectrum_apps_get", "An app")
             .wants(READ)

@@ -3,8 +3,8 @@
 use crate::api::code::ApiCode;
 use crate::api::dns::{self, filter, records};
 use crate::api::openapi::schema::{
-    any_of, body, described, flag, id, id_alone, list, list_of, named, object, or_null, short_text, stamp,
-    text, whole, word,
+    any_of, body, described, flag, id, id_alone, list, list_of, named, object, or_null, short_text,
+    some_text, stamp, text, whole, word,
 };
 use crate::api::openapi::{Operation, Want};
 use crate::base::limits::DNS_BATCH_MAX;
@@ -78,10 +78,8 @@ pub fn operations() -> Vec<Operation> {
 fn listed(operation: Operation) -> Operation {
     let texts = [filter::NAME, filter::CONTENT, filter::COMMENT, filter::TAG].concat();
     let present = ["comment.present", "comment.absent", "tag.present", "tag.absent", "search"];
-    let operation = texts
-        .into_iter()
-        .chain(present)
-        .fold(operation, |operation, key| operation.asks(key, short_text(2_048)));
+    let operation =
+        texts.into_iter().chain(present).fold(operation, |operation, key| operation.asks(key, some_text()));
     operation
         .named("dns_records_list", "DNS records of a zone, those of apps among them")
         .wants(READ)

@@ -2,8 +2,8 @@
 
 use crate::api::code::ApiCode;
 use crate::api::openapi::schema::{
-    any_of, body, id, id_alone, list, list_of, named, object, only, or_null, short_text, stamp, text, whole,
-    word,
+    any_of, body, id, id_alone, list, list_of, named, object, only, or_null, short_text, some_text, stamp,
+    text, whole, word,
 };
 use crate::api::openapi::{Operation, Want};
 use crate::api::rules::{self, BATCH_MAX, CASCADES, TARGETS};
@@ -77,8 +77,8 @@ fn listed(operation: Operation) -> Operation {
     operation
         .asks("mode", modes())
         .asks("configuration.target", word(TARGETS))
-        .asks("configuration.value", short_text(200))
-        .asks("notes", short_text(200))
+        .asks("configuration.value", some_text())
+        .asks("notes", some_text())
         .asks("match", word(["any", "all"]))
         .asks("order", word(["configuration.target", "configuration.value", "mode"]))
         .directed()

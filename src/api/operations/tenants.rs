@@ -2,7 +2,8 @@
 
 use crate::api::code::ApiCode;
 use crate::api::openapi::schema::{
-    body, flag, id, id_alone, list, named, object, only, or_null, short_text, stamp, text, whole, word,
+    body, flag, id, id_alone, list, named, object, only, or_null, short_text, some_text, stamp, text, whole,
+    word,
 };
 use crate::api::openapi::{Operation, Want};
 use crate::api::tenants::{self, NAME_BYTES_MAX};
@@ -19,7 +20,7 @@ fn accounts() -> Vec<Operation> {
     vec![
         Operation::get("/accounts", tenants::accounts)
             .named("accounts_list", "Accounts")
-            .asks("name", short_text(NAME_BYTES_MAX))
+            .asks("name", some_text())
             .directed()
             .pages(account()),
         Operation::post("/accounts", tenants::make_account)
@@ -56,21 +57,20 @@ fn zones() -> Vec<Operation> {
     vec![
         Operation::get("/zones", tenants::zones)
             .named("zones_list", "Zones")
-            .asks("name", short_text(253))
+            .asks("name", some_text())
             .asks("account.id", id())
             .asks("status", only("active"))
             .asks("match", only("all"))
             .asks("order", word(["name", "account.id", "status"]))
             .directed()
-            .pages(zone())
-            .fails(404, &[ApiCode::NoRoute]),
+            .pages(zone()),
         Operation::post("/zones", tenants::make_zone)
             .named("zones_create", "Make a zone of an account")
             .wants(Want::Anywhere(Permission::Zone, Level::Write))
             .takes(named("ZoneBody", asked))
             .answers(zone())
             .fails(400, &[ApiCode::NameOfAnotherZone])
-            .fails(404, &[ApiCode::NoRoute, ApiCode::NotFound]),
+            .fails(404, &[ApiCode::NotFound]),
         Operation::get("/zones/{zone_id}", tenants::zone)
             .named("zones_get", "A zone")
             .answers(zone())
