@@ -20,6 +20,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// How much of SQLite's log stays after a great commit, in bytes.
+const LOG_BYTES_KEPT: i64 = 8 << 20;
+
 /// Rows by what they are of.
 type Census = HashMap<(Resolution, Tag), i64>;
 
@@ -28,6 +31,8 @@ pub struct Book {
     path: PathBuf,
     version: String,
     connection: Option<Connection>,
+    /// Whether the file was checked and its rows were counted, which takes seconds where there are many.
+    is_surveyed: bool,
     held: Census,
     floors: HashMap<(Resolution, Tag), Minute>,
     aged: Minute,
@@ -45,13 +50,14 @@ impl Book {
             path: path.to_owned(),
             version: version.to_owned(),
             connection: None,
+            is_surveyed: false,
             held: HashMap::new(),
             floors: HashMap::new(),
             aged: Minute(0),
             evicted: 0,
             rows_max: [ANALYTICS_MINUTE_ROWS_MAX, ANALYTICS_HOUR_ROWS_MAX, ANALYTICS_DAY_ROWS_MAX],
         };
-        match book.connect() {
+        match book.reach() {
             Ok(()) => Ok((book, None)),
             Err(error @ (VaultError::Mode(..) | VaultError::Newer { .. } | VaultError::Foreign(_))) => {
                 Err(error)
@@ -151,7 +157,30 @@ impl Book {
         self.evicted
     }
 
-    fn connect(&mut self) -> Result<(), VaultError> {
+    /// Opens the file where it is not, and looks through it where that was not done yet.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    pub fn connect(&mut self) -> Result<(), VaultError> {
+        if self.is_surveyed {
+            return Ok(());
+        }
+        self.reach()?;
+        match self.survey() {
+            Err(VaultError::Damaged(..)) => {
+                self.connection = None;
+                put_aside(&self.path)?;
+                self.reach()?;
+                self.survey()?;
+            }
+            other => other?,
+        }
+        self.is_surveyed = true;
+        Ok(())
+    }
+
+    /// Opens the file where it is not.
+    fn reach(&mut self) -> Result<(), VaultError> {
         if self.connection.is_some() {
             return Ok(());
         }
@@ -162,10 +191,21 @@ impl Book {
             }
             other => other?,
         };
-        let told = |error| sqlite_error(&self.path, error);
-        self.held = census(&connection).map_err(told)?;
-        self.floors = floors(&connection).map_err(told)?;
         self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Checks the file and counts its rows.
+    fn survey(&mut self) -> Result<(), VaultError> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        let told = |error| sqlite_error(&self.path, error);
+        let check: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
+        if check != "ok" {
+            return Err(VaultError::Damaged(self.path.clone(), check));
+        }
+        self.held = census(connection).map_err(told)?;
+        self.floors = floors(connection).map_err(told)?;
         Ok(())
     }
 }
@@ -285,21 +325,21 @@ fn total(held: &Census, resolution: Resolution) -> i64 {
     held.iter().filter(|((of, _), _)| *of == resolution).map(|(_, rows)| rows).sum()
 }
 
-/// Opens, sets up, checks, and brings to the newest schema.
+/// Opens, sets up, and brings to the newest schema.
 fn opened(path: &Path, version: &str) -> Result<Connection, VaultError> {
     prepare_file(path)?;
     let told = |error| sqlite_error(path, error);
     let mut connection = Connection::open(path).map_err(told)?;
     set_up(&connection).map_err(told)?;
     migrate(path, &mut connection, version)?;
-    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
-    if check == "ok" { Ok(connection) } else { Err(VaultError::Damaged(path.to_owned(), check)) }
+    Ok(connection)
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_millis(2_000))?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     connection.pragma_update(None, "synchronous", "FULL")
 }
 

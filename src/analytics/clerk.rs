@@ -3,8 +3,9 @@
 
 use super::book::Book;
 use super::gather::{Fact, Gather};
-use super::ledger::{Batch, Current, CurrentAsk, Fault, Ledger};
+use super::ledger::{Batch, Fault, Ledger};
 use super::query::Query;
+use super::recent::{Current, CurrentAsk};
 use super::table::Table;
 use crate::base::limits::ANALYTICS_MAILS_MAX;
 use crate::base::{Instant, OsClock, Span};
@@ -168,6 +169,9 @@ impl Reader {
 impl Clerk {
     /// Works until nobody can write to it any more, then keeps everything. `say` is told what an operator should know.
     pub fn run(mut self, say: impl Fn(&str)) {
+        if let Some(text) = self.ledger.survey() {
+            say(&text);
+        }
         loop {
             match self.mails.recv_timeout(NAP) {
                 Ok(mail) => self.take(mail),

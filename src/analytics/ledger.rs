@@ -3,20 +3,15 @@
 use super::book::Book;
 use super::cell::Cell;
 use super::gather::{Gather, Place};
-use super::key::Tag;
 use super::plan::{Minute, Moments, Resolution, Segment, longest_for, plan};
 use super::query::Query;
+use super::recent::{Current, CurrentAsk, Recent};
 use super::table::{Builder, Table, TooMany};
-use crate::base::limits::{
-    ANALYTICS_INTERVALS_MAX, ANALYTICS_PENDING_MAX, ANALYTICS_RECENT_ROWS_MAX, ANALYTICS_SCAN_ROWS_MAX,
-};
+use crate::base::limits::{ANALYTICS_INTERVALS_MAX, ANALYTICS_PENDING_MAX, ANALYTICS_SCAN_ROWS_MAX};
 use crate::vault::VaultError;
-use std::collections::{BTreeMap, VecDeque};
 
 /// How often what was heard goes to the disk, in seconds: a crash costs no more.
 const KEEP_S: u64 = 20;
-/// What "current" means, in seconds.
-const CURRENT_S: u64 = 60;
 
 /// Rows of a second, as control gathered them.
 pub type Batch = Vec<(Place, Cell)>;
@@ -25,8 +20,7 @@ pub type Batch = Vec<(Place, Cell)>;
 pub struct Ledger {
     book: Book,
     pending: Gather,
-    recent: VecDeque<(u64, Batch)>,
-    recent_rows: usize,
+    recent: Recent,
     heard_s: u64,
     kept_s: u64,
     failing: bool,
@@ -52,47 +46,13 @@ pub enum Fault {
     Ending,
 }
 
-/// A question for the last minute.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CurrentAsk {
-    /// Of which zone.
-    pub zone: Tag,
-    /// Of these apps; `None`: all.
-    pub apps: Option<Vec<Tag>>,
-    /// At this site; `None`: all.
-    pub colo: Option<String>,
-}
-
-/// The last minute of an app.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Current {
-    /// The app; `None`: those that share a row.
-    pub app: Option<Tag>,
-    /// Bytes from clients.
-    pub ingress: u64,
-    /// Bytes to clients.
-    pub egress: u64,
-    /// Connections that began.
-    pub connections: u64,
-    /// How long those that ended lasted on average, in milliseconds.
-    pub duration_avg: f64,
-}
-
-impl Current {
-    /// How an app is named.
-    pub fn name(app: Option<Tag>) -> String {
-        super::key::Value::App(app).to_string()
-    }
-}
-
 impl Ledger {
     /// Over a book.
     pub fn new(book: Book, now_s: u64) -> Self {
         Self {
             book,
             pending: Gather::default(),
-            recent: VecDeque::new(),
-            recent_rows: 0,
+            recent: Recent::default(),
             heard_s: now_s,
             kept_s: now_s,
             failing: false,
@@ -103,22 +63,9 @@ impl Ledger {
     /// Takes in what control has gathered.
     pub fn hear(&mut self, batch: Batch, now_s: u64) {
         self.heard_s = now_s;
-        for (place, cell) in &batch {
-            self.pending.merge(place.clone(), cell);
-        }
-        self.recent_rows += batch.len();
-        self.recent.push_back((now_s, batch));
-        self.forget(now_s);
-    }
-
-    /// What is older than a minute, or more than is kept of one.
-    fn forget(&mut self, now_s: u64) {
-        while let Some((at_s, batch)) = self.recent.front() {
-            if at_s + CURRENT_S >= now_s && self.recent_rows <= ANALYTICS_RECENT_ROWS_MAX {
-                break;
-            }
-            self.recent_rows -= batch.len();
-            self.recent.pop_front();
+        for (place, cell) in batch {
+            self.recent.hear(&place, &cell, now_s);
+            self.pending.merge(place, &cell);
         }
     }
 
@@ -208,29 +155,12 @@ impl Ledger {
 
     /// The last minute, by app.
     pub fn current(&mut self, ask: &CurrentAsk, now_s: u64) -> Vec<Current> {
-        self.forget(now_s);
-        let mut apps: BTreeMap<Option<Tag>, (Cell, u64)> = BTreeMap::new();
-        let wanted = |place: &Place| {
-            let app =
-                ask.apps.as_ref().is_none_or(|apps| place.key.app.is_some_and(|app| apps.contains(&app)));
-            let colo = ask.colo.as_ref().is_none_or(|colo| **colo == *place.key.colo);
-            place.key.zone == ask.zone && app && colo
-        };
-        for (place, cell) in
-            self.recent.iter().flat_map(|(_, batch)| batch).filter(|(place, _)| wanted(place))
-        {
-            let (sum, connections) = apps.entry(place.key.app).or_default();
-            sum.merge(cell);
-            *connections += if place.key.event == super::key::EventName::Connect { cell.count } else { 0 };
-        }
-        let told = |(app, (sum, connections)): (Option<Tag>, (Cell, u64))| Current {
-            app,
-            ingress: sum.ingress,
-            egress: sum.egress,
-            connections,
-            duration_avg: sum.duration_avg(),
-        };
-        apps.into_iter().map(told).collect()
+        self.recent.current(ask, now_s)
+    }
+
+    /// Looks through the book, where that was not done yet: it may take a while.
+    pub fn survey(&mut self) -> Option<String> {
+        self.book.connect().err().map(|error| format!("analytics: {error}; byway tries again every 20 s"))
     }
 
     /// Rows held on the disk by resolution, rows that wait for it, and what was lost.
@@ -239,7 +169,7 @@ impl Ledger {
             rows: self.book.rows(),
             waiting: self.pending.len() as u64,
             folded: self.pending.folded,
-            dropped: self.pending.dropped,
+            dropped: self.pending.dropped + self.recent.dropped,
             evicted: self.book.evicted(),
             failures: self.failures,
         }

@@ -17,6 +17,7 @@ mod key;
 mod ledger;
 mod plan;
 mod query;
+mod recent;
 mod schema;
 mod table;
 #[cfg(test)]
@@ -27,7 +28,8 @@ pub use clerk::{Clerk, Counts, Reader, Recorder, open};
 pub use filter::Filter;
 pub use gather::Fact;
 pub use key::{Dimension, EventName, IpVersion, Key, Owner, Tag};
-pub use ledger::{Current, CurrentAsk, Fault};
+pub use ledger::Fault;
 pub use plan::{Minute, Moments, Resolution};
 pub use query::{Metric, Number, Query, Sort};
+pub use recent::{Current, CurrentAsk};
 pub use table::{Table, TableRow};

@@ -76,7 +76,7 @@ fn app_id(text: &str) -> Result<Tag, Failure> {
 
 fn current_row(row: &Current) -> Value {
     json!({
-        "appID": Current::name(row.app),
+        "appID": row.name(),
         "bytesEgress": row.egress,
         "bytesIngress": row.ingress,
         "connections": row.connections,

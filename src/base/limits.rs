@@ -174,17 +174,17 @@ pub const TOKENS_PER_USER_MAX: usize = 1_000;
 /// Tokens and sources of bad credentials that the API counts at once.
 pub const API_RATES_MAX: usize = 1 << 16;
 /// Rows of analytics that are gathered in memory until they are on the disk; as many again where apps share one.
-pub const ANALYTICS_PENDING_MAX: usize = 1 << 16;
+pub const ANALYTICS_PENDING_MAX: usize = 1 << 17;
 /// The same of one zone.
-pub const ANALYTICS_PENDING_PER_ZONE_MAX: usize = ANALYTICS_PENDING_MAX / 4;
-/// Rows of the last minute, of which `aggregate/current` tells.
-pub const ANALYTICS_RECENT_ROWS_MAX: usize = 1 << 16;
+pub const ANALYTICS_PENDING_PER_ZONE_MAX: usize = ANALYTICS_PENDING_MAX / 2;
+/// Apps of ten seconds, of which `aggregate/current` tells; as many again where apps share a row.
+pub const ANALYTICS_RECENT_APPS_MAX: usize = 1 << 15;
 /// Rows of minutes on the disk.
-pub const ANALYTICS_MINUTE_ROWS_MAX: u64 = 500_000;
+pub const ANALYTICS_MINUTE_ROWS_MAX: u64 = 2_000_000;
 /// Rows of hours on the disk.
-pub const ANALYTICS_HOUR_ROWS_MAX: u64 = 250_000;
+pub const ANALYTICS_HOUR_ROWS_MAX: u64 = 1_000_000;
 /// Rows of days on the disk.
-pub const ANALYTICS_DAY_ROWS_MAX: u64 = 250_000;
+pub const ANALYTICS_DAY_ROWS_MAX: u64 = 1_000_000;
 /// Rows on the disk that one question reads.
 pub const ANALYTICS_SCAN_ROWS_MAX: u64 = 1_000_000;
 /// Intervals of one answer.
