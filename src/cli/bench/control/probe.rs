@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Apps that are made, changed and deleted to time that.
 const TIMED: u32 = 400;
+/// The longest that is told apart.
+const TOOK_US_MAX: u64 = 60_000_000;
 /// Windows with changes, and as many without.
 const WINDOWS: usize = 7;
 /// Changes of a window, and how many of them in a second.
@@ -199,7 +201,7 @@ fn time(client: &mut Client, path: &str, clock: OsClock) -> Vec<(String, Latency
 }
 
 fn timed(clock: OsClock, mut change: impl FnMut(u32)) -> Latency {
-    let mut histogram = Histogram::<u64>::new(3).expect("three digits are some that it takes");
+    let mut histogram = Histogram::<u64>::new_with_max(TOOK_US_MAX, 3).expect("bounds that it takes");
     for number in 0..TIMED {
         let began = clock.now();
         change(number);
