@@ -51,6 +51,8 @@ pub const RULE_EDITS_MAX: usize = 8_192;
 pub const RULE_EDITS_MERGE: usize = 2_048;
 /// Apps changed at once by an edit; more are compiled with everything else.
 pub const APP_EDITS_MAX: usize = 1_024;
+/// Apps whose sessions are judged anew one by one after edits; with more, all sessions are.
+pub const JUDGED_APPS_MAX: usize = 1_024;
 /// Places of apps edited one by one since all were compiled; beyond, all are compiled anew.
 pub const EDGE_EDITS_MAX: usize = 16_384;
 /// So many edited places are worked into the rest, beside the road.

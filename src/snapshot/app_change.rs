@@ -200,6 +200,7 @@ impl Compiler {
         };
         let epoch = Epoch(self.epoch.0 + 1);
         let snapshot = Snapshot { epoch, table, tls, ..Snapshot::clone(&last.snapshot) };
+        let snapshot = snapshot.with_edited(app_turns.iter().filter_map(|turn| turn.old).map(|old| old.slot));
         check_edit((spec, &last.apps), &app_turns, &snapshot, self.secret[0] ^ epoch.0)
             .map_err(|disagreement| NoEdit::Limit(LimitError::Disagreement(Box::new(disagreement))))?;
         Ok(Arc::new(snapshot))

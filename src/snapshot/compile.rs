@@ -128,11 +128,12 @@ impl Compiler {
         let tls = Arc::new(material.map(|material| tls_table(spec, &reports, material)).unwrap_or_default());
         let snapshot = Snapshot {
             epoch,
+            judging: epoch,
             table,
             rules: Arc::new(rules),
             whences: self.whences.clone(),
             tls,
-            draining: false,
+            ..Snapshot::empty()
         };
         cross_check(spec, &reports, &snapshot, self.secret[0] ^ epoch.0)
             .map_err(|disagreement| LimitError::Disagreement(Box::new(disagreement)))?;

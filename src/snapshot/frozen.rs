@@ -1,10 +1,12 @@
 //! One snapshot: the value that a worker holds until the next one comes.
 
-use crate::base::{Addr, Epoch};
+use crate::base::limits::JUDGED_APPS_MAX;
+use crate::base::{Addr, AppSlot, Epoch};
 use crate::firewall::{Judgement, Rules, WhenceMap};
 use crate::table::{App, Table};
 use crate::telemetry::FirewallMatch;
 use crate::tls::TlsTable;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// All that a worker reads of the live config. Parts that did not change are shared with the one before.
@@ -12,6 +14,10 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// Its number.
     pub epoch: Epoch,
+    /// The number of the last one that may say something else of any live session.
+    pub judging: Epoch,
+    /// Apps that were edited since: of their sessions it may, too. Sorted, and `JUDGED_APPS_MAX` at most.
+    pub edited: Arc<[AppSlot]>,
     /// Prefixes and apps.
     pub table: Arc<Table>,
     /// Access rules.
@@ -29,7 +35,31 @@ impl Snapshot {
     /// Epoch 0: nothing onboarded, what workers start with.
     pub fn empty() -> Self {
         let (table, rules) = (Arc::new(Table::empty()), Arc::new(Rules::empty()));
-        Self { epoch: Epoch(0), table, rules, whences: Arc::default(), tls: Arc::default(), draining: false }
+        Self {
+            epoch: Epoch(0),
+            judging: Epoch(0),
+            edited: Arc::new([]),
+            table,
+            rules,
+            whences: Arc::default(),
+            tls: Arc::default(),
+            draining: false,
+        }
+    }
+
+    /// Whether a session of `app` that was judged under `epoch` is to be judged again.
+    #[inline]
+    pub fn judges(&self, app: AppSlot, epoch: Epoch) -> bool {
+        epoch != self.judging || self.edited.binary_search(&app).is_ok()
+    }
+
+    /// What it says of live sessions, once `slots` were edited besides.
+    pub(super) fn with_edited(self, slots: impl Iterator<Item = AppSlot>) -> Self {
+        let all: BTreeSet<AppSlot> = self.edited.iter().copied().chain(slots).collect();
+        match all.len() <= JUDGED_APPS_MAX {
+            true => Self { edited: all.into_iter().collect(), ..self },
+            false => Self { edited: Arc::new([]), judging: self.epoch, ..self },
+        }
     }
 
     /// What the access rules say of a client of `app`; nothing where its `ip_firewall` is off.

@@ -244,7 +244,8 @@ impl Compiler {
     /// `last` with other rules under the next epoch: after an edit, or over another base.
     fn with_rules(&self, last: &Snapshot, rules: Rules) -> Arc<Snapshot> {
         let epoch = Epoch(self.epoch.0 + 1);
-        Arc::new(Snapshot { epoch, rules: Arc::new(rules), ..last.clone() })
+        let (judging, edited, rules) = (epoch, Arc::new([]) as Arc<[_]>, Arc::new(rules));
+        Arc::new(Snapshot { epoch, judging, edited, rules, ..last.clone() })
     }
 
     /// A snapshot of `edit` or `rebase` was published.

@@ -98,11 +98,13 @@ const fn transport(protocol: Protocol) -> Transport {
 }
 
 impl<P: Port> Worker<P> {
-    /// Judges the next few live sessions under the newest snapshot; `true` when all were.
+    /// Judges the next few live sessions that the newest snapshot may say something else of; `true` when all were.
     pub(super) fn sweep(&mut self) -> bool {
         let (snapshot, now) = (&**self.reader.current(), self.exit.now);
-        let udp = self.udp.sweep(snapshot.epoch, now, |view| standing(snapshot, view), &mut self.exit);
-        self.sessions.sweep(snapshot.epoch, now, |view| standing(snapshot, view), &mut self.exit) && udp
+        let judge =
+            |view: &SessionView| snapshot.judges(view.app, view.epoch).then(|| standing(snapshot, view));
+        let udp = self.udp.sweep(snapshot.judging, now, judge, &mut self.exit);
+        self.sessions.sweep(snapshot.judging, now, judge, &mut self.exit) && udp
     }
 
     /// Judges a session that the road met before the sweep did; `true` while it lives.
@@ -111,7 +113,7 @@ impl<P: Port> Worker<P> {
         let (snapshot, now) = (&**self.reader.current(), self.exit.now);
         let Some(view) = self.sessions.view(leg) else { return false };
         let standing = standing(snapshot, &view);
-        self.sessions.rejudge(leg, standing, snapshot.epoch, now, &mut self.exit)
+        self.sessions.rejudge(leg, standing, snapshot.judging, now, &mut self.exit)
     }
 
     /// The same for a UDP session.
@@ -120,6 +122,6 @@ impl<P: Port> Worker<P> {
         let (snapshot, now) = (&**self.reader.current(), self.exit.now);
         let Some(view) = self.udp.view(leg) else { return false };
         let standing = standing(snapshot, &view);
-        self.udp.rejudge(leg, standing, snapshot.epoch, now, &mut self.exit)
+        self.udp.rejudge(leg, standing, snapshot.judging, now, &mut self.exit)
     }
 }

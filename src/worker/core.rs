@@ -70,11 +70,18 @@ pub struct Equipment<P: Port> {
 enum Sweeping {
     /// All were.
     No,
+    /// Those of edited apps are, from this time on.
+    Due(Instant),
     /// The walk over them is under way.
     Once,
-    /// The same, and another snapshot came meanwhile: once more.
-    Twice,
+    /// The same, and another snapshot came meanwhile: once more. `all`: not only for edited apps.
+    Twice { all: bool },
 }
+
+/// A sweep for edited apps begins so long after the last one at least, and so many times what that took: at many edits a
+/// second, sweeps are to take little of a worker's time.
+const SWEEP_REST: Span = Span::from_millis(100);
+const SWEEP_RESTS: u64 = 31;
 
 /// One worker.
 pub struct Worker<P: Port> {
@@ -102,6 +109,10 @@ pub struct Worker<P: Port> {
     pub(super) errands: Errands,
     /// Whether live sessions are still to be judged under the newest snapshot.
     sweeping: Sweeping,
+    /// When the sweep began, and until when the next one waits for no more than edited apps.
+    swept: (Instant, Instant),
+    /// The snapshot that sessions were last judged by, all of them.
+    judged: Epoch,
     pub(super) stop: bool,
     /// What of the ledger the page knows already.
     posted: Ledger,
@@ -117,6 +128,7 @@ impl<P: Port> Worker<P> {
         let mut exit = Exit::new(id, settings, ports, mail, page, &secret);
         exit.now = now;
         exit.origins.take(reader.current());
+        let judged = reader.current().judging;
         let ports = exit.faces.len();
         let denied = DenyList::new(&settings.denied_sources);
         Self {
@@ -138,6 +150,8 @@ impl<P: Port> Worker<P> {
             announcements: Announcements::new(ports, now),
             errands: Errands::default(),
             sweeping: Sweeping::No,
+            swept: (now, now),
+            judged,
             stop: false,
             posted: Ledger::default(),
             exit,
@@ -177,8 +191,17 @@ impl<P: Port> Worker<P> {
             self.exit.neighbors.deadline(),
             self.exit.filtered.deadline(),
             resolver,
+            self.sweep_due(),
         ];
         due.into_iter().flatten().min()
+    }
+
+    /// When a sweep begins.
+    const fn sweep_due(&self) -> Option<Instant> {
+        match self.sweeping {
+            Sweeping::Due(at) => Some(at),
+            Sweeping::No | Sweeping::Once | Sweeping::Twice { .. } => None,
+        }
     }
 
     /// Whether only a frame on one of its ports, or time, brings it something to do soon. Not so while frames or TLS
@@ -275,28 +298,46 @@ impl<P: Port> Worker<P> {
             self.udp.drain();
         }
         self.exit.page.count(Counter::SnapshotsTaken);
-        match self.sweeping {
-            Sweeping::No => self.start_sweep(),
+        let judging = self.judging();
+        let all = std::mem::replace(&mut self.judged, judging) != judging;
+        self.sweeping = match self.sweeping {
+            Sweeping::No | Sweeping::Due(_) if all => return self.start_sweep(),
+            Sweeping::No if self.snapshot().edited.is_empty() => Sweeping::No,
+            Sweeping::No => Sweeping::Due(self.swept.1),
+            due @ Sweeping::Due(_) => due,
             // It goes on under the newest one: snapshots that come faster than a sweep takes must not hold it up.
-            Sweeping::Once | Sweeping::Twice => self.sweeping = Sweeping::Twice,
-        }
+            Sweeping::Once => Sweeping::Twice { all },
+            Sweeping::Twice { all: before } => Sweeping::Twice { all: before || all },
+        };
     }
 
     fn start_sweep(&mut self) {
         self.sessions.restart_sweep();
         self.udp.restart_sweep();
+        self.swept.0 = self.exit.now;
         self.sweeping = Sweeping::Once;
     }
 
     /// Judges some sessions, where they are to be; whether there are more.
     fn go_on_sweeping(&mut self) -> bool {
-        if self.sweeping != Sweeping::No && self.sweep() {
-            match self.sweeping {
-                Sweeping::No | Sweeping::Once => self.sweeping = Sweeping::No,
-                Sweeping::Twice => self.start_sweep(),
-            }
+        let now = self.exit.now;
+        match self.sweeping {
+            Sweeping::No => return false,
+            Sweeping::Due(at) if now < at => return false,
+            Sweeping::Due(_) => self.start_sweep(),
+            Sweeping::Once | Sweeping::Twice { .. } => {}
         }
-        self.sweeping != Sweeping::No
+        if !self.sweep() {
+            return true;
+        }
+        let took = now.since(self.swept.0).nanos().saturating_mul(SWEEP_RESTS);
+        self.swept.1 = now + Span::from_nanos(took.max(SWEEP_REST.nanos()));
+        match self.sweeping {
+            Sweeping::Twice { all: true } => self.start_sweep(),
+            Sweeping::Twice { all: false } => self.sweeping = Sweeping::Due(self.swept.1),
+            Sweeping::No | Sweeping::Due(_) | Sweeping::Once => self.sweeping = Sweeping::No,
+        }
+        matches!(self.sweeping, Sweeping::Once)
     }
 
     /// Everything that happens because time passes. Whether there is more at once.
@@ -352,6 +393,11 @@ impl<P: Port> Worker<P> {
 
     pub(super) fn snapshot(&self) -> &Snapshot {
         self.reader.current()
+    }
+
+    /// The snapshot that live sessions are to be judged by.
+    pub(super) fn judging(&self) -> Epoch {
+        self.snapshot().judging
     }
 
     pub(super) fn epoch(&self) -> Epoch {

@@ -26,7 +26,7 @@ impl<P: Port> Worker<P> {
     ) -> Fate {
         let leg = self.udp.confirm(found.leg, key, found.hash);
         if let Some(leg) = leg {
-            let when = (self.epoch(), self.exit.now);
+            let when = (self.judging(), self.exit.now);
             match self.udp.pass(leg, frame.bytes_mut(), datagram, when, &self.exit.page) {
                 Some(Ok(way)) => return self.exit.forward(way.hop, way.to, trim(frame, datagram)),
                 Some(Err(reason)) => return self.drop_frame(frame, reason),
@@ -49,7 +49,7 @@ impl<P: Port> Worker<P> {
             Ok(leg) => leg,
             Err(reason) => return self.drop_frame(frame, reason),
         };
-        if self.udp.judged_epoch(leg) != self.epoch() && !self.rejudge_udp(leg) {
+        if self.udp.judged_epoch(leg) != self.judging() && !self.rejudge_udp(leg) {
             return self.drop_frame(frame, DropReason::FirewallBlocked);
         }
         match self.udp.relay(leg, frame.bytes(), datagram, self.exit.now, &mut self.exit) {
@@ -111,7 +111,7 @@ impl<P: Port> Worker<P> {
         let firewall = pass_firewall(snapshot, exit, app, key)?;
         let opened = exit.route(key.src).ok_or(DropReason::NoRoute).and_then(|client_hop| {
             let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
-            let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
+            let (epoch, whence) = (snapshot.judging, snapshot.whences.find(key.src));
             let admission = Admission {
                 app: slot,
                 account,

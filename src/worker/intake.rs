@@ -253,7 +253,7 @@ impl<P: Port> Worker<P> {
     fn serve_burst(&mut self, batch: &mut FrameBatch<P::Frame>, found: &mut [Found]) {
         self.find_burst(batch, found);
         self.exit.forget_bearings();
-        let when = (self.epoch(), self.exit.now);
+        let when = (self.judging(), self.exit.now);
         let (mut tally, mut passed) = (Tally::ZERO, 0);
         let (count, mut head) = (batch.len(), None);
         for (at, frame) in batch.drain(..).enumerate() {

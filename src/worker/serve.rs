@@ -56,14 +56,14 @@ impl<P: Port> Worker<P> {
     /// The leg of a session that becomes a spliced one in front of this segment.
     #[inline]
     fn splice_before(&mut self, leg: LegRef, segment: &TcpSegment) -> Option<LegRef> {
-        let wanted = self.sessions.wants_splice(leg) && self.sessions.judged_epoch(leg) == self.epoch();
+        let wanted = self.sessions.wants_splice(leg) && self.sessions.judged_epoch(leg) == self.judging();
         wanted.then(|| self.sessions.splice_before(leg, segment, self.exit.now, &mut self.exit)).flatten()
     }
 
     /// A segment of a live session. One that was judged under an older snapshot is judged again first.
     #[inline]
     fn serve_session(&mut self, leg: LegRef, segment: &TcpSegment, frame: &mut [u8]) -> Fate {
-        if self.sessions.judged_epoch(leg) != self.epoch() && !self.rejudge(leg) {
+        if self.sessions.judged_epoch(leg) != self.judging() && !self.rejudge(leg) {
             return Fate::Dropped(DropReason::FirewallBlocked);
         }
         self.sessions.segment(leg, segment, frame, self.exit.now, &mut self.exit)
@@ -132,7 +132,7 @@ impl<P: Port> Worker<P> {
         })?;
         let App { proxy_protocol, ip_firewall, account, limits, .. } = *app;
         let offer = if tls.is_some() { None } else { offer_of(sessions, app, key, exit.now) };
-        let (epoch, whence) = (snapshot.epoch, snapshot.whences.find(key.src));
+        let (epoch, whence) = (snapshot.judging, snapshot.whences.find(key.src));
         let admission = Admission {
             app: slot,
             account,

@@ -15,10 +15,10 @@ impl<P: Port> Worker<P> {
     /// The fate of a segment whose session is spliced.
     #[inline]
     pub(super) fn serve_splice(&mut self, leg: LegRef, segment: &TcpSegment, mut frame: P::Frame) -> Fate {
-        if self.sessions.judged_epoch(leg) != self.epoch() && !self.rejudge(leg) {
+        if self.sessions.judged_epoch(leg) != self.judging() && !self.rejudge(leg) {
             return self.drop_frame(frame, DropReason::FirewallBlocked);
         }
-        let (epoch, now) = (self.epoch(), self.exit.now);
+        let (epoch, now) = (self.judging(), self.exit.now);
         match self.sessions.pass(leg, segment, frame.bytes_mut(), (epoch, now), &mut self.exit) {
             Passed::On(way) | Passed::Closes(way) => self.send_on_spliced(way, segment, frame),
             Passed::Last(way) => {

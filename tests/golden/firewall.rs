@@ -2,10 +2,11 @@
 
 use crate::bench::Bench;
 use byway::base::limits::SWEEP_PER_TURN_MAX;
-use byway::base::{AppSlot, AsNumber, Country, DropReason, Whence};
+use byway::base::{AppSlot, AsNumber, Country, DropReason, Span, Whence};
 use byway::firewall::{Layers, Mode, NetOf, RuleNet, RuleSpec, Target, WhenceMap};
 use byway::port::RxMeta;
-use byway::snapshot::{Command, LiveSpec, Reply};
+use byway::snapshot::{AppChange, Command, LiveSpec, Reply};
+use byway::table::{AppId, AppSpec, EdgePorts, PortRange};
 use byway::telemetry::{AppCounter, Counter, Event, EventKind, Gauge, Status};
 use byway::testkit::edge::{EDGE_IPS, LAB_APPS, addr, live_spec};
 use byway::testkit::frames::eth;
@@ -231,4 +232,49 @@ fn snapshots_that_come_faster_than_a_sweep_takes_do_not_hold_it_up() {
         turns += 1;
         assert!(turns <= SESSIONS as usize / SWEEP_PER_TURN_MAX + 2, "the sweep begins anew each time");
     }
+}
+
+#[test]
+fn an_edit_judges_the_sessions_of_its_app_and_no_others() {
+    const SESSIONS: u32 = 200;
+    let mut bench = full_of(SESSIONS, |settings| {
+        (settings.session.sessions_max, settings.session.half_open_max) = (SESSIONS, SESSIONS);
+        settings.rates.syn_per_s = 1 << 30;
+    });
+    let mut spec = spec(&[rule(Mode::Block, ip("10.0.0.0/9"))]);
+    let app = |spec: &LiveSpec| spec.accounts[0].zones[0].apps[0].clone();
+    spec.accounts[0].zones[0].apps[0].ip_firewall = false;
+    let mut compiled = bench.control.compiler.compile(&spec).expect("compiles");
+    bench.control.publisher.publish(compiled.snapshot.clone());
+    bench.control.compiler.commit(&compiled);
+    let rejudged = |bench: &Bench| bench.control.pages[0].counter(Counter::RejudgedSessions);
+    let mut turn = |bench: &mut Bench, edit: Option<AppSpec>| {
+        if let Some(app) = edit {
+            let zone = spec.accounts[0].zones[0].id.clone();
+            let change = AppChange { zone, id: app.id, app: Some(app) };
+            let compiler = &mut bench.control.compiler;
+            let edited =
+                compiler.edit_apps(&compiled, &spec, &[change]).unwrap_or_else(|why| panic!("{why:?}"));
+            compiler.commit_apps(&edited);
+            edited.apply(&mut spec, &mut compiled);
+            bench.control.publisher.publish(compiled.snapshot.clone());
+        }
+        // Sweeps for edits rest in between.
+        bench.now += Span::from_secs(1);
+        for _ in 0..40 {
+            bench.now += Span::from_micros(10);
+            bench.worker.turn(bench.now);
+            while bench.wire.receive().is_some() {}
+        }
+    };
+    turn(&mut bench, None);
+    assert_eq!((bench.worker.sessions(), rejudged(&bench)), (SESSIONS as usize, SESSIONS.into()));
+    let own = app(&live_spec(SSH, &[]));
+    let edge = EdgePorts { ports: PortRange::one(2_222).expect("a port"), ..own.edge };
+    let other = AppSpec { id: AppId::from_bits(7), edge, ..own.clone() };
+    turn(&mut bench, Some(other));
+    assert_eq!((bench.worker.sessions(), rejudged(&bench)), (SESSIONS as usize, SESSIONS.into()));
+    turn(&mut bench, Some(own));
+    assert_eq!((bench.worker.sessions(), rejudged(&bench)), (0, u64::from(2 * SESSIONS)));
+    assert_eq!(bench.control.pages[0].counter(Counter::ClosedByFirewall), u64::from(SESSIONS));
 }

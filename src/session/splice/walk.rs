@@ -12,7 +12,7 @@ impl Sessions {
         &mut self,
         epoch: Epoch,
         now: Instant,
-        judge: &mut impl FnMut(&SessionView) -> Standing,
+        judge: &mut impl FnMut(&SessionView) -> Option<Standing>,
         net: &mut N,
     ) -> bool {
         for _ in 0..SWEEP_PER_TURN_MAX {
@@ -22,8 +22,8 @@ impl Sessions {
                 return true;
             };
             self.splices.sweep_cursor += 1;
-            if let Some(view) = record.view(id).filter(|view| view.epoch != epoch) {
-                self.stand_splice(id, judge(&view), epoch, now, net);
+            if let Some(standing) = record.view(id).and_then(|view| judge(&view)) {
+                self.stand_splice(id, standing, epoch, now, net);
             }
         }
         false

@@ -14,12 +14,13 @@ impl Sessions {
         self.sweep_cursor = 0;
     }
 
-    /// Judges the next few sessions under `epoch`; `true` when all have been judged since the sweep began.
+    /// Judges the next few sessions under `epoch`, those of which `judge` says something; `true` when all have been looked at
+    /// since the sweep began.
     pub fn sweep<N: Net>(
         &mut self,
         epoch: Epoch,
         now: Instant,
-        mut judge: impl FnMut(&SessionView) -> Standing,
+        mut judge: impl FnMut(&SessionView) -> Option<Standing>,
         net: &mut N,
     ) -> bool {
         for _ in 0..SWEEP_PER_TURN_MAX {
@@ -28,8 +29,8 @@ impl Sessions {
                 return true;
             };
             self.sweep_cursor += 1;
-            if let Some(view) = session.view(id).filter(|view| view.epoch != epoch) {
-                self.stand(id, judge(&view), epoch, now, net);
+            if let Some(standing) = session.view(id).and_then(|view| judge(&view)) {
+                self.stand(id, standing, epoch, now, net);
             }
         }
         false
