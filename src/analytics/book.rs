@@ -3,7 +3,8 @@
 //! Each cell goes into its minute's row, its hour's and its day's, so that old minutes can go while their hour stays. Of a
 //! zone, app, event, IP version and site there are at most 1,500 minutes (the present hour and 24 before it), 768 hours (the
 //! present day and 31) and 401 days; of all together as many as `base::limits` says. Beyond that the zone that holds most
-//! loses its oldest hour of minutes or day of hours, and it is known from where on its rows are whole.
+//! loses its oldest hour of minutes, day of hours or day, and it is known from where on its rows are whole. Of the present
+//! hour or day its apps share rows before those go, too.
 //!
 //! A file that cannot be written is tried again at the next commit. A damaged one is put aside.
 
@@ -94,7 +95,7 @@ impl Book {
         if hour != *aged {
             turn.age(now).map_err(told)?;
         }
-        let evicted = turn.evict(rows_max).map_err(told)?;
+        let evicted = turn.evict(rows_max, now).map_err(told)?;
         let (new_held, new_floors) = (turn.held, turn.floors);
         transaction.commit().map_err(told)?;
         (*held, *floors, *aged) = (new_held, new_floors, hour);
@@ -104,12 +105,13 @@ impl Book {
 
     /// From where on the rows of a zone are whole.
     pub fn floors(&self, zone: Tag, now: Minute) -> Floors {
-        let by_age = Floors::at(now);
         let of = |resolution| self.floors.get(&(resolution, zone)).copied().unwrap_or(Minute(0));
-        Floors {
-            minutes: by_age.minutes.max(of(Resolution::Minute)),
-            hours: by_age.hours.max(of(Resolution::Hour)),
-        }
+        let by_number = Floors {
+            minutes: of(Resolution::Minute),
+            hours: of(Resolution::Hour),
+            days: of(Resolution::Day),
+        };
+        by_number.max(Floors::at(now))
     }
 
     /// Shows the rows of a zone in a segment while `show` wants more; without durations, each of them, where they are not
@@ -152,7 +154,7 @@ impl Book {
         Resolution::ALL.map(|resolution| total(&self.held, resolution).max(0) as u64)
     }
 
-    /// Rows that went before their time.
+    /// Rows that went before their time, those whose apps share one now among them.
     pub const fn evicted(&self) -> u64 {
         self.evicted
     }
@@ -284,8 +286,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Lets go what is too much: the oldest unit of the zone that holds most, until the rest fits. How many rows went.
-    fn evict(&mut self, rows_max: &[u64; 3]) -> rusqlite::Result<u64> {
+    /// Lets go what is too much, of the zone that holds most, until the rest fits. How many rows went.
+    fn evict(&mut self, rows_max: &[u64; 3], now: Minute) -> rusqlite::Result<u64> {
         let mut evicted = 0;
         for (resolution, rows_max) in Resolution::ALL.into_iter().zip(rows_max) {
             while total(&self.held, resolution) > *rows_max as i64 {
@@ -293,22 +295,65 @@ impl Turn<'_> {
                 let Some((&(_, zone), _)) = of.max_by_key(|((_, zone), rows)| (**rows, zone.bits())) else {
                     break;
                 };
-                let oldest: Option<i64> = self.transaction.query_row(
-                    "SELECT min(minute) FROM cell WHERE resolution = ?1 AND zone = ?2",
-                    params![resolution as u8, blob(zone)],
-                    |row| row.get(0),
-                )?;
-                let Some(oldest) = oldest else { break };
-                let floor = Minute(oldest as u64 + 1).ceil(resolution.unit());
-                evicted += self.remove_before(resolution, zone, floor)?;
-                self.transaction.execute(
-                    "INSERT OR REPLACE INTO floor (resolution, zone, minute) VALUES (?1, ?2, ?3)",
-                    params![resolution as u8, blob(zone), floor.0 as i64],
-                )?;
-                self.floors.insert((resolution, zone), floor);
+                let gone = self.shrink(resolution, zone, now)?;
+                if gone == 0 {
+                    break;
+                }
+                evicted += gone;
             }
         }
         Ok(evicted)
+    }
+
+    /// Lets the oldest unit of a zone go. The present one stays as long as its apps can share rows: without it the rest of
+    /// the hour or day would be told by other rows alone. How many rows went.
+    fn shrink(&mut self, resolution: Resolution, zone: Tag, now: Minute) -> rusqlite::Result<u64> {
+        let oldest: Option<i64> = self.transaction.query_row(
+            "SELECT min(minute) FROM cell WHERE resolution = ?1 AND zone = ?2",
+            params![resolution as u8, blob(zone)],
+            |row| row.get(0),
+        )?;
+        let Some(oldest) = oldest.map(|minute| Minute(minute as u64)) else { return Ok(0) };
+        if oldest >= now.floor(resolution.unit()) {
+            let shared = self.share(resolution, zone)?;
+            if shared > 0 {
+                return Ok(shared);
+            }
+        }
+        let floor = Minute(oldest.0 + 1).ceil(resolution.unit());
+        let gone = self.remove_before(resolution, zone, floor)?;
+        self.transaction.execute(
+            "INSERT OR REPLACE INTO floor (resolution, zone, minute) VALUES (?1, ?2, ?3)",
+            params![resolution as u8, blob(zone), floor.0 as i64],
+        )?;
+        self.floors.insert((resolution, zone), floor);
+        Ok(gone)
+    }
+
+    /// Makes the rows of a zone's apps one, by minute, event, IP version and site. How many fewer there are.
+    fn share(&mut self, resolution: Resolution, zone: Tag) -> rusqlite::Result<u64> {
+        let before = self.held.get(&(resolution, zone)).copied().unwrap_or(0);
+        let of_apps = params![resolution as u8, blob(zone)];
+        let mut sums: HashMap<Place, Cell> = HashMap::new();
+        let mut select = self.transaction.prepare_cached(
+            "SELECT count, ingress, egress, timed, duration_ms, durations, minute, x'', event, ip, colo FROM cell
+             WHERE resolution = ?1 AND zone = ?2",
+        )?;
+        let (mut rows, mut colo) = (select.query(of_apps)?, Arc::from(""));
+        while let Some(row) = rows.next()? {
+            sums.entry(place(row, zone, &mut colo)?).or_default().merge(&cell(row)?);
+        }
+        if sums.len() as i64 >= before {
+            return Ok(0);
+        }
+        let mut remove =
+            self.transaction.prepare_cached("DELETE FROM cell WHERE resolution = ?1 AND zone = ?2")?;
+        remove.execute(of_apps)?;
+        self.held.insert((resolution, zone), 0);
+        for (place, sum) in sums {
+            self.add_row(resolution, place.minute, &place.key, &sum)?;
+        }
+        Ok((before - self.held.get(&(resolution, zone)).copied().unwrap_or(0)).max(0) as u64)
     }
 
     fn remove_before(&mut self, resolution: Resolution, zone: Tag, minute: Minute) -> rusqlite::Result<u64> {

@@ -3,7 +3,7 @@
 use super::book::Book;
 use super::cell::Cell;
 use super::gather::{Gather, Place};
-use super::plan::{Minute, Moments, Resolution, Segment, longest_for, plan};
+use super::plan::{Minute, Moments, Plan, Resolution, Segment, longest_for};
 use super::query::Query;
 use super::recent::{Current, CurrentAsk, Recent};
 use super::table::{Builder, Table, TooMany};
@@ -32,7 +32,7 @@ pub struct Ledger {
 pub enum Fault {
     /// More intervals than an answer may have.
     Intervals,
-    /// Rows as short as the intervals are kept only from this minute on.
+    /// Rows as short as the intervals, of days where there are none, are kept only from this minute on.
     TooFine(Resolution, Minute),
     /// More numbers than an answer may have.
     Numbers,
@@ -106,20 +106,12 @@ impl Ledger {
     pub fn answer(&mut self, query: &Query, now_s: u64) -> Result<Table, Fault> {
         let floors = self.book.floors(query.zone, Minute::of_unix_s(now_s));
         let longest = longest_for(query.delta);
-        let finest_kept = match longest {
-            Resolution::Minute => Some(floors.minutes),
-            Resolution::Hour => Some(floors.hours),
-            Resolution::Day => None,
-        };
-        if let Some(floor) = finest_kept.filter(|floor| query.moments.from < *floor) {
-            return Err(Fault::TooFine(longest, floor));
-        }
-        let moments = floors.snap(query.moments);
+        let plan = floors.plan(query.moments, longest).map_err(|floor| Fault::TooFine(longest, floor))?;
+        let Plan { moments, segments } = plan;
         let intervals = match query.delta {
             None => vec![moments],
             Some(delta) => delta.intervals(moments, ANALYTICS_INTERVALS_MAX).ok_or(Fault::Intervals)?,
         };
-        let segments = plan(moments, longest);
         let mut builder = Builder::new(query, intervals);
         self.read(query, &segments, &mut builder)?;
         Ok(builder.finish(moments, now_s.saturating_sub(self.heard_s)))

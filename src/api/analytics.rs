@@ -187,7 +187,7 @@ async fn events(office: &Office, asked: Asked) -> Answer {
     let mut messages = Vec::new();
     if table.moments != asked.query.moments {
         messages.push(format!(
-            "the range was widened to {} until {}: so long ago only hours, and before that only days are kept",
+            "the range was widened to {} until {}: of its ends only longer rows are kept, of hours or days",
             stamp(table.moments.from),
             stamp(table.moments.until)
         ));
@@ -247,7 +247,10 @@ fn failure(fault: Fault) -> Failure {
             "time_delta: the range has more than {ANALYTICS_INTERVALS_MAX} intervals of that length: take a longer one, or \
              a later since"
         )),
-        Fault::TooFine(resolution, floor) => wrong(format!(
+        Fault::TooFine(Resolution::Day, floor) => {
+            wrong(format!("since: rows are kept from {} on: take a later one", stamp(floor)))
+        }
+        Fault::TooFine(resolution @ (Resolution::Minute | Resolution::Hour), floor) => wrong(format!(
             "time_delta: {} are kept from {} on: take a later since, or a longer time_delta",
             resolution.name(),
             stamp(floor)
