@@ -14,9 +14,10 @@ free_api_port() {
     return 1
 }
 
-# api_section PORT: what the boot config says instead of a table file.
+# api_section PORT: what the boot config says instead of a table file. API_REQUESTS: how many a user may make in five minutes.
 api_section() {
     printf '\n[api]\nstore = "%s/state/api.sqlite"\nlisten = "127.0.0.1:%s"\nsocket = "%s/run/api.sock"\n' "$STATE" "$1" "$STATE"
+    printf 'requests_per_5min = %s\n' "${API_REQUESTS:-1200}"
 }
 
 # make_store: user, account and root token, before byway starts; leaves STATE/api.token and STATE/api.json.

@@ -20,6 +20,9 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
+/// Apps that `appID` may name: as many as the head of a request has room for.
+pub const ASKED_APPS_MAX: usize = 500;
+
 const READ: (Permission, Level) = (Permission::Analytics, Level::Read);
 
 /// How long before `until` a range begins that does not say: six hours, in microseconds.
@@ -58,8 +61,11 @@ pub async fn by_time(State(office): State<Arc<Office>>, Path(zone): Path<String>
 /// See `Failure`.
 pub async fn current(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Answer {
     let zone = ask.zone(&zone, &office.estate(), READ)?;
-    let apps = ask.query.list("appID")?.map(|ids| ids.into_iter().map(app_id).collect());
-    let apps = apps.transpose()?;
+    let ids = ask.query.list("appID")?;
+    if ids.as_ref().is_some_and(|ids| ids.len() > ASKED_APPS_MAX) {
+        return Err(wrong(format!("appID names more than {ASKED_APPS_MAX} apps")));
+    }
+    let apps = ids.map(|ids| ids.into_iter().map(app_id).collect()).transpose()?;
     let colo = ask.query.text("colo_name")?.map(str::to_owned);
     ask.query.close()?;
     let asked = CurrentAsk { zone: tag(&zone), apps, colo };

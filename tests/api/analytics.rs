@@ -242,6 +242,9 @@ fn the_last_minute_tells_of_apps_that_did_something() {
     let all = [row(1, 10, 100, 1, 1000.0), row(2, 5, 6, 0, 0.0), row(3, 10, 100, 1, 3000.0)];
     assert_eq!(get(&stand, "aggregate/current"), json!(all));
     assert_eq!(get(&stand, "aggregate/current?colo_name=FRA"), json!(all));
+    let many: Vec<String> = (0..501).map(app).collect();
+    let many = refusal(&stand, &format!("aggregate/current?appID={}", many.join(",")));
+    assert!(many.contains("more than 500 apps"), "{many}");
     assert_eq!(get(&stand, "aggregate/current?colo_name=SFO"), json!([]));
     let (one, three) = (app(1), app(3));
     for spelling in [format!("appID={one},{three}"), format!("appID={one}&appID={three}")] {

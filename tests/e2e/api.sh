@@ -5,7 +5,7 @@ SDK_PYTHON=cloudflare==5.9.0
 
 open_api_lab() {
     LAB_OPEN=1
-    if ! "$ROOT/scripts/lab.sh" up --api --port af_packet >"$SCRATCH/lab.json"; then
+    if ! API_REQUESTS=1000000 "$ROOT/scripts/lab.sh" up --api --port af_packet >"$SCRATCH/lab.json"; then
         fail "$SUITE: the laboratory comes up"
         return 1
     fi

@@ -36,7 +36,10 @@ pub fn operations() -> Vec<Operation> {
         )),
         current
             .wants(READ)
-            .asks("appID", described("A list: repeated, or with commas", list_of(id(), (1, 10_000))))
+            .asks(
+                "appID",
+                described("A list: repeated, or with commas", some(id(), analytics::ASKED_APPS_MAX)),
+            )
             .asks("colo_name", short_text(64))
             .answers(list(current_row()))
             .fails(404, &[ApiCode::NotFound]),
