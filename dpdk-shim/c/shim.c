@@ -107,65 +107,62 @@ uint32_t bw_pool_available(const struct rte_mempool *pool)
 	return rte_mempool_avail_count(pool);
 }
 
-static uint8_t rx_flags(const struct rte_mbuf *mbuf)
-{
-	/* Indexed by the two bits of a checksum's state: unknown, bad, good, verified though not filled in. */
-	static const uint8_t ip[4] = { 0, BW_RX_IP_BAD, BW_RX_IP_GOOD, BW_RX_IP_GOOD };
-	static const uint8_t l4[4] = { 0, BW_RX_L4_BAD, BW_RX_L4_GOOD, BW_RX_L4_GOOD };
-	uint64_t flags = mbuf->ol_flags;
-	uint8_t out = ip[((flags >> 4) & 1) | ((flags >> 6) & 2)] | l4[((flags >> 3) & 1) | ((flags >> 7) & 2)];
+#define SAME_PLACE(ours, theirs) \
+	_Static_assert(offsetof(struct bw_mbuf, ours) == offsetof(struct rte_mbuf, theirs), "bw_mbuf." #ours)
+SAME_PLACE(buf_addr, buf_addr);
+SAME_PLACE(data_off, data_off);
+SAME_PLACE(nb_segs, nb_segs);
+SAME_PLACE(ol_flags, ol_flags);
+SAME_PLACE(pkt_len, pkt_len);
+SAME_PLACE(data_len, data_len);
+SAME_PLACE(rss_hash, hash.rss);
+SAME_PLACE(buf_len, buf_len);
+_Static_assert(BW_RX_RSS == RTE_MBUF_F_RX_RSS_HASH && BW_RX_VLAN_STRIPPED == RTE_MBUF_F_RX_VLAN_STRIPPED, "RX flags");
+_Static_assert((BW_RX_IP_BAD | BW_RX_IP_GOOD) == RTE_MBUF_F_RX_IP_CKSUM_MASK &&
+	BW_RX_IP_BAD == RTE_MBUF_F_RX_IP_CKSUM_BAD, "flags of the IP checksum");
+_Static_assert((BW_RX_L4_BAD | BW_RX_L4_GOOD) == RTE_MBUF_F_RX_L4_CKSUM_MASK &&
+	BW_RX_L4_BAD == RTE_MBUF_F_RX_L4_CKSUM_BAD, "flags of layer 4's checksum");
+_Static_assert((RTE_MBUF_F_TX_OFFLOAD_MASK & ~BW_TX_MASK) == 0, "TX flags");
+_Static_assert((BW_TX_MASK & (RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT)) == 0, "whose buffer it is");
 
-	if (flags & RTE_MBUF_F_RX_RSS_HASH)
-		out |= BW_RX_RSS;
-	if (flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
-		out |= BW_RX_VLAN_STRIPPED;
-	if (mbuf->nb_segs != 1)
-		out |= BW_RX_MULTI_SEGMENT;
-	return out;
+int bw_frames_allocate(struct rte_mempool *pool, struct bw_mbuf **frames, uint16_t count)
+{
+	return rte_pktmbuf_alloc_bulk(pool, (struct rte_mbuf **)frames, count) == 0 ? 0 : -ENOBUFS;
 }
 
-static void describe(struct rte_mbuf *mbuf, struct bw_frame *out)
+void bw_frame_free(struct bw_mbuf *frame)
 {
-	out->mbuf = mbuf;
-	out->data = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	out->len = mbuf->data_len;
-	out->capacity = mbuf->buf_len - mbuf->data_off;
-	out->rss_hash = mbuf->hash.rss;
-	out->rx_flags = rx_flags(mbuf);
-	out->tx_flags = 0;
-	out->l2_len = 0;
-	out->l3_len = 0;
-	out->segment = 0;
-	out->l4_len = 0;
+	rte_pktmbuf_free((struct rte_mbuf *)frame);
 }
 
-int bw_frames_allocate(struct rte_mempool *pool, struct bw_frame *frames, uint16_t count)
+void bw_frames_free(struct bw_mbuf **frames, uint16_t count)
 {
-	struct rte_mbuf *mbufs[BW_BURST_MAX];
-
-	if (count > BW_BURST_MAX)
-		return -EINVAL;
-	if (rte_pktmbuf_alloc_bulk(pool, mbufs, count) != 0)
-		return -ENOBUFS;
-	for (uint16_t i = 0; i < count; i++)
-		describe(mbufs[i], &frames[i]);
-	return 0;
+	rte_pktmbuf_free_bulk((struct rte_mbuf **)frames, count);
 }
 
-void bw_frame_free(struct rte_mbuf *mbuf)
+void bw_frame_set_work(struct bw_mbuf *frame, const struct bw_tx_work *work)
 {
-	rte_pktmbuf_free(mbuf);
-}
+	struct rte_mbuf *mbuf = (struct rte_mbuf *)frame;
+	uint64_t flags = 0;
 
-/* At most BW_BURST_MAX frames. */
-void bw_frames_free(struct bw_frame *frames, uint16_t count)
-{
-	struct rte_mbuf *mbufs[BW_BURST_MAX];
-
-	count = RTE_MIN(count, BW_BURST_MAX);
-	for (uint16_t i = 0; i < count; i++)
-		mbufs[i] = frames[i].mbuf;
-	rte_pktmbuf_free_bulk(mbufs, count);
+	if (work->flags & (BW_TX_IP | BW_TX_TCP)) {
+		flags = (work->flags & BW_TX_IPV6) ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+		if (work->flags & BW_TX_IP)
+			flags |= RTE_MBUF_F_TX_IP_CKSUM;
+		if (work->flags & BW_TX_TCP)
+			flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+		mbuf->tx_offload = 0;
+		mbuf->l2_len = work->l2_len;
+		mbuf->l3_len = work->l3_len;
+		/* Drivers that ask for it want a TCP header's least length; only segmentation needs the true one. */
+		mbuf->l4_len = sizeof(struct rte_tcp_hdr);
+		if (work->segment != 0) {
+			flags |= RTE_MBUF_F_TX_TCP_SEG;
+			mbuf->l4_len = work->l4_len;
+			mbuf->tso_segsz = work->segment;
+		}
+	}
+	mbuf->ol_flags = (mbuf->ol_flags & ~BW_TX_MASK) | flags;
 }
 
 /* ---- ports ---- */
@@ -446,66 +443,41 @@ int bw_interface_set_mtu(const char *name, uint16_t mtu)
 
 /* ---- bursts ---- */
 
-uint16_t bw_rx_burst(uint16_t port, uint16_t queue, struct bw_frame *out, uint16_t count)
+/* What came in asks no device for work: some drivers (vhost) tell a checksum that is not filled in by the flags of sending. */
+uint16_t bw_rx_burst(uint16_t port, uint16_t queue, struct bw_mbuf **out, uint16_t count)
 {
-	struct rte_mbuf *mbufs[BW_BURST_MAX];
-	uint16_t got = rte_eth_rx_burst(port, queue, mbufs, RTE_MIN(count, BW_BURST_MAX));
+	uint16_t got = rte_eth_rx_burst(port, queue, (struct rte_mbuf **)out, RTE_MIN(count, BW_BURST_MAX));
 
 	for (uint16_t i = 0; i < got; i++)
-		describe(mbufs[i], &out[i]);
+		out[i]->ol_flags &= ~BW_TX_MASK;
 	return got;
 }
 
-/* Writes the engine's wishes into the mbuf; returns whether any of them is the device's work. */
-static int settle(const struct bw_frame *frame)
+/* Only the first of several segments is ours to send. */
+static void cut(struct rte_mbuf *mbuf)
 {
-	struct rte_mbuf *mbuf = frame->mbuf;
-	uint64_t flags = 0;
-
-	if (unlikely(mbuf->nb_segs != 1)) {
-		rte_pktmbuf_free(mbuf->next);
-		mbuf->next = NULL;
-		mbuf->nb_segs = 1;
-	}
-	mbuf->data_len = frame->len;
-	mbuf->pkt_len = frame->len;
-	if (frame->tx_flags & (BW_TX_IP | BW_TX_TCP)) {
-		flags = (frame->tx_flags & BW_TX_IPV6) ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
-		if (frame->tx_flags & BW_TX_IP)
-			flags |= RTE_MBUF_F_TX_IP_CKSUM;
-		if (frame->tx_flags & BW_TX_TCP)
-			flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-		mbuf->tx_offload = 0;
-		mbuf->l2_len = frame->l2_len;
-		mbuf->l3_len = frame->l3_len;
-		/* Drivers that ask for it want a TCP header's least length; only segmentation needs the true one. */
-		mbuf->l4_len = sizeof(struct rte_tcp_hdr);
-		if (frame->segment != 0) {
-			flags |= RTE_MBUF_F_TX_TCP_SEG;
-			mbuf->l4_len = frame->l4_len;
-			mbuf->tso_segsz = frame->segment;
-		}
-	}
-	mbuf->ol_flags = flags;
-	return flags != 0;
+	rte_pktmbuf_free(mbuf->next);
+	mbuf->next = NULL;
+	mbuf->nb_segs = 1;
+	mbuf->pkt_len = mbuf->data_len;
 }
 
 /*
  * Returns how many frames from the front are gone: sent, or refused by the driver's own check (freed here and counted
  * in `refused`).
  */
-uint16_t bw_tx_burst(uint16_t port, uint16_t queue, struct bw_frame *frames, uint16_t count, uint16_t *refused)
+uint16_t bw_tx_burst(uint16_t port, uint16_t queue, struct bw_mbuf **frames, uint16_t count, uint16_t *refused)
 {
-	struct rte_mbuf *mbufs[BW_BURST_MAX];
+	struct rte_mbuf **mbufs = (struct rte_mbuf **)frames;
 	uint16_t ready, sent;
-	int offloaded = 0;
+	uint64_t asked = 0;
 
-	count = RTE_MIN(count, BW_BURST_MAX);
 	for (uint16_t i = 0; i < count; i++) {
-		offloaded |= settle(&frames[i]);
-		mbufs[i] = frames[i].mbuf;
+		asked |= mbufs[i]->ol_flags;
+		if (unlikely(mbufs[i]->nb_segs != 1))
+			cut(mbufs[i]);
 	}
-	ready = offloaded ? rte_eth_tx_prepare(port, queue, mbufs, count) : count;
+	ready = (asked & BW_TX_MASK) ? rte_eth_tx_prepare(port, queue, mbufs, count) : count;
 	sent = rte_eth_tx_burst(port, queue, mbufs, ready);
 	*refused = 0;
 	if (unlikely(sent == ready && ready < count)) {

@@ -16,14 +16,16 @@ struct rte_hash;
 
 #define BW_BURST_MAX 32
 
-/* What the device said of a received frame. */
-#define BW_RX_IP_GOOD 0x01
-#define BW_RX_IP_BAD 0x02
-#define BW_RX_L4_GOOD 0x04
+/* What a device says of a received frame: DPDK's own bits of `ol_flags`. Of a checksum both bits together mean that the
+ * device vouches for the data, though the field is not filled in. */
+#define BW_RX_RSS 0x02
 #define BW_RX_L4_BAD 0x08
-#define BW_RX_RSS 0x10
-#define BW_RX_MULTI_SEGMENT 0x20
+#define BW_RX_IP_BAD 0x10
 #define BW_RX_VLAN_STRIPPED 0x40
+#define BW_RX_IP_GOOD 0x80
+#define BW_RX_L4_GOOD 0x100
+/* The bits by which a device is asked for work at transmission. */
+#define BW_TX_MASK 0x1ffffe0000000000
 
 /* What the device is asked to do with a frame. */
 #define BW_TX_IP 0x01
@@ -42,20 +44,33 @@ struct rte_hash;
 #define BW_RSS_TCP4 0x01
 #define BW_RSS_TCP6 0x02
 
-/* One mbuf and what the engine may know of it; `mbuf` is NULL once the frame was sent or refused. */
-struct bw_frame {
-	struct rte_mbuf *mbuf;
-	uint8_t *data;
-	uint16_t len;
-	uint16_t capacity;
+/* The first cache line of an mbuf, which its owner reads and writes itself; shim.c holds it to DPDK's own. */
+struct bw_mbuf {
+	uint8_t *buf_addr;
+	uint64_t buf_iova;
+	uint16_t data_off;
+	uint16_t refcnt;
+	uint16_t nb_segs;
+	uint16_t port;
+	uint64_t ol_flags;
+	uint32_t packet_type;
+	uint32_t pkt_len;
+	uint16_t data_len;
+	uint16_t vlan_tci;
 	uint32_t rss_hash;
-	uint8_t rx_flags;
-	uint8_t tx_flags;
+	uint32_t hash_hi;
+	uint16_t vlan_tci_outer;
+	uint16_t buf_len;
+};
+
+/* What a device is asked to do with one frame. Lengths in bytes. */
+struct bw_tx_work {
+	uint8_t flags;
 	uint8_t l2_len;
 	uint8_t l3_len;
-	/* Payload of the segments that the device cuts it into, and length of the TCP header; 0: sent as it is. */
-	uint16_t segment;
 	uint8_t l4_len;
+	/* Payload of the segments that the device cuts it into; 0: sent as it is. */
+	uint16_t segment;
 };
 
 struct bw_capabilities {
@@ -115,9 +130,10 @@ uint64_t bw_tsc_hz(void);
 /* Pools and frames. */
 struct rte_mempool *bw_pool_create(const char *name, uint32_t frames, uint32_t cache, uint16_t data_room, int node);
 uint32_t bw_pool_available(const struct rte_mempool *pool);
-int bw_frames_allocate(struct rte_mempool *pool, struct bw_frame *frames, uint16_t count);
-void bw_frame_free(struct rte_mbuf *mbuf);
-void bw_frames_free(struct bw_frame *frames, uint16_t count);
+int bw_frames_allocate(struct rte_mempool *pool, struct bw_mbuf **frames, uint16_t count);
+void bw_frame_free(struct bw_mbuf *frame);
+void bw_frames_free(struct bw_mbuf **frames, uint16_t count);
+void bw_frame_set_work(struct bw_mbuf *frame, const struct bw_tx_work *work);
 
 /* Ports. */
 int bw_port_plug(const char *bus, const char *name, const char *args);
@@ -153,8 +169,8 @@ int bw_interface_mtu(const char *name);
 int bw_interface_set_mtu(const char *name, uint16_t mtu);
 
 /* Bursts: at most BW_BURST_MAX frames a call. */
-uint16_t bw_rx_burst(uint16_t port, uint16_t queue, struct bw_frame *out, uint16_t count);
-uint16_t bw_tx_burst(uint16_t port, uint16_t queue, struct bw_frame *frames, uint16_t count, uint16_t *refused);
+uint16_t bw_rx_burst(uint16_t port, uint16_t queue, struct bw_mbuf **out, uint16_t count);
+uint16_t bw_tx_burst(uint16_t port, uint16_t queue, struct bw_mbuf **frames, uint16_t count, uint16_t *refused);
 
 /* Longest prefix match, next hops of two bytes; the default next hop is `BW_FIB_NONE`. */
 #define BW_FIB_NONE 0x7fff

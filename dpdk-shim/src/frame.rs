@@ -1,14 +1,18 @@
 //! One frame buffer (an mbuf), owned: given back to its pool on drop, from whichever thread.
+//!
+//! A frame is one pointer, and what is known of it stands in the mbuf's first cache line, which the driver has just written:
+//! frames go from place to place in one register, and nothing is copied out of mbufs at reception or into them at
+//! transmission.
 
 use crate::queue::BURST_MAX;
 use crate::sys;
 use arrayvec::ArrayVec;
-use std::ptr;
+use std::ptr::NonNull;
 
 /// A frame buffer of one segment.
 #[repr(transparent)]
 #[derive(Debug)]
-pub struct Frame(pub(crate) sys::bw_frame);
+pub struct Frame(NonNull<sys::bw_mbuf>);
 
 // SAFETY: an mbuf has no tie to a thread: pools are multi-producer and multi-consumer, and one owner at a time.
 unsafe impl Send for Frame {}
@@ -44,19 +48,39 @@ pub struct TxWork {
 }
 
 impl Frame {
+    /// The mbuf's first line.
+    #[inline(always)]
+    fn head(&self) -> &sys::bw_mbuf {
+        // SAFETY: this value owns a live mbuf, whose first line is laid out as `bw_mbuf` (shim.c asserts it).
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    fn head_mut(&mut self) -> &mut sys::bw_mbuf {
+        // SAFETY: as in `head`, and `&mut self` makes this the only reference; DPDK keeps its hands off mbufs it gave away.
+        unsafe { self.0.as_mut() }
+    }
+
+    /// Where the frame begins.
+    #[inline(always)]
+    fn data(&self) -> *mut u8 {
+        let head = self.head();
+        // SAFETY: the driver put the frame's begin into the mbuf's own buffer, `buf_len` bytes from `buf_addr` on.
+        unsafe { head.buf_addr.add(head.data_off.into()) }
+    }
+
     /// The frame, from the Ethernet header on (only the first segment of several).
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `data` points at `capacity >= len` bytes of the mbuf that this value owns (dangling only when both
-        // are 0).
-        unsafe { std::slice::from_raw_parts(self.0.data, self.0.len.into()) }
+        // SAFETY: from `data` on there are `data_len` bytes in the buffer of the mbuf that this value owns.
+        unsafe { std::slice::from_raw_parts(self.data(), self.head().data_len.into()) }
     }
 
     /// The same, to be written.
-    #[inline]
+    #[inline(always)]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`, and `&mut self` makes this the only reference.
-        unsafe { std::slice::from_raw_parts_mut(self.0.data, self.0.len.into()) }
+        unsafe { std::slice::from_raw_parts_mut(self.data(), self.head().data_len.into()) }
     }
 
     /// Makes the frame `len` bytes long; `false`, and nothing changed, when the buffer is shorter.
@@ -64,7 +88,8 @@ impl Frame {
     pub fn set_len(&mut self, len: usize) -> bool {
         let fits = len <= self.capacity();
         if fits {
-            self.0.len = len as u16;
+            let head = self.head_mut();
+            (head.data_len, head.pkt_len) = (len as u16, len as u32);
         }
         fits
     }
@@ -72,13 +97,14 @@ impl Frame {
     /// The longest frame that the buffer holds.
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.0.capacity.into()
+        let head = self.head();
+        head.buf_len.saturating_sub(head.data_off).into()
     }
 
     /// The RSS hash, where the device gave one.
     #[inline]
     pub fn rss_hash(&self) -> Option<u32> {
-        self.says(sys::BW_RX_RSS).then_some(self.0.rss_hash)
+        self.says(sys::BW_RX_RSS).then_some(self.head().rss_hash)
     }
 
     /// State of the IPv4 header checksum.
@@ -96,7 +122,7 @@ impl Frame {
     /// Whether the device spread the frame over several buffers.
     #[inline]
     pub fn is_multi_segment(&self) -> bool {
-        self.says(sys::BW_RX_MULTI_SEGMENT)
+        self.head().nb_segs != 1
     }
 
     /// Whether the device took a VLAN tag off.
@@ -108,30 +134,30 @@ impl Frame {
     /// Asks the device for checksums at transmission.
     #[inline]
     pub fn set_tx_work(&mut self, work: TxWork) {
+        if !work.ip_checksum && !work.tcp_checksum {
+            self.head_mut().ol_flags &= !sys::BW_TX_MASK;
+            return;
+        }
         let bit = |on: bool, bit: u32| if on { bit as u8 } else { 0 };
-        self.0.tx_flags = bit(work.ip_checksum, sys::BW_TX_IP)
-            | bit(work.tcp_checksum, sys::BW_TX_TCP)
-            | bit(work.ipv6, sys::BW_TX_IPV6);
-        self.0.l2_len = work.l2_len;
-        self.0.l3_len = work.l3_len;
-        self.0.segment = work.segment;
-        self.0.l4_len = work.l4_len;
-    }
-
-    /// Forgets the buffer, which somebody else owns now.
-    #[inline]
-    pub(crate) fn spend(&mut self) {
-        self.0.mbuf = ptr::null_mut();
-        self.0.data = ptr::NonNull::dangling().as_ptr();
-        self.0.len = 0;
-        self.0.capacity = 0;
+        let work = sys::bw_tx_work {
+            flags: bit(work.ip_checksum, sys::BW_TX_IP)
+                | bit(work.tcp_checksum, sys::BW_TX_TCP)
+                | bit(work.ipv6, sys::BW_TX_IPV6),
+            l2_len: work.l2_len,
+            l3_len: work.l3_len,
+            l4_len: work.l4_len,
+            segment: work.segment,
+        };
+        // SAFETY: this value owns a live mbuf; `work` is only read.
+        unsafe { sys::bw_frame_set_work(self.0.as_ptr(), &raw const work) };
     }
 
     #[inline]
     fn says(&self, flag: u32) -> bool {
-        u32::from(self.0.rx_flags) & flag != 0
+        self.head().ol_flags & u64::from(flag) != 0
     }
 
+    /// DPDK sets both bits where the device vouches for the data, though the field is not filled in.
     #[inline]
     fn verdict(&self, good: u32, bad: u32) -> Verdict {
         if self.says(good) {
@@ -148,7 +174,7 @@ impl Frame {
 #[inline]
 pub fn free<const N: usize>(batch: &mut ArrayVec<Frame, N>) {
     for chunk in batch.chunks_mut(BURST_MAX) {
-        let frames = chunk.as_mut_ptr().cast::<sys::bw_frame>();
+        let frames = chunk.as_mut_ptr().cast::<*mut sys::bw_mbuf>();
         // SAFETY: each of the frames owns its mbuf, and is forgotten below.
         unsafe { sys::bw_frames_free(frames, chunk.len() as u16) };
     }
@@ -159,9 +185,7 @@ pub fn free<const N: usize>(batch: &mut ArrayVec<Frame, N>) {
 impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
-        if !self.0.mbuf.is_null() {
-            // SAFETY: this value owns the mbuf, and nobody uses it after the drop; pools are never freed.
-            unsafe { sys::bw_frame_free(self.0.mbuf) };
-        }
+        // SAFETY: this value owns the mbuf, and nobody uses it after the drop; pools are never freed.
+        unsafe { sys::bw_frame_free(self.0.as_ptr()) };
     }
 }

@@ -78,14 +78,14 @@ impl Pool {
     /// # Errors
     /// The pool has fewer free buffers.
     pub fn allocate(self, count: usize, mut take: impl FnMut(Frame)) -> Result<(), Failure> {
-        let mut room = [const { MaybeUninit::<sys::bw_frame>::uninit() }; BULK_MAX];
+        let mut room = [const { MaybeUninit::<Frame>::uninit() }; BULK_MAX];
         let count = count.min(BULK_MAX);
-        // SAFETY: `room` has space for `count` frames; the pool is live.
+        // SAFETY: `room` has space for `count` frames, each a transparent pointer to an mbuf; the pool is live.
         let rc = unsafe { sys::bw_frames_allocate(self.raw(), room.as_mut_ptr().cast(), count as u16) };
         check("rte_pktmbuf_alloc_bulk", rc)?;
         for slot in &room[..count] {
             // SAFETY: the call above filled the first `count` slots; each is read once.
-            take(Frame(unsafe { slot.assume_init_read() }));
+            take(unsafe { slot.assume_init_read() });
         }
         Ok(())
     }

@@ -61,8 +61,6 @@ pub fn wait_for_interrupt(ms: u16) {
 
 impl QueuePair {
     /// Receives a burst into the room that `batch` has, at most `BURST_MAX` frames; never waits. How many came.
-    ///
-    /// They are written where they stay: a frame that was copied at once would wait for what was just written of it.
     #[inline]
     pub fn receive<const N: usize>(&mut self, batch: &mut ArrayVec<Frame, N>) -> usize {
         if !self.is_open() {
@@ -71,9 +69,9 @@ impl QueuePair {
         let Some(queue) = self.rx else { return 0 };
         let (held, room) = (batch.len(), batch.remaining_capacity().min(BURST_MAX));
         // SAFETY: `held` is at most the capacity, so the address stays within the vector or one past it.
-        let free = unsafe { batch.as_mut_ptr().add(held) }.cast::<sys::bw_frame>();
+        let free = unsafe { batch.as_mut_ptr().add(held) }.cast::<*mut sys::bw_mbuf>();
         // SAFETY: the gate is open, so the port is started and this queue exists; nobody else holds its number; behind
-        // `free` is space for `room` frames, of which `Frame` is a transparent wrapper.
+        // `free` is space for `room` frames, each a transparent pointer to an mbuf.
         let count = unsafe { sys::bw_rx_burst(self.port, queue, free, room as u16) };
         // SAFETY: the call above filled `count` places, which is at most `room`.
         unsafe { batch.set_len(held + usize::from(count)) };
@@ -99,8 +97,7 @@ impl QueuePair {
             // SAFETY: fewer elements than are initialised; each of those forgotten is owned by the driver, or freed.
             unsafe { batch.set_len(0) };
         } else {
-            batch[..gone].iter_mut().for_each(Frame::spend);
-            batch.drain(..gone);
+            batch.drain(..gone).for_each(std::mem::forget);
         }
         gone
     }
@@ -157,9 +154,9 @@ impl QueuePair {
 
     fn send_chunk(&mut self, chunk: &mut [Frame]) -> usize {
         let mut refused = 0;
-        let frames = chunk.as_mut_ptr().cast::<sys::bw_frame>();
-        // SAFETY: the gate is open and this worker holds the queue; `Frame` is a transparent `bw_frame`, and each owns its
-        // mbuf. Those that are gone are forgotten by the caller.
+        let frames = chunk.as_mut_ptr().cast::<*mut sys::bw_mbuf>();
+        // SAFETY: the gate is open and this worker holds the queue; each `Frame` is a transparent pointer to an mbuf
+        // that it owns, and there are at most `BURST_MAX`. Those that are gone are forgotten by the caller.
         let gone =
             unsafe { sys::bw_tx_burst(self.port, self.tx, frames, chunk.len() as u16, &raw mut refused) };
         if refused > 0 {

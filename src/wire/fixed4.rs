@@ -65,8 +65,8 @@ const UDP: u32 = udp::PROTOCOL as u32;
 fn sift_tcp(l4: &[u8], addrs: u64, checksum: ChecksumState) -> Option<Fixed4> {
     let header = tcp::Header::parse(l4).ok()?;
     let right = is_right(checksum, || {
-        let Some((fixed, rest)) = l4.split_first_chunk::<{ tcp::HEADER_LEN }>() else { return false };
-        let sum = Sum::ZERO.raw64(addrs).header(fixed).short(rest);
+        let Some(fixed) = l4.first_chunk::<{ tcp::HEADER_LEN }>() else { return false };
+        let sum = Sum::ZERO.raw64(addrs).header(fixed).short(l4, tcp::HEADER_LEN);
         sum.word(u16::from(tcp::PROTOCOL)).word(l4.len() as u16).is_valid()
     });
     (right && tcp::flags_allowed(header.flags))
@@ -79,7 +79,7 @@ fn sift_udp(l4: &[u8], addrs: u64, checksum: ChecksumState) -> Option<Fixed4> {
     let right = header.checksum == 0
         || is_right(checksum, || {
             let covered = l4.get(..usize::from(header.len)).unwrap_or(&[]);
-            let sum = Sum::ZERO.raw64(addrs).short(covered);
+            let sum = Sum::ZERO.raw64(addrs).short(covered, 0);
             sum.word(u16::from(udp::PROTOCOL)).word(header.len).is_valid()
         });
     right.then_some(Fixed4 { protocol: Protocol::Udp, end: Fixed4::L4_OFFSET + header.len })
