@@ -3,7 +3,7 @@
 #
 #   fuzz.sh [--seconds N] [--list] [TARGET ...]
 #
-# Default: every target, 60 seconds each. A target is a file in tests/fuzz/src/bin; its first seeds lie in
+# Default: every target, 60 seconds each, as many at a time as there are CPUs. A target is a file in tests/fuzz/src/bin; its first seeds lie in
 # tests/fuzz/corpus/TARGET. What a run learns stays in the build folder (fuzz-corpus/TARGET) and feeds the next. An
 # input that breaks a target is left in tests/fuzz/artifacts/TARGET and named; `fuzz.sh --input FILE TARGET` runs it
 # again. The last line is `N passed, N failed`, a target each.
@@ -72,6 +72,22 @@ run() {
     fi
 }
 
+# run_all: in lots of as many as there are CPUs; the words of each lot follow in its order.
+run_all() {
+    local lot words at target
+    words=$(mktemp -d)
+    for ((at = 0; at < ${#TARGETS[@]}; at += $(nproc))); do
+        lot=("${TARGETS[@]:at:$(nproc)}")
+        for target in "${lot[@]}"; do run "$target" >"$words/$target" 2>&1 & done
+        wait
+        for target in "${lot[@]}"; do
+            cat "$words/$target"
+            if grep -q '^ok ' "$words/$target"; then PASSED=$((PASSED + 1)); else FAILED=$((FAILED + 1)); fi
+        done
+    done
+    rm -rf "$words"
+}
+
 build || die 'the fuzz targets do not build'
-for target in "${TARGETS[@]}"; do run "$target"; done
+run_all
 tally

@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$ROOT" || exit 1
 
 LOGS=$(target_dir)/test-logs
-SECTIONS=(format shell clippy clippy_without_dpdk programs unit fuzz without_dpdk release bench end_to_end demo rehearsal)
+SECTIONS=(format shell clippy clippy_without_dpdk programs unit fuzz release bench end_to_end demo rehearsal)
 mkdir -p "$LOGS"
 
 format() { cargo fmt --all --check; }
@@ -19,6 +19,7 @@ shell() {
         shellcheck --shell=dash --severity=warning scripts/lib/guest-init.sh
 }
 clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+# That it builds without DPDK, too.
 clippy_without_dpdk() { cargo clippy --no-default-features --all-targets --locked -- -D warnings; }
 programs() { check_programs; }
 unit() { cargo test --workspace --locked --no-fail-fast; }
@@ -36,7 +37,6 @@ demo() { ./scripts/demo.sh; }
 rehearsal() { ./scripts/rehearsal.sh; }
 # Long enough to try the seeds and find the obvious; `scripts/fuzz.sh --seconds 3600` is for the night.
 fuzz() { scripts/fuzz.sh --seconds 20; }
-without_dpdk() { cargo check --no-default-features --locked; }
 
 # section NAME: runs the function of that name, its words into a log, and counts what it counted.
 section() {
