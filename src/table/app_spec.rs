@@ -190,6 +190,9 @@ pub struct AppSpec {
     pub edge_ips: EdgeIps,
     /// What dynamic edge addresses it was given; never written, and empty as read.
     pub leased: Box<[Addr]>,
+    /// Which name counts for clients without one, by edge address: `default_sni` of the account's address maps. Never written,
+    /// and empty as read.
+    pub nameless: Box<[(Addr, Box<str>)]>,
     /// byway's own `probe`: whether its origins are probed; `None`: as the boot config says.
     pub probe: Option<AppProbe>,
     /// `argo_smart_routing`: kept and shown, acts on nothing.
@@ -218,7 +221,13 @@ impl AppSpec {
             (OriginTlsName::Origin, OriginSpec::Dns { name, .. }) => name.as_str(),
             (OriginTlsName::App | OriginTlsName::Origin, _) => name,
         };
-        Some(tls::Wanted { mode, min_tls: self.min_tls.unwrap_or(min_tls), name, origin_name })
+        Some(tls::Wanted {
+            mode,
+            min_tls: self.min_tls.unwrap_or(min_tls),
+            name,
+            nameless: &self.nameless,
+            origin_name,
+        })
     }
 
     /// The edge addresses: the static ones, or what dynamic ones it was given.

@@ -162,6 +162,7 @@ fn app_spec(app: &LabApp) -> AppSpec {
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static(EDGE_IPS.map(addr).into()),
         leased: Box::default(),
+        nameless: Box::default(),
         argo_smart_routing: false,
         allow_partial: false,
         limits: None,

@@ -64,7 +64,7 @@ pub fn material(list: &[Pems]) -> Material {
 /// When the material has no certificate for it.
 pub fn app(material: &Material, mode: Mode, min_tls: MinTls) -> Arc<AppTls> {
     let name = "lab.example.com";
-    let wanted = Wanted { mode, min_tls, name, origin_name: name };
+    let wanted = Wanted { mode, min_tls, name, nameless: &[], origin_name: name };
     Arc::new(material.app("default", &wanted).expect("a certificate"))
 }
 

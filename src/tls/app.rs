@@ -2,6 +2,7 @@
 
 use super::origin::Trust;
 use super::zone::{Tickets, ZoneCertificates};
+use crate::base::Addr;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -53,6 +54,8 @@ pub struct Wanted<'a> {
     pub min_tls: MinTls,
     /// The app's host name: which certificate a client without a name gets.
     pub name: &'a str,
+    /// Other names for clients without one, by the edge address that they speak to (`default_sni` of address maps).
+    pub nameless: &'a [(Addr, Box<str>)],
     /// Whose certificate the origin must show.
     pub origin_name: &'a str,
 }
@@ -72,6 +75,8 @@ pub enum Wrong {
 pub struct AppTls {
     mode: Mode,
     name: Box<str>,
+    /// Those that a certificate of the zone holds.
+    nameless: Box<[(Addr, Box<str>)]>,
     zone: Arc<ZoneCertificates>,
     server: Arc<ServerConfig>,
     origin: Option<(Arc<ClientConfig>, ServerName<'static>)>,
@@ -101,7 +106,9 @@ impl AppTls {
             None => None,
         };
         let server = Arc::new(server_config(wanted, zone, tickets)?);
-        Ok(Self { mode: wanted.mode, name: wanted.name.into(), zone: zone.clone(), server, origin })
+        let nameless = wanted.nameless.iter().filter(|(_, name)| zone.covers(name)).cloned().collect();
+        let (mode, name) = (wanted.mode, wanted.name.into());
+        Ok(Self { mode, name, nameless, zone: zone.clone(), server, origin })
     }
 
     /// How far TLS reaches.
@@ -114,16 +121,23 @@ impl AppTls {
         self.zone.covers(name.unwrap_or(&self.name))
     }
 
-    /// What meets a client, with `alpn` as the only protocol on offer, or none.
-    pub fn server(&self, alpn: Option<&[u8]>) -> Arc<ServerConfig> {
-        match alpn {
-            None => self.server.clone(),
-            Some(alpn) => {
-                let mut config = ServerConfig::clone(&self.server);
-                config.alpn_protocols = vec![alpn.to_vec()];
-                Arc::new(config)
-            }
+    /// The name for a client without one that speaks to `edge`, where it is not the app's own.
+    pub fn nameless_at(&self, edge: Addr) -> Option<&str> {
+        self.nameless.iter().find(|(addr, _)| *addr == edge).map(|(_, name)| &**name)
+    }
+
+    /// What meets a client, with `alpn` as the only protocol on offer, or none; one without a name as if it had asked for
+    /// `nameless`, or for the app's own.
+    pub fn server(&self, alpn: Option<&[u8]>, nameless: Option<&str>) -> Arc<ServerConfig> {
+        if alpn.is_none() && nameless.is_none() {
+            return self.server.clone();
         }
+        let mut config = ServerConfig::clone(&self.server);
+        config.alpn_protocols = alpn.map(<[u8]>::to_vec).into_iter().collect();
+        if let Some(name) = nameless {
+            config.cert_resolver = Arc::new(ByName { zone: self.zone.clone(), nameless: name.into() });
+        }
+        Arc::new(config)
     }
 
     /// What meets the origin, and whom it must prove to be; `None` where it is met in clear.

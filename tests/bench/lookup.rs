@@ -115,6 +115,7 @@ fn make_app(number: u32, (first, last): (u16, u16)) -> AppSpec {
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static([edge(number)].into()),
         leased: Box::default(),
+        nameless: Box::default(),
         argo_smart_routing: false,
         allow_partial: false,
         limits: None,

@@ -172,6 +172,7 @@ fn make_app(
         traffic_type: if http && tcp { TrafficType::Http } else { TrafficType::Direct },
         edge_ips,
         leased: Box::default(),
+        nameless: Box::default(),
         probe: if tcp {
             [None, Some(AppProbe::On), Some(AppProbe::Off)][usize::from(dice) % 3]
         } else {

@@ -117,6 +117,11 @@ fn documents_name_only_metrics_that_exist() {
 }
 
 #[test]
+fn every_claim_of_security_is_held_by_a_test_that_exists() {
+    hold(texts::tests_of_claims);
+}
+
+#[test]
 fn readme_and_code_name_the_same_statuses() {
     hold(statuses::agreement);
 }

@@ -104,6 +104,30 @@ pub fn metric_names(tree: &[Source]) -> Vec<Fault> {
     faults
 }
 
+/// Tests, scripts of segments and fuzz targets that `docs/security.md` names and that are not there: a claim that nothing holds.
+pub fn tests_of_claims(tree: &[Source]) -> Vec<Fault> {
+    let Some(document) = tree.iter().find(|source| source.path == "docs/security.md") else {
+        return Vec::new();
+    };
+    let is_test = |name: &str| {
+        let head = format!("fn {name}(");
+        tree.iter().any(|source| source.path.ends_with(".rs") && source.text.contains(&head))
+    };
+    let is_script = |name: &str| tree.iter().any(|source| source.path.ends_with(&format!("/{name}")));
+    let named = document.text.lines().enumerate().flat_map(|(at, line)| {
+        let quoted = line.split('`').skip(1).step_by(2);
+        quoted.map(move |name| (at + 1, name)).collect::<Vec<_>>()
+    });
+    let gone = named.filter(|(_, name)| match name.ends_with(".pkt") {
+        true => !is_script(name),
+        false => name.len() >= TEST_NAME_MIN && name.chars().all(is_name) && !is_test(name),
+    });
+    gone.map(|(line, name)| document.fault(line, &format!("there is no `{name}`"))).collect()
+}
+
+/// Names of tests are sentences; what is shorter is a key, a room or a program.
+const TEST_NAME_MIN: usize = 25;
+
 /// All words that begin as metrics do, with their lines.
 fn metrics(text: &str) -> Vec<(usize, String)> {
     let words = |line: &str| -> Vec<String> {
@@ -123,6 +147,15 @@ fn is_name(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_claim_that_nothing_holds_is_seen() {
+        let text =
+            "| claim | `nothing_at_all_holds_this_claim`, `there_is_a_test_that_holds_it`, `gone.pkt` |";
+        let code = "fn there_is_a_test_that_holds_it() {}";
+        let tree = [Source::new("docs/security.md", text), Source::new("tests/x.rs", code)];
+        assert_eq!(tests_of_claims(&tree).len(), 2);
+    }
 
     #[test]
     fn path_of_a_build_machine_is_seen() {

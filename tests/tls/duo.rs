@@ -1,5 +1,6 @@
 //! A client and an origin of rustls' own around a `Pair` and its `Flow`, in memory.
 
+use byway::base::Addr;
 use byway::flow::Side;
 use byway::session::tls::{Failure, Flow, Legs, Pair};
 use byway::tls::AppTls;
@@ -38,6 +39,9 @@ impl Legs for Wires {
     }
 }
 
+/// Where clients meet the edge.
+pub const EDGE_ADDR: [u8; 4] = [198, 51, 100, 10];
+
 /// Who answers behind the edge.
 pub enum Far {
     Plain(Vec<u8>),
@@ -59,7 +63,13 @@ impl Duo {
             Some(config) => Far::Sealed(Box::new(ServerConnection::new(config).expect("a server"))),
             None => Far::Plain(Vec::new()),
         };
-        Self { client, far, pair: Some(Pair::new(app.clone())), flow: None, wires: Wires::default() }
+        Self {
+            client,
+            far,
+            pair: Some(Pair::new(app.clone(), Addr::v4(EDGE_ADDR))),
+            flow: None,
+            wires: Wires::default(),
+        }
     }
 
     /// Makes the handshakes.

@@ -5,11 +5,12 @@ mod duo;
 mod scene;
 mod statuses;
 
+use byway::base::Addr;
 use byway::flow::Side;
 use byway::session::tls::{Failure, Shut};
 use byway::telemetry::{TlsStatus, TlsVersion};
 use byway::testkit::tls::{self, EDGE, EDGE_RSA, EXPIRED, OTHER, Pems, SELF};
-use byway::tls::{AppTls, Certificate, CertificateFault, MinTls, Mode, Trust, TrustFault};
+use byway::tls::{AppTls, Certificate, CertificateFault, MinTls, Mode, Trust, TrustFault, Wanted};
 use duo::{Duo, Far, LEG_BYTES};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
@@ -87,6 +88,35 @@ fn names_choose_certificates_exactly_then_by_wildcard_and_none_means_the_apps_ow
     let nameless = ClientConnection::new(config.into(), ServerName::try_from(NAME).expect("a name"));
     let mut duo = Duo::new(nameless.expect("a client"), &app, None);
     duo.shake().expect("the app's own certificate");
+}
+
+#[test]
+fn a_client_without_a_name_is_met_as_its_edge_address_says() {
+    let material = tls::material(&[OTHER, EDGE]);
+    let here = Addr::v4(duo::EDGE_ADDR);
+    for (addr, name, expected) in [
+        (here, "other.example.com", OTHER),
+        (Addr::v4([198, 51, 100, 11]), "other.example.com", EDGE),
+        (here, "nobody.example.com", EDGE),
+    ] {
+        let nameless = [(addr, name.into())];
+        let wanted = Wanted {
+            mode: Mode::Flexible,
+            min_tls: MinTls::Tls12,
+            name: NAME,
+            nameless: &nameless,
+            origin_name: NAME,
+        };
+        let app = Arc::new(material.app("default", &wanted).expect("a certificate"));
+        let mut config = Arc::unwrap_or_clone(tls::client(BOTH, &[]));
+        config.enable_sni = false;
+        let asked = if expected == OTHER { "other.example.com" } else { NAME };
+        let nameless = ClientConnection::new(config.into(), ServerName::try_from(asked).expect("a name"));
+        let mut duo = Duo::new(nameless.expect("a client"), &app, None);
+        duo.shake().unwrap_or_else(|failure| panic!("{addr} {name}: {failure:?}"));
+        let mut named = Duo::new(client(NAME, BOTH), &app, None);
+        named.shake().expect("a name that is said counts");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use super::failure::Failure;
 use super::flow::{End, Flow};
+use crate::base::Addr;
 use crate::flow::Side;
 use crate::telemetry::{SNI_BYTES_MAX, TlsFacts, TlsLeg, TlsStatus, TlsVersion};
 use crate::tls::AppTls;
@@ -28,6 +29,8 @@ const HELLO_BYTES_MAX: usize = 16 * 1024;
 /// Both handshakes.
 pub struct Pair {
     app: Arc<AppTls>,
+    /// The address that the client speaks to.
+    edge: Addr,
     client: Client,
     origin: Option<Connection>,
     /// Bytes of the client's hello so far.
@@ -57,10 +60,11 @@ enum Client {
 }
 
 impl Pair {
-    /// Nothing was heard of the client yet.
-    pub fn new(app: Arc<AppTls>) -> Self {
+    /// Nothing was heard yet of the client that speaks to `edge`.
+    pub fn new(app: Arc<AppTls>, edge: Addr) -> Self {
         Self {
             app,
+            edge,
             client: Client::Awaited(Box::default()),
             origin: None,
             heard: 0,
@@ -208,8 +212,9 @@ impl Pair {
 
     fn accept(&mut self) -> Result<(), Failure> {
         let alpn = self.origin.as_ref().and_then(|origin| origin.alpn_protocol());
-        let config = self.app.server(alpn);
         let Client::Met(hello) = std::mem::replace(&mut self.client, Client::Gone) else { return Ok(()) };
+        let has_name = hello.client_hello().server_name().is_some();
+        let config = self.app.server(alpn, self.app.nameless_at(self.edge).filter(|_| !has_name));
         match hello.into_connection(config) {
             Ok(client) => self.client = Client::Up(Box::new(client.into())),
             Err((error, alert)) => return Err(self.refuse(&error, alert)),

@@ -36,8 +36,8 @@ impl Sessions {
     pub(in crate::session) fn await_hello(&mut self, id: u32, now: Instant) {
         let session = &mut self.sessions[id as usize];
         let Some(plan) = session.plan.clone() else { return };
-        session.tls =
-            Some(Box::new(SessionTls { stage: Stage::Here(Box::new(Pair::new(plan))), facts: None }));
+        let pair = Pair::new(plan, session.leg(Side::Client).key.dst);
+        session.tls = Some(Box::new(SessionTls { stage: Stage::Here(Box::new(pair)), facts: None }));
         self.enter_securing(id, now);
     }
 

@@ -92,6 +92,7 @@ pub(super) fn read_app(
         traffic_type,
         edge_ips,
         leased: Box::default(),
+        nameless: Box::default(),
         probe,
         argo_smart_routing,
         allow_partial,
