@@ -419,9 +419,10 @@ impl Office {
         keep: Keep,
         asked: Vec<AppId>,
     ) -> Result<Installed, Failure> {
-        let ((reply, answered), estate) = (oneshot::channel(), estate.clone());
+        let ((reply, answered), apps, estate) =
+            (oneshot::channel(), app_changes(estate, change), estate.clone());
         let whole = Arc::new(move || lower(&estate));
-        let install = Install { whole, apps: app_changes(change), keep, asked, reply };
+        let install = Install { whole, apps, keep, asked, reply };
         if !self.desk.put(Inquiry::Install(install)).await {
             return Err(Failure::unavailable("byway is ending; nothing was changed"));
         }

@@ -90,13 +90,13 @@ impl Kind {
             | Self::LoaDocument
             | Self::BgpPrefix
             | Self::Delegation
-            | Self::AddressMap
             | Self::DnsRecord => false,
             Self::Account
             | Self::Zone
             | Self::Prefix
             | Self::Binding
             | Self::Certificate
+            | Self::AddressMap
             | Self::App
             | Self::Rule => true,
         }

@@ -4,11 +4,12 @@ use super::change::{Change, Edit};
 use super::entity::{App, Approval, Entity, Kind, Rule, RuleHolder, Service};
 use super::holdings::Estate;
 use super::id::Id;
+use crate::base::Addr;
 use crate::firewall::{Mode, RuleSpec, Target, Words};
 use crate::snapshot::{AccountSpec, AppChange, CertificateSpec, LiveSpec, ZoneSpec};
-use crate::table::{PrefixSpec, Stretch};
+use crate::table::{AppSpec, EdgeIps, PrefixSpec, Stretch, TlsMode};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is to be in force. A prefix that is not approved, or without a binding, is not in it. Zones are named by their
 /// ids, accounts by theirs.
@@ -19,8 +20,11 @@ pub fn lower(estate: &Estate) -> LiveSpec {
     }
     let mut zones: BTreeMap<Id, Vec<ZoneSpec>> = BTreeMap::new();
     let mut apps: HashMap<Id, Vec<_>> = HashMap::new();
+    let nameless = nameless_by_account(estate);
     for app in estate.apps.iter() {
-        apps.entry(app.zone).or_default().push(app.spec.clone());
+        let account = estate.account_of(app.zone);
+        let names = account.and_then(|account| nameless.get(&account));
+        apps.entry(app.zone).or_default().push(in_force(app, names.map_or(&[], Vec::as_slice)));
     }
     let mut certificates = certificates(estate);
     for zone in estate.zones.iter() {
@@ -44,12 +48,12 @@ pub fn lower(estate: &Estate) -> LiveSpec {
     LiveSpec { prefixes: prefixes(estate), accounts, access_rules: Vec::new(), allow_partial: false }
 }
 
-/// What a change does to the spec, where it does nothing but to change apps within their zones.
-pub fn app_changes(change: &Change) -> Option<Vec<AppChange>> {
+/// What a change that leads to `estate` does to the spec, where it does nothing but to change apps within their zones.
+pub fn app_changes(estate: &Estate, change: &Change) -> Option<Vec<AppChange>> {
     let mut changes = Vec::new();
     for edit in change.edits() {
         if edit.key.kind == Kind::App {
-            changes.push(app_change(edit)?);
+            changes.push(app_change(estate, edit)?);
         } else if edit.key.kind.moves_tables() {
             return None;
         }
@@ -57,7 +61,7 @@ pub fn app_changes(change: &Change) -> Option<Vec<AppChange>> {
     Some(changes)
 }
 
-fn app_change(edit: &Edit) -> Option<AppChange> {
+fn app_change(estate: &Estate, edit: &Edit) -> Option<AppChange> {
     let app = |entity: &Option<Entity>| match entity {
         Some(Entity::App(app)) => Some(app.clone()),
         Some(_) | None => None,
@@ -66,8 +70,41 @@ fn app_change(edit: &Edit) -> Option<AppChange> {
     let zone = |app: &std::sync::Arc<App>| app.zone;
     let home = after.as_ref().or(before.as_ref()).map(zone)?;
     let stays = before.as_ref().is_none_or(|before| before.zone == home);
-    let (id, app) = (edit.key.id.app(), after.map(|app| app.spec.clone()));
+    let names = |app: &App| match estate.account_of(app.zone).filter(|_| app.spec.tls != TlsMode::Off) {
+        Some(account) => nameless(estate, account),
+        None => Vec::new(),
+    };
+    let (id, app) = (edit.key.id.app(), after.map(|app| in_force(&app, &names(&app))));
     stays.then(|| AppChange { zone: home.scope(), id, app })
+}
+
+/// Which name counts for a client without one, by the address that it speaks to.
+type Nameless = Vec<(Addr, Box<str>)>;
+
+/// What maps of each account say that act.
+fn nameless_by_account(estate: &Estate) -> HashMap<Id, Nameless> {
+    let accounts: HashSet<Id> = estate.address_maps.iter().map(|map| map.account).collect();
+    accounts.into_iter().map(|account| (account, nameless(estate, account))).collect()
+}
+
+fn nameless(estate: &Estate, account: Id) -> Nameless {
+    let maps = estate.address_maps.iter().filter(|map| map.account == account && map.enabled);
+    let names = maps.filter_map(|map| Some((map, map.default_sni.as_deref()?)));
+    names.flat_map(|(map, name)| map.ips.iter().map(move |one| (Addr::from(one.ip), name.into()))).collect()
+}
+
+/// An app's spec as it acts: with the names of its account's maps for addresses that it has or, where its addresses are dynamic,
+/// may get.
+fn in_force(app: &App, nameless: &[(Addr, Box<str>)]) -> AppSpec {
+    let mut spec = app.spec.clone();
+    if spec.tls != TlsMode::Off {
+        let may_have = |addr: &Addr| match &spec.edge_ips {
+            EdgeIps::Static(addrs) => addrs.contains(addr),
+            EdgeIps::Dynamic(_) => true,
+        };
+        spec.nameless = nameless.iter().filter(|(addr, _)| may_have(addr)).cloned().collect();
+    }
+    spec
 }
 
 /// Certificates by zone; of those that hold a name the first is given to clients.

@@ -97,3 +97,33 @@ fn what_does_not_belong_together_is_refused_by_its_field() {
     }
     assert!(stand.estate().certificates.is_empty());
 }
+
+#[test]
+fn a_maps_name_for_clients_without_one_is_told_to_the_tables_and_what_no_certificate_holds_is_said() {
+    let stand = Stand::new();
+    let zone = zone(&stand);
+    let path = format!("/zones/{zone}/custom_certificates");
+    let hosts =
+        stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY})).result()["hosts"].clone();
+    let host = |at: usize| hosts[at].as_str().expect("a host").replace('*', "any");
+    stand.post(&format!("/zones/{zone}/spectrum/apps"), app(&host(0))).result();
+    let maps = stand.addressing("address_maps");
+    let body = json!({"enabled": true, "ips": ["203.0.113.1", "203.0.113.2"], "default_sni": host(1)});
+    let made = stand.post(&maps, body);
+    assert_eq!(made.body["messages"], json!([]));
+    let names = || {
+        let spec = byway::estate::lower(&stand.estate());
+        let apps: Vec<_> = spec.zones().flat_map(|(_, zone)| zone.apps.clone()).collect();
+        let names = apps[0].nameless.iter().map(|(addr, name)| format!("{addr} {name}"));
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(), [format!("203.0.113.1 {}", host(1))], "of the addresses that the app has");
+    let map = format!("{maps}/{}", made.result()["id"].as_str().expect("an id"));
+    let other = stand.call(Method::PATCH, &map, json!({"default_sni": "nobody.example.com"}));
+    assert!(
+        other.body["messages"].to_string().contains("no certificate of the account's zones holds"),
+        "{other:?}"
+    );
+    stand.call(Method::PATCH, &map, json!({"enabled": false})).result();
+    assert!(names().is_empty());
+}

@@ -1,5 +1,5 @@
 //! Address maps of an account: which addresses its zones are answered with, and which name's certificate is shown to clients
-//! without SNI. Kept and held to the rules; a map acts where names and certificates do.
+//! without SNI, which acts on the apps of the account with TLS.
 
 use super::words::{READ, WRITE, bad_cidr, conflict, flag, not_found, quota};
 use crate::api::answer::{Answer, Failure, Success};
@@ -71,7 +71,7 @@ pub async fn create(State(office): State<Arc<Office>>, Path(account): Path<Strin
                     .map_err(|failure| placed(failure, format!("/memberships/{place}/identifier")))?;
             }
             let mut change = Change::default();
-            let answer = Some(Success::of(map_json(&map)));
+            let answer = Some(Success::of(map_json(&map)).saying(unheld(estate, &map)));
             change.make(map);
             Ok(Plan { change, asked: Vec::new(), answer })
         })
@@ -156,10 +156,24 @@ pub async fn edit(
             }
             next.enabled = flag(&body, "enabled")?.unwrap_or(map.enabled);
             let next = stamped(&map, next, now);
-            let answer = Some(Success::of(head_json(&next)));
+            let answer = Some(Success::of(head_json(&next)).saying(unheld(estate, &next)));
             Ok(Plan { change: turned(&map, next), asked: Vec::new(), answer })
         })
         .await
+}
+
+/// A word where `default_sni` acts on nothing, for no certificate of the account's zones holds it.
+fn unheld(estate: &Estate, map: &AddressMap) -> Vec<String> {
+    let Some(name) = map.default_sni.as_deref().filter(|_| map.enabled) else { return Vec::new() };
+    let parent = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+    let holds = |host: &String| host.eq_ignore_ascii_case(name) || Some(host) == parent.as_ref();
+    let mut own = estate.certificates.iter().filter(|held| estate.account_of(held.zone) == Some(map.account));
+    match own.any(|certificate| certificate.hosts.iter().any(holds)) {
+        true => Vec::new(),
+        false => vec![format!(
+            "default_sni: no certificate of the account's zones holds {name}: clients without a name get that of the app"
+        )],
+    }
 }
 
 fn stamped(map: &AddressMap, mut next: AddressMap, now: Stamp) -> AddressMap {
