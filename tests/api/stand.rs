@@ -14,7 +14,7 @@ use byway::estate::{
     Account, Approval, Binding, Change, Check, CheckState, Checks, Entity, Estate, Grant, Id, Prefix,
     Service, Stamp, Token, User, Zone, lower,
 };
-use byway::snapshot::NoEdit;
+use byway::snapshot::{NoEdit, Snapshot};
 use byway::table::{Prefix as Net, Reserved};
 use byway::vault::{SqliteVault, Vault};
 use serde_json::{Value, json};
@@ -40,6 +40,9 @@ pub enum Loop {
     IsLate,
 }
 
+/// The snapshot in force, as tests look at it.
+pub type Sight = Arc<std::sync::Mutex<Option<Arc<Snapshot>>>>;
+
 /// The API and what it stands on.
 pub struct Stand {
     runtime: Runtime,
@@ -58,6 +61,8 @@ pub struct Stand {
     pub user: Id,
     /// What the loop does, and what it was given last.
     pub mood: Arc<std::sync::Mutex<Loop>>,
+    /// The snapshot in force; none before the loop has begun.
+    pub snapshot: Sight,
     /// Who checks and announces prefixes.
     pub outside: Arc<Outside>,
 }
@@ -169,7 +174,9 @@ impl Stand {
         let (desk, inquiries) = Desk::open();
         let mood = Arc::new(std::sync::Mutex::new(Loop::Confirms));
         let workshop = workshop(&folder.0, reserved.clone());
-        runtime.spawn(control_loop(workshop, estate.clone(), inquiries, mood.clone()));
+        let snapshot = Arc::default();
+        let force = (mood.clone(), Arc::clone(&snapshot));
+        runtime.spawn(control_loop(workshop, estate.clone(), inquiries, force));
         let outside = Arc::new(Outside::default());
         let opened = byway::analytics::open(&folder.0.join("analytics"), "test", "FRA").expect("opened");
         let (recorder, analytics, clerk, _) = opened;
@@ -192,7 +199,21 @@ impl Stand {
         let (root, account, zone, user) = names;
         let router = router(office.clone());
         let recorder = RefCell::new(recorder);
-        Self { runtime, router, office, recorder, clerk, folder, root, account, zone, user, mood, outside }
+        Self {
+            runtime,
+            router,
+            office,
+            recorder,
+            clerk,
+            folder,
+            root,
+            account,
+            zone,
+            user,
+            mood,
+            snapshot,
+            outside,
+        }
     }
 
     /// Tells analytics what connections did, as the control loop does.
@@ -210,6 +231,11 @@ impl Stand {
     /// What is in force.
     pub fn estate(&self) -> Arc<Estate> {
         self.office.estate()
+    }
+
+    /// What its boot config has taken.
+    pub fn reserved(&self) -> &Reserved {
+        &self.office.terms.reserved
     }
 
     /// Where its store is.
@@ -403,18 +429,20 @@ async fn control_loop(
     mut workshop: Workshop,
     estate: Estate,
     mut inquiries: tokio::sync::mpsc::Receiver<Inquiry>,
-    mood: Arc<std::sync::Mutex<Loop>>,
+    (mood, snapshot): (Arc<std::sync::Mutex<Loop>>, Sight),
 ) {
     let first = workshop.install(Arc::new(move || lower(&estate)), Box::new(|| Ok(())));
     let loaded = first.expect("what the store holds compiles");
     workshop.compiler.commit(&loaded.compiled);
     let mut force = Force { workshop, loaded };
+    *snapshot.lock().expect("no panic") = Some(force.loaded.compiled.snapshot.clone());
     while let Some(inquiry) = inquiries.recv().await {
         match inquiry {
             Inquiry::Install(mut install) => {
                 let (nobody, _) = tokio::sync::oneshot::channel();
                 let reply = std::mem::replace(&mut install.reply, nobody);
                 let installed = force.install(install);
+                *snapshot.lock().expect("no panic") = Some(force.loaded.compiled.snapshot.clone());
                 let late =
                     std::mem::replace(&mut *mood.lock().expect("no panic"), Loop::Confirms) == Loop::IsLate;
                 let _ = reply.send(if late { Installed::NotConfirmed } else { installed });

@@ -1,0 +1,206 @@
+//! Random sequences of calls, good and bad, dry runs, late workers and ways back: after every call the estate, the store, the
+//! snapshot and the answers say what a naive model says.
+
+pub mod model;
+pub mod verbs;
+pub mod view;
+
+use crate::stand::{Loop, Stand};
+use axum::http::Method;
+use byway::base::{Addr, DropReason, Rng};
+use byway::vault::{SqliteVault, Vault};
+use byway::wire::Protocol;
+use model::{Account, Binding, Met, Model, NETS, Prefix, Token, Zone, address};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use verbs::{Ground, LASTS, draw, request};
+use view::{by_answers, by_export};
+
+/// Sequences, and calls of each.
+const SEQUENCES: u64 = 24;
+const CALLS: usize = 120;
+
+#[test]
+fn any_sequence_of_calls_leaves_the_box_as_the_model_has_it() {
+    let mut counts = BTreeMap::new();
+    for seed in 0..SEQUENCES {
+        // Printed where the test fails.
+        println!("seed {seed}");
+        sequence(seed, &mut counts);
+    }
+    println!("{counts:?}");
+    // A sequence of refusals alone would prove little.
+    for outcome in ["done", "refused", "dry", "late", "back", "not back"] {
+        assert!(counts.get(outcome) >= Some(&20), "{counts:?}");
+    }
+}
+
+fn sequence(seed: u64, counts: &mut BTreeMap<&'static str, u32>) {
+    let mut rng = Rng::new(0x5e9_0000 + seed);
+    let stand = Stand::new();
+    let ground = ground(&stand);
+    let mut model = start(&stand);
+    // What the box was after each version, as far as that is known.
+    let mut past: BTreeMap<u64, Model> =
+        BTreeMap::from([(0, Model::default()), (newest(&stand), model.clone())]);
+    for call in 0..CALLS {
+        let outcome = match rng.below(20) {
+            0 => go_back(&mut rng, &stand, &mut model, &past),
+            _ => one_call(&mut rng, &stand, (&mut model, &ground)),
+        };
+        *counts.entry(outcome).or_default() += 1;
+        if outcome != "late" {
+            past.insert(newest(&stand), model.clone());
+        }
+        let place = || format!("seed {seed}, call {call} ({outcome})");
+        assert_eq!(by_export(&byway::estate::export(&stand.estate())), model.view(), "{}", place());
+        assert_eq!(byway::estate::unsound(&stand.estate()), [], "{}", place());
+        probe(&stand, &model, &place());
+        if call % 20 == 0 {
+            assert_eq!(answers(&stand, &ground), model.view(), "{}", place());
+        }
+    }
+    assert_eq!(answers(&stand, &ground), model.view(), "seed {seed}");
+    let stand = stand.restarted();
+    assert_eq!(
+        by_export(&byway::estate::export(&stand.estate())),
+        model.view(),
+        "seed {seed}: after a restart"
+    );
+    assert_eq!(answers(&stand, &ground), model.view(), "seed {seed}: after a restart");
+    assert_eq!(stored(&stand), model.view(), "seed {seed}: the store");
+}
+
+/// One random call, by what came of it.
+fn one_call(rng: &mut Rng, stand: &Stand, (model, ground): (&mut Model, &Ground)) -> &'static str {
+    let verb = draw(rng, model, ground);
+    let (is_dry, is_late) = (rng.chance_ppm(100_000), rng.chance_ppm(50_000));
+    let mut ask = request(&verb, model, ground);
+    if is_dry {
+        ask.path.push_str("?dry_run=true");
+    }
+    *stand.mood.lock().expect("no panic") = if is_late { Loop::IsLate } else { Loop::Confirms };
+    let reply = match ask.by_admin {
+        true => stand.admin(ask.method, &ask.path, ask.body),
+        false => stand.call(ask.method, &ask.path, ask.body),
+    };
+    *stand.mood.lock().expect("no panic") = Loop::Confirms;
+    let status = reply.status.as_u16();
+    let Some(next) = verb.after(model) else {
+        assert!((400..500).contains(&status), "{verb:?} is to be refused: {reply:?}");
+        reply.failure();
+        return "refused";
+    };
+    if is_late && status == 503 {
+        assert_eq!(reply.failure().1, 10_002);
+        return "late";
+    }
+    let result = reply.result();
+    if is_dry {
+        return "dry";
+    }
+    let id = result["id"].as_str().unwrap_or("none");
+    *model = next.named(id);
+    "done"
+}
+
+/// Back to a version that is known, or to one that cannot be gone back to.
+fn go_back(rng: &mut Rng, stand: &Stand, model: &mut Model, past: &BTreeMap<u64, Model>) -> &'static str {
+    let newest = newest(stand);
+    let version = newest.saturating_sub(rng.below(26));
+    let then = past.get(&version).cloned();
+    let may = version < newest && version + 20 >= newest;
+    let reply = if may && then.is_none() {
+        // The sight of a change that was not confirmed: nobody knows what it made.
+        return "unknown";
+    } else {
+        stand.admin(Method::POST, "/byway/rollback", json!({"version": version}))
+    };
+    match then.filter(|_| may) {
+        Some(then) => {
+            reply.result();
+            // What was revoked stays revoked.
+            *model = Model { tokens: model.tokens.clone(), ..then };
+            "back"
+        }
+        None => {
+            assert_eq!(reply.failure(), (400, 10_011, Some("/version")), "{version} of {newest}");
+            "not back"
+        }
+    }
+}
+
+fn newest(stand: &Stand) -> u64 {
+    let history = stand.admin(Method::GET, "/byway/history?limit=1", Value::Null);
+    history.result()[0]["version"].as_u64().expect("a number")
+}
+
+/// What a stand holds from its start.
+fn start(stand: &Stand) -> Model {
+    let estate = stand.estate();
+    let id = |id: byway::estate::Id| id.to_string();
+    let prefix = estate.prefixes.iter().next().expect("one");
+    let binding = estate.bindings.iter().next().expect("one");
+    let token = estate.tokens.iter().next().expect("one");
+    let (account, zone) = (id(stand.account), id(stand.zone));
+    let mut model = Model::default();
+    model.accounts.push(Account { id: account.clone(), name: "one".into() });
+    model.zones.push(Zone { id: zone, name: "example.net".into(), account: account.clone() });
+    model.tokens.push(Token { id: id(token.id), name: "root".into() });
+    model.prefixes.push(Prefix { id: id(prefix.id), account, net: 0, approved: true });
+    let binding = Binding { id: id(binding.id), prefix: id(prefix.id), range: (0, 24), service: "Spectrum" };
+    model.bindings.push(binding);
+    model
+}
+
+fn ground(stand: &Stand) -> Ground {
+    let groups = stand.get("/user/tokens/permission_groups").result().clone();
+    let group = groups.as_array().expect("a list").iter().find(|group| group["name"] == "Zone Settings Read");
+    let group = group.expect("one")["id"].as_str().expect("an id").to_owned();
+    Ground { user: stand.user.to_string(), group }
+}
+
+fn answers(stand: &Stand, ground: &Ground) -> view::View {
+    let ask = |method: Method, path: &str| {
+        // The user's own lists want the user; the others are asked where nothing is counted.
+        let reply = match path.starts_with("/user") {
+            true => stand.call(method, path, Value::Null),
+            false => stand.admin(method, path, Value::Null),
+        };
+        Some(reply.body)
+    };
+    by_answers(&ask, ground).expect("answered")
+}
+
+/// What the store says when nobody else has it.
+fn stored(stand: &Stand) -> view::View {
+    let copy = stand.folder().join("copy");
+    let made = stand.admin(Method::POST, "/byway/backup", json!({"to": copy}));
+    made.result();
+    let mut vault = SqliteVault::open(&copy, [1; 32], "test").expect("a copy");
+    assert!(!vault.load().expect("rows").is_empty());
+    let reserved = stand.reserved().clone();
+    by_export(&byway::estate::export(&byway::api::read(&mut vault, &reserved).expect("it reads")))
+}
+
+/// The snapshot in force, asked for every address and port that calls are about.
+fn probe(stand: &Stand, model: &Model, place: &str) {
+    let Some(snapshot) = stand.snapshot.lock().expect("no panic").clone() else { return };
+    for net in 0..NETS.len() {
+        for last in LASTS.into_iter().chain([9]) {
+            let addr: std::net::IpAddr = address((net, last)).parse().expect("an address");
+            for (tcp, port) in [true, false].into_iter().flat_map(|tcp| (1..=10).map(move |port| (tcp, port)))
+            {
+                let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
+                let met = match snapshot.table.find(Addr::from(addr), protocol, port) {
+                    Ok(slot) => Met::App(snapshot.table.app(slot).expect("in force").id.to_string()),
+                    Err(DropReason::NoPrefix) => Met::NoPrefix,
+                    Err(DropReason::OtherService) => Met::OtherService,
+                    Err(DropReason::NoApp | DropReason::NoAppPort | DropReason::WrongProtocol) => Met::NoApp,
+                    Err(other) => panic!("{place}: {other:?}"),
+                };
+                assert_eq!(met, model.met((net, last), tcp, port), "{place}: {addr} {protocol:?} {port}");
+            }
+        }
+    }
+}

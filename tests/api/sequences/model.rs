@@ -1,0 +1,277 @@
+//! What a box holds, by the simplest means: lists of plain rows, searched from the front. It knows the rules of the calls
+//! from their documentation alone, and shares no code with byway.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What stands for the id that a call will give.
+pub const NEW: &str = "new";
+
+/// A rule's holder: the user, an account, a zone.
+pub type Holder = (&'static str, String);
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Account {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Zone {
+    pub id: String,
+    pub name: String,
+    pub account: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct App {
+    pub id: String,
+    pub zone: String,
+    pub name: String,
+    pub tcp: bool,
+    pub ports: (u16, u16),
+    /// Last bytes of its addresses, by net.
+    pub ips: Vec<(usize, u8)>,
+    pub firewall: bool,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rule {
+    pub id: String,
+    pub holder: Holder,
+    pub mode: &'static str,
+    pub value: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Token {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Prefix {
+    pub id: String,
+    pub account: String,
+    pub net: usize,
+    pub approved: bool,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Binding {
+    pub id: String,
+    pub prefix: String,
+    pub range: Range,
+    pub service: &'static str,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Delegation {
+    pub id: String,
+    pub prefix: String,
+    pub range: Range,
+    pub account: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Certificate {
+    pub id: String,
+    pub zone: String,
+}
+
+/// A range of a /24: its first last byte, and its length.
+pub type Range = (u8, u8);
+
+/// The nets that prefixes are made of.
+pub const NETS: [&str; 3] = ["203.0.113", "198.51.100", "44.0.1"];
+/// Services by name and id.
+pub const SERVICES: [(&str, &str); 3] = [
+    ("Spectrum", "2db684ee7ca04e159946fd05b99e1bcd"),
+    ("CDN", "4d1c41a67f2e4b5f8a0310c05d2f9e01"),
+    ("Magic Transit", "7c9a6d1035be4a70b6f493a10e8c2d42"),
+];
+
+/// Everything.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Model {
+    pub accounts: Vec<Account>,
+    pub zones: Vec<Zone>,
+    pub apps: Vec<App>,
+    pub rules: Vec<Rule>,
+    pub tokens: Vec<Token>,
+    pub prefixes: Vec<Prefix>,
+    pub bindings: Vec<Binding>,
+    pub delegations: Vec<Delegation>,
+    pub certificates: Vec<Certificate>,
+}
+
+/// What a first packet to an address and port meets.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Met {
+    App(String),
+    NoApp,
+    OtherService,
+    NoPrefix,
+}
+
+pub fn holds((first, length): Range, last: u8) -> bool {
+    (u32::from(first)..u32::from(first) + (1 << (32 - length))).contains(&u32::from(last))
+}
+
+impl Model {
+    pub fn zone(&self, id: &str) -> Option<&Zone> {
+        self.zones.iter().find(|zone| zone.id == id)
+    }
+
+    pub fn account(&self, id: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.id == id)
+    }
+
+    pub fn prefix(&self, id: &str) -> Option<&Prefix> {
+        self.prefixes.iter().find(|prefix| prefix.id == id)
+    }
+
+    /// The approved prefix of a net.
+    fn approved(&self, net: usize) -> Option<&Prefix> {
+        self.prefixes.iter().find(|prefix| prefix.net == net && prefix.approved)
+    }
+
+    /// The service of an address: that of the longest binding.
+    pub fn service(&self, (net, last): (usize, u8)) -> Option<&'static str> {
+        let prefix = self.approved(net)?;
+        let bound =
+            self.bindings.iter().filter(|binding| binding.prefix == prefix.id && holds(binding.range, last));
+        bound.max_by_key(|binding| binding.range.1).map(|binding| binding.service)
+    }
+
+    /// Whether an account may have apps on an address.
+    pub fn may_use(&self, account: &str, (net, last): (usize, u8)) -> bool {
+        self.approved(net).is_some_and(|prefix| {
+            prefix.account == account
+                || self
+                    .delegations
+                    .iter()
+                    .any(|one| one.prefix == prefix.id && one.account == account && holds(one.range, last))
+        })
+    }
+
+    /// Whether an app may be as it is, among all others.
+    pub fn takes(&self, app: &App) -> bool {
+        let Some(zone) = self.zone(&app.zone) else { return false };
+        let within = |domain: &str| app.name == domain || app.name.ends_with(&format!(".{domain}"));
+        let home = self.zones.iter().filter(|zone| within(&zone.name)).max_by_key(|zone| zone.name.len());
+        if home.map(|zone| &zone.id) != Some(&app.zone) || app.ports.0 == 0 || app.ports.0 > app.ports.1 {
+            return false;
+        }
+        let free = |ip: &(usize, u8)| {
+            self.may_use(&zone.account, *ip)
+                && self.service(*ip) == Some("Spectrum")
+                && self.apps.iter().filter(|other| other.id != app.id && other.ips.contains(ip)).all(
+                    |other| {
+                        let apart = other.ports.1 < app.ports.0 || app.ports.1 < other.ports.0;
+                        other.zone == app.zone && (other.tcp != app.tcp || apart)
+                    },
+                )
+        };
+        !app.ips.is_empty() && app.ips.iter().all(free)
+    }
+
+    /// Whether every app that was Spectrum's and its account's still is.
+    pub fn keeps_apps(&self, before: &Self) -> bool {
+        let well = |model: &Self, app: &App| {
+            let account = model.zone(&app.zone).map(|zone| zone.account.clone()).unwrap_or_default();
+            app.ips.iter().all(|ip| model.service(*ip) == Some("Spectrum") && model.may_use(&account, *ip))
+        };
+        before.apps.iter().all(|app| !well(before, app) || well(self, app))
+    }
+
+    /// What a first packet meets.
+    pub fn met(&self, ip: (usize, u8), tcp: bool, port: u16) -> Met {
+        let prefix = self
+            .approved(ip.0)
+            .filter(|prefix| self.bindings.iter().any(|binding| binding.prefix == prefix.id));
+        let hit = |app: &&App| {
+            app.tcp == tcp && app.ips.contains(&ip) && (app.ports.0..=app.ports.1).contains(&port)
+        };
+        match (prefix, self.apps.iter().find(hit)) {
+            (None, _) => Met::NoPrefix,
+            (Some(_), Some(app)) => Met::App(app.id.clone()),
+            (Some(_), None) if self.service(ip) != Some("Spectrum") => Met::OtherService,
+            (Some(_), None) => Met::NoApp,
+        }
+    }
+
+    /// The new entity's id, once it is known.
+    #[must_use]
+    pub fn named(mut self, id: &str) -> Self {
+        let all = self.accounts.iter_mut().map(|one| &mut one.id);
+        let all = all.chain(self.zones.iter_mut().map(|one| &mut one.id));
+        let all = all.chain(self.apps.iter_mut().map(|one| &mut one.id));
+        let all = all.chain(self.rules.iter_mut().map(|one| &mut one.id));
+        let all = all.chain(self.tokens.iter_mut().map(|one| &mut one.id));
+        let all = all.chain(self.prefixes.iter_mut().map(|one| &mut one.id));
+        let all = all.chain(self.bindings.iter_mut().map(|one| &mut one.id));
+        let all = all.chain(self.delegations.iter_mut().map(|one| &mut one.id));
+        let all = all.chain(self.certificates.iter_mut().map(|one| &mut one.id));
+        all.filter(|own| *own == NEW).for_each(|own| *own = id.to_owned());
+        self
+    }
+
+    /// Everything in one form, by kind and id, to be held against other sights of the box.
+    pub fn view(&self) -> BTreeMap<String, Value> {
+        let mut view = BTreeMap::new();
+        let mut put = |kind: &str, id: &str, value: Value| view.insert(format!("{kind} {id}"), value);
+        for one in &self.accounts {
+            put("account", &one.id, json!({"name": one.name}));
+        }
+        for one in &self.zones {
+            put("zone", &one.id, json!({"name": one.name, "account": one.account}));
+        }
+        for one in &self.apps {
+            let ips: Vec<String> = one.ips.iter().map(|ip| address(*ip)).collect();
+            let row = json!({"zone": one.zone, "name": one.name, "protocol": one.protocol(), "ips": ips, "firewall": one.firewall});
+            put("app", &one.id, row);
+        }
+        for one in &self.rules {
+            put("rule", &one.id, json!({"of": one.holder.1, "mode": one.mode, "value": one.value}));
+        }
+        for one in &self.tokens {
+            put("token", &one.id, json!({"name": one.name}));
+        }
+        for one in &self.prefixes {
+            let row = json!({"account": one.account, "cidr": cidr(one.net, (0, 24)), "approved": if one.approved { "V" } else { "P" }});
+            put("prefix", &one.id, row);
+        }
+        let net = |prefix: &str| self.prefix(prefix).map_or(0, |prefix| prefix.net);
+        for one in &self.bindings {
+            let row = json!({"prefix": one.prefix, "cidr": cidr(net(&one.prefix), one.range), "service": one.service});
+            put("binding", &one.id, row);
+        }
+        for one in &self.delegations {
+            let row = json!({"prefix": one.prefix, "cidr": cidr(net(&one.prefix), one.range), "account": one.account});
+            put("delegation", &one.id, row);
+        }
+        for one in &self.certificates {
+            put("certificate", &one.id, json!({"zone": one.zone}));
+        }
+        view
+    }
+}
+
+impl App {
+    pub fn protocol(&self) -> String {
+        let ports = match self.ports {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first}-{last}"),
+        };
+        format!("{}/{ports}", if self.tcp { "tcp" } else { "udp" })
+    }
+}
+
+pub fn address((net, last): (usize, u8)) -> String {
+    format!("{}.{last}", NETS[net])
+}
+
+pub fn cidr(net: usize, (first, length): Range) -> String {
+    format!("{}.{first}/{length}", NETS[net])
+}
