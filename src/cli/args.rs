@@ -31,6 +31,10 @@ pub enum Command {
     Run(RunArgs),
     /// Say whether a boot config (TOML) or a table file (JSON) is right, and what it would bring about.
     Check(CheckArgs),
+    /// Put a table file in force; with `--confirm-within` only for a while, unless it is confirmed.
+    Apply(ApplyArgs),
+    /// Keep what `byway apply --confirm-within` put in force.
+    Confirm(ConfirmArgs),
     /// Run the shipping worker over a capture, without a NIC; the same input gives the same output.
     Replay(ReplayArgs),
     /// Look this machine over: hugepages, IOMMU, NICs, CPUs, limits; each line with its fix.
@@ -203,12 +207,49 @@ pub struct RunArgs {
 pub struct CheckArgs {
     /// A boot config or a table file; told apart by their content.
     pub file: PathBuf,
+    /// With a table file: what it would change of a running byway, and whose sessions would end.
+    #[arg(long, value_enum, value_name = "running")]
+    pub against: Option<AgainstArg>,
     /// With a table file: the boot config whose ports and egress pool it must not touch.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Answer with one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// The control socket, for `--against running`.
+    #[command(flatten)]
+    pub socket: SocketArgs,
+}
+
+/// What `check` may hold a table file against.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AgainstArg {
+    /// The byway that answers on the control socket.
+    Running,
+}
+
+/// Arguments of `apply`.
+#[derive(Args, Debug)]
+pub struct ApplyArgs {
+    /// The table file that is to take the place of the one in force.
+    pub file: PathBuf,
+    /// Go back by itself after so many seconds, unless `byway confirm` comes in time.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub confirm_within: Option<u32>,
+    /// The control socket.
+    #[command(flatten)]
+    pub socket: SocketArgs,
+}
+
+/// Arguments of `confirm`.
+#[derive(Args, Debug)]
+pub struct ConfirmArgs {
+    /// Go back now, instead of keeping it.
+    #[arg(long)]
+    pub revert: bool,
+    /// The control socket.
+    #[command(flatten)]
+    pub socket: SocketArgs,
 }
 
 /// Arguments of `doctor`.

@@ -1,6 +1,7 @@
 //! `byway check`: is this file right, and what would it bring about?
 
-use super::args::CheckArgs;
+use super::against::against;
+use super::args::{AgainstArg, CheckArgs};
 use super::command::{complain, fail, tell, tell_json};
 use super::run::{folder_of, reserved};
 use super::secret::Secret;
@@ -24,7 +25,14 @@ pub fn run(args: &CheckArgs) -> ExitCode {
         Ok(text) => text,
         Err(why) => return answer(args, Err(vec![why])),
     };
-    let checked = if is_json(&text) { check_table(args) } else { check_boot(args, &text) };
+    let checked = match (is_json(&text), args.against) {
+        (true, _) => check_table(args),
+        (false, None) => check_boot(args, &text),
+        (false, Some(AgainstArg::Running)) => Err(vec![format!(
+            "{}: is a boot config: only a table file is held against a running byway",
+            args.file.display()
+        )]),
+    };
     answer(args, checked)
 }
 
@@ -98,6 +106,12 @@ pub fn table(file: &Path, boot: Option<&BootSpec>) -> Result<(Workshop, Loaded),
 fn check_table(args: &CheckArgs) -> Result<Report, Vec<String>> {
     let boot = args.config.as_deref().map(boot_spec).transpose().map_err(|why| vec![why])?;
     let (_, loaded) = table(&args.file, boot.as_ref())?;
+    if let Some(AgainstArg::Running) = args.against {
+        let against = against(&args.socket.socket, &loaded).map_err(|why| vec![why])?;
+        let mut json = against.json();
+        (json["ok"], json["summary"]) = (true.into(), summary(&loaded).into());
+        return Ok(Report { text: against.text().trim_end().to_owned(), json });
+    }
     let rows = app_rows::rows(&loaded, &[]);
     let mut text = String::new();
     for warning in &loaded.warnings {

@@ -1,7 +1,7 @@
 //! From arguments to a verb, and from its failure to one line and an exit code.
 
 use super::args::{BenchCommand, Cli, Command, ConfigCommand};
-use super::{admin, bench, check, generate, init, inspect, replay, rules, run, show, whereabouts};
+use super::{admin, apply, bench, check, generate, init, inspect, replay, rules, run, show, whereabouts};
 use crate::base::outside::{OneLine, plain_json};
 use clap::Parser;
 use serde_json::Value;
@@ -44,6 +44,8 @@ pub fn main() -> ExitCode {
         Command::Gen(command) => generate::run(command),
         Command::Admin(command) => admin::run(&command),
         Command::Check(args) => check::run(&args),
+        Command::Apply(args) => apply::apply(&args),
+        Command::Confirm(args) => apply::confirm(&args),
         Command::Config(ConfigCommand::Init { path }) => init::run(path.as_deref()),
         Command::Show(args) => show::run(&args),
         Command::Run(args) => run::run(&args),

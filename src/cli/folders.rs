@@ -5,7 +5,7 @@ use crate::control::config::boot::{BootSpec, EventsTarget};
 use crate::control::log;
 use crate::control::privileges::RunAs;
 use crate::control::resolve::OriginCache;
-use crate::control::{RuleJournal, Store};
+use crate::control::{RuleJournal, Store, Trials};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
@@ -34,6 +34,7 @@ pub fn hand_over(spec: &BootSpec, user: Option<&RunAs>) {
     give(&Store::new(&spec.state_dir).path(), user);
     give(&OriginCache::new(&spec.state_dir).path(), user);
     give(&RuleJournal::path_in(&spec.state_dir), user);
+    give(&Trials::path_in(&spec.state_dir), user);
     if let Some(api) = &spec.api {
         // SQLite keeps its log and its index beside the file.
         for file in [&api.store, &analytics_path(&spec.state_dir)] {

@@ -1,6 +1,8 @@
 //! Composition: the only room where worker and control meet.
 
 mod admin;
+mod against;
+mod apply;
 mod args;
 mod bench;
 mod check;

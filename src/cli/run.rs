@@ -15,7 +15,7 @@ use crate::control::privileges::{self, RunAs};
 use crate::control::resolve::{Kept, NameTerms, OriginCache};
 use crate::control::{
     ControlSocket, Listeners, LoadError, Loaded, MetricsListener, Outcome, RuleJournal, Source, Store,
-    Workshop,
+    Trials, Workshop,
 };
 use crate::table::{OriginBook, Reserved, Resolved, Subnet};
 use crate::worker::{Layout, Wanted, allowed_cpus, isolated_cpus};
@@ -122,6 +122,11 @@ pub fn prepare(spec: BootSpec) -> Result<Prepared, String> {
     .with_certificates(CertificateStore::new(&spec.tls));
     workshop.set_geo(spec.geo.clone());
     workshop.journal = RuleJournal::open(&spec.state_dir).map_err(|error| error.to_string())?;
+    if spec.api.is_none() {
+        let path = Trials::path_in(&spec.state_dir);
+        let trials = Trials::open(&spec.state_dir);
+        workshop.trials = trials.map_err(|error| format!("{}: {error}; take it away", path.display()))?;
+    }
     let kept = recall(&spec, &mut workshop);
     let mut recorder = None;
     let (loaded, problems) = match &spec.api {
@@ -214,7 +219,7 @@ pub fn patiently<T>(bind: impl Fn() -> io::Result<T>) -> io::Result<T> {
 
 /// The table file's, or the last good one where the config lets it.
 fn first_table(workshop: &mut Workshop, on_bad: OnBadConfig) -> Result<(Loaded, Vec<String>), String> {
-    let error = match workshop.load_file() {
+    let error = match workshop.load_first() {
         Ok(loaded) => return Ok((loaded, Vec::new())),
         Err(error) => error,
     };

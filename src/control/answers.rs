@@ -1,13 +1,13 @@
 //! What the loop answers to inquiries of the listeners.
 
-use super::ask::{Ask, WhereAsk};
+use super::ask::{ApplyAsk, Ask, WhereAsk};
 use super::desk::{Inquiry, Readiness};
 use super::install::Installed;
 use super::life::{Control, Phase};
 use super::listing::Wanted;
 use super::whereabouts::Surroundings;
-use super::workshop::Source;
-use super::{app_rows, numbers, ports, rfc3339, rule_rows, whereabouts};
+use super::workshop::{Source, Workshop};
+use super::{app_rows, numbers, ports, rfc3339, rule_rows, table_rows, whereabouts};
 use crate::base::{Clock, OsClock};
 use crate::telemetry::expose::{JsonRows, PrometheusText};
 use crate::telemetry::{Counter, Gauge, PageReader};
@@ -45,6 +45,23 @@ impl Control {
             }
             Ask::ChangeRules(_) => super::ask::refusal("byway drains; no rule is changed"),
             Ask::Rules(page) => rule_rows::answer(page, self.reloads.loaded(), self.reloads.workshop()),
+            Ask::Tables(page) => table_rows::answer(page, self.reloads.loaded()),
+            Ask::Apply(_) | Ask::Confirm | Ask::Revert | Ask::Trial
+                if self.reloads.loaded().source == Source::Api =>
+            {
+                super::ask::refusal(
+                    "the API rules here, and no table file: see `byway admin import` and `rollback`",
+                )
+            }
+            Ask::Apply(_) | Ask::Confirm | Ask::Revert if self.is_leaving() => {
+                super::ask::refusal("byway drains; no table is changed")
+            }
+            Ask::Apply(ApplyAsk { file, within_s }) => {
+                return self.reloads.try_out(reply.into(), move |workshop| workshop.apply(&file, within_s));
+            }
+            Ask::Confirm => return self.reloads.try_out(reply.into(), Workshop::confirm),
+            Ask::Revert => return self.reloads.try_out(reply.into(), Workshop::revert),
+            Ask::Trial => self.trial(),
             Ask::Reload if !self.is_leaving() => return self.reloads.start(Some(reply.into())),
             Ask::Reload => super::ask::refusal("byway drains; no reload"),
             Ask::Apps => self.apps(),
@@ -56,6 +73,21 @@ impl Control {
             Ask::Status => self.status(),
         };
         let _ = reply.send(value);
+    }
+
+    fn trial(&self) -> Value {
+        let Some(workshop) = self.reloads.workshop() else {
+            return super::ask::refusal("a reload is under way; ask again");
+        };
+        let trial = workshop.trials.held().map(|trial| {
+            json!({
+                "until": rfc3339(trial.until_unix_s * 1_000_000),
+                "table_file": workshop.path(),
+                "kept": workshop.trials.path(),
+                "overtaken": trial.is_overtaken(workshop.path()),
+            })
+        });
+        json!({ "ok": true, "trial": trial })
     }
 
     fn whereabouts(&self, ask: &WhereAsk) -> Value {
@@ -124,7 +156,12 @@ impl Control {
         let source = match self.reloads.loaded().source {
             Source::File => "file",
             Source::Api => "api",
+            Source::Trial { .. } => "trial",
             Source::LastGood { .. } => "last_good",
+        };
+        let trial_until = match self.reloads.loaded().source {
+            Source::Trial { until_unix_s } => Some(rfc3339(until_unix_s * 1_000_000)),
+            Source::File | Source::Api | Source::LastGood { .. } => None,
         };
         let compiled = &self.reloads.loaded().compiled;
         let sources = compiled.snapshot.whences.sources();
@@ -145,6 +182,7 @@ impl Control {
             "uptime_s": self.clock.now().since(self.started).millis() / 1_000,
             "epoch": self.reloads.loaded().compiled.snapshot.epoch.0,
             "config_source": source,
+            "trial_until": trial_until,
             "config_stale": self.reloads.is_stale(),
             "config_since": rfc3339(since * 1_000_000),
             "config_age_s": now_s.saturating_sub(since),

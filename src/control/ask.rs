@@ -2,6 +2,7 @@
 //! refused with the reason, and nothing is guessed.
 
 use super::rule_journal::{change_json, read_change};
+use super::trial::TRIAL_S_MAX;
 use crate::base::Endpoint;
 use crate::snapshot::RuleChange;
 use crate::wire::Protocol;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Sessions in one reply at most.
 pub const SESSIONS_PER_REPLY_MAX: u32 = 1_000;
@@ -36,6 +38,16 @@ pub enum Ask {
     Rules(RulesPage),
     /// Put rules in force or take them away, one by one.
     ChangeRules(Vec<RuleChange>),
+    /// A page of prefixes and apps, as a table file has them.
+    Tables(RulesPage),
+    /// Put a table file in force on trial.
+    Apply(ApplyAsk),
+    /// What is on trial.
+    Trial,
+    /// Keep what is on trial: the table file has it by now.
+    Confirm,
+    /// End the trial: the table file counts again.
+    Revert,
     /// Read the table file now.
     Reload,
     /// Epoch, config, readiness.
@@ -57,20 +69,30 @@ pub struct SessionsAsk {
     pub limit: u32,
 }
 
-/// Which page of access rules.
+/// Which page of access rules, or of prefixes and apps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RulesPage {
-    /// The rule to start with, counted over all scopes.
+    /// The row to start with, counted over all scopes.
     #[serde(default)]
     pub cursor: u32,
-    /// Rules wanted at most.
+    /// Rows wanted at most.
     #[serde(default = "all_that_fit")]
     pub limit: u32,
 }
 
 const fn all_that_fit() -> u32 {
     SESSIONS_PER_REPLY_MAX
+}
+
+/// A table file, and how long it has to be confirmed.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyAsk {
+    /// The file, from the root.
+    pub file: PathBuf,
+    /// Seconds.
+    pub within_s: u32,
 }
 
 /// A packet that might come.
@@ -127,8 +149,13 @@ impl Ask {
             "neighbors" => rest(fields).map(|Nothing {}| Self::Neighbors),
             "workers" => rest(fields).map(|Nothing {}| Self::Workers),
             "where" => rest(fields).and_then(whereabouts),
-            "rules" => rest(fields).and_then(rules),
+            "rules" => rest(fields).and_then(rows_page).map(Self::Rules),
             "change_rules" => rest(fields).and_then(change_rules),
+            "tables" => rest(fields).and_then(rows_page).map(Self::Tables),
+            "apply" => rest(fields).and_then(apply),
+            "trial" => rest(fields).map(|Nothing {}| Self::Trial),
+            "confirm" => rest(fields).map(|Nothing {}| Self::Confirm),
+            "revert" => rest(fields).map(|Nothing {}| Self::Revert),
             "reload" => rest(fields).map(|Nothing {}| Self::Reload),
             "status" => rest(fields).map(|Nothing {}| Self::Status),
             other => Err(format!("no such request: \"{}\"", other.escape_debug())),
@@ -158,6 +185,15 @@ impl Ask {
             Self::ChangeRules(changes) => {
                 json!({ "ask": "change_rules", "changes": changes.iter().map(change_json).collect::<Value>() })
             }
+            Self::Tables(RulesPage { cursor, limit }) => {
+                json!({ "ask": "tables", "cursor": cursor, "limit": limit })
+            }
+            Self::Apply(ApplyAsk { file, within_s }) => {
+                json!({ "ask": "apply", "file": file, "within_s": within_s })
+            }
+            Self::Trial => bare("trial"),
+            Self::Confirm => bare("confirm"),
+            Self::Revert => bare("revert"),
             Self::Reload => bare("reload"),
             Self::Status => bare("status"),
         };
@@ -184,11 +220,21 @@ fn sessions(ask: SessionsAsk) -> Result<Ask, String> {
     Ok(Ask::Sessions(ask))
 }
 
-fn rules(page: RulesPage) -> Result<Ask, String> {
+fn rows_page(page: RulesPage) -> Result<RulesPage, String> {
     if page.limit == 0 || page.limit > SESSIONS_PER_REPLY_MAX {
         return Err(format!("`limit` is a number from 1 to {SESSIONS_PER_REPLY_MAX}"));
     }
-    Ok(Ask::Rules(page))
+    Ok(page)
+}
+
+fn apply(ask: ApplyAsk) -> Result<Ask, String> {
+    if ask.within_s == 0 || ask.within_s > TRIAL_S_MAX {
+        return Err(format!("`within_s` is a number from 1 to {TRIAL_S_MAX}"));
+    }
+    if !ask.file.is_absolute() {
+        return Err("`file` is a path from the root".into());
+    }
+    Ok(Ask::Apply(ask))
 }
 
 fn change_rules(raw: RawChanges) -> Result<Ask, String> {
@@ -243,6 +289,11 @@ mod tests {
             Ask::Where(WhereAsk { from: end(1), to: end(2), protocol: Protocol::Udp }),
             Ask::Rules(RulesPage { cursor: 7, limit: 8 }),
             Ask::ChangeRules(vec![change(true), change(false)]),
+            Ask::Tables(RulesPage { cursor: 7, limit: 8 }),
+            Ask::Apply(ApplyAsk { file: "/a b/t.json".into(), within_s: 60 }),
+            Ask::Trial,
+            Ask::Confirm,
+            Ask::Revert,
             Ask::Reload,
             Ask::Status,
         ];
@@ -263,6 +314,12 @@ mod tests {
             (r#"{"ask": "sessions", "limit": 0}"#, "`limit` is a number from 1 to 1000"),
             (r#"{"ask": "sessions", "limit": "9"}"#, "invalid type"),
             (r#"{"ask": "rules", "limit": 0}"#, "`limit` is a number from 1 to 1000"),
+            (r#"{"ask": "tables", "limit": 0}"#, "`limit` is a number from 1 to 1000"),
+            (r#"{"ask": "apply", "file": "t.json", "within_s": 60}"#, "a path from the root"),
+            (
+                r#"{"ask": "apply", "file": "/t.json", "within_s": 0}"#,
+                "`within_s` is a number from 1 to 86400",
+            ),
             (r#"{"ask": "change_rules", "changes": []}"#, "`changes` is empty"),
             (r#"{"ask": "change_rules", "changes": [{"rule": {}}]}"#, "changes[0]: names no scope"),
             (r#"{"ask": "where", "from": "1.2.3.4:5"}"#, "missing field `to`"),

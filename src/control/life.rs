@@ -415,6 +415,9 @@ impl Control {
         self.look_at_load();
         self.events.mend(now);
         self.reloads.tidy(now);
+        if !self.is_leaving() {
+            self.reloads.tend_trial(OsClock::unix_micros() / 1_000_000);
+        }
         for (port, news) in self.ports.tend() {
             self.hear(port, &news);
         }

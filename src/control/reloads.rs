@@ -70,6 +70,8 @@ pub struct Reloads {
     /// Edits on their way into bases of their own.
     pub(super) merging: Merging,
     confirming: Option<Confirming>,
+    /// Whether the load under way was asked for alone: where it fails, nothing else is wrong.
+    trying: bool,
     pub(super) loaded: Loaded,
     facts: Vec<Option<AppFacts>>,
     retired: HashMap<AppId, Instant>,
@@ -86,7 +88,7 @@ impl Reloads {
     /// `loaded` is in force from the start; `problems` say why, where it is not the file's.
     pub fn new(workshop: Workshop, loaded: Loaded, problems: Vec<String>, removed_app_drain: Span) -> Self {
         let in_force_unix_s = match loaded.source {
-            Source::File | Source::Api => OsClock::unix_micros() / 1_000_000,
+            Source::File | Source::Api | Source::Trial { .. } => OsClock::unix_micros() / 1_000_000,
             Source::LastGood { unix_s } => unix_s,
         };
         let mut reloads = Self {
@@ -98,6 +100,7 @@ impl Reloads {
             installs: VecDeque::new(),
             merging: Merging::default(),
             confirming: None,
+            trying: false,
             loaded,
             facts: Vec::new(),
             retired: HashMap::new(),
@@ -172,6 +175,32 @@ impl Reloads {
         }));
     }
 
+    /// Does `job` beside the loop; `client` hears of the end, and where it fails everything is as it was.
+    pub(super) fn try_out(
+        &mut self,
+        client: Client,
+        job: impl FnOnce(&mut Workshop) -> Result<Loaded, LoadError> + Send + 'static,
+    ) {
+        let Some(mut workshop) = self.workshop.take() else {
+            refuse(vec![client], "a reload is under way: ask again");
+            return;
+        };
+        (self.loading_for, self.trying) = (vec![client], true);
+        self.loading = Some(tokio::task::spawn_blocking(move || {
+            let _ = privileges::shed();
+            let result = job(&mut workshop).map(|loaded| Done::Table(Box::new(loaded)));
+            (workshop, result)
+        }));
+    }
+
+    /// Goes back where a table on trial was not confirmed in time; to be called about once a second.
+    pub fn tend_trial(&mut self, now_unix_s: u64) {
+        let trial = self.workshop.as_ref().and_then(|workshop| workshop.trials.held());
+        if trial.is_some_and(|trial| trial.is_over(now_unix_s)) {
+            self.start(None);
+        }
+    }
+
     /// Waits for the load under way; for ever when there is none. Cancel-safe.
     pub async fn finished(&mut self) -> Result<Done, LoadError> {
         let Some(loading) = &mut self.loading else { return std::future::pending().await };
@@ -184,9 +213,11 @@ impl Reloads {
     /// Takes the end of a load: publishes it, or keeps the old table and says why.
     pub fn settle(&mut self, result: Result<Done, LoadError>, fleet: &mut Fleet, now: Instant) {
         let clients = std::mem::take(&mut self.loading_for);
+        let trying = std::mem::take(&mut self.trying);
         match result {
             Ok(Done::Table(loaded)) => self.publish(*loaded, clients, fleet, now),
             Ok(Done::Apps(edited)) => self.publish_apps(edited, clients, fleet, now),
+            Err(error) if trying => refuse(clients, &error.lines().join("; ")),
             Err(error) => self.refuse(&error, clients),
         }
         for (changes, client) in std::mem::take(&mut self.waiting) {

@@ -21,28 +21,33 @@ pub fn answer(page: RulesPage, loaded: &Loaded, workshop: Option<&Workshop>) -> 
     json!({ "ok": true, "rules": rows, "total": total, "next": (next < total).then_some(next) })
 }
 
-fn row(
-    (kind, id): (ScopeKind, &str),
-    rule: &RuleSpec,
-    loaded: &Loaded,
-    workshop: Option<&Workshop>,
-) -> Value {
+fn scope_of((kind, id): (ScopeKind, &str)) -> Option<RuleScope> {
     let name = || ScopeName::new(id).ok();
-    let scope = match kind {
+    match kind {
         ScopeKind::User => Some(RuleScope::User),
         ScopeKind::Account => name().map(RuleScope::Account),
         ScopeKind::Zone => name().map(RuleScope::Zone),
-    };
-    let journal = workshop.map(|workshop| &workshop.journal);
-    let edited = scope.as_ref().zip(journal).map(|(scope, journal)| journal.holds(scope, rule.target));
+    }
+}
+
+/// What the operator says of a rule.
+pub fn value(of: (ScopeKind, &str), rule: &RuleSpec) -> Value {
     json!({
-        "scope": scope.map(|scope| scope.to_string()),
+        "scope": scope_of(of).map(|scope| scope.to_string()),
         "mode": rule.mode.name(),
         "target": rule.target.kind(),
         "value": rule.target.to_string(),
         "id": rule.id.as_ref().map(|id| id.as_str()),
         "notes": rule.notes.as_ref().map(|notes| notes.as_str()),
-        "state": Acting::of(rule, loaded.compiled.snapshot.whences.sources()).name(),
-        "from": edited.map(|edited| if edited { "journal" } else { "table" }),
     })
+}
+
+fn row(of: (ScopeKind, &str), rule: &RuleSpec, loaded: &Loaded, workshop: Option<&Workshop>) -> Value {
+    let scope = scope_of(of);
+    let journal = workshop.map(|workshop| &workshop.journal);
+    let edited = scope.as_ref().zip(journal).map(|(scope, journal)| journal.holds(scope, rule.target));
+    let mut row = value(of, rule);
+    row["state"] = Acting::of(rule, loaded.compiled.snapshot.whences.sources()).name().into();
+    row["from"] = edited.map(|edited| if edited { "journal" } else { "table" }).into();
+    row
 }

@@ -11,6 +11,7 @@ use super::geo::GeoFiles;
 use super::install::{Keep, Lowered};
 use super::rule_journal::RuleJournal;
 use super::store::{Store, read_text};
+use super::trial::Trials;
 use super::watch::{FileWatch, FilesWatch, Look, look};
 use crate::base::limits::{APPS_MAX, RULES_MAX};
 use crate::base::{AppSlot, RuleSlot};
@@ -34,6 +35,11 @@ pub enum Source {
     File,
     /// The API's store.
     Api,
+    /// A table on trial, in the place of the table file.
+    Trial {
+        /// When its time is over, in seconds since the Unix epoch.
+        until_unix_s: u64,
+    },
     /// The stored last good table, because the file was bad at start.
     LastGood {
         /// When it was stored, in seconds since the Unix epoch.
@@ -127,6 +133,8 @@ pub struct Workshop {
     geo: GeoFiles,
     /// Rules changed one by one, over those of the table file.
     pub journal: RuleJournal,
+    /// A table on trial, in the place of the table file.
+    pub trials: Trials,
     certificates: CertificateStore,
     /// What the API put in force last; `None` where the table file rules.
     of_api: Option<Lowered>,
@@ -153,6 +161,7 @@ impl Workshop {
             rule_counters,
             geo,
             journal,
+            trials: Trials::default(),
             certificates,
             of_api: None,
             compiler,
@@ -200,14 +209,14 @@ impl Workshop {
         self.of_api.is_some()
     }
 
-    /// Loads once more whatever rules: the table file, or what the API put in force last (databases and certificates
-    /// may have changed).
+    /// Loads once more whatever rules: the table file or what is on trial in its place, or what the API put in force last
+    /// (databases and certificates may have changed).
     ///
     /// # Errors
     /// See `LoadError`; nothing has changed then.
     pub fn load_anew(&mut self) -> Result<Loaded, LoadError> {
         match self.of_api.clone() {
-            None => self.load_file(),
+            None => self.load_tables(),
             Some(whole) => self.load_spec(&self.path.clone(), (whole(), Vec::new()), (Source::Api, true)),
         }
     }
@@ -250,7 +259,7 @@ impl Workshop {
     }
 
     /// `keep` says whether dynamic addresses that are handed out go on record.
-    fn load_text(
+    pub(super) fn load_text(
         &mut self,
         path: &Path,
         text: &str,

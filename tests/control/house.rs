@@ -198,6 +198,11 @@ impl House {
         fs::read_to_string(self.folder.join(name)).unwrap_or_default()
     }
 
+    /// Where a file of the house's folder is, by no detour.
+    pub fn path(&self, name: &str) -> PathBuf {
+        fs::canonicalize(self.folder.join(name)).expect("there")
+    }
+
     /// Takes a file of the house's folder away.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.folder.join(name)).expect("it was there");

@@ -185,3 +185,106 @@ fn a_worker_that_dies_is_named_and_ends_the_process() {
     house.wait("it ends", House::is_over);
     assert_eq!(house.close(), Outcome::Failed("worker 0 died: the port is mad".into()));
 }
+
+const LATER: &str = "later.json";
+
+fn apply(house: &House, within_s: u32) -> serde_json::Value {
+    let file = house.path(LATER);
+    house.ask(&serde_json::json!({"ask": "apply", "file": file, "within_s": within_s}).to_string())
+}
+
+fn first_app(house: &House) -> serde_json::Value {
+    house.ask(r#"{"ask":"apps"}"#)["apps"][0]["id"].clone()
+}
+
+#[test]
+fn a_table_on_trial_goes_by_itself_and_one_that_is_confirmed_stays() {
+    let house = House::open("trial", TABLE, None);
+    let later = TABLE.replace("\"web\"", "\"later\"");
+    house.put(LATER, later.as_bytes());
+    assert_eq!(house.ask(r#"{"ask":"trial"}"#)["trial"], serde_json::Value::Null);
+    let begun = apply(&house, 1);
+    assert_eq!((&begun["ok"], first_app(&house)), (&true.into(), "later".into()), "{begun}");
+    assert_eq!(house.ask(r#"{"ask":"status"}"#)["config_source"], "trial");
+    assert!(house.file("state/trial.json").contains("later"));
+    // A reload in between leaves it in force, and so does a change of the table file.
+    assert_eq!(house.ask(r#"{"ask":"reload"}"#)["ok"], true);
+    assert_eq!(first_app(&house), "later");
+    let second = apply(&house, 60);
+    assert!(second["error"].as_str().expect("refused").contains("another table is on trial"), "{second}");
+    house.wait("it goes by itself", |house| first_app(house) == "web");
+    assert_eq!(house.ask(r#"{"ask":"status"}"#)["config_source"], "file");
+    assert_eq!(house.file("state/trial.json"), "");
+    assert!(!house.file("state/last_good.json").contains("later"), "what was on trial was never good");
+    // Confirmed before the file has it, and then.
+    assert_eq!(apply(&house, 60)["ok"], true);
+    let early = house.ask(r#"{"ask":"confirm"}"#);
+    assert!(early["error"].as_str().expect("refused").contains("is not the table on trial"), "{early}");
+    assert_eq!(house.ask(r#"{"ask":"trial"}"#)["trial"]["overtaken"], false);
+    house.put_table(&later);
+    assert_eq!(house.ask(r#"{"ask":"trial"}"#)["trial"]["overtaken"], true);
+    let kept = house.ask(r#"{"ask":"confirm"}"#);
+    assert_eq!((&kept["ok"], first_app(&house)), (&true.into(), "later".into()), "{kept}");
+    assert!(house.file("state/last_good.json").contains("later"));
+    assert_eq!(house.ask(r#"{"ask":"confirm"}"#)["ok"], false, "once");
+    terminate(house);
+}
+
+#[test]
+fn a_trial_that_is_wrong_or_taken_back_leaves_the_table_file_in_force() {
+    let house = House::open("untried", TABLE, None);
+    house.put(LATER, TABLE.replace("tcp/80", "tcp/0").as_bytes());
+    let refused = apply(&house, 60);
+    assert!(refused["error"].as_str().expect("refused").contains("/apps/0/protocol"), "{refused}");
+    let status = house.ask(r#"{"ask":"status"}"#);
+    assert_eq!((&status["config_stale"], &status["config_source"]), (&false.into(), &"file".into()));
+    let itself =
+        serde_json::json!({"ask": "apply", "file": house.path("t.json"), "within_s": 60}).to_string();
+    assert!(house.ask(&itself)["error"].as_str().expect("refused").contains("the table file itself"));
+    house.put(LATER, TABLE.replace("\"web\"", "\"later\"").as_bytes());
+    assert_eq!(apply(&house, 60)["ok"], true);
+    // The table file goes bad meanwhile: what was on trial does not stay for that.
+    house.put_table("{");
+    let back = house.ask(r#"{"ask":"revert"}"#);
+    assert_eq!((&back["ok"], first_app(&house)), (&true.into(), "web".into()), "{back}");
+    assert_eq!(house.ask(r#"{"ask":"revert"}"#)["ok"], false, "once");
+    terminate(house);
+}
+
+#[test]
+fn a_trial_is_over_or_not_after_a_restart() {
+    let again = |house: House| {
+        raise(Signal::SIGTERM).expect("sent");
+        house.wait("it ends", House::is_over);
+        assert_eq!(house.leave(), Outcome::Ended);
+        House::open("again", TABLE, None)
+    };
+    let house = House::open("again", TABLE, None);
+    house.put(LATER, TABLE.replace("\"web\"", "\"later\"").as_bytes());
+    assert_eq!(apply(&house, 60)["ok"], true);
+    let house = again(house);
+    assert_eq!(
+        (first_app(&house), house.ask(r#"{"ask":"status"}"#)["config_source"].clone()),
+        ("later".into(), "trial".into())
+    );
+    assert_eq!(house.ask(r#"{"ask":"revert"}"#)["ok"], true);
+    assert_eq!(apply(&house, 1)["ok"], true);
+    let text = house.file("state/trial.json");
+    house.wait("it goes by itself", |house| first_app(house) == "web");
+    // As a byway leaves it that was killed in the time.
+    house.put("state/trial.json", text.as_bytes());
+    let house = again(house);
+    assert_eq!((first_app(&house), house.file("state/trial.json")), ("web".into(), String::new()));
+    terminate(house);
+}
+
+#[test]
+fn pages_of_the_table_in_force_are_what_a_file_holds() {
+    let house = House::open("tables", TABLE, None);
+    let page = |cursor: u32| house.ask(&format!(r#"{{"ask":"tables","cursor":{cursor},"limit":1}}"#));
+    let (first, second) = (page(0), page(1));
+    assert_eq!((&first["rows"][0]["value"]["cidr"], &first["next"]), (&"198.51.100.0/24".into(), &1.into()));
+    assert_eq!((&second["rows"][0]["value"]["id"], &second["total"]), (&"web".into(), &2.into()));
+    assert!(second["next"].is_null() && page(2)["rows"] == serde_json::json!([]), "{second}");
+    terminate(house);
+}

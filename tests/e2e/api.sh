@@ -64,3 +64,47 @@ api_by_python() {
     is "the SDK came to its end" "done" "$(tail -n 1 <<<"$lines")"
     [ ! -s "$SCRATCH/sdk.err" ] || tail -n 20 "$SCRATCH/sdk.err" >&2
 }
+
+# The store on a small disk: a full one refuses changes by name, traffic goes on, and there is room again when there is room.
+api_on_a_full_disk() {
+    local state=$STATE/state n kept=0 answer
+    "$ROOT/scripts/lab.sh" stop
+    mv "$state" "$state.away" && mkdir "$state" && mount -t tmpfs -o size=3m tmpfs "$state" && FULL_DISK=$state || return 1
+    cp -a "$state.away/." "$state/" && chown --reference="$state.away" "$state" && chmod --reference="$state.away" "$state"
+    "$ROOT/scripts/lab.sh" start >/dev/null || { fail "$SUITE: byway starts on a small disk"; return 1; }
+    API_APP=$(api_result POST "$API_APPS" "$(documented_app)" | jq -r .id)
+    holds "an app on a small disk" "$API_APP" greets
+    dd if=/dev/zero of="$state/fill" bs=4k 2>/dev/null
+    for n in $(seq 500); do
+        answer=$(api POST "$API_RULES" "{\"mode\":\"block\",\"configuration\":{\"target\":\"ip\",\"value\":\"192.0.2.$((n % 250))\"},\"notes\":\"$n\"}")
+        case $answer in *' 200') kept=$((kept + 1)); api DELETE "$API_RULES/$(jq -r .result.id <<<"${answer% 200}")" >/dev/null ;; *) break ;; esac
+    done
+    is "a full disk: 503 by that name" "503 the disk of the store is full; nothing was changed" \
+        "${answer##* } $(jq -r '.errors[0].message' <<<"${answer% *}")" "after $kept changes"
+    holds "and traffic goes on" "" greets
+    rm "$state/fill"
+    is "with room again changes are kept" 200 "$(api_status PATCH "$API_APPS/$API_APP" '{"ip_firewall":false}')"
+    "$ROOT/scripts/lab.sh" stop
+    cp -a "$state/." "$state.away/" && umount "$state" && FULL_DISK='' && rmdir "$state" && mv "$state.away" "$state"
+    "$ROOT/scripts/lab.sh" start >/dev/null || { fail "$SUITE: byway starts on its old disk"; return 1; }
+    is "and are there after a restart" false "$(api_result GET "$API_APPS/$API_APP" | jq .ip_firewall)"
+    is "the app goes" "{\"id\":\"$API_APP\"}" "$(api_result DELETE "$API_APPS/$API_APP")"
+}
+
+# The whole box out, and into the store of another one; a copy back in its place.
+api_moves() {
+    local byway config=$STATE/edge.toml words=$STATE/words export=$STATE/export.json
+    byway=$(byway_bin)
+    (umask 077 && echo "correct horse battery staple" >"$words")
+    holds "an export of a running box" "" "$byway" admin export --config "$config" --with-secrets --passphrase-file "$words" --out "$export"
+    is "changes nothing where it is from" "0 made, 0 changed, nothing removed" \
+        "$("$byway" admin import "$export" --config "$config" --passphrase-file "$words" 2>&1)"
+    holds "a copy of the store" "" "$byway" admin backup "$STATE/copy" --config "$config"
+    not "$byway" admin restore "$STATE/copy" --config "$config" && pass "$SUITE: none is restored while byway runs"
+    "$ROOT/scripts/lab.sh" stop
+    holds "one is restored while it does not" "" "$byway" admin restore "$STATE/copy" --config "$config"
+    "$ROOT/scripts/lab.sh" start >/dev/null || { fail "$SUITE: byway starts with the restored store"; return 1; }
+    is "and its token opens the box" 200 "$(api_status GET "$API_APPS")"
+    is "which the history tells" "byway admin restore $STATE/copy" \
+        "$("$byway" admin history --json --socket "$STATE/run/api.sock" | jq -r '.[0].action')"
+}

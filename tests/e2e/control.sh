@@ -96,3 +96,32 @@ term_drains() {
     wait "$pid" || code=$?
     is "SIGTERM: byway leaves with 0" 0 "$code"
 }
+
+# A table that is confirmed stays; one that is not goes by itself, also where byway was killed meanwhile.
+apply_and_confirm() {
+    local byway socket=$STATE/run/byway.sock next=$STATE/next.json old=$STATE/tables.old
+    byway=$(byway_bin)
+    cp "$STATE/tables.json" "$old"
+    jq '.accounts[0].zones[0].apps |= map(select(.protocol != "tcp/80"))' "$old" >"$next"
+    holds "what a file would remove is told" "$("$byway" check "$next" --against running --socket "$socket" --config "$STATE/edge.toml" | head -n 1)" \
+        grep -q '^- app ' <("$byway" check "$next" --against running --socket "$socket" --config "$STATE/edge.toml")
+    holds "a table goes on trial" "" "$byway" apply "$next" --confirm-within 4 --socket "$socket"
+    holds "and is in force" "" not greets
+    holds "the table file is as it was" "" cmp -s "$old" "$STATE/tables.json"
+    wait_for 10 greets
+    holds "not confirmed, it goes by itself" "" greets
+    holds "which the log says" "$(grep -o 'was not confirmed.*' "$STATE/byway.log" | tail -n 1)" grep -q 'was not confirmed' "$STATE/byway.log"
+    "$byway" apply "$next" --confirm-within 30 --socket "$socket" >/dev/null
+    kill -KILL "$(daemon_pid byway)"
+    "$ROOT/scripts/lab.sh" start >/dev/null || { fail "$SUITE: byway starts again"; return 1; }
+    holds "after kill -9 in its time it is on trial still" "$("$byway" show status --json --socket "$socket" | jq -r .config_source)" not greets
+    holds "it is confirmed" "" "$byway" confirm --socket "$socket"
+    holds "and the table file has it" "" cmp -s "$next" "$STATE/tables.json"
+    "$byway" apply "$old" --confirm-within 1 --socket "$socket" >/dev/null
+    kill -KILL "$(daemon_pid byway)"
+    sleep 2
+    "$ROOT/scripts/lab.sh" start >/dev/null || { fail "$SUITE: byway starts once more"; return 1; }
+    holds "after kill -9 beyond its time the table file is in force" "" not greets
+    holds "a table is applied for good" "" "$byway" apply "$old" --socket "$socket"
+    holds "and carries traffic" "" greets
+}

@@ -39,6 +39,8 @@ close_lab() {
         mkdir -p "$(target_dir)/test-logs" && cp "$STATE/byway.log" "$(target_dir)/test-logs/e2e-$SUITE-byway.log" 2>/dev/null
     fi
     "$ROOT/scripts/lab.sh" down
+    [ -z "${FULL_DISK:-}" ] || umount "$FULL_DISK" 2>/dev/null
+    FULL_DISK=''
     LAB_OPEN=0
 }
 

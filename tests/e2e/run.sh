@@ -45,8 +45,8 @@ suite_no_huge() {
 }
 suite_faults() { open_lab --port af_packet && loss_both_ways && own_link_flaps && peer_link_flaps && peer_vanishes; }
 suite_control() {
-    open_lab --port af_packet && privileges && reload_under_load && bad_table_keeps_the_old && killed_and_started_again &&
-        term_drains
+    open_lab --port af_packet && privileges && reload_under_load && bad_table_keeps_the_old && apply_and_confirm &&
+        killed_and_started_again && term_drains
 }
 
 suite_geo() {
@@ -79,7 +79,7 @@ suite_cookies() {
 suite_ports() {
     ports_edge >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && source_ports_come_round
 }
-suite_api() { open_api_lab && api_by_curl && api_analytics && api_over_restarts && analytics_of_the_gone && api_by_python && api_by_schemathesis; }
+suite_api() { open_api_lab && api_by_curl && api_analytics && api_over_restarts && analytics_of_the_gone && api_on_a_full_disk && api_moves && api_by_python && api_by_schemathesis; }
 suite_flood() {
     cookies_edge auto >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && real_clients_in_a_flood
 }
