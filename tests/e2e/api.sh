@@ -99,12 +99,12 @@ api_moves() {
     holds "an export of a running box" "" "$byway" admin export --config "$config" --with-secrets --passphrase-file "$words" --out "$export"
     is "changes nothing where it is from" "0 made, 0 changed, nothing removed" \
         "$("$byway" admin import "$export" --config "$config" --passphrase-file "$words" 2>&1)"
-    holds "a copy of the store" "" "$byway" admin backup "$STATE/copy" --config "$config"
-    not "$byway" admin restore "$STATE/copy" --config "$config" && pass "$SUITE: none is restored while byway runs"
+    holds "a copy of the store" "" "$byway" admin backup "$STATE/state/copy" --config "$config"
+    not "$byway" admin restore "$STATE/state/copy" --config "$config" && pass "$SUITE: none is restored while byway runs"
     "$ROOT/scripts/lab.sh" stop
-    holds "one is restored while it does not" "" "$byway" admin restore "$STATE/copy" --config "$config"
+    holds "one is restored while it does not" "" "$byway" admin restore "$STATE/state/copy" --config "$config"
     "$ROOT/scripts/lab.sh" start >/dev/null || { fail "$SUITE: byway starts with the restored store"; return 1; }
     is "and its token opens the box" 200 "$(api_status GET "$API_APPS")"
-    is "which the history tells" "byway admin restore $STATE/copy" \
+    is "which the history tells" "byway admin restore $STATE/state/copy" \
         "$("$byway" admin history --json --socket "$STATE/run/api.sock" | jq -r '.[0].action')"
 }
