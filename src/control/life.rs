@@ -375,12 +375,15 @@ impl Control {
             self.reloads.settle_leaving(result);
             return;
         }
-        let whole = !matches!(result, Ok(Done::Apps(_)));
+        let (whole, wants) = match &result {
+            Ok(Done::Apps(edited)) => (false, edited.moves_origins || self.prober.probes_lone()),
+            Ok(Done::Table(_)) | Err(_) => (true, true),
+        };
         self.reloads.settle(result, &mut self.fleet, now);
         if let Some(watch) = self.reloads.watch_certificates() {
             self.certificate_watch = watch;
         }
-        self.wants_moved = true;
+        self.wants_moved |= wants;
         if whole {
             self.want_origins(now);
         }

@@ -14,7 +14,9 @@ use super::live_spec::{LiveSpec, ZoneSpec};
 use super::reports::AppReport;
 use crate::base::limits::APP_EDITS_MAX;
 use crate::base::{AccountSlot, AppSlot, Epoch, ZoneSlot};
-use crate::table::{AppId, AppSpec, AppState, AppTurn, Fill, MergedPlaces, Placed, ScopeName, Standing};
+use crate::table::{
+    AppId, AppProbe, AppSpec, AppState, AppTurn, Fill, MergedPlaces, OriginBook, Placed, ScopeName, Standing,
+};
 use crate::tls::AppTls;
 use std::collections::HashSet;
 use std::fmt;
@@ -64,6 +66,8 @@ pub enum NoEdit {
 pub struct AppsEdited {
     /// To be published.
     pub snapshot: Arc<Snapshot>,
+    /// Whether it concerns an app whose origins are asked for by name, are several or are to be probed.
+    pub moves_origins: bool,
     changed: Vec<Changed>,
 }
 
@@ -113,7 +117,10 @@ impl Compiler {
         let turns = turns.collect::<Result<Vec<_>, _>>().map_err(NoEdit::Whole)?;
         let changed = self.claim_apps(&turns)?;
         match self.turned(&turns, &changed, (last, spec)) {
-            Ok(snapshot) => Ok(AppsEdited { snapshot, changed }),
+            Ok(snapshot) => {
+                let moves_origins = turns.iter().any(Turn::moves_origins);
+                Ok(AppsEdited { snapshot, moves_origins, changed })
+            }
             Err(why) => {
                 self.unclaim(&changed);
                 Err(why)
@@ -239,6 +246,13 @@ impl Compiler {
         let epoch = Epoch(self.epoch.0 + 1);
         let table = last.table.rebased(merged, self.secret)?;
         Ok(table.map(|table| Arc::new(Snapshot { epoch, table: Arc::new(table), ..last.clone() })))
+    }
+}
+
+impl Turn<'_> {
+    fn moves_origins(&self) -> bool {
+        let mut apps = self.old.map(|(app, _)| app).into_iter().chain(&self.change.app);
+        apps.any(|app| OriginBook::moves(app) || app.probe == Some(AppProbe::On))
     }
 }
 

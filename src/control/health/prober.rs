@@ -117,6 +117,11 @@ impl Prober {
         both.min_by_key(|watched| watched.is_up())
     }
 
+    /// Whether lone origins are probed, too, where their app does not say.
+    pub const fn probes_lone(&self) -> bool {
+        self.spec.probes(1)
+    }
+
     /// Origins under watch.
     pub fn len(&self) -> usize {
         self.watched.len()
