@@ -1,6 +1,7 @@
 //! The v4 envelope: `success`, `errors`, `messages`, `result`, always all four, and `result_info` of lists.
 
 use super::code::ApiCode;
+use crate::base::outside::OneLine;
 use crate::control::config::tables::{Message, TableErrors};
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -147,9 +148,9 @@ impl From<TableErrors> for Failure {
     }
 }
 
-/// Words of a reader as messages.
+/// Words of a reader as messages. The place of an unknown field bears its key as it came.
 pub fn said(messages: &[Message]) -> Vec<String> {
-    messages.iter().map(ToString::to_string).collect()
+    messages.iter().map(|message| OneLine(message).to_string()).collect()
 }
 
 impl IntoResponse for Success {

@@ -315,3 +315,15 @@ fn protocols_have_their_four_keys() {
         }
     }
 }
+
+#[test]
+fn a_key_that_is_no_plain_text_is_told_in_plain_text() {
+    let stand = Stand::new();
+    let mut body = ssh(1);
+    body["ip\u{7f}\u{202e}x"] = 1.into();
+    let made = stand.post(&stand.apps(), body);
+    made.result();
+    let message = made.body["messages"][0]["message"].as_str().expect("a text");
+    assert!(message.contains("is dropped") && message.is_ascii(), "{message}");
+    assert!(!message.contains('\u{7f}'), "{message:?}");
+}

@@ -1,4 +1,4 @@
-//! Writes the first seeds of the wire targets into `corpus/`: `cargo run --example seeds` in this folder.
+//! Writes the first seeds of the wire targets and of the API's into `corpus/`: `cargo run --example seeds` in this folder.
 
 use byway::testkit::frames::{IntoAddr, Ip, eth};
 use byway::wire::{ArpPacket, SackBlocks, TcpOptions};
@@ -9,6 +9,7 @@ fn main() {
     write("wire_parse", frames.iter().map(|(name, frame)| (*name, [&[1][..], frame].concat())));
     write("wire_control", messages().into_iter());
     write("tcp_options", options().into_iter());
+    write("api_query", questions().into_iter());
 }
 
 fn write(target: &str, seeds: impl Iterator<Item = (&'static str, Vec<u8>)>) {
@@ -99,5 +100,56 @@ fn options() -> Vec<(&'static str, Vec<u8>)> {
         ("stamp", written(TcpOptions { timestamp: Some((1, 2)), ..TcpOptions::NONE })),
         ("sack", written(TcpOptions { timestamp: Some((1, 2)), sack, ..TcpOptions::NONE })),
         ("unknown", vec![254, 4, 1, 2, 34, 2, 0, 0]),
+    ]
+}
+
+/// The first byte picks a list or (from 0x80) a change of the document; whichever it is, some of these mean something to it.
+fn questions() -> Vec<(&'static str, Vec<u8>)> {
+    let ask = |first: u8, text: &str| [&[first], text.as_bytes()].concat();
+    let rule =
+        r#"{"mode":"block","configuration":{"target":"ip_range","value":"203.0.113.0/24"},"notes":"x"}"#;
+    let app = r#"{"protocol":"tcp/22","dns":{"type":"ADDRESS","name":"n.example.net"},"origin_direct":["tcp://192.0.2.7:22"],"edge_ips":{"type":"static","ips":["203.0.113.9"]}}"#;
+    vec![
+        ("apps", ask(0, "order=modified_on&direction=desc&page=2&per_page=3")),
+        (
+            "rules",
+            ask(
+                1,
+                "mode=block&configuration.target=ip6&configuration.value=2001:db8::1&match=any&order=configuration.value",
+            ),
+        ),
+        ("rules_of_account", ask(2, "notes=no.%201&match=all&order=mode&direction=asc&per_page=1")),
+        ("certificates", ask(3, "status=active&match=all")),
+        ("accounts", ask(4, "name=two&direction=desc")),
+        (
+            "zones",
+            ask(5, "account.id=00000000000000000000000000000001&order=account.id&status=active&match=all"),
+        ),
+        ("bindings", ask(7, "page=1&per_page=1000")),
+        ("empty", ask(1, "mode=&page=1&page=2&pending_delete")),
+        ("app", ask(0x80, app)),
+        ("replaced_app", ask(0x81, app)),
+        ("merged_app", ask(0x82, r#"{"ip_firewall":true,"origin_port":"22","limits":{"connections":7}}"#)),
+        ("control_letter", ask(0x82, "{\"ip_fire\u{7f}all\":true}")),
+        ("rule", ask(0x83, rule)),
+        ("batch", ask(0x84, &format!(r#"{{"rules":[{rule},{rule}]}}"#))),
+        (
+            "prefix",
+            ask(
+                0x8b,
+                r#"{"cidr":"198.51.100.0/24","asn":64496,"description":"x","delegate_loa_creation":true}"#,
+            ),
+        ),
+        (
+            "binding",
+            ask(0x8d, r#"{"cidr":"203.0.113.64/28","service_id":"2db684ee7ca04e159946fd05b99e1bcd"}"#),
+        ),
+        (
+            "map",
+            ask(
+                0x90,
+                r#"{"enabled":true,"ips":["203.0.113.1"],"memberships":[{"kind":"account","identifier":"00000000000000000000000000000001"}],"default_sni":"a.example.net"}"#,
+            ),
+        ),
     ]
 }

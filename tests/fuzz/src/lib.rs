@@ -1,5 +1,7 @@
 //! What fuzz targets share. A target is a file in `src/bin`; its first seeds lie in `corpus/<name>`.
 
+pub mod api_box;
+
 /// Takes bytes off the front of a fuzzer's input.
 pub struct Input<'a>(pub &'a [u8]);
 
