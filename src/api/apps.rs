@@ -183,7 +183,10 @@ fn replace(
 }
 
 /// Reads a body as an app of a zone, and holds it against all others.
-fn read(
+///
+/// # Errors
+/// See `Failure`; all that is wrong at once.
+pub fn read(
     ask: &Ask,
     mut body: Map<String, Value>,
     (estate, zone, id): (&Estate, &Zone, Id),

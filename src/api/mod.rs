@@ -28,6 +28,7 @@ mod ask;
 mod back;
 mod caller;
 mod certificates;
+mod cloudflare;
 mod code;
 mod credentials;
 mod dns;

@@ -21,6 +21,8 @@ use tokio::time::timeout;
 
 /// How long a request may take; a change goes on by itself.
 const PATIENCE: Duration = Duration::from_secs(75);
+/// Paths whose bodies hold a whole box.
+const IMPORTS: [&str; 2] = ["/byway/import", "/byway/import/cloudflare"];
 /// How long a body may take to come.
 const BODY_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -88,7 +90,7 @@ impl<S: Send + Sync> FromRequest<S> for Ask {
         let (parts, body) = request.into_parts();
         let caller = parts.extensions.get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| super::office::internal("a request without a caller"))?;
-        let is_import = !caller.is_limited && parts.uri.path().ends_with("/byway/import");
+        let is_import = !caller.is_limited && IMPORTS.iter().any(|path| parts.uri.path().ends_with(path));
         let bytes_max = if is_import { API_IMPORT_BYTES_MAX } else { API_BODY_BYTES_MAX };
         let read = timeout(BODY_PATIENCE, axum::body::to_bytes(body, bytes_max)).await;
         let body = match read {

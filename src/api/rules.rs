@@ -335,7 +335,10 @@ fn find(estate: &Estate, holder: RuleHolder, id: &str) -> Result<Arc<Rule>, Fail
 }
 
 /// Refuses more rules than an account (or a user) may have.
-fn room(estate: &Estate, holder: RuleHolder, (more, rules_max): (usize, usize)) -> Result<(), Failure> {
+///
+/// # Errors
+/// 403 with 10015.
+pub fn room(estate: &Estate, holder: RuleHolder, (more, rules_max): (usize, usize)) -> Result<(), Failure> {
     let account = |holder| match holder {
         RuleHolder::Account(account) => Some(account),
         RuleHolder::Zone(zone) => estate.account_of(zone),

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod check;
 mod client;
+mod cloudflare;
 mod command;
 pub mod crew;
 pub mod doctor;

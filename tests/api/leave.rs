@@ -142,6 +142,7 @@ pub const LEAVES: &[(&str, Leave)] = &[
     ("byway_backup", Socket),
     ("byway_export", Socket),
     ("byway_import", Socket),
+    ("byway_import_cloudflare", Socket),
     ("byway_history_list", Box(AccountSettings)),
     ("byway_rollback", Box(AccountSettings)),
     ("byway_users_list", Box(ApiTokens)),

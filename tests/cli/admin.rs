@@ -114,3 +114,25 @@ fn a_box_moves_with_its_secrets_and_they_are_nowhere_in_plain() {
     fs::write(&words, "wrong horse battery staple\n").expect("written");
     assert!(err(&import(&other, &[])).contains("the passphrase is wrong"));
 }
+
+#[test]
+fn an_import_from_cloudflare_wants_a_private_token_a_safe_url_and_whole_replies() {
+    let folder = Folder::new("cloudflare");
+    let token = folder.file("token");
+    fs::write(&token, "word\n").expect("written");
+    let nothing = folder.file("nothing");
+    let import = |more: &[&str]| {
+        let output = byway(&[&["admin", "import", "cloudflare"][..], more].concat());
+        (output.status.code(), err(&output))
+    };
+    let mode = |mode| fs::set_permissions(&token, fs::Permissions::from_mode(mode)).expect("set");
+    mode(0o644);
+    let wide = import(&["--token-file", &token]);
+    mode(0o600);
+    let plain = import(&["--token-file", &token, "--base-url", "http://api.example/client/v4"]);
+    let empty = import(&["--from", &nothing]);
+    for ((code, said), words) in [(wide, "chmod 0600"), (plain, "write https"), (empty, "accounts.json")] {
+        assert!(code == Some(1) && said.contains(words), "{code:?} {said}");
+    }
+    assert_eq!(import(&[]).0, Some(2), "a token or saved replies must be named");
+}

@@ -11,7 +11,7 @@ use crate::estate::{Approval, BgpPrefix, Binding, Change, Entity, Estate, Id, Pr
 use crate::table::Reserved;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// `GET .../services`.
@@ -78,7 +78,7 @@ pub async fn create(
     office
         .change(errand, move |estate, now| {
             let prefix = find(&ask, estate, (&account, &id), WRITE)?;
-            let binding = read(&ask, estate, &prefix, (binding, now))?;
+            let binding = read(&ask.object()?, estate, &prefix, (binding, now))?;
             let mut change = Change::default();
             change.make(binding.clone());
             if estate.routes_of(prefix.id).all(|route| route.cidr != prefix.net.net()) {
@@ -91,8 +91,12 @@ pub async fn create(
         .await
 }
 
-fn read(
-    ask: &Ask,
+/// Reads a body as a binding, and holds it against those that its prefix has.
+///
+/// # Errors
+/// See `Failure`.
+pub fn read(
+    body: &Map<String, Value>,
     estate: &Estate,
     prefix: &Prefix,
     (id, created_at): (Id, Stamp),
@@ -101,13 +105,12 @@ fn read(
         let why = "the prefix is not approved: POST .../validate says what is missing";
         return Err(conflict("prefix_not_valid_and_approved", why));
     }
-    let body = ask.object()?;
-    let service = id_of(&body, "service_id")?;
+    let service = id_of(body, "service_id")?;
     let service = Service::ALL.into_iter().find(|known| known.id() == service).ok_or_else(|| {
         let text = "not_found: no such service; GET .../addressing/services lists them";
         Failure::field(ApiCode::AddressingNotFound.number(), "/service_id", text)
     })?;
-    let (cidr, whole) = (cidr_within(&body, prefix)?, prefix.net.net());
+    let (cidr, whole) = (cidr_within(body, prefix)?, prefix.net.net());
     let unsupported = |why: String| Err(conflict("unsupported_binding_configuration", why));
     let present: Vec<_> = estate.bindings_of(prefix.id).collect();
     if present.iter().any(|binding| binding.cidr == cidr) {

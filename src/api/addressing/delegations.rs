@@ -10,7 +10,7 @@ use crate::base::limits::BINDINGS_PER_PREFIX_MAX;
 use crate::control::rfc3339;
 use crate::estate::{Approval, Change, Delegation, Entity, Estate, Id, Prefix, Stamp};
 use axum::extract::{Path, State};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// `GET .../prefixes/{id}/delegations`.
@@ -45,7 +45,7 @@ pub async fn create(
     office
         .change(errand, move |estate, now| {
             let prefix = find(&ask, estate, (&account, &id), WRITE)?;
-            let delegation = read(&ask, estate, &prefix, (delegation, now))?;
+            let delegation = read(&ask.object()?, estate, &prefix, (delegation, now))?;
             let mut change = Change::default();
             let answer = Some(Success::of(delegation_json(&delegation)));
             change.make(delegation);
@@ -54,8 +54,12 @@ pub async fn create(
         .await
 }
 
-fn read(
-    ask: &Ask,
+/// Reads a body as a delegation, and holds it against those that its prefix has.
+///
+/// # Errors
+/// See `Failure`.
+pub fn read(
+    body: &Map<String, Value>,
     estate: &Estate,
     prefix: &Prefix,
     (id, created_at): (Id, Stamp),
@@ -63,8 +67,7 @@ fn read(
     if prefix.approved == Approval::Pending {
         return Err(conflict("prefix_not_valid_and_approved", "the prefix is not approved"));
     }
-    let body = ask.object()?;
-    let (cidr, account) = (cidr_within(&body, prefix)?, id_of(&body, "delegated_account_id")?);
+    let (cidr, account) = (cidr_within(body, prefix)?, id_of(body, "delegated_account_id")?);
     if estate.accounts.get(account).is_none() {
         return Err(wrong("delegated_account_id", "is no account of this box"));
     }

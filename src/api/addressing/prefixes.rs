@@ -70,7 +70,15 @@ pub async fn create(State(office): State<Arc<Office>>, Path(account): Path<Strin
         .await
 }
 
-fn read(body: &Map<String, Value>, reserved: &Reserved, (id, now): (Id, Stamp)) -> Result<Prefix, Failure> {
+/// Reads a body as a prefix of nobody yet.
+///
+/// # Errors
+/// 400 with the field's pointer.
+pub fn read(
+    body: &Map<String, Value>,
+    reserved: &Reserved,
+    (id, now): (Id, Stamp),
+) -> Result<Prefix, Failure> {
     let asn = body.get("asn").and_then(Value::as_u64).filter(|asn| !NO_AS.contains(asn));
     let asn = asn.and_then(|asn| u32::try_from(asn).ok());
     let asn = asn.ok_or_else(|| wrong("asn", "must be the number of an AS, without quotes"))?;
@@ -96,7 +104,10 @@ fn read(body: &Map<String, Value>, reserved: &Reserved, (id, now): (Id, Stamp)) 
 }
 
 /// Overlaps no approved prefix, and repeats none of its own account.
-fn is_free(estate: &Estate, prefix: &Prefix) -> Result<(), Failure> {
+///
+/// # Errors
+/// 400 with 1001.
+pub fn is_free(estate: &Estate, prefix: &Prefix) -> Result<(), Failure> {
     let others = || estate.prefixes.iter().filter(|other| other.id != prefix.id);
     if others().any(|other| other.account == prefix.account && other.net == prefix.net) {
         return Err(bad_cidr("/cidr", format_args!("{} is a prefix of this account already", prefix.net)));

@@ -10,3 +10,4 @@ mod row;
 
 pub use batch::batch;
 pub use clash::app_clash;
+pub use records::{created, replaced};

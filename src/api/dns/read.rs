@@ -165,9 +165,11 @@ fn data(body: &Body, kind: RecordType, (name, zone): (&RecordName, &Zone)) -> Re
 }
 
 fn caa(data: &Body) -> Result<RecordData, Failure> {
-    let flags = number(data, "flags", ApiCode::RecordContent).map_err(inside)?;
-    let flags =
-        u8::try_from(flags).map_err(|_| wrong(ApiCode::RecordContent, "data/flags", "must be 0 to 255"))?;
+    // Terraform's provider takes it in quotes, too.
+    let quoted = data.get("flags").and_then(Value::as_str).and_then(|text| text.parse::<u16>().ok());
+    let flags = quoted.map_or_else(|| number(data, "flags", ApiCode::RecordContent).map_err(inside), Ok)?;
+    let flags = u8::try_from(flags);
+    let flags = flags.map_err(|_| wrong(ApiCode::RecordContent, "data/flags", "must be 0 to 255"))?;
     let part = |key| maybe_text(data, key, TEXT_BYTES_MAX).map(Option::unwrap_or_default).map_err(inside);
     let property = CaaProperty::new(&part("tag")?, &part("value")?);
     let property = property.map_err(|why| wrong(ApiCode::RecordContent, "data", why))?;

@@ -3,7 +3,7 @@
 use crate::api::code::ApiCode;
 use crate::api::dns::{self, filter, records};
 use crate::api::openapi::schema::{
-    any_of, body, described, flag, id, id_alone, list, list_of, named, object, or_null, short_text,
+    any_of, body, described, flag, id, id_alone, list, list_of, named, object, or_null, pattern, short_text,
     some_text, stamp, text, whole, word,
 };
 use crate::api::openapi::{Operation, Want};
@@ -170,7 +170,7 @@ fn fields() -> [(&'static str, Value); 8] {
             ("weight", port()),
             ("port", port()),
             ("target", short_text(300)),
-            ("flags", whole(0, 255)),
+            ("flags", any_of([whole(0, 255), pattern("^[0-9]{1,3}$")])),
             ("tag", short_text(15)),
             ("value", json!({ "type": "string", "maxLength": 1_024 })),
         ],

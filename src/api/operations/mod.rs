@@ -6,6 +6,7 @@ mod apps;
 mod bgp;
 mod bindings;
 mod certificates;
+mod cloudflare;
 mod delegations;
 mod dns;
 mod loa;

@@ -1,8 +1,8 @@
 //! The list of all operations, by the files that answer them.
 
 use super::{
-    address_maps, analytics, apps, bgp, bindings, certificates, delegations, dns, loa, moving, own, prefixes,
-    rules, tenants, tokens,
+    address_maps, analytics, apps, bgp, bindings, certificates, cloudflare, delegations, dns, loa, moving,
+    own, prefixes, rules, tenants, tokens,
 };
 use crate::api::openapi::Operation;
 
@@ -24,6 +24,7 @@ pub fn all() -> Vec<Operation> {
         dns::operations(),
         own::operations(),
         moving::operations(),
+        cloudflare::operations(),
     ]
     .concat()
 }

@@ -1,5 +1,6 @@
 //! Arguments of `byway admin`.
 
+use crate::cli::cloudflare::CloudflareArgs;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -17,7 +18,7 @@ pub enum AdminCommand {
     /// Write everything that the store holds as JSON; secrets only where they are asked for, and encrypted.
     Export(AdminExportArgs),
     /// Take in what `export` wrote, as one change: what the file names is made or changed, nothing is removed.
-    Import(AdminImportArgs),
+    Import(AdminImportVerb),
     /// Who changed what, newest first.
     History(AdminHistoryArgs),
     /// Put everything but users and tokens back to what it was after a version of the history.
@@ -122,14 +123,19 @@ pub struct AdminExportArgs {
     pub passphrase: PassphraseArgs,
 }
 
-/// `byway admin import`.
+/// `byway admin import`: of a file, or from another side.
 #[derive(Args, Debug)]
-pub struct AdminImportArgs {
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct AdminImportVerb {
+    /// From where, if not from a file.
+    #[command(subcommand)]
+    pub from: Option<AdminImportCommand>,
     /// What `byway admin export` wrote.
-    pub file: PathBuf,
+    #[arg(required = true)]
+    pub file: Option<PathBuf>,
     /// The boot config, whose [api] names the store and the admin socket.
-    #[arg(long)]
-    pub config: PathBuf,
+    #[arg(long, required = true)]
+    pub config: Option<PathBuf>,
     /// Say what would happen, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -141,8 +147,39 @@ pub struct AdminImportArgs {
     pub passphrase: PassphraseArgs,
 }
 
+/// Other sides that are imported from.
+#[derive(Subcommand, Debug)]
+pub enum AdminImportCommand {
+    /// Take over what Cloudflare holds, by its API (GET alone) or from saved replies, as one change; docs/migrate.md.
+    Cloudflare(Box<CloudflareArgs>),
+}
+
+/// `byway admin import FILE`, all of it given.
+#[derive(Clone, Debug)]
+pub struct AdminImportArgs {
+    /// What `byway admin export` wrote.
+    pub file: PathBuf,
+    /// The boot config, whose [api] names the store and the admin socket.
+    pub config: PathBuf,
+    /// Say what would happen, and change nothing.
+    pub dry_run: bool,
+    /// Leave tokens and certificates out whose secrets neither the file nor the store has.
+    pub leave_out: bool,
+    /// Where the passphrase comes from.
+    pub passphrase: PassphraseArgs,
+}
+
+impl AdminImportVerb {
+    /// The arguments of a file's import; `None` where another side is named.
+    pub fn of_file(&self) -> Option<AdminImportArgs> {
+        let (file, config) = (self.file.clone()?, self.config.clone()?);
+        let (dry_run, leave_out, passphrase) = (self.dry_run, self.leave_out, self.passphrase.clone());
+        Some(AdminImportArgs { file, config, dry_run, leave_out, passphrase })
+    }
+}
+
 /// Where a passphrase comes from.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct PassphraseArgs {
     /// The first line of this file, which nobody else may read. Left out: the terminal.
     #[arg(long, value_name = "FILE")]

@@ -11,4 +11,5 @@ mod seal;
 mod verb;
 
 pub use args::AdminCommand;
+pub use ask::{ask, result};
 pub use verb::run;

@@ -1,9 +1,12 @@
 //! Which verb of `byway admin` does what.
 
-use super::args::{AdminBackupArgs, AdminCallArgs, AdminCommand, AdminPrefixCommand};
+use super::args::{
+    AdminBackupArgs, AdminCallArgs, AdminCommand, AdminImportCommand, AdminImportVerb, AdminPrefixCommand,
+};
 use super::ask::{answered, ask, result};
 use super::{history, init, moving, restore};
 use crate::cli::check::boot_spec;
+use crate::cli::cloudflare;
 use crate::cli::command::{fail, tell, tell_json};
 use crate::cli::estate;
 use crate::control::config::boot::ApiSpec;
@@ -28,9 +31,17 @@ pub fn run(command: &AdminCommand) -> ExitCode {
         },
         AdminCommand::Restore(args) => restore::run(args),
         AdminCommand::Export(args) => moving::export(args),
-        AdminCommand::Import(args) => moving::import(args),
+        AdminCommand::Import(verb) => import(verb),
         AdminCommand::History(args) => history::history(args),
         AdminCommand::Rollback(args) => history::roll_back(args),
+    }
+}
+
+fn import(verb: &AdminImportVerb) -> ExitCode {
+    match (&verb.from, verb.of_file()) {
+        (Some(AdminImportCommand::Cloudflare(args)), _) => cloudflare::run(args),
+        (None, Some(args)) => moving::import(&args),
+        (None, None) => fail("name a file that `byway admin export` wrote, or `cloudflare`"),
     }
 }
 

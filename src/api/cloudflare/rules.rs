@@ -1,0 +1,74 @@
+//! Access rules of an account or a zone. The list of a zone has those of its account and user, too: only a scope's own are
+//! taken.
+
+use super::draft::Draft;
+use super::lists::{Lists, Row, id, stamp, text};
+use super::report::{About, Fate};
+use crate::api::answer::Failure;
+use crate::api::rules::room;
+use crate::control::config::tables::read_one_rule;
+use crate::estate::{Entity, Kind, Rule, RuleHolder};
+use crate::firewall::{Mode, RuleSpec};
+use serde_json::Value;
+
+/// Takes in the rules of `path`, whose own scope there is `scope`.
+pub fn take(draft: &mut Draft<'_>, lists: &Lists, (path, scope): (&str, &str), holder: RuleHolder) {
+    for row in lists.rows(path) {
+        let of = row.get("scope").and_then(|scope| scope.get("id")).and_then(Value::as_str);
+        if of.is_none_or(|of| of == scope) {
+            rule(draft, row, holder);
+        }
+    }
+}
+
+fn rule(draft: &mut Draft<'_>, row: &Row, holder: RuleHolder) {
+    let value = row.get("configuration").and_then(|target| target.get("value")).and_then(Value::as_str);
+    let (own, name) = (text(row, "id"), value.unwrap_or(""));
+    let what = (Kind::Rule, own, name);
+    if row.get("paused").and_then(Value::as_bool) == Some(true) {
+        return draft.report.leave_out(what, "it is paused there");
+    }
+    let Some(id) = id(row) else { return draft.report.leave_out(what, "its id is none") };
+    let spec = match read_one_rule(Value::Object(row.clone()).to_string().as_bytes()) {
+        Ok(spec) => RuleSpec { id: None, ..spec },
+        Err(errors) => return draft.refuse(what, &Failure::from(errors)),
+    };
+    let old = draft.estate.rules.get(id).cloned();
+    if old.as_ref().is_some_and(|old| old.holder != holder) {
+        return draft.report.leave_out(what, "its id is that of a rule of another scope");
+    }
+    let twin = draft.estate.rules_of(holder).find(|rule| rule.id != id && rule.spec.target == spec.target);
+    if let Some(twin) = twin {
+        if twin.spec.mode == spec.mode {
+            return draft.report.count(Kind::Rule, Fate::Same);
+        }
+        return draft.report.leave_out(
+            what,
+            format!("rule {} is about the same and says {}", twin.id, twin.spec.mode.name()),
+        );
+    }
+    if old.as_ref().is_some_and(|old| old.spec.target != spec.target) {
+        return draft.report.leave_out(what, "its id is that of a rule about something else");
+    }
+    if old.is_none()
+        && let Err(failure) = room(&draft.estate, holder, (1, draft.terms.rules_per_account))
+    {
+        return draft.refuse(what, &failure);
+    }
+    let idle = match spec.mode {
+        Mode::Challenge | Mode::JsChallenge | Mode::ManagedChallenge => true,
+        Mode::Block | Mode::Whitelist => false,
+    };
+    let mode = spec.mode.name();
+    let stamps = old.as_ref().map(|old| (old.created_on, old.modified_on));
+    let (created_on, modified_on) =
+        stamps.unwrap_or((stamp(row, "created_on", draft.now), stamp(row, "modified_on", draft.now)));
+    let mut new = Rule { id, holder, spec, created_on, modified_on };
+    if old.as_ref().is_some_and(|old| **old != new) {
+        new.modified_on = draft.now;
+    }
+    draft.settle(old.map(Entity::Rule), new.into(), name);
+    if idle {
+        draft.report.note(About::NotInForce, what, format!("mode {mode} does nothing at layer 4"));
+    }
+}

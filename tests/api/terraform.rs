@@ -1,0 +1,236 @@
+//! Bodies as the Terraform provider sends them, versions 4 (by cloudflare-go 0.x: every field of a struct, its zero times
+//! among them) and 5 (attributes that were set). Applied a second time nothing is changed, and what is read says what
+//! was sent: a plan after it is empty.
+
+use crate::stand::{Stand, binding, prefix};
+use axum::http::Method;
+use serde_json::{Value, json};
+
+/// What cloudflare-go 0.x sends for a time that was never set.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+fn version(stand: &Stand) -> u64 {
+    stand.get("/byway/history?limit=1").result()[0]["version"].as_u64().expect("a number")
+}
+
+/// What of `sent` reads otherwise in `got`; lists of addresses are sets to version 4.
+fn differences(sent: &Value, got: &Value, place: &str) -> Vec<String> {
+    match (sent, got) {
+        (Value::Object(sent), Value::Object(_)) => sent
+            .iter()
+            .flat_map(|(key, value)| differences(value, &got[key], &format!("{place}/{key}")))
+            .collect(),
+        (Value::Number(_), Value::Number(_)) if sent.as_f64() == got.as_f64() => Vec::new(),
+        _ if sent == got => Vec::new(),
+        _ => vec![format!("{place}: {sent} became {got}")],
+    }
+}
+
+/// Makes `body` at `path`, reads it, and applies it again by `again` (with the id, where the provider sends it).
+fn apply(stand: &Stand, path: &str, body: &Value, (again, unread): (Method, &[&str])) -> Value {
+    let made = stand.post(path, body.clone()).result().clone();
+    let one = format!("{path}/{}", made["id"].as_str().expect("an id"));
+    let read = stand.get(&one).result().clone();
+    assert_eq!(read, made, "what is read is what was answered");
+    let mut sent = body.clone();
+    unread.iter().for_each(|key| drop(sent.as_object_mut().expect("an object").remove(*key)));
+    let differences = differences(&sent, &read, "");
+    assert!(differences.is_empty(), "{path}: a plan would show {differences:#?}");
+    let before = version(stand);
+    let applied = stand.call(again, &one, body.clone()).result().clone();
+    assert_eq!((applied, version(stand)), (made, before), "{body}: applied again");
+    read
+}
+
+fn app(more: Value) -> Value {
+    let mut app = json!({"protocol": "tcp/22", "dns": {"type": "ADDRESS", "name": "ssh.example.net"}});
+    for (key, value) in more.as_object().expect("an object") {
+        app[key] = value.clone();
+    }
+    app
+}
+
+#[test]
+fn spectrum_applications_of_version_4_are_applied_twice_without_a_difference() {
+    let fixed = json!({"type": "static", "ips": ["203.0.113.1", "203.0.113.2"]});
+    let dynamic = |connectivity: &str| json!({"type": "dynamic", "connectivity": connectivity});
+    let cname = json!({"type": "CNAME", "name": "ssh.example.net"});
+    for body in [
+        app(json!({
+            "origin_direct": ["tcp://192.0.2.7:22"], "origin_port": 22, "tls": "off", "traffic_type": "direct",
+            "proxy_protocol": "off", "edge_ips": fixed,
+        })),
+        app(json!({
+            "dns": cname, "origin_direct": ["tcp://192.0.2.7:22"], "tls": "off", "traffic_type": "direct", "ip_firewall": true,
+            "proxy_protocol": "v1", "edge_ips": dynamic("all"),
+        })),
+        app(json!({
+            "protocol": "tcp/22-23", "dns": cname, "origin_dns": {"name": "origin.example.net"}, "origin_port": "2022-2023",
+            "tls": "off", "traffic_type": "direct", "proxy_protocol": "off", "edge_ips": dynamic("ipv4"),
+        })),
+        app(json!({
+            "protocol": "udp/53", "origin_direct": ["udp://192.0.2.7:53"], "proxy_protocol": "simple", "tls": "off",
+            "traffic_type": "direct", "edge_ips": fixed,
+        })),
+    ] {
+        let stand = Stand::new();
+        let read = apply(&stand, &stand.apps(), &body, (Method::PUT, &[]));
+        let mut with_id = body.clone();
+        with_id["id"] = read["id"].clone();
+        let one = format!("{}/{}", stand.apps(), read["id"].as_str().expect("an id"));
+        let before = version(&stand);
+        assert_eq!(stand.call(Method::PUT, &one, with_id).result(), &read, "an update sends the id along");
+        assert_eq!(version(&stand), before);
+    }
+}
+
+#[test]
+fn spectrum_applications_of_version_5_are_applied_twice_without_a_difference() {
+    let origin = json!({"name": "origin.example.net", "ttl": 1200, "type": "A"});
+    for body in [
+        app(
+            json!({"origin_direct": ["tcp://192.0.2.7:22"], "edge_ips": {"type": "static", "ips": ["203.0.113.2", "203.0.113.1"]}}),
+        ),
+        app(
+            json!({"origin_direct": ["tcp://192.0.2.7:22"], "origin_port": 22, "edge_ips": {"type": "static", "ips": ["203.0.113.1"]}}),
+        ),
+        app(json!({
+            "dns": {"type": "CNAME", "name": "ssh.example.net"}, "origin_dns": origin, "origin_port": 22, "argo_smart_routing": true,
+            "ip_firewall": true, "proxy_protocol": "v2", "tls": "off", "traffic_type": "direct",
+            "edge_ips": {"type": "dynamic", "connectivity": "ipv6"},
+        })),
+        app(json!({
+            "protocol": "tcp/8080-8081", "dns": {"type": "CNAME", "name": "ssh.example.net"},
+            "origin_dns": {"name": "origin.example.net"}, "origin_port": "8080-8081",
+        })),
+    ] {
+        let stand = Stand::new();
+        apply(&stand, &stand.apps(), &body, (Method::PUT, &[]));
+    }
+}
+
+#[test]
+fn addresses_are_answered_in_the_order_sent_and_spelled_one_way_and_ports_as_numbers() {
+    let stand = Stand::new();
+    let six = prefix(stand.account, "2001:db8:1::/48");
+    stand.put(vec![binding(&six).into(), six.into()]);
+    let body = |ips: &[&str], port: Value| {
+        app(json!({
+            "origin_direct": ["tcp://192.0.2.7:22"], "origin_port": port, "edge_ips": {"type": "static", "ips": ips},
+        }))
+    };
+    let made = stand.post(&stand.apps(), body(&["203.0.113.1", "2001:db8:1::1"], json!(22))).result().clone();
+    let one = format!("{}/{}", stand.apps(), made["id"].as_str().expect("an id"));
+    for (ips, port, changes) in [
+        (["203.0.113.1", "2001:DB8:1:0::1"], json!("22"), 0),
+        (["203.0.113.1", "2001:0db8:0001:0000:0000:0000:0000:0001"], json!(22), 0),
+        (["2001:db8:1::1", "203.0.113.1"], json!(22), 1),
+        (["2001:DB8:1::1", "203.0.113.1"], json!("22"), 0),
+    ] {
+        let before = version(&stand);
+        let put = stand.call(Method::PUT, &one, body(&ips, port.clone())).result().clone();
+        assert_eq!(version(&stand) - before, changes, "{ips:?} {port}: the order is the client's");
+        let canonical = ips.map(|ip| ip.parse::<std::net::IpAddr>().expect("an address").to_string());
+        assert_eq!((&put["edge_ips"]["ips"], &put["origin_port"]), (&json!(canonical), &json!(22)));
+        assert_eq!(stand.get(&one).result(), &put, "a plan after it is empty");
+    }
+}
+
+#[test]
+fn access_rules_are_applied_twice_without_a_difference() {
+    let stand = Stand::new();
+    let scopes = [format!("/zones/{}", stand.zone), format!("/accounts/{}", stand.account)];
+    for (number, scope) in (1..).zip(scopes) {
+        let path = format!("{scope}/firewall/access_rules/rules");
+        let five = json!({"mode": "block", "notes": "five", "configuration": {"target": "ip", "value": format!("192.0.2.{number}")}});
+        apply(&stand, &path, &five, (Method::PATCH, &[]));
+        let four = json!({
+            "mode": "challenge", "notes": "four", "configuration": {"target": "asn", "value": "AS64496"}, "scope": {},
+            "created_on": NEVER, "modified_on": NEVER,
+        });
+        apply(&stand, &path, &four, (Method::PATCH, &["scope", "created_on", "modified_on"]));
+        for (target, sent, kept) in [
+            ("ip6", "2001:db8::1", "2001:0db8:0000:0000:0000:0000:0000:0001"),
+            ("country", "de", "DE"),
+            ("asn", "64497", "AS64497"),
+        ] {
+            let body = json!({"mode": "block", "configuration": {"target": target, "value": sent}});
+            let made = stand.post(&path, body.clone()).result().clone();
+            assert_eq!(made["configuration"]["value"], kept, "both versions know these forms as the same");
+            let (one, before) = (format!("{path}/{}", made["id"].as_str().expect("an id")), version(&stand));
+            assert_eq!(stand.call(Method::PATCH, &one, body).result(), &made);
+            assert_eq!(version(&stand), before);
+        }
+    }
+}
+
+#[test]
+fn dns_records_are_applied_twice_without_a_difference() {
+    let stand = Stand::new();
+    let path = format!("/zones/{}/dns_records", stand.zone);
+    let four = json!({
+        "created_on": NEVER, "modified_on": NEVER, "type": "CNAME", "name": "four.example.net", "content": "www.example.net",
+        "proxied": true, "ttl": 1, "meta": {}, "data": null,
+    });
+    let unread = ["created_on", "modified_on", "meta", "data"];
+    apply(&stand, &path, &four, (Method::PATCH, &unread));
+    let mx = json!({
+        "created_on": NEVER, "modified_on": NEVER, "type": "MX", "name": "example.net", "content": "mail.example.net", "priority": 10,
+        "proxied": false, "ttl": 300,
+    });
+    apply(&stand, &path, &mx, (Method::PATCH, &unread));
+    for five in [
+        json!({"type": "A", "name": "five.example.net", "content": "192.0.2.1", "ttl": 3600.0, "proxied": false, "comment": "one",
+               "tags": ["team:edge"], "settings": {"ipv4_only": false, "ipv6_only": false}}),
+        json!({"type": "TXT", "name": "five.example.net", "content": "\"v=spf1 -all\"", "ttl": 1}),
+        json!({"type": "SRV", "name": "_sip._tcp.example.net", "ttl": 1,
+               "data": {"priority": 1.0, "weight": 2, "port": 5060, "target": "sip.example.net"}}),
+        json!({"type": "CAA", "name": "example.net", "ttl": 1, "data": {"flags": 0, "tag": "issue", "value": "ca.example"}}),
+    ] {
+        apply(&stand, &path, &five, (Method::PUT, &[]));
+    }
+    let caa = json!({"type": "CAA", "name": "x", "ttl": 1, "data": {"flags": "128", "tag": "issue", "value": "ca.example"}});
+    assert_eq!(stand.post(&path, caa).result()["data"]["flags"], 128, "`flags` is of any type to version 5");
+}
+
+#[test]
+fn byo_ip_prefixes_and_address_maps_are_applied_twice_without_a_difference() {
+    let stand = Stand::new();
+    let prefixes = stand.addressing("prefixes");
+    let made = stand
+        .post(&prefixes, json!({"asn": 64_496, "cidr": "198.51.100.0/24", "description": "five"}))
+        .result()
+        .clone();
+    let one = format!("{prefixes}/{}", made["id"].as_str().expect("an id"));
+    let before = version(&stand);
+    assert_eq!(stand.call(Method::PATCH, &one, json!({"description": "five"})).result(), &made);
+    let all = json!({"asn": 64_496, "cidr": "198.51.100.0/24", "description": "five"});
+    assert_eq!(
+        stand.call(Method::PATCH, &one, all).result(),
+        &made,
+        "version 5 sends what cannot change, too"
+    );
+    assert_eq!(version(&stand), before);
+    let bound = stand.get(&prefixes).result()[0].clone();
+    let status = format!("{prefixes}/{}/bgp/status", bound["id"].as_str().expect("an id"));
+    for advertised in [false, false] {
+        let body = json!({"advertised": advertised});
+        assert!(stand.call(Method::PATCH, &status, body).status.as_u16() < 500, "version 4's switch");
+    }
+    let maps = stand.addressing("address_maps");
+    let zone = json!({"identifier": stand.zone.to_string(), "kind": "zone"});
+    let map = json!({"description": "five", "enabled": true, "ips": ["203.0.113.9"], "memberships": [zone]});
+    let made = stand.post(&maps, map).result().clone();
+    let one = format!("{maps}/{}", made["id"].as_str().expect("an id"));
+    let read = stand.get(&one).result().clone();
+    assert_eq!((&read["description"], &read["ips"][0]["ip"]), (&json!("five"), &json!("203.0.113.9")));
+    assert_eq!(read["memberships"][0]["identifier"], stand.zone.to_string());
+    let before = version(&stand);
+    let update = json!({"description": "five", "enabled": true});
+    assert_eq!(stand.call(Method::PATCH, &one, update).result()["modified_at"], made["modified_at"]);
+    for member in ["ips/203.0.113.9".to_owned(), format!("zones/{}", stand.zone)] {
+        let again = stand.call(Method::PUT, &format!("{one}/{member}"), json!({}));
+        assert!(again.status.is_success(), "version 4 puts members one by one: {again:?}");
+    }
+    assert_eq!(version(&stand), before);
+}
