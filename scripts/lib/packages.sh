@@ -4,6 +4,8 @@
 PACKAGES_BUILD=(build-essential pkg-config libdpdk-dev dpdk libclang-dev clang ca-certificates)
 PACKAGES_LAB=(dpdk-dev iproute2 ethtool nftables procps util-linux kmod jq curl openssl nginx-light openssh-server openssh-client
     iperf3 netcat-openbsd socat tcpdump haproxy unbound bind9-dnsutils vsftpd python3 python3-venv)
+# Only where there is no node yet: one from elsewhere brings its own npm, which Debian's would not go beside.
+PACKAGES_NODE=(nodejs npm)
 PACKAGES_TEST=(valgrind shellcheck)
 PACKAGES_BENCH=(dpdk-dev haproxy nginx-light libnginx-mod-stream iperf3 wrk openssl valgrind ethtool iproute2 nftables procps util-linux curl jq)
 PACKAGES_REHEARSAL=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
@@ -14,7 +16,10 @@ install_packages() {
     for group in "$@"; do
         case $group in
             build) wanted+=("${PACKAGES_BUILD[@]}") ;;
-            lab) wanted+=("${PACKAGES_LAB[@]}") ;;
+            lab)
+                wanted+=("${PACKAGES_LAB[@]}")
+                { command -v node && command -v npm; } >/dev/null || wanted+=("${PACKAGES_NODE[@]}")
+                ;;
             bench) wanted+=("${PACKAGES_BENCH[@]}") ;;
             test) wanted+=("${PACKAGES_TEST[@]}") ;;
             rehearsal) wanted+=("${PACKAGES_REHEARSAL[@]}") ;;

@@ -6,6 +6,8 @@
 WORDS_NOT_CALLS=" as bridge file idle init pip python route size strings systemctl time write "
 # What the README presumes.
 PRESUMED=" git cargo rustc rustup "
+# Whose they are does not matter: install_packages brings Debian's where there is none.
+FROM_ANYWHERE=" node nodejs npm "
 
 # Every word of the scripts that is a program here has its owner among our packages, what those depend on, or what no
 # Debian is without. Prints those that have not. One that stands in several folders of PATH needs it once.
@@ -14,7 +16,7 @@ check_programs() {
     local provided word path seen=0 missing=0
     provided=" ${packages[*]} $(depended_on "${packages[@]}") "
     while read -r word; do
-        case "$WORDS_NOT_CALLS$PRESUMED" in *" $word "*) continue ;; esac
+        case "$WORDS_NOT_CALLS$PRESUMED$FROM_ANYWHERE" in *" $word "*) continue ;; esac
         path=$(type -P "$word") || continue
         seen=$((seen + 1))
         is_provided "$word" "$provided" && continue

@@ -1,4 +1,4 @@
-# The API on a running edge: what it answers is in force, by curl and by the official Python SDK, with real connections after
+# The API on a running edge: what it answers is in force, by curl and by the official SDKs, with real connections after
 # each change. Sourced by run.sh.
 
 SDK_PYTHON=cloudflare==5.9.0
@@ -107,4 +107,59 @@ api_moves() {
     is "and its token opens the box" 200 "$(api_status GET "$API_APPS")"
     is "which the history tells" "byway admin restore $STATE/state/copy" \
         "$("$byway" admin history --json --socket "$STATE/run/api.sock" | jq -r '.[0].action')"
+}
+
+# The TypeScript SDK, as tests/e2e/sdk/package-lock.json pins it.
+api_by_typescript() {
+    local folder lines
+    folder=$(target_dir)/e2e-node
+    mkdir -p "$folder"
+    if ! cmp -s "$ROOT/tests/e2e/sdk/package-lock.json" "$folder/package-lock.json" || [ ! -d "$folder/node_modules/cloudflare" ]; then
+        cp "$ROOT/tests/e2e/sdk/package.json" "$ROOT/tests/e2e/sdk/package-lock.json" "$folder/"
+        (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund >"$SCRATCH/npm" 2>&1) ||
+            { cat "$SCRATCH/npm" >&2; rm -f "$folder/package-lock.json"; fail "$SUITE: the TypeScript SDK is installed"; return 1; }
+    fi
+    lines=$(SDK_FOLDER=$folder API_URL=$API_URL API_TOKEN=$API_TOKEN CLIENT_NS=$CLIENT_NS ORIGIN4=$ORIGIN4 EDGE_IP4=$EDGE_IP4 CLIENT4=$CLIENT4 \
+        ACCOUNT=$(jq -r .account_id "$SCRATCH/lab.json") ZONE=$(jq -r .zone_id "$SCRATCH/lab.json") \
+        node "$ROOT/tests/e2e/api_sdk.mjs" 2>"$SCRATCH/node.err")
+    while read -r verdict what; do
+        case $verdict in ok) pass "$SUITE: typescript: $what" ;; FAIL) fail "$SUITE: typescript: $what" ;; esac
+    done <<<"$lines"
+    is "the TypeScript SDK came to its end" "done" "$(tail -n 1 <<<"$lines")"
+    [ ! -s "$SCRATCH/node.err" ] || tail -n 20 "$SCRATCH/node.err" >&2
+}
+
+# This byway as the Cloudflare of another one, whose traffic follows.
+api_import() {
+    local id before binary other socket apps
+    id=$(api_result POST "$API_APPS" "$(documented_app)" | jq -r .id)
+    api_result POST "$API_RULES" '{"mode":"block","configuration":{"target":"ip","value":"198.18.0.99"}}' >/dev/null
+    api_result POST "${API_APPS%/spectrum/apps}/dns_records" '{"type":"TXT","name":"moved","content":"hello"}' >/dev/null
+    before=$(api_result GET /byway/history?limit=1)
+    jq -r .api_token "$SCRATCH/lab.json" >"$SCRATCH/there.token" && chmod 600 "$SCRATCH/there.token"
+    binary=${BYWAY_BIN:-$(target_dir)/release/byway}
+    other=$SCRATCH/other.json
+    if ! LAB_NAME=byway-moved "$ROOT/scripts/lab.sh" up --api --port af_packet >"$other"; then
+        fail "$SUITE: a second laboratory comes up"
+        return 1
+    fi
+    socket=$(jq -r .api_socket "$other")
+    "$binary" admin import cloudflare --token-file "$SCRATCH/there.token" --base-url "$API_URL" --socket "$socket" --save "$SCRATCH/replies" \
+        --dry-run >"$SCRATCH/dry.json" 2>"$SCRATCH/import.err"
+    is "a dry run says what would come" 1 "$(jq '.counts[] | select(.kind == "app").made' "$SCRATCH/dry.json")"
+    apps=/zones/$(jq -r .zone_id "$other")/spectrum/apps
+    is "and changes nothing" "true 0" "$("$binary" admin call GET "$apps" --socket "$socket" | jq -r '"\(.success) \(.result | length)"')"
+    "$binary" admin import cloudflare --from "$SCRATCH/replies" --socket "$socket" >"$SCRATCH/report.json" 2>>"$SCRATCH/import.err"
+    is "an import takes the app, the rule and the record" "1 1 1" \
+        "$(jq -r '[(.counts[] | select(.kind == ("app", "rule", "dns_record")).made)] | join(" ")' "$SCRATCH/report.json")"
+    is "and leaves the prefixes out that are here" 2 "$(jq '.counts[] | select(.kind == "prefix").left_out' "$SCRATCH/report.json")"
+    holds "which carries traffic at once" "$id" moved_greets
+    "$binary" admin import cloudflare --token-file "$SCRATCH/there.token" --base-url "$API_URL" --socket "$socket" >"$SCRATCH/again.json"
+    is "once more changes nothing" 0 "$(jq '[.counts[] | .made + .changed] | add' "$SCRATCH/again.json")"
+    is "and nothing was written there" "$before" "$(api_result GET /byway/history?limit=1)"
+    LAB_NAME=byway-moved "$ROOT/scripts/lab.sh" down >/dev/null 2>&1
+    api_status DELETE "$API_APPS/$id" >/dev/null
+}
+moved_greets() {
+    [ "$(ip netns exec byway-moved-client curl -sS --max-time 3 "http://$EDGE_IP4/" 2>/dev/null)" = "hello from the origin" ]
 }
