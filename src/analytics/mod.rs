@@ -11,6 +11,7 @@ mod calendar;
 mod cell;
 mod clerk;
 mod durations;
+mod file;
 mod filter;
 mod gather;
 mod key;
@@ -18,10 +19,12 @@ mod ledger;
 mod plan;
 mod query;
 mod recent;
+mod row;
 mod schema;
 mod table;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use calendar::TimeDelta;
 pub use clerk::{Clerk, Counts, Reader, Recorder, open};
