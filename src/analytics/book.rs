@@ -6,10 +6,10 @@
 //! loses its oldest hour of minutes, day of hours or day, and it is known from where on its rows are whole. Of the present
 //! hour or day its apps share rows before those go, too.
 //!
-//! A file that cannot be written is tried again at the next commit. A damaged one is put aside.
+//! A file that cannot be written is tried again at the next commit. A damaged one is put aside, whenever that shows.
 
 use super::cell::Cell;
-use super::file::{opened, put_aside};
+use super::file::{check, opened, put_aside};
 use super::gather::Place;
 use super::key::Tag;
 use super::plan::{Floors, Minute, Resolution, Segment};
@@ -26,9 +26,11 @@ use std::sync::Arc;
 pub struct Book {
     path: PathBuf,
     version: String,
+    /// Open, but nobody has looked at what is in it.
+    unchecked: Option<Connection>,
     connection: Option<Connection>,
-    /// Whether the file was checked and its rows were counted, which takes seconds where there are many.
-    is_surveyed: bool,
+    is_damaged: bool,
+    said: Option<String>,
     held: Census,
     floors: HashMap<(Resolution, Tag), Minute>,
     aged: Minute,
@@ -37,29 +39,38 @@ pub struct Book {
 }
 
 impl Book {
-    /// Opens the file, or makes it. One that cannot be opened now is tried again later: `false` behind the book then.
+    /// Opens the file, or makes it; `check` looks at what is in it. One that cannot be opened now is tried again later.
     ///
     /// # Errors
     /// What no later try mends: a mode that lets others read, a file that is none of these, one of a newer byway.
-    pub fn open(path: &Path, version: &str) -> Result<(Self, Option<VaultError>), VaultError> {
-        let mut book = Self {
+    pub fn open(path: &Path, version: &str) -> Result<Self, VaultError> {
+        let unchecked = match opened(path, version) {
+            Ok(connection) => Some(connection),
+            Err(error @ (VaultError::Mode(..) | VaultError::Newer { .. } | VaultError::Foreign(_))) => {
+                return Err(error);
+            }
+            // `check` meets it again, and says so.
+            Err(
+                VaultError::Damaged(..)
+                | VaultError::Held(_)
+                | VaultError::Full(_)
+                | VaultError::Exists(_)
+                | VaultError::Failed(..),
+            ) => None,
+        };
+        Ok(Self {
             path: path.to_owned(),
             version: version.to_owned(),
+            unchecked,
             connection: None,
-            is_surveyed: false,
+            is_damaged: false,
+            said: None,
             held: HashMap::new(),
             floors: HashMap::new(),
             aged: Minute(0),
             evicted: 0,
             rows_max: [ANALYTICS_MINUTE_ROWS_MAX, ANALYTICS_HOUR_ROWS_MAX, ANALYTICS_DAY_ROWS_MAX],
-        };
-        match book.reach() {
-            Ok(()) => Ok((book, None)),
-            Err(error @ (VaultError::Mode(..) | VaultError::Newer { .. } | VaultError::Foreign(_))) => {
-                Err(error)
-            }
-            Err(error) => Ok((book, Some(error))),
-        }
+        })
     }
 
     /// With other bounds.
@@ -77,7 +88,16 @@ impl Book {
         cells: impl Iterator<Item = (&'a Place, &'a Cell)>,
         now: Minute,
     ) -> Result<(), VaultError> {
-        self.connect()?;
+        self.check()?;
+        let done = self.commit(cells, now);
+        self.heed(done)
+    }
+
+    fn commit<'a>(
+        &mut self,
+        cells: impl Iterator<Item = (&'a Place, &'a Cell)>,
+        now: Minute,
+    ) -> Result<(), VaultError> {
         let Self { path, connection, held, floors, aged, rows_max, .. } = self;
         let Some(connection) = connection else { return Ok(()) };
         let told = |error| sqlite_error(path, error);
@@ -121,7 +141,18 @@ impl Book {
         durations: bool,
         show: &mut dyn FnMut(Place, Cell) -> bool,
     ) -> Result<(), VaultError> {
-        self.connect()?;
+        self.check()?;
+        let done = self.show(zone, segment, durations, show);
+        self.heed(done)
+    }
+
+    fn show(
+        &self,
+        zone: Tag,
+        segment: Segment,
+        durations: bool,
+        show: &mut dyn FnMut(Place, Cell) -> bool,
+    ) -> Result<(), VaultError> {
         let (Some(connection), path) = (&self.connection, &self.path) else { return Ok(()) };
         let told = |error| sqlite_error(path, error);
         let durations = if durations { "durations" } else { "x''" };
@@ -154,56 +185,53 @@ impl Book {
         self.evicted
     }
 
-    /// Opens the file where it is not, and looks through it where that was not done yet.
+    /// What is to be said of the file.
+    pub fn said(&mut self) -> Option<String> {
+        self.said.take()
+    }
+
+    /// Makes sure of a connection to a file that holds; a damaged one makes room for a new one.
     ///
     /// # Errors
     /// See `VaultError`.
-    pub fn connect(&mut self) -> Result<(), VaultError> {
-        if self.is_surveyed {
-            return Ok(());
+    pub fn check(&mut self) -> Result<(), VaultError> {
+        let first = self.connect();
+        match self.heed(first) {
+            Err(VaultError::Damaged(..)) => self.connect(),
+            other => other,
         }
-        self.reach()?;
-        match self.survey() {
-            Err(VaultError::Damaged(..)) => {
-                self.connection = None;
-                put_aside(&self.path)?;
-                self.reach()?;
-                self.survey()?;
-            }
-            other => other?,
-        }
-        self.is_surveyed = true;
-        Ok(())
     }
 
-    /// Opens the file where it is not.
-    fn reach(&mut self) -> Result<(), VaultError> {
+    fn connect(&mut self) -> Result<(), VaultError> {
         if self.connection.is_some() {
             return Ok(());
         }
-        let connection = match opened(&self.path, &self.version) {
-            Err(VaultError::Damaged(path, _)) => {
-                put_aside(&path)?;
-                opened(&self.path, &self.version)?
-            }
-            other => other?,
+        let path = &self.path;
+        if self.is_damaged {
+            let aside = put_aside(path)?;
+            self.is_damaged = false;
+            let (path, aside) = (path.display(), aside.display());
+            self.said =
+                Some(format!("analytics: {path} was damaged and lies at {aside} now; a new one begins"));
+        }
+        let connection = match self.unchecked.take() {
+            Some(connection) => connection,
+            None => opened(path, &self.version)?,
         };
+        check(path, &connection)?;
+        let told = |error| sqlite_error(path, error);
+        self.held = census(&connection).map_err(told)?;
+        self.floors = floors(&connection).map_err(told)?;
         self.connection = Some(connection);
         Ok(())
     }
 
-    /// Checks the file and counts its rows.
-    fn survey(&mut self) -> Result<(), VaultError> {
-        let Some(connection) = &self.connection else { return Ok(()) };
-        let told = |error| sqlite_error(&self.path, error);
-        let check: String =
-            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
-        if check != "ok" {
-            return Err(VaultError::Damaged(self.path.clone(), check));
+    /// Lets go of a file that has shown damage: the next one who wants it puts it aside.
+    fn heed<T>(&mut self, done: Result<T, VaultError>) -> Result<T, VaultError> {
+        if matches!(done, Err(VaultError::Damaged(..))) {
+            (self.connection, self.unchecked, self.is_damaged) = (None, None, true);
         }
-        self.held = census(connection).map_err(told)?;
-        self.floors = floors(connection).map_err(told)?;
-        Ok(())
+        done
     }
 }
 

@@ -1,17 +1,16 @@
 //! A thread that owns the numbers: control sends it what happened, the API asks. Nobody waits for its disk: control sends
-//! again what finds the mailbox full, and a question that finds it full is refused.
+//! again what finds the mailbox full, and a question that finds it full is refused. It is control that ends it.
 
 use super::book::Book;
 use super::gather::{Fact, Gather};
-use super::ledger::{Batch, Fault, Ledger};
+use super::ledger::{Fault, Ledger};
+use super::mailbox::{Ask, Mail, Mailbox};
 use super::query::Query;
 use super::recent::{Current, CurrentAsk};
 use super::table::Table;
-use crate::base::limits::ANALYTICS_MAILS_MAX;
 use crate::base::{Instant, OsClock, Span};
 use crate::vault::VaultError;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -20,12 +19,6 @@ use tokio::sync::oneshot;
 const GATHER: Span = Span::from_secs(1);
 /// How long the clerk sleeps at most.
 const NAP: Duration = Duration::from_secs(1);
-
-enum Mail {
-    Batch(Batch),
-    Ask(Box<Query>, oneshot::Sender<Result<Table, Fault>>),
-    Current(CurrentAsk, oneshot::Sender<Vec<Current>>),
-}
 
 /// How much there is, and what was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,6 +31,10 @@ pub struct Counts {
     pub folded: u64,
     /// Facts that found no room.
     pub dropped: u64,
+    /// Events that the last minute tells of in a row that apps share.
+    pub current_folded: u64,
+    /// Events that the last minute does not tell of.
+    pub current_dropped: u64,
     /// Rows that went before their time, since there were too many.
     pub evicted: u64,
     /// Commits that failed; their rows were not lost by that.
@@ -47,7 +44,7 @@ pub struct Counts {
 /// Control's end: gathers facts, and sends them once a second.
 pub struct Recorder {
     gather: Gather,
-    mail: SyncSender<Mail>,
+    mailbox: Arc<Mailbox>,
     colo: Arc<str>,
     sent_at: Instant,
     counts: Arc<Mutex<Counts>>,
@@ -56,37 +53,33 @@ pub struct Recorder {
 /// The API's end.
 #[derive(Clone)]
 pub struct Reader {
-    mail: SyncSender<Mail>,
+    mailbox: Arc<Mailbox>,
 }
 
 /// The owner of the numbers, before it has a thread.
 pub struct Clerk {
-    mails: Receiver<Mail>,
+    mailbox: Arc<Mailbox>,
     ledger: Ledger,
     counts: Arc<Mutex<Counts>>,
 }
 
-/// Opens the book at `path`; `colo` is this site. The text, where there is one, is why the book cannot be written now.
+/// Opens the book at `path`; `colo` is this site. The clerk's thread looks at what is in it.
 ///
 /// # Errors
 /// See `Book::open`.
-pub fn open(
-    path: &Path,
-    version: &str,
-    colo: &str,
-) -> Result<(Recorder, Reader, Clerk, Option<VaultError>), VaultError> {
-    let (book, trouble) = Book::open(path, version)?;
-    let (mail, mails) = sync_channel(ANALYTICS_MAILS_MAX);
+pub fn open(path: &Path, version: &str, colo: &str) -> Result<(Recorder, Reader, Clerk), VaultError> {
+    let book = Book::open(path, version)?;
+    let mailbox: Arc<Mailbox> = Arc::default();
     let counts: Arc<Mutex<Counts>> = Arc::default();
     let recorder = Recorder {
         gather: Gather::default(),
-        mail: mail.clone(),
+        mailbox: mailbox.clone(),
         colo: colo.into(),
         sent_at: Instant::ZERO,
         counts: counts.clone(),
     };
-    let clerk = Clerk { mails, ledger: Ledger::new(book, now_s()), counts };
-    Ok((recorder, Reader { mail }, clerk, trouble))
+    let clerk = Clerk { mailbox: mailbox.clone(), ledger: Ledger::new(book, now_s()), counts };
+    Ok((recorder, Reader { mailbox }, clerk))
 }
 
 fn now_s() -> u64 {
@@ -109,13 +102,8 @@ impl Recorder {
 
     /// Sends what was gathered. What finds no room goes on being gathered.
     pub fn send(&mut self) {
-        match self.mail.try_send(Mail::Batch(self.gather.take())) {
-            Ok(()) => {}
-            Err(TrySendError::Full(Mail::Batch(batch))) => {
-                batch.into_iter().for_each(|(place, cell)| self.gather.merge(place, &cell));
-            }
-            // The clerk has ended, and with it whoever could ask.
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        if let Err(batch) = self.mailbox.tell(self.gather.take()) {
+            batch.into_iter().for_each(|(place, cell)| self.gather.merge(place, &cell));
         }
     }
 
@@ -131,9 +119,9 @@ impl Recorder {
 }
 
 impl Drop for Recorder {
-    /// What was gathered last goes to the disk, too.
+    /// What was gathered last goes to the disk, too, and the clerk ends.
     fn drop(&mut self) {
-        let _ = self.mail.send(Mail::Batch(self.gather.take()));
+        self.mailbox.end(self.gather.take());
     }
 }
 
@@ -144,7 +132,7 @@ impl Reader {
     /// See `Fault`.
     pub async fn ask(&self, query: Query) -> Result<Table, Fault> {
         let (reply, answered) = oneshot::channel();
-        self.put(Mail::Ask(Box::new(query), reply))?;
+        self.mailbox.ask(Ask::Table(Box::new(query), reply))?;
         answered.await.unwrap_or(Err(Fault::Ending))
     }
 
@@ -154,46 +142,47 @@ impl Reader {
     /// `Busy` or `Ending`.
     pub async fn current(&self, ask: CurrentAsk) -> Result<Vec<Current>, Fault> {
         let (reply, answered) = oneshot::channel();
-        self.put(Mail::Current(ask, reply))?;
+        self.mailbox.ask(Ask::Current(ask, reply))?;
         answered.await.map_err(|_| Fault::Ending)
-    }
-
-    fn put(&self, mail: Mail) -> Result<(), Fault> {
-        self.mail.try_send(mail).map_err(|error| match error {
-            TrySendError::Full(_) => Fault::Busy,
-            TrySendError::Disconnected(_) => Fault::Ending,
-        })
     }
 }
 
 impl Clerk {
-    /// Works until nobody can write to it any more, then keeps everything. `say` is told what an operator should know.
+    /// Works until control sends no more, then keeps everything. `say` is told what an operator should know.
     pub fn run(mut self, say: impl Fn(&str)) {
-        if let Some(text) = self.ledger.survey() {
-            say(&text);
-        }
+        let say = |text: Option<String>| text.iter().for_each(|text| say(text));
+        say(self.ledger.begin());
         loop {
-            match self.mails.recv_timeout(NAP) {
-                Ok(mail) => self.take(mail),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            match self.mailbox.take(NAP) {
+                Mail::Batch(batch) => self.ledger.hear(batch, now_s()),
+                Mail::Ask(ask) => self.answer(ask),
+                Mail::Nothing => {}
+                Mail::End => break,
             }
-            if let Some(text) = self.ledger.tend(now_s()) {
-                say(&text);
-            }
+            say(self.ledger.trouble());
+            say(self.ledger.tend(now_s()));
             *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = self.ledger.counts();
         }
-        if let Some(text) = self.ledger.keep(now_s()) {
-            say(&text);
-        }
+        say(self.ledger.keep(now_s()));
     }
 
     /// Whoever asked may have gone: that is no failure.
-    fn take(&mut self, mail: Mail) {
-        match mail {
-            Mail::Batch(batch) => self.ledger.hear(batch, now_s()),
-            Mail::Ask(query, reply) => drop(reply.send(self.ledger.answer(&query, now_s()))),
-            Mail::Current(ask, reply) => drop(reply.send(self.ledger.current(&ask, now_s()))),
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Table(query, reply) => {
+                let mailbox = &self.mailbox;
+                let is_gone = || reply.is_closed() || mailbox.is_ending();
+                let answer = self.ledger.answer_unless(&query, now_s(), &is_gone);
+                drop(reply.send(answer));
+            }
+            Ask::Current(ask, reply) => drop(reply.send(self.ledger.current(&ask, now_s()))),
         }
+    }
+}
+
+impl Drop for Clerk {
+    /// Whoever waits for it is told that it is gone.
+    fn drop(&mut self) {
+        self.mailbox.close();
     }
 }

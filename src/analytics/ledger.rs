@@ -12,6 +12,8 @@ use crate::vault::VaultError;
 
 /// How often what was heard goes to the disk, in seconds: a crash costs no more.
 const KEEP_S: u64 = 20;
+/// After how many rows it is asked whether the asker is still there.
+const GLANCE_ROWS: u64 = 4_096;
 
 /// Rows of a second, as control gathered them.
 pub type Batch = Vec<(Place, Cell)>;
@@ -25,6 +27,8 @@ pub struct Ledger {
     kept_s: u64,
     failing: bool,
     failures: u64,
+    unreadable: bool,
+    trouble: Option<String>,
 }
 
 /// Why there is no answer.
@@ -38,8 +42,8 @@ pub enum Fault {
     Numbers,
     /// More rows to read than one question may.
     Scan,
-    /// The book cannot be read: what the store said.
-    Book(String),
+    /// The book cannot be read now; the operator is told why.
+    Book,
     /// Too many questions wait.
     Busy,
     /// byway is ending.
@@ -57,6 +61,8 @@ impl Ledger {
             kept_s: now_s,
             failing: false,
             failures: 0,
+            unreadable: false,
+            trouble: None,
         }
     }
 
@@ -99,11 +105,27 @@ impl Ledger {
         }
     }
 
-    /// Answers a question.
+    /// Makes the book ready for use, which takes a look at all of it; what is to be said of it.
+    pub fn begin(&mut self) -> Option<String> {
+        let error = self.book.check().err()?;
+        self.failing = true;
+        Some(format!("analytics: {error}; byway tries again every {KEEP_S} s"))
+    }
+
+    /// Answers a question, unless nobody waits for it any more.
     ///
     /// # Errors
     /// See `Fault`.
-    pub fn answer(&mut self, query: &Query, now_s: u64) -> Result<Table, Fault> {
+    pub fn answer_unless(
+        &mut self,
+        query: &Query,
+        now_s: u64,
+        is_gone: &dyn Fn() -> bool,
+    ) -> Result<Table, Fault> {
+        let ready = self.book.check();
+        if ready.is_err() {
+            self.note(ready)?;
+        }
         let floors = self.book.floors(query.zone, Minute::of_unix_s(now_s));
         let longest = longest_for(query.delta);
         let plan = floors.plan(query.moments, longest).map_err(|floor| Fault::TooFine(longest, floor))?;
@@ -113,21 +135,31 @@ impl Ledger {
             Some(delta) => delta.intervals(moments, ANALYTICS_INTERVALS_MAX).ok_or(Fault::Intervals)?,
         };
         let mut builder = Builder::new(query, intervals);
-        self.read(query, &segments, &mut builder)?;
+        self.read(query, &segments, &mut builder, is_gone)?;
         Ok(builder.finish(moments, now_s.saturating_sub(self.heard_s)))
     }
 
     /// Puts all cells of the segments into `builder`: those of the book, and those that wait for it.
-    fn read(&mut self, query: &Query, segments: &[Segment], builder: &mut Builder<'_>) -> Result<(), Fault> {
-        let (mut rows, mut too_many) = (0, Ok(()));
+    fn read(
+        &mut self,
+        query: &Query,
+        segments: &[Segment],
+        builder: &mut Builder<'_>,
+        is_gone: &dyn Fn() -> bool,
+    ) -> Result<(), Fault> {
+        let (mut rows, mut too_many, mut gone) = (0_u64, Ok(()), false);
         let quantiles = query.metrics.iter().any(|metric| metric.is_quantile());
         for segment in segments {
             let read = self.book.read(query.zone, *segment, quantiles, &mut |place, cell| {
                 rows += 1;
                 too_many = builder.add(&place, &cell);
-                rows <= ANALYTICS_SCAN_ROWS_MAX && too_many.is_ok()
+                gone = rows.is_multiple_of(GLANCE_ROWS) && is_gone();
+                rows <= ANALYTICS_SCAN_ROWS_MAX && too_many.is_ok() && !gone
             });
-            read.map_err(|error: VaultError| Fault::Book(error.to_string()))?;
+            self.note(read)?;
+            if gone {
+                return Err(Fault::Ending);
+            }
             too_many.map_err(|TooMany| Fault::Numbers)?;
             if rows > ANALYTICS_SCAN_ROWS_MAX {
                 return Err(Fault::Scan);
@@ -145,14 +177,24 @@ impl Ledger {
         Ok(())
     }
 
+    /// Notes for the operator what a tenant need not know: a file, and what is wrong with it.
+    fn note(&mut self, read: Result<(), VaultError>) -> Result<(), Fault> {
+        let was_unreadable = std::mem::replace(&mut self.unreadable, read.is_err());
+        let Err(error) = read else { return Ok(()) };
+        if !was_unreadable {
+            self.trouble = Some(format!("analytics: {error}; questions are refused until it can be read"));
+        }
+        Err(Fault::Book)
+    }
+
     /// The last minute, by app.
     pub fn current(&mut self, ask: &CurrentAsk, now_s: u64) -> Vec<Current> {
         self.recent.current(ask, now_s)
     }
 
-    /// Looks through the book, where that was not done yet: it may take a while.
-    pub fn survey(&mut self) -> Option<String> {
-        self.book.connect().err().map(|error| format!("analytics: {error}; byway tries again every 20 s"))
+    /// What is to be said of the book: that it cannot be read, once until it can, and that it is a new one.
+    pub fn trouble(&mut self) -> Option<String> {
+        self.trouble.take().or_else(|| self.book.said())
     }
 
     /// Rows held on the disk by resolution, rows that wait for it, and what was lost.
@@ -161,9 +203,32 @@ impl Ledger {
             rows: self.book.rows(),
             waiting: self.pending.len() as u64,
             folded: self.pending.folded,
-            dropped: self.pending.dropped + self.recent.dropped,
+            dropped: self.pending.dropped,
+            current_folded: self.recent.folded,
+            current_dropped: self.recent.dropped,
             evicted: self.book.evicted(),
             failures: self.failures,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::calendar::TimeDelta;
+    use super::super::gather::Fact;
+    use super::super::tests::{Folder, NOON_S, batch, fact, query};
+    use super::*;
+
+    #[test]
+    fn a_question_whose_asker_went_ends_in_the_middle() {
+        let folder = Folder::new();
+        let mut ledger = folder.ledger(NOON_S);
+        let facts: Vec<Fact> =
+            (0..100).flat_map(|app| (0..42).map(move |minute| fact(1, app, NOON_S - minute * 60))).collect();
+        ledger.hear(batch(&facts), NOON_S);
+        assert_eq!(ledger.keep(NOON_S), None);
+        let question = Query { delta: Some(TimeDelta::Minute), ..query(1, NOON_S - 3_600, NOON_S + 1) };
+        assert_eq!(ledger.answer_unless(&question, NOON_S, &|| true), Err(Fault::Ending));
+        assert_eq!(ledger.answer(&question, NOON_S).expect("answered").totals[0].real(), 4_200.0);
     }
 }

@@ -2,8 +2,8 @@
 //! minutes, hours and days. Control gathers, a thread of the API's keeps and answers; no worker knows of it.
 //!
 //! ```text
-//!  control: events, samples --> Gather --a second--> Clerk: recent, pending --20 s--> Book: rows in SQLite
-//!  API: Query ------------------Reader-------------> Clerk: Book + pending --> Table
+//!  control: events, samples --> Gather --a second--> Mailbox --> Clerk: recent, pending --20 s--> Book: rows in SQLite
+//!  API: Query ------------------Reader-------------> Mailbox --> Clerk: Book + pending --> Table
 //! ```
 
 mod book;
@@ -16,6 +16,7 @@ mod filter;
 mod gather;
 mod key;
 mod ledger;
+mod mailbox;
 mod plan;
 mod query;
 mod recent;

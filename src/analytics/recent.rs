@@ -1,10 +1,10 @@
-//! The last minute of each app, in steps of ten seconds. Bounded: beyond its apps a step has one row for the others of each
-//! zone, and beyond those drops are counted.
+//! The last minute of each app, in steps of ten seconds. Bounded: beyond its apps a step, and of it a zone, has one row for
+//! the others of each zone; what shares that, and what finds no room beyond, is counted.
 
 use super::cell::Cell;
 use super::gather::Place;
 use super::key::{EventName, Key, OTHER_APPS, Tag};
-use crate::base::limits::ANALYTICS_RECENT_APPS_MAX;
+use crate::base::limits::{ANALYTICS_RECENT_APPS_MAX, ANALYTICS_RECENT_APPS_PER_ZONE_MAX};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -63,10 +63,20 @@ struct Sums {
     duration_ms: u64,
 }
 
+/// Ten seconds.
+struct Step {
+    /// Which ones, since the Unix epoch.
+    at: u64,
+    apps: HashMap<Whose, Sums>,
+    of_zone: HashMap<Tag, usize>,
+}
+
 /// Numbers by step and app.
 #[derive(Default)]
 pub struct Recent {
-    steps: VecDeque<(u64, HashMap<Whose, Sums>)>,
+    steps: VecDeque<Step>,
+    /// Events whose app had to share a row.
+    pub folded: u64,
     /// Events that found no room.
     pub dropped: u64,
 }
@@ -75,18 +85,24 @@ impl Recent {
     /// Takes in what was heard at `now_s`.
     pub fn hear(&mut self, place: &Place, cell: &Cell, now_s: u64) {
         let step = now_s / STEP_S;
-        if self.steps.back().is_none_or(|(at, _)| *at != step) {
-            self.steps.push_back((step, HashMap::new()));
+        if self.steps.back().is_none_or(|newest| newest.at != step) {
+            self.steps.push_back(Step { at: step, apps: HashMap::new(), of_zone: HashMap::new() });
             self.forget(now_s);
         }
-        let Some((_, apps)) = self.steps.back_mut() else { return };
+        let Some(Step { apps, of_zone, .. }) = self.steps.back_mut() else { return };
         let Key { zone, app, event, colo, .. } = &place.key;
         let mut whose = Whose { zone: *zone, app: *app, colo: colo.clone() };
-        if apps.len() >= ANALYTICS_RECENT_APPS_MAX && !apps.contains_key(&whose) {
-            whose.app = None;
-            if apps.len() >= 2 * ANALYTICS_RECENT_APPS_MAX && !apps.contains_key(&whose) {
-                self.dropped += cell.count;
-                return;
+        if !apps.contains_key(&whose) {
+            let apps_of_zone = of_zone.get(zone).copied().unwrap_or(0);
+            if apps_of_zone < ANALYTICS_RECENT_APPS_PER_ZONE_MAX && apps.len() < ANALYTICS_RECENT_APPS_MAX {
+                of_zone.insert(*zone, apps_of_zone + 1);
+            } else {
+                whose.app = None;
+                if apps.len() >= 2 * ANALYTICS_RECENT_APPS_MAX && !apps.contains_key(&whose) {
+                    self.dropped += cell.count;
+                    return;
+                }
+                self.folded += cell.count;
             }
         }
         apps.entry(whose).or_default().add(*event, cell);
@@ -101,7 +117,8 @@ impl Recent {
             whose.zone == ask.zone && app && colo
         };
         let mut all: BTreeMap<Option<Tag>, Sums> = BTreeMap::new();
-        for (whose, sums) in self.steps.iter().flat_map(|(_, apps)| apps).filter(|(whose, _)| wanted(whose)) {
+        for (whose, sums) in self.steps.iter().flat_map(|step| &step.apps).filter(|(whose, _)| wanted(whose))
+        {
             all.entry(whose.app).or_default().merge(sums);
         }
         all.into_iter().map(|(app, sums)| sums.told(app)).collect()
@@ -110,7 +127,7 @@ impl Recent {
     /// What is older than a minute.
     fn forget(&mut self, now_s: u64) {
         let oldest = (now_s / STEP_S + 1).saturating_sub(STEPS);
-        while self.steps.front().is_some_and(|(at, _)| *at < oldest || self.steps.len() as u64 > STEPS) {
+        while self.steps.front().is_some_and(|step| step.at < oldest || self.steps.len() as u64 > STEPS) {
             self.steps.pop_front();
         }
     }
@@ -174,12 +191,20 @@ mod tests {
     #[test]
     fn apps_beyond_the_bound_share_a_row_and_drops_are_counted() {
         let (mut recent, cell) = (Recent::default(), Cell { count: 1, ..Cell::default() });
-        let apps = ANALYTICS_RECENT_APPS_MAX as u128;
+        let (all, apps) = (ANALYTICS_RECENT_APPS_MAX as u128, ANALYTICS_RECENT_APPS_PER_ZONE_MAX as u128);
         (0..apps + 7).for_each(|app| recent.hear(&place(1, app), &cell, 5));
         let told = recent.current(&ask(1), 5);
         assert_eq!((told.len() as u128, told[0].app, told[0].connections), (apps + 1, None, 7));
-        assert_eq!((told[0].name().as_str(), recent.dropped), ("other", 0));
-        (2..apps + 5).for_each(|zone| recent.hear(&place(zone, 1), &cell, 5));
+        assert_eq!((told[0].name().as_str(), recent.folded, recent.dropped), ("other", 7, 0));
+        recent.hear(&place(2, 1), &cell, 5);
+        assert_eq!(recent.current(&ask(2), 5)[0].app, Some(Tag::from_bits(1)), "a zone leaves others room");
+        let rows = apps + 2;
+        (3..3 + 2 * all - rows + 4).for_each(|zone| recent.hear(&place(zone, 1), &cell, 5));
         assert_eq!(recent.dropped, 4);
+        assert_eq!(
+            recent.folded as u128,
+            7 + all,
+            "as many rows again are shared ones, one of them by seven"
+        );
     }
 }

@@ -25,26 +25,26 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 const DAY_S: u64 = 86_400;
 /// A day at noon, 2026-03-01.
-const NOON_S: u64 = 20_513 * DAY_S + DAY_S / 2;
+pub(super) const NOON_S: u64 = 20_513 * DAY_S + DAY_S / 2;
 
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 
 /// A folder that goes with its test.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("byway-analytics-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).expect("a temporary folder");
         Self(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.0.join("analytics")
     }
 
-    fn ledger(&self, now_s: u64) -> Ledger {
+    pub(super) fn ledger(&self, now_s: u64) -> Ledger {
         Ledger::new(book(&self.file()), now_s)
     }
 
@@ -60,22 +60,29 @@ impl Drop for Folder {
 }
 
 fn book(path: &Path) -> Book {
-    let (book, trouble) = Book::open(path, "9.9.9").expect("opened");
-    assert!(trouble.is_none(), "{trouble:?}");
+    let mut book = Book::open(path, "9.9.9").expect("opened");
+    book.check().expect("it holds");
     book
+}
+
+impl Ledger {
+    /// Answers whoever waits.
+    pub(super) fn answer(&mut self, query: &Query, now_s: u64) -> Result<Table, Fault> {
+        self.answer_unless(query, now_s, &|| false)
+    }
 }
 
 const fn tag(bits: u8) -> Tag {
     Tag::from_bits(bits as u128)
 }
 
-fn batch(facts: &[Fact]) -> super::ledger::Batch {
+pub(super) fn batch(facts: &[Fact]) -> super::ledger::Batch {
     let (mut gather, colo) = (Gather::default(), Arc::from("FRA"));
     facts.iter().for_each(|fact| gather.add(fact, &colo));
     gather.take()
 }
 
-fn query(zone: u8, from_s: u64, until_s: u64) -> Query {
+pub(super) fn query(zone: u8, from_s: u64, until_s: u64) -> Query {
     Query {
         zone: tag(zone),
         metrics: Metric::ALL.to_vec(),
@@ -88,7 +95,7 @@ fn query(zone: u8, from_s: u64, until_s: u64) -> Query {
     }
 }
 
-fn fact(zone: u8, app: u8, at_s: u64) -> Fact {
+pub(super) fn fact(zone: u8, app: u8, at_s: u64) -> Fact {
     Fact {
         at_s,
         owner: Owner { zone: tag(zone), app: tag(app) },
@@ -444,22 +451,25 @@ fn a_disk_that_takes_nothing_costs_rows_only_beyond_their_bound() {
     // The file goes away under it, as a disk that is lost does.
     drop(std::mem::replace(&mut ledger, {
         fs::remove_dir_all(folder.0.join("gone")).expect("removed");
-        let (book, trouble) = Book::open(&path, "9.9.9").expect("tried again later");
-        assert!(matches!(trouble, Some(VaultError::Failed(..))), "{trouble:?}");
+        let mut book = Book::open(&path, "9.9.9").expect("tried again later");
+        assert!(matches!(book.check(), Err(VaultError::Failed(..))));
         Ledger::new(book, NOON_S)
     }));
     ledger.hear(batch(&[fact(1, 1, NOON_S)]), NOON_S);
     assert!(ledger.keep(NOON_S).is_some_and(|text| text.contains("wait in memory")));
     assert_eq!(ledger.keep(NOON_S), None, "said once");
     assert_eq!((ledger.counts().failures, ledger.counts().waiting), (2, 1));
-    assert!(matches!(ledger.answer(&query(1, NOON_S, NOON_S + 1), NOON_S), Err(Fault::Book(_))));
+    assert_eq!(ledger.answer(&query(1, NOON_S, NOON_S + 1), NOON_S), Err(Fault::Book));
+    assert!(ledger.trouble().is_some_and(|text| text.contains("gone/analytics")), "the operator knows where");
+    assert_eq!(ledger.answer(&query(1, NOON_S, NOON_S + 1), NOON_S), Err(Fault::Book));
+    assert_eq!(ledger.trouble(), None, "said once");
     fs::create_dir(folder.0.join("gone")).expect("made");
     assert!(ledger.keep(NOON_S).is_some_and(|text| text.contains("again")));
     assert_eq!((ledger.counts().rows, ledger.counts().waiting), ([1; 3], 0));
 }
 
 /// Runs `test` in a folder with eight megabytes of room: a tmpfs in a mount namespace of the test's own thread, which wants root.
-fn on_a_small_disk(folder: &Path, test: impl FnOnce() + Send) {
+pub(super) fn on_a_small_disk(folder: &Path, test: impl FnOnce() + Send) {
     let inside = || {
         unshare(CloneFlags::CLONE_NEWNS).expect("root may have a mount namespace");
         let (none, nothing) = (None::<&str>, None::<&str>);
@@ -542,9 +552,10 @@ fn files_of_others_are_refused_and_damaged_ones_are_put_aside() {
     let length = bytes.len();
     bytes[5_000..length - 4_096].fill(0x5a);
     fs::write(&other, bytes).expect("written");
-    let (mut book, trouble) = Book::open(&other, "1").expect("a new one");
-    book.connect().expect("looked through");
-    assert!(trouble.is_none() && book.rows() == [0; 3], "{trouble:?}");
+    let mut book = Book::open(&other, "1").expect("to be looked at");
+    assert!(!folder.0.join("other.damaged").exists(), "later, by another thread");
+    assert!(book.check().is_ok() && book.rows() == [0; 3]);
+    assert!(book.said().is_some_and(|text| text.contains("other.damaged")));
     assert!(folder.0.join("other.damaged").exists());
 }
 

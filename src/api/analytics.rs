@@ -3,7 +3,6 @@
 
 use super::answer::{Answer, Failure, Success};
 use super::ask::Ask;
-use super::code::ApiCode;
 use super::office::Office;
 use super::query::{self, wrong};
 use crate::analytics::{
@@ -16,7 +15,6 @@ use crate::base::limits::{
 use crate::control::{parse_rfc3339, rfc3339};
 use crate::estate::{Level, Permission, Zone};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -269,7 +267,7 @@ fn failure(fault: Fault) -> Failure {
             "since: the range has more than {ANALYTICS_SCAN_ROWS_MAX} rows to read: take a later one, or a longer \
              time_delta"
         )),
-        Fault::Book(why) => Failure::new(StatusCode::SERVICE_UNAVAILABLE, ApiCode::Internal, why),
+        Fault::Book => Failure::unavailable("analytics cannot be read now; try again"),
         Fault::Busy => Failure::unavailable("many ask for analytics; try again"),
         Fault::Ending => Failure::unavailable("byway is ending"),
     }

@@ -115,7 +115,7 @@ pub fn start(
             if thread.join().is_err() {
                 log::error("api: its thread panicked");
             }
-            // The API's thread had the last of those who could ask, the control loop what it gathered last.
+            // They end with what the control loop gathered last.
             if numbers.join().is_err() {
                 log::error("analytics: their thread panicked");
             }

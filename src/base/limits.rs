@@ -181,6 +181,8 @@ pub const ANALYTICS_PENDING_MAX: usize = 1 << 17;
 pub const ANALYTICS_PENDING_PER_ZONE_MAX: usize = ANALYTICS_PENDING_MAX / 2;
 /// Apps of ten seconds, of which `aggregate/current` tells; as many again where apps share a row.
 pub const ANALYTICS_RECENT_APPS_MAX: usize = 1 << 15;
+/// The same of one zone.
+pub const ANALYTICS_RECENT_APPS_PER_ZONE_MAX: usize = ANALYTICS_RECENT_APPS_MAX / 2;
 /// Rows of minutes on the disk.
 pub const ANALYTICS_MINUTE_ROWS_MAX: u64 = 2_000_000;
 /// Rows of hours on the disk.
@@ -195,8 +197,12 @@ pub const ANALYTICS_INTERVALS_MAX: usize = 1_500;
 pub const ANALYTICS_NUMBERS_MAX: usize = 250_000;
 /// Rows of one answer.
 pub const ANALYTICS_LIMIT_MAX: usize = 10_000;
-/// Batches and questions that wait for the keeper of analytics.
-pub const ANALYTICS_MAILS_MAX: usize = 64;
+/// Batches of control's that wait for the keeper of analytics; control goes on gathering what finds no room.
+pub const ANALYTICS_BATCHES_MAX: usize = 8;
+/// Questions that wait for it.
+pub const ANALYTICS_ASKS_MAX: usize = 64;
+/// The same of one zone.
+pub const ANALYTICS_ASKS_PER_ZONE_MAX: usize = 8;
 /// Connections whose bytes are told while they go on; further ones tell theirs when they end.
 pub const PROGRESS_SESSIONS_MAX: usize = 1 << 17;
 /// Sessions that one look at the workers' takes in.

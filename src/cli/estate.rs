@@ -26,10 +26,7 @@ pub fn open(
     let mut vault = vault(&api.store)?;
     let path = analytics_path(&spec.state_dir);
     let opened = crate::analytics::open(&path, super::args::VERSION, &spec.site);
-    let (recorder, reader, clerk, trouble) = opened.map_err(|error| error.to_string())?;
-    if let Some(trouble) = trouble {
-        log::warning(format_args!("analytics: {trouble}; byway tries again every 20 s"));
-    }
+    let (recorder, reader, clerk) = opened.map_err(|error| error.to_string())?;
     let terms = Terms {
         reserved: reserved(spec),
         requests_per_5min: api.requests_per_5min,

@@ -143,6 +143,18 @@ fn usage(control: &Control, sink: &mut impl Sink) {
             counts.dropped,
         ),
         (
+            "byway_analytics_current_folded_events_total",
+            Kind::Counter,
+            "Events that the last minute tells of in a row that apps share, since their zone has too many.",
+            counts.current_folded,
+        ),
+        (
+            "byway_analytics_current_dropped_events_total",
+            Kind::Counter,
+            "Events that the last minute has no room for.",
+            counts.current_dropped,
+        ),
+        (
             "byway_analytics_evicted_rows_total",
             Kind::Counter,
             "Rows of analytics that went before their time, since there were too many.",

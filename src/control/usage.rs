@@ -271,7 +271,7 @@ mod tests {
         fn new(name: &str) -> Self {
             let folder = std::env::temp_dir().join(format!("byway-usage-{}-{name}", std::process::id()));
             std::fs::create_dir_all(&folder).expect("a temporary folder");
-            let (recorder, reader, clerk, _) = open(&folder.join("analytics"), "1", "FRA").expect("opened");
+            let (recorder, reader, clerk) = open(&folder.join("analytics"), "1", "FRA").expect("opened");
             let wall = WallClock::at(Instant::ZERO);
             Self { usage: Usage::new(recorder, Instant::ZERO), reader, clerk, wall, folder }
         }
@@ -287,8 +287,8 @@ mod tests {
 
         /// Count, bytes from and to clients and the average duration, of one event or all.
         fn totals(self, event: Option<&str>) -> Vec<f64> {
-            let Self { usage, reader, clerk, wall, folder } = self;
-            drop(usage);
+            let Self { mut usage, reader, clerk, wall, folder } = self;
+            usage.recorder.send();
             let thread = std::thread::spawn(move || clerk.run(|text| panic!("{text}")));
             let from_s = wall.unix_micros(at(0)) / 1_000_000;
             let [from, until] = [from_s, from_s + 3_600].map(Minute::of_unix_s);
@@ -305,7 +305,7 @@ mod tests {
             };
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             let table = runtime.block_on(reader.ask(query)).expect("answered");
-            drop(reader);
+            drop(usage);
             thread.join().expect("it ends when nobody writes any more");
             std::fs::remove_dir_all(folder).expect("removed");
             table.totals.iter().map(|number| number.real()).collect()

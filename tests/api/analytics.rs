@@ -308,3 +308,20 @@ fn rows_of_a_removed_app_stay_with_its_zone_over_a_restart() {
     let stand = stand.restarted();
     assert_eq!(get(&stand, &rest)["data"], rows);
 }
+
+#[test]
+fn what_is_wrong_with_the_file_of_rows_is_for_the_operator_alone() {
+    let stand = Stand::new_in(|folder| {
+        let path = folder.join("analytics");
+        let (recorder, _, clerk) = byway::analytics::open(&path, "test", "FRA").expect("opened");
+        drop(recorder);
+        clerk.run(|text| panic!("{text}"));
+        let plain = rusqlite::Connection::open(path).expect("opened");
+        plain.execute_batch("DROP TABLE floor").expect("dropped");
+    });
+    let reply = stand.get(&path(&stand, "events/summary"));
+    assert_eq!(reply.failure().0, 503);
+    assert!(reply.headers.contains_key("retry-after"));
+    assert_eq!(reply.body["errors"][0]["message"], "analytics cannot be read now; try again");
+    assert_eq!(get(&stand, "aggregate/current"), json!([]), "the last minute is in memory");
+}

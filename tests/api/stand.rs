@@ -179,7 +179,7 @@ impl Stand {
         runtime.spawn(control_loop(workshop, estate.clone(), inquiries, force));
         let outside = Arc::new(Outside::default());
         let opened = byway::analytics::open(&folder.0.join("analytics"), "test", "FRA").expect("opened");
-        let (recorder, analytics, clerk, _) = opened;
+        let (recorder, analytics, clerk) = opened;
         let clerk = std::thread::spawn(move || clerk.run(|text| eprintln!("{text}")));
         let mut terms = Terms {
             reserved,
