@@ -483,7 +483,7 @@ impl Control {
             usage.meet(worker, &row, owner(row.app), &self.wall, now);
         }
         usage.settle(owner, &self.wall);
-        if usage.wants_walk(self.listings.is_walking(), now) {
+        if usage.wants_walk(self.listings.is_walking(), self.listings.whole_walks(), now) {
             self.listings.walk();
         }
         usage.turn(now);

@@ -59,6 +59,7 @@ pub struct Listings {
     /// Where the walk goes on: worker and slot.
     place: Option<(usize, u32)>,
     walked: Vec<(WorkerId, SessionRow)>,
+    whole_walks: u64,
 }
 
 impl Listings {
@@ -85,6 +86,11 @@ impl Listings {
     /// Whether a walk goes on.
     pub fn is_walking(&self) -> bool {
         self.place.is_some() || self.running.as_ref().is_some_and(|running| running.reply.is_none())
+    }
+
+    /// Walks that met all sessions.
+    pub const fn whole_walks(&self) -> u64 {
+        self.whole_walks
     }
 
     /// The sessions that the walk has met since the last look, and the worker of each.
@@ -192,6 +198,7 @@ impl Listings {
             Some(_) | None => {
                 if running.reply.is_none() {
                     self.place = next;
+                    self.whole_walks += u64::from(next.is_none());
                 }
                 self.end(|running| json!({ "ok": true, "sessions": running.rows, "next": next }));
             }
@@ -320,6 +327,7 @@ mod tests {
         }
         let all = (0..2).zip(sessions).flat_map(|(worker, count)| (0..count).map(move |slot| (worker, slot)));
         assert_eq!(met, all.collect::<Vec<_>>());
+        assert_eq!(listings.whole_walks(), 1);
         let answer = asked.and_then(|mut answer| answer.try_recv().ok()).expect("answered in between");
         assert_eq!(answer["sessions"].as_array().map(Vec::len), Some(10));
     }
@@ -334,5 +342,6 @@ mod tests {
             listings.turn(&fleet, &words, Instant::ZERO + Span::from_secs(second));
         }
         assert!(!listings.is_walking());
+        assert_eq!(listings.whole_walks(), 0, "it met nobody");
     }
 }

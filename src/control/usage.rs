@@ -49,8 +49,10 @@ pub(super) struct Usage {
     heard: Vec<Event>,
     told: HashMap<Connection, Told>,
     refused: u64,
-    walks: u64,
-    walking: bool,
+    /// Walks that met all sessions.
+    whole_walks: u64,
+    /// The number of the walk that goes on, as if those before it that broke off had not been.
+    walk: u64,
     walked_at: Instant,
 }
 
@@ -61,8 +63,8 @@ impl Usage {
             heard: Vec::new(),
             told: HashMap::new(),
             refused: 0,
-            walks: 0,
-            walking: false,
+            whole_walks: 0,
+            walk: 0,
             walked_at: now,
         }
     }
@@ -94,7 +96,7 @@ impl Usage {
         let told = self.told.entry(connection).or_default();
         let ingress = row.client_bytes.saturating_sub(told.client_bytes);
         let egress = row.origin_bytes.saturating_sub(told.origin_bytes);
-        *told = Told { client_bytes: row.client_bytes, origin_bytes: row.origin_bytes, walk: self.walks };
+        *told = Told { client_bytes: row.client_bytes, origin_bytes: row.origin_bytes, walk: self.walk };
         if ingress + egress > 0 {
             self.recorder.record(&Fact {
                 at_s: wall.unix_micros(now) / 1_000_000,
@@ -119,16 +121,16 @@ impl Usage {
         }
     }
 
-    /// Whether a walk should begin; `walking`: whether one goes on. What the last two did not meet has ended unheard.
-    pub(super) fn wants_walk(&mut self, walking: bool, now: Instant) -> bool {
-        if self.walking && !walking {
-            let walks = self.walks;
-            self.told.retain(|_, told| told.walk + 1 >= walks);
+    /// Whether a walk should begin; `walking`: whether one goes on, `whole_walks`: how many have met all sessions. What the
+    /// last two of those did not meet has ended unheard; one that broke off proves nothing.
+    pub(super) fn wants_walk(&mut self, walking: bool, whole_walks: u64, now: Instant) -> bool {
+        if self.whole_walks != whole_walks {
+            self.whole_walks = whole_walks;
+            self.told.retain(|_, told| told.walk + 1 >= whole_walks);
         }
-        self.walking = walking || now.since(self.walked_at) >= WALK;
-        let begins = self.walking && !walking;
+        let begins = !walking && now.since(self.walked_at) >= WALK;
         if begins {
-            (self.walked_at, self.walks) = (now, self.walks + 1);
+            (self.walked_at, self.walk) = (now, whole_walks + 1);
         }
         begins
     }
@@ -335,16 +337,32 @@ mod tests {
     fn connections_that_ended_unheard_are_forgotten_after_two_walks() {
         let mut bench = Bench::new("unheard");
         bench.meet(&row(7, 5), 20);
-        let mut follows = |seconds, walking| {
-            let begins = bench.usage.wants_walk(walking, at(seconds));
+        let mut follows = |seconds, walking, whole| {
+            let begins = bench.usage.wants_walk(walking, whole, at(seconds));
             (begins, bench.usage.followed().now)
         };
-        assert_eq!(follows(19, false), (false, 1));
-        assert_eq!(follows(20, false), (true, 1));
-        assert_eq!(follows(21, true), (false, 1));
-        assert_eq!(follows(22, false), (false, 1));
-        assert_eq!(follows(41, false), (true, 1));
-        assert_eq!(follows(42, false), (false, 0));
+        assert_eq!(follows(19, false, 0), (false, 1));
+        assert_eq!(follows(20, false, 0), (true, 1));
+        assert_eq!(follows(21, true, 0), (false, 1));
+        assert_eq!(follows(22, false, 1), (false, 1));
+        assert_eq!(follows(41, false, 1), (true, 1));
+        assert_eq!(follows(42, false, 2), (false, 0));
+        let _ = bench.totals(None);
+    }
+
+    #[test]
+    fn walks_that_broke_off_forget_nothing() {
+        let mut bench = Bench::new("broken");
+        assert!(bench.usage.wants_walk(false, 0, at(20)));
+        bench.meet(&row(7, 5), 20);
+        for second in [21, 41, 61, 81, 101] {
+            bench.usage.wants_walk(second == 21, u64::from(second > 21), at(second));
+            assert_eq!(bench.usage.followed().now, 1, "after {second} s");
+        }
+        bench.usage.wants_walk(false, 2, at(102));
+        assert_eq!(bench.usage.followed().now, 1, "one whole walk may have missed it");
+        bench.usage.wants_walk(false, 3, at(103));
+        assert_eq!(bench.usage.followed().now, 0, "two have not met it");
         let _ = bench.totals(None);
     }
 
