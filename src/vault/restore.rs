@@ -4,11 +4,14 @@
 //! ```text
 //!  COPY --copied--> STORE.restoring --looked over--> rename --> STORE
 //!                                    STORE --linked--> STORE.replaced-STAMP
+//!                            STORE-wal, .. --renamed--> STORE.replaced-STAMP-wal, ..
 //! ```
 
-use super::file;
+use super::file::{self, with};
 use super::promise::{Vault, VaultError};
 use super::sqlite::{SqliteVault, told};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use rusqlite::Connection;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -19,6 +22,8 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(2);
 /// How a database begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// What SQLite keeps beside a store, and plays over whatever has that store's name at the next open.
+const LOGS: &[&str] = &["-wal", "-shm", "-journal"];
 
 /// A copy beside the store whose place it may take.
 pub struct Candidate {
@@ -30,16 +35,26 @@ pub struct Candidate {
 
 /// The store whose place is to be taken.
 enum Old {
-    /// There is none.
-    Nothing,
+    /// There is none, and nobody makes one meanwhile.
+    Nothing { _held: Placeholder },
     /// It is held, so that nobody else opens it.
     Held(Connection),
     /// It cannot be read, and so nobody can hold it.
     Unreadable,
 }
 
-/// Files that go away unless they were renamed.
-struct Beside(PathBuf);
+/// An empty file that has a store's name and is held; it goes unless something else took its place.
+struct Placeholder {
+    connection: Connection,
+    store: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+/// Files that go away unless they were renamed. One restores at a time: the folder is locked.
+struct Beside {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
 
 impl Candidate {
     /// Copies `from` beside the store at `store`, brings its schema up and looks at every page of it.
@@ -47,26 +62,21 @@ impl Candidate {
     /// # Errors
     /// `Held`: a byway has the store open. Else what is wrong with the copy; nothing has changed then.
     pub fn take(from: &Path, store: &Path, version: &str) -> Result<Self, VaultError> {
+        let beside = Beside::of(store)?;
         let old = hold(store)?;
-        let beside = Beside(with(store, ".restoring"));
         beside.clear();
-        if !file::make(&beside.0)? {
-            return Err(VaultError::Exists(beside.0.clone()));
-        }
-        let failed = |path: &Path, error: io::Error| VaultError::Failed(path.to_owned(), error.to_string());
-        if !fs::metadata(from).map_err(|error| failed(from, error))?.is_file() {
+        let meta = fs::metadata(from).map_err(|error| failed(from, &error))?;
+        if !meta.is_file() {
             return Err(VaultError::Foreign(from.to_owned()));
         }
         for suffix in ["", "-wal"] {
-            let (part, to) = (with(from, suffix), with(&beside.0, suffix));
+            let part = with(from, suffix);
             if suffix.is_empty() || part.exists() {
-                file::make(&to)?;
-                fs::copy(&part, &to).map_err(|error| failed(&part, error))?;
-                file::narrow(&to)?;
+                file::copy(&part, &with(&beside.path, suffix))?;
             }
         }
         // What is found is said of the file that the operator named.
-        let vault = SqliteVault::open_copy(&beside.0, version).map_err(|error| error.about(from))?;
+        let vault = SqliteVault::open_copy(&beside.path, version).map_err(|error| error.about(from))?;
         vault.look_over().map_err(|error| error.about(from))?;
         Ok(Self { vault, beside, store: store.to_owned(), old })
     }
@@ -80,63 +90,75 @@ impl Candidate {
     pub fn old_rows(&self) -> Option<Vec<super::promise::Row>> {
         match &self.old {
             Old::Held(connection) => super::sqlite::rows(connection).ok(),
-            Old::Nothing | Old::Unreadable => None,
+            Old::Nothing { .. } | Old::Unreadable => None,
         }
     }
 
-    /// Takes the store's place; says where the old one is kept.
+    /// Takes the store's place; says under which names what was there is kept: the old store, and what was left of one.
     ///
     /// # Errors
     /// What the system said; the old store is in its place then.
-    pub fn swap(self, stamp: &str) -> Result<Option<PathBuf>, VaultError> {
+    pub fn swap(self, stamp: &str) -> Result<Vec<PathBuf>, VaultError> {
         let Self { vault, beside, store, old } = self;
-        let failed = |error: io::Error| VaultError::Failed(store.clone(), error.to_string());
+        let failed = |error: io::Error| failed(&store, &error);
         vault.into_one_file()?;
-        let kept = with(&store, &format!(".replaced-{stamp}"));
-        let kept = match &old {
-            Old::Nothing => None,
-            Old::Held(_) => Some(kept),
-            Old::Unreadable => {
-                // A log of changes must not be taken for that of the store that comes.
-                for suffix in ["-wal", "-shm"] {
-                    let part = with(&store, suffix);
-                    if part.exists() {
-                        fs::rename(&part, with(&kept, suffix)).map_err(failed)?;
-                    }
-                }
-                Some(kept)
-            }
+        let name = with(&store, &format!(".replaced-{stamp}"));
+        let mut kept = Vec::new();
+        let logs = match &old {
+            Old::Nothing { .. } | Old::Unreadable => LOGS,
+            // The journal beside it is the holder's own, and goes with that.
+            Old::Held(_) => &LOGS[..2],
         };
-        if let Some(kept) = &kept {
-            fs::hard_link(&store, kept).map_err(failed)?;
+        if !matches!(old, Old::Nothing { .. }) {
+            fs::hard_link(&store, &name).map_err(failed)?;
+            kept.push(name.clone());
         }
-        fs::rename(&beside.0, &store).map_err(failed)?;
-        let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        let aside = set_logs_aside(logs, &store, &name).map_err(failed)?;
+        if let Err(error) = fs::rename(&beside.path, &store) {
+            put_back(&aside);
+            return Err(failed(error));
+        }
+        file::sync_folder(&store).map_err(failed)?;
+        kept.extend(aside.into_iter().map(|(_, to)| to));
         drop(old);
         Ok(kept)
     }
 }
 
-/// Keeps everybody else out of a store, as one file without a log beside it.
+fn failed(path: &Path, error: &io::Error) -> VaultError {
+    VaultError::Failed(path.to_owned(), error.to_string())
+}
+
+/// Renames what SQLite kept beside a store after the name that the store gets: from where, and to where.
+fn set_logs_aside(logs: &[&str], store: &Path, name: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+    let mut aside = Vec::new();
+    for suffix in logs {
+        let (part, to) = (with(store, suffix), with(name, suffix));
+        if fs::symlink_metadata(&part).is_ok() {
+            fs::rename(&part, &to).inspect_err(|_| put_back(&aside))?;
+            aside.push((part, to));
+        }
+    }
+    Ok(aside)
+}
+
+fn put_back(aside: &[(PathBuf, PathBuf)]) {
+    for (part, to) in aside {
+        // What cannot go back is whole where it is.
+        let _ = fs::rename(to, part);
+    }
+}
+
+/// Keeps everybody else out of a store, as one file without a log beside it, or out of its name where there is none.
 fn hold(store: &Path) -> Result<Old, VaultError> {
-    if !store.exists() {
-        return Ok(Old::Nothing);
+    if fs::symlink_metadata(store).is_err() {
+        return Placeholder::of(store).map(|_held| Old::Nothing { _held });
     }
     // SQLite would throw the log of what is no database away, and that may be all that is left of a store.
     if !starts_as_a_database(store) {
         return Ok(Old::Unreadable);
     }
-    let held = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open(store)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        let mode: String = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
-        connection.execute_batch("BEGIN EXCLUSIVE")?;
-        debug_assert_eq!(mode, "delete", "nobody else has it open");
-        Ok(connection)
-    };
-    match held().map_err(|error| told(store, error)) {
+    match alone(store).map_err(|error| told(store, error)) {
         Ok(connection) => Ok(Old::Held(connection)),
         Err(VaultError::Foreign(_) | VaultError::Damaged(..)) => Ok(Old::Unreadable),
         Err(
@@ -150,22 +172,66 @@ fn hold(store: &Path) -> Result<Old, VaultError> {
     }
 }
 
+fn alone(store: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(store)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+    connection.execute_batch("BEGIN EXCLUSIVE")?;
+    debug_assert_eq!(mode, "delete", "nobody else has it open");
+    Ok(connection)
+}
+
+impl Placeholder {
+    /// It is held under a name of its own first, so that nobody sees it free; and without pages, since SQLite plays no log
+    /// over an empty file.
+    fn of(store: &Path) -> Result<Self, VaultError> {
+        let own = with(store, ".restoring-nothing");
+        let _ = fs::remove_file(&own);
+        if !file::make(&own)? {
+            return Err(VaultError::Exists(own));
+        }
+        let held = alone(&own).map_err(|error| told(store, error)).and_then(|connection| {
+            let identity = file::identity(&own);
+            fs::hard_link(&own, store).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => VaultError::Held(store.to_owned()),
+                _ => failed(store, &error),
+            })?;
+            Ok(Self { connection, store: store.to_owned(), identity })
+        });
+        let _ = fs::remove_file(&own);
+        held
+    }
+}
+
+impl Drop for Placeholder {
+    fn drop(&mut self) {
+        debug_assert!(!self.connection.is_autocommit(), "it is held until it is gone");
+        if file::identity(&self.store) == self.identity {
+            let _ = fs::remove_file(&self.store);
+        }
+    }
+}
+
 fn starts_as_a_database(path: &Path) -> bool {
     let mut head = [0; MAGIC.len()];
     File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *MAGIC
 }
 
-fn with(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 impl Beside {
+    fn of(store: &Path) -> Result<Self, VaultError> {
+        let lock = File::open(file::folder(store)).map_err(|error| failed(store, &error))?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock);
+        let lock = lock.map_err(|(_, error)| match error {
+            Errno::EWOULDBLOCK => VaultError::Held(store.to_owned()),
+            error => failed(store, &error.into()),
+        })?;
+        Ok(Self { path: with(store, ".restoring"), _lock: lock })
+    }
+
     fn clear(&self) {
-        let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let entries = fs::read_dir(folder.unwrap_or(Path::new(".")));
-        let own = self.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let entries = fs::read_dir(file::folder(&self.path));
+        let own = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // What is not there need not go; copies of older schemas of the copy go, too.
         for entry in entries.into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(&own) {
@@ -206,7 +272,7 @@ mod tests {
         store_with(&folder.store(), "new");
         store_with(&folder.0.join("copy"), "old");
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
-        let kept = candidate.swap("now").expect("swapped").expect("there was one");
+        let kept = candidate.swap("now").expect("swapped").remove(0);
         assert_eq!(names(&folder), ["copy", "store", "store.replaced-now"]);
         assert_eq!(fs::metadata(folder.store()).expect("there").mode() & 0o777, 0o600);
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
@@ -248,6 +314,60 @@ mod tests {
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
         candidate.swap("now").expect("swapped");
         assert_eq!(names(&folder), ["copy", "store", "store.replaced-now", "store.replaced-now-wal"]);
+        assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
+    }
+
+    #[test]
+    fn what_is_left_of_a_store_that_is_gone_is_played_over_no_other() {
+        let folder = Folder::new("restore-left");
+        store_with(&folder.0.join("copy"), "old");
+        let mut vault = open(&folder.store()).expect("made");
+        vault.commit(&entry(vec![edit("new", Some("1"))])).expect("kept");
+        // As after a kill: nobody took the log into the store.
+        let log = fs::read(folder.0.join("store-wal")).expect("there");
+        drop(vault);
+        fs::remove_file(folder.store()).expect("lost");
+        let parts = ["store-journal", "store-shm", "store-wal"];
+        parts.iter().for_each(|part| fs::write(folder.0.join(part), &log).expect("written"));
+        let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
+        drop(candidate);
+        assert_eq!(names(&folder), [&["copy"], &parts[..]].concat(), "nothing was changed");
+        let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
+        let kept = candidate.swap("now").expect("swapped");
+        assert_eq!(
+            kept,
+            ["-wal", "-shm", "-journal"].map(|part| folder.0.join(format!("store.replaced-now{part}")))
+        );
+        assert_eq!(fs::read(&kept[0]).expect("kept"), log);
+        assert_eq!(names(&folder).len(), 5, "{:?}", names(&folder));
+        assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
+    }
+
+    #[test]
+    fn nobody_makes_a_store_between_the_look_and_the_swap() {
+        let folder = Folder::new("restore-none");
+        store_with(&folder.0.join("copy"), "old");
+        let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
+        assert!(matches!(open(&folder.store()), Err(VaultError::Held(_))));
+        let again = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").err();
+        assert!(matches!(again, Some(VaultError::Held(_))), "one restores at a time: {again:?}");
+        assert_eq!(candidate.swap("now").expect("swapped"), Vec::<PathBuf>::new());
+        assert_eq!(names(&folder), ["copy", "store"]);
+        assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
+    }
+
+    #[test]
+    fn whoever_waited_for_the_old_store_does_not_go_on_with_it() {
+        let folder = Folder::new("restore-wait");
+        store_with(&folder.store(), "new");
+        store_with(&folder.0.join("copy"), "old");
+        let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
+        let store = folder.store();
+        let waiting = std::thread::spawn(move || open(&store).map(|mut vault| ids(&mut vault)));
+        std::thread::sleep(Duration::from_millis(300));
+        candidate.swap("now").expect("swapped");
+        let opened = waiting.join().expect("no panic");
+        assert!(matches!(opened, Err(VaultError::Held(_))), "{opened:?}");
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
     }
 

@@ -42,7 +42,13 @@ impl SqliteVault {
 
     fn opened(path: &Path, secret: Option<[u8; 32]>, version: &str) -> Result<Self, VaultError> {
         let told = |error| told(path, error);
+        let found = file::identity(path);
         let mut connection = Connection::open(path).map_err(told)?;
+        take(&connection).map_err(told)?;
+        // Whoever held the store may have put another in its place while this waited for it.
+        if found.is_some() && file::identity(path) != found {
+            return Err(VaultError::Held(path.to_owned()));
+        }
         set_up(&connection).map_err(told)?;
         migrate(path, &mut connection, secret, version)?;
         let check: String =
@@ -188,10 +194,15 @@ pub(super) fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
     rows.collect()
 }
 
-fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+/// Shares the store with nobody from here on.
+fn take(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-    connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "foreign_keys", "ON")?;
     let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     // A checkpoint follows every few hundred pages; what one great change made of the log is given back after it.
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
@@ -226,16 +237,7 @@ fn migrate(
         return Ok(());
     }
     if !fresh {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".schema-{schema}"));
-        let old = PathBuf::from(name);
-        if file::make(&old)? {
-            copy(connection, &old).map_err(|error| {
-                // Half a copy would be taken for a whole one at the next start.
-                let _ = std::fs::remove_file(&old);
-                told(error)
-            })?;
-        }
+        keep_old(connection, &file::with(path, &format!(".schema-{schema}")))?;
     }
     let mut step_up = || -> rusqlite::Result<()> {
         let transaction = connection.transaction()?;
@@ -252,6 +254,32 @@ fn migrate(
         transaction.commit()
     };
     step_up().map_err(told)
+}
+
+/// Keeps a copy of an older schema at `old`, unless there is one. It gets its name once it is whole: half a copy would be
+/// taken for a whole one at the next start. (An empty file is what a byway of before this rule left when it was killed.)
+fn keep_old(connection: &Connection, old: &Path) -> Result<(), VaultError> {
+    if std::fs::metadata(old).is_ok_and(|meta| meta.len() > 0) {
+        return Ok(());
+    }
+    let beside = file::with(old, ".new");
+    // What a start that was killed left; where it cannot go, `make` says so.
+    let _ = std::fs::remove_file(&beside);
+    if !file::make(&beside)? {
+        return Err(VaultError::Exists(beside));
+    }
+    let kept = copy(connection, &beside).map_err(|error| told(&beside, error));
+    let kept = kept.and_then(|()| {
+        named(&beside, old).map_err(|error| VaultError::Failed(old.to_owned(), error.to_string()))
+    });
+    kept.inspect_err(|_| drop(std::fs::remove_file(&beside)))
+}
+
+/// Gives a file that is on the disk its name.
+fn named(beside: &Path, path: &Path) -> std::io::Result<()> {
+    std::fs::File::open(beside)?.sync_all()?;
+    std::fs::rename(beside, path)?;
+    file::sync_folder(path)
 }
 
 fn copy(connection: &Connection, to: &Path) -> rusqlite::Result<()> {

@@ -184,7 +184,11 @@ fn an_older_schema_is_copied_and_brought_up() {
     plain.pragma_update(None, "application_id", super::schema::APPLICATION_ID).expect("set");
     plain.pragma_update(None, "user_version", 1).expect("set");
     drop(plain);
+    // Starts that were killed in the middle of the copy.
+    fs::write(folder.0.join("store.schema-1"), "").expect("written");
+    fs::write(folder.0.join("store.schema-1.new"), "half a copy").expect("written");
     let mut vault = open(&folder.store()).expect("brought up");
+    assert!(!folder.0.join("store.schema-1.new").exists());
     assert_eq!((vault.hash_key(), ids(&mut vault)), ([3; 32], vec!["a".to_owned()]));
     assert_eq!(vault.history(None, 9).expect("readable")[0].entry.edits[0].undo, None);
     let copy = folder.0.join("store.schema-1");

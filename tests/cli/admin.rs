@@ -47,7 +47,7 @@ fn a_copy_is_looked_over_before_it_takes_the_place_of_the_store() {
     assert!(restored.status.success(), "{}", err(&restored));
     assert_eq!(said.matches("not in the copy: ").count(), 3, "{said}");
     assert!(said.contains("(root) was revoked or rolled since"), "{said}");
-    let kept = said.rsplit_once("the old store is ").expect("kept").1.trim();
+    let kept = said.rsplit_once("kept of the old store: ").expect("kept").1.trim();
     assert_eq!(fs::metadata(kept).expect("there").permissions().mode() & 0o777, 0o600);
     let again = byway(&["admin", "init", "--config", &config, "--token-file", &folder.file("token3")]);
     assert!(err(&again).contains("holds something already"), "{}", err(&again));

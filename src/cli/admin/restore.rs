@@ -59,9 +59,10 @@ fn restore(args: &AdminRestoreArgs) -> Result<Vec<String>, Vec<String>> {
     let stamp: String = rfc3339(now.0).chars().filter(|letter| letter.is_ascii_digit()).take(20).collect();
     let kept = candidate.swap(&stamp).map_err(|error| one(error.to_string()))?;
     hand_over(&api.store);
-    lines.push(match kept {
-        Some(kept) => format!("{} is restored; the old store is {}", api.store.display(), kept.display()),
-        None => format!("{} is restored; there was no store before", api.store.display()),
+    let kept: Vec<String> = kept.iter().map(|path| path.display().to_string()).collect();
+    lines.push(match kept.as_slice() {
+        [] => format!("{} is restored; there was no store before", api.store.display()),
+        kept => format!("{} is restored; kept of the old store: {}", api.store.display(), kept.join(", ")),
     });
     Ok(lines)
 }
