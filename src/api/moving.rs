@@ -6,11 +6,13 @@ use super::ask::Ask;
 use super::code::ApiCode;
 use super::credentials::hex;
 use super::fields;
-use super::office::{Office, Plan};
+use super::office::{Office, Plan, internal};
+use super::revived::revived;
 use crate::estate::{self, Change, Estate, Misfit, Secrets};
 use crate::table::AppId;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -23,15 +25,20 @@ const ASKED_MAX: usize = 100;
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn export(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+pub async fn export(State(office): State<Arc<Office>>, ask: Ask) -> Result<Response, Failure> {
     let with_secrets = ask.query.flag("secrets")?.unwrap_or(false);
     ask.query.close()?;
     for_admins(&ask)?;
-    let estate = office.estate();
-    Ok(Success::of(json!({
-        "document": estate::export(&estate),
-        "secrets": with_secrets.then(|| with_key(&estate, office.hash_key())),
-    })))
+    // As large as the estate is: others are answered while it is written.
+    let written = tokio::task::spawn_blocking(move || {
+        let estate = office.estate();
+        let result = json!({
+            "document": estate::export(&estate),
+            "secrets": with_secrets.then(|| with_key(&estate, office.hash_key())),
+        });
+        Success::of(result).into_response()
+    });
+    written.await.map_err(|_| internal("an export ended in the middle"))
 }
 
 /// The secrets of an estate with the key that their hashes were made under.
@@ -46,26 +53,21 @@ pub fn with_key(estate: &Estate, hash_key: &[u8; 32]) -> Value {
 /// # Errors
 /// See `Failure`; all that is wrong with the document at once.
 pub async fn import(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
-    let mut errand = ask.errand()?;
+    let errand = ask.errand()?;
     for_admins(&ask)?;
-    let (is_dry, terms, hash_key) =
-        (std::mem::take(&mut errand.dry_run), office.terms.clone(), *office.hash_key());
-    let mut body = Value::Object(ask.object()?);
-    let leave_out = body["leave_out"].as_bool().unwrap_or(false);
-    let (document, secrets) = (body["document"].take(), body["secrets"].take());
-    if document.is_null() {
-        return Err(fields::wrong("document", "is missing"));
-    }
+    let (terms, hash_key) = (office.terms.clone(), *office.hash_key());
     let plan = move |present: &Estate, _| {
+        let mut body = Value::Object(ask.object()?);
+        let leave_out = body["leave_out"].as_bool().unwrap_or(false);
+        let (document, secrets) = (body["document"].take(), body["secrets"].take());
+        if document.is_null() {
+            return Err(fields::wrong("document", "is missing"));
+        }
         let same_key = secrets["hash_key"].as_str() == Some(&hex(&hash_key));
         let secrets = Secrets { all: &secrets, same_key, leave_out };
         let change = estate::import(&document, secrets, present, &terms.reserved).map_err(misfit)?;
-        let answer = Some(Success::of(told(&change)));
-        let asked = apps(&change);
-        Ok(match is_dry {
-            true => Plan { answer, ..Plan::default() },
-            false => Plan { change, asked, answer },
-        })
+        let answer = Some(Success::of(told(&change)).saying(revived(&change, present)));
+        Ok(Plan { asked: apps(&change), change, answer })
     };
     office.change(errand, plan).await
 }

@@ -11,10 +11,11 @@
 use super::addressing::{Announcer, routes};
 use super::answer::{Answer, ErrorItem, Failure, Success};
 use super::ask::Ask;
-use super::back::{back_to, goes_back, may_go_back};
+use super::back::{back_to, may_go_back};
 use super::caller::{Caller, Offer, Peer, admit};
 use super::code::ApiCode;
 use super::credentials;
+use super::prepared::{Prepared, dry_words, prepare};
 use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
 use crate::base::OsClock;
@@ -22,9 +23,9 @@ use crate::base::limits::{API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
 use crate::control::config::Problem;
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
-use crate::estate::{Change, Edit, Estate, Id, Stamp, app_changes, body, lower, shown};
+use crate::estate::{Change, Estate, Id, Stamp, app_changes, lower};
 use crate::table::{AppId, AppState, Reserved};
-use crate::vault::{Entry, RowEdit, Vault, VaultError};
+use crate::vault::{Entry, Vault, VaultError};
 use axum::http::StatusCode;
 use serde_json::json;
 use std::collections::HashMap;
@@ -269,7 +270,7 @@ impl Office {
             let change = back_to(number, &versions, estate, &reserved)?;
             may_go_back(&ask, &change)?;
             let answer = json!({ "version": number, "changes": change.edits().len() });
-            Ok(Plan { change, asked: Vec::new(), answer: Some(Success::of(answer)) })
+            Ok(Plan { change, answer: Some(Success::of(answer)), ..Plan::default() })
         };
         let office = self.clone();
         let rolling = tokio::spawn(async move {
@@ -321,61 +322,61 @@ impl Office {
         &self,
         _pen: &tokio::sync::MutexGuard<'_, ()>,
         errand: Errand,
-        plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send,
+        plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send + 'static,
     ) -> Answer {
-        let (estate, now) = (self.estate(), self.now());
-        let Plan { change, asked, answer } = plan(&estate, now)?;
-        let answer = answer.unwrap_or_else(Success::bare);
-        if errand.dry_run {
-            let words = change.edits().iter().map(|edit| {
-                let verb = match (&edit.before, &edit.after) {
-                    (None, _) => "made",
-                    (Some(_), Some(_)) => "changed",
-                    (Some(_), None) => "removed",
-                };
-                format!("dry run: {} {} would be {verb}", edit.key.kind.name(), edit.key.id)
-            });
-            return Ok(answer.saying(words.collect()));
+        let (estate, now, dry_run) = (self.estate(), self.now(), errand.dry_run);
+        // To go back, an import or a batch may take seconds to plan: everybody else is answered meanwhile.
+        let prepared = tokio::task::spawn_blocking(move || prepare(&estate, now, errand, plan)).await;
+        let mut prepared = prepared.map_err(|_| internal("a plan ended in the middle"))??;
+        let answer = prepared.plan.answer.take().unwrap_or_else(Success::bare);
+        let change = &prepared.plan.change;
+        if dry_run {
+            if change.moves_tables() {
+                self.try_out(&prepared.next, change).await?;
+            }
+            return Ok(answer.saying(dry_words(change)));
         }
         if change.is_empty() {
             return Ok(answer);
         }
-        let next = estate.with(&change);
-        let states =
-            self.carry_out(&change, next, entry(errand.who, errand.what, &change, now), asked).await?;
+        let states = self.carry_out(prepared).await?;
         Ok(answer.saying(states.iter().flat_map(|(id, state)| words(*id, state)).collect()))
     }
 
-    async fn carry_out(
-        &self,
-        change: &Change,
-        next: Estate,
-        entry: Entry,
-        asked: Vec<AppId>,
-    ) -> Result<Vec<(AppId, AppState)>, Failure> {
+    /// Compiles what a change would lead to.
+    async fn try_out(&self, next: &Estate, change: &Change) -> Result<(), Failure> {
+        match self.install((next, change), None, Vec::new()).await? {
+            Installed::Right => Ok(()),
+            Installed::Refused(problems) => Err(refused(problems)),
+            Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
+            other @ (Installed::InForce { .. }
+            | Installed::NotKept(_)
+            | Installed::NotConfirmed
+            | Installed::KeptNotPublished) => Err(internal(format!("a dry run came to {other:?}"))),
+        }
+    }
+
+    async fn carry_out(&self, prepared: Prepared) -> Result<Vec<(AppId, AppState)>, Failure> {
+        let Prepared { plan: Plan { change, asked, .. }, next, entry, undo } = prepared;
         if !change.moves_tables() {
             self.keep(entry).await?;
             self.put(next);
             return Ok(Vec::new());
         }
         let before = self.estate();
-        let undo = Entry {
-            what: format!("not confirmed, taken back: {}", entry.what),
-            edits: edits(&change.undone()),
-            ..entry.clone()
-        };
         let vault = self.vault.clone();
         let keep: Keep = Box::new(move || locked(&vault).commit(&entry).map(|_| ()).map_err(not_committed));
-        match self.install((&next, change), keep, asked).await? {
+        match self.install((&next, &change), Some(keep), asked).await? {
             Installed::InForce { states, .. } => {
                 self.put(next);
                 Ok(states)
             }
+            Installed::Right => Err(internal("a change was tried out and not kept")),
             Installed::Refused(problems) => Err(refused(problems)),
             Installed::NotKept(why) => Err(not_kept(&why)),
             Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
             Installed::NotConfirmed => {
-                if self.take_back((&before, &change.undone()), undo).await {
+                if self.take_back((&before, &undo.0), undo.1).await {
                     return Err(Failure::unavailable(
                         "not all workers took the change in time; it was taken back",
                     ));
@@ -399,9 +400,12 @@ impl Office {
         log::warning(format_args!("api: {}", undo.what));
         let vault = self.vault.clone();
         let keep: Keep = Box::new(move || locked(&vault).commit(&undo).map(|_| ()).map_err(not_committed));
-        match self.install(before, keep, Vec::new()).await {
+        match self.install(before, Some(keep), Vec::new()).await {
             Ok(Installed::InForce { .. } | Installed::NotConfirmed | Installed::KeptNotPublished) => true,
-            Ok(other @ (Installed::Refused(_) | Installed::NotKept(_) | Installed::Ending)) => {
+            Ok(
+                other
+                @ (Installed::Right | Installed::Refused(_) | Installed::NotKept(_) | Installed::Ending),
+            ) => {
                 log::error(format_args!("api: the change could not be taken back: {other:?}"));
                 false
             }
@@ -412,11 +416,11 @@ impl Office {
         }
     }
 
-    /// Puts an estate in force, which `change` led to.
+    /// Puts an estate in force, which `change` led to; without `keep` it is compiled alone.
     async fn install(
         &self,
         (estate, change): (&Estate, &Change),
-        keep: Keep,
+        keep: Option<Keep>,
         asked: Vec<AppId>,
     ) -> Result<Installed, Failure> {
         let ((reply, answered), apps, estate) =
@@ -455,23 +459,6 @@ impl Office {
 
 fn locked(vault: &Mutex<Box<dyn Vault>>) -> std::sync::MutexGuard<'_, Box<dyn Vault>> {
     vault.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A change as the store takes it.
-pub fn entry(who: String, what: String, change: &Change, now: Stamp) -> Entry {
-    Entry { at: now.0, who, what, edits: edits(change) }
-}
-
-fn edits(change: &Change) -> Vec<RowEdit> {
-    let edit = |edit: &Edit| RowEdit {
-        kind: edit.key.kind.name().into(),
-        id: edit.key.id.to_string(),
-        body: edit.after.as_ref().map(body),
-        undo: edit.before.as_ref().filter(|_| goes_back(edit.key.kind)).map(body),
-        before: edit.before.as_ref().map(shown),
-        after: edit.after.as_ref().map(shown),
-    };
-    change.edits().iter().map(edit).collect()
 }
 
 /// What the compiler said of a change; places and paths of the whole table are not the caller's to know.

@@ -89,9 +89,15 @@ pub fn named(file: &Path, problems: &[Problem]) -> Vec<String> {
 /// # Errors
 /// All that is wrong with it, a line each.
 pub fn table(file: &Path, boot: Option<&BootSpec>) -> Result<(Workshop, Loaded), Vec<String>> {
-    let tables = Secret::fixed().tables();
+    let mut workshop = workshop(file, boot, Store::new(Path::new("")));
+    let loaded = workshop.try_file().map_err(|error| error.lines())?;
+    Ok((workshop, loaded))
+}
+
+/// A workshop that tries things out: under `boot` where there is one, with what `store` keeps.
+pub fn workshop(file: &Path, boot: Option<&BootSpec>, store: Store) -> Workshop {
     let taken = boot.map_or_else(lab, reserved);
-    let mut workshop = Workshop::new(file, Store::new(Path::new("")), taken, 0, tables);
+    let mut workshop = Workshop::new(file, store, taken, 0, Secret::fixed().tables());
     workshop.set_geo(boot.map(|boot| boot.geo.clone()).unwrap_or_default());
     let resolves = boot.is_none_or(|boot| !boot.dns.resolvers.is_empty());
     let book = OriginBook { resolves, ..OriginBook::clone(&workshop.compiler.origins) };
@@ -99,8 +105,7 @@ pub fn table(file: &Path, boot: Option<&BootSpec>) -> Result<(Workshop, Loaded),
     if let Some(boot) = boot {
         workshop = workshop.with_certificates(CertificateStore::new(&boot.tls));
     }
-    let loaded = workshop.try_file().map_err(|error| error.lines())?;
-    Ok((workshop, loaded))
+    workshop
 }
 
 fn check_table(args: &CheckArgs) -> Result<Report, Vec<String>> {

@@ -21,7 +21,7 @@ const PEM_BYTES_MAX: u64 = 1 << 20;
 const BUNDLE_BYTES_MAX: u64 = 16 << 20;
 
 /// Reads certificates; keeps them and ticket keys over reloads.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CertificateStore {
     folder: PathBuf,
     bundle: Option<PathBuf>,

@@ -7,7 +7,7 @@
 
 use super::config::Problem;
 use super::config::tables::Code;
-use super::store::Store;
+use super::store::{Laid, Store};
 use crate::base::Addr;
 use crate::snapshot::LiveSpec;
 use crate::table::{AppSpec, Connectivity, EdgeIps, PrefixSpec, Stretch};
@@ -31,6 +31,13 @@ type Pair = [Option<Addr>; 2];
 pub struct EdgePool {
     store: Store,
     book: Option<Book>,
+}
+
+/// A book that is to count once something else has come true; it is as if it had never been where that does not.
+#[derive(Debug)]
+pub struct LaidBook {
+    book: Book,
+    laid: Option<Laid>,
 }
 
 /// Who has what.
@@ -80,6 +87,26 @@ impl EdgePool {
         }
         self.book = Some(book);
         Ok(())
+    }
+
+    /// Makes `book` ready to be kept by `take`: it stands on the disk already, beside the one that counts.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn lay(&self, book: Book) -> std::io::Result<LaidBook> {
+        let is_new = self.book.as_ref() != Some(&book);
+        let laid = is_new.then(|| self.store.lay(&book.text())).transpose()?;
+        Ok(LaidBook { book, laid })
+    }
+
+    /// Keeps what was made ready. Where its last step fails, what is handed out is so all the same, and the next start
+    /// hands it out again.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn take(&mut self, LaidBook { book, laid }: LaidBook) -> std::io::Result<()> {
+        self.book = Some(book);
+        laid.map_or(Ok(()), Laid::put)
     }
 
     /// Where it is kept.
@@ -299,7 +326,9 @@ impl Ranges {
 mod tests {
     use super::*;
     use crate::control::config::tables::read as read_table;
+    use crate::control::{LoadError, Workshop};
     use crate::table::Reserved;
+    use std::sync::Arc;
 
     const NETS: [&str; 2] = ["198.51.100.128/30", "2001:db8::f000/126"];
 
@@ -367,6 +396,29 @@ mod tests {
         assert_eq!(other[0], ["198.51.100.129", "2001:db8::f002"], "what was given back rests");
         assert_eq!(give(&mut again, &[a, b])[0], ["198.51.100.130", "2001:db8::f003"]);
         assert_eq!(give(&mut again, &[("d", "tcp/1", "ipv6"), b])[0], ["2001:db8::f000"], "round and round");
+    }
+
+    #[test]
+    fn a_change_that_the_store_did_not_keep_moves_no_name() {
+        let folder = Folder::new("not-kept");
+        let reserved = Reserved { lab: true, edge_pool: Some(nets(&NETS)), ..Reserved::default() };
+        let open = || Workshop::new(&folder.0.join("s"), Store::new(&folder.0), reserved.clone(), 0, [1, 2]);
+        let mut workshop = open();
+        let install = |workshop: &mut Workshop, apps: &[(&str, &str, &str)], kept: Result<(), String>| {
+            let spec = spec(apps);
+            let loaded = workshop.install(Arc::new(move || spec.clone()), Box::new(|| kept));
+            loaded.map(|loaded| addrs(&loaded.spec))
+        };
+        let [a, b] = [("a", "tcp/22", "all"), ("b", "tcp/22", "ipv6")];
+        let first = install(&mut workshop, &[a, b], Ok(())).expect("kept");
+        let text = std::fs::read_to_string(folder.0.join(NAME)).expect("stored");
+        let refused = install(&mut workshop, &[b], Err("the disk is full".into())).err();
+        assert!(matches!(refused, Some(LoadError::Keep(..))), "{refused:?}");
+        workshop.try_spec(spec(&[b])).expect("right");
+        assert_eq!(std::fs::read_to_string(folder.0.join(NAME)).expect("stored"), text);
+        assert_eq!(std::fs::read_dir(&folder.0).expect("there").count(), 1, "nothing is left beside it");
+        assert_eq!(install(&mut open(), &[a, b], Ok(())).expect("kept"), first, "after a restart");
+        assert_eq!(install(&mut workshop, &[a, b], Ok(())).expect("kept"), first);
     }
 
     #[test]

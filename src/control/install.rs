@@ -21,8 +21,8 @@ pub struct Install {
     pub whole: Lowered,
     /// What that differs in from what is in force now, where it is apps alone.
     pub apps: Option<Vec<AppChange>>,
-    /// Keeps it.
-    pub keep: Keep,
+    /// Keeps it; `None`: it is compiled alone, to see whether it is right.
+    pub keep: Option<Keep>,
     /// Apps whose states are wanted in the answer.
     pub asked: Vec<AppId>,
     /// Where the answer goes.
@@ -39,6 +39,8 @@ pub enum Installed {
         /// The states of the apps that were asked for.
         states: Vec<(AppId, AppState)>,
     },
+    /// It compiles; it was not to be kept, and nothing changed.
+    Right,
     /// It was not kept, and nothing changed: why.
     Refused(Vec<Problem>),
     /// It could not be kept, and nothing changed: why.

@@ -253,9 +253,16 @@ impl Reloads {
         });
         self.loading = Some(tokio::task::spawn_blocking(move || {
             let _ = privileges::shed();
-            let result = match edited {
-                Some(edited) => workshop.keep_edit(edited, whole, keep).map(Done::Apps),
-                None => workshop.install(whole, keep).map(|loaded| Done::Table(Box::new(loaded))),
+            let result = match (edited, keep) {
+                (Some(edited), Some(keep)) => workshop.keep_edit(edited, whole, keep).map(Done::Apps),
+                (None, Some(keep)) => {
+                    workshop.install(whole, keep).map(|loaded| Done::Table(Box::new(loaded)))
+                }
+                (Some(edited), None) => {
+                    workshop.compiler.abandon_apps(&edited);
+                    Err(LoadError::Tried)
+                }
+                (None, None) => workshop.try_spec(whole()).and(Err(LoadError::Tried)),
             };
             (workshop, result)
         }));
@@ -365,6 +372,10 @@ impl Reloads {
     }
 
     fn refuse(&mut self, error: &LoadError, clients: Vec<Client>) {
+        if let LoadError::Tried = error {
+            let right = |client: Client| client.answer(&json!({ "ok": true }), |_| Installed::Right);
+            return clients.into_iter().for_each(right);
+        }
         let lines = error.lines();
         if let LoadError::Keep(_, why) = error {
             log::error(why);

@@ -56,6 +56,14 @@ impl Store {
         replace(&self.path(), text)
     }
 
+    /// Lays `text` beside the file, so that a rename alone is left to be done.
+    ///
+    /// # Errors
+    /// The system's; the old file is then untouched.
+    pub fn lay(&self, text: &str) -> io::Result<Laid> {
+        Laid::beside(&self.path(), text)
+    }
+
     /// The last good table; `None` where none was ever stored.
     ///
     /// # Errors
@@ -76,17 +84,41 @@ impl Store {
 /// # Errors
 /// The system's; the old file is then untouched.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let write = || -> io::Result<()> {
+    Laid::beside(path, text)?.put()
+}
+
+/// A text on the disk, beside the file whose place it is to take. It goes away unless it does.
+#[derive(Debug)]
+pub struct Laid {
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl Laid {
+    fn beside(path: &Path, text: &str) -> io::Result<Self> {
+        let laid = Self { beside: path.with_extension("new"), path: path.to_owned() };
         let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&beside)?;
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&laid.beside)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    // On a full disk half a file would only keep the room that is wanted.
-    write().inspect_err(|_| drop(fs::remove_file(&beside)))?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        Ok(laid)
+    }
+
+    /// Takes the file's place.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn put(self) -> io::Result<()> {
+        fs::rename(&self.beside, &self.path)?;
+        self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+}
+
+impl Drop for Laid {
+    fn drop(&mut self) {
+        // Once it took the file's place there is none. On a full disk half a file would only keep the room that is wanted.
+        let _ = fs::remove_file(&self.beside);
+    }
 }
 
 /// Reads a regular file of at most `TABLE_BYTES_MAX` bytes as UTF-8. A pipe would be waited for without end, and a

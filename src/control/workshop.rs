@@ -9,6 +9,7 @@ use super::edge_pool::{Book, EdgePool};
 use super::event_log::AppFacts;
 use super::geo::GeoFiles;
 use super::install::{Keep, Lowered};
+use super::log;
 use super::rule_journal::RuleJournal;
 use super::store::{Store, read_text};
 use super::trial::Trials;
@@ -81,6 +82,8 @@ pub enum LoadError {
     Store(PathBuf, io::Error),
     /// The table is right, but the API's store did not keep it.
     Keep(PathBuf, String),
+    /// The table is right, and was to be tried alone.
+    Tried,
 }
 
 impl Loaded {
@@ -102,6 +105,7 @@ impl LoadError {
             Self::Limit(path, limit) => vec![format!("{}: {limit}", path.display())],
             Self::Store(path, error) => vec![format!("{}: cannot be stored: {error}", path.display())],
             Self::Keep(_, why) => vec![why.clone()],
+            Self::Tried => Vec::new(),
         }
     }
 }
@@ -115,6 +119,7 @@ impl LoadError {
             Self::Bad(_, problems) => problems.clone(),
             Self::Limit(_, limit) => one(limit.to_string()),
             Self::Keep(_, why) => one(why.clone()),
+            Self::Tried => Vec::new(),
         }
     }
 }
@@ -284,10 +289,28 @@ impl Workshop {
     /// See `LoadError`.
     pub fn install(&mut self, whole: Lowered, keep: Keep) -> Result<Loaded, LoadError> {
         let path = self.path.clone();
-        let loaded = self.load_spec(&path, (whole(), Vec::new()), (Source::Api, true))?;
+        let (loaded, book) = self.compile(&path, (whole(), Vec::new()), Source::Api)?;
+        let laid = book.map(|book| self.pool.lay(book)).transpose();
+        let laid = laid.map_err(|error| LoadError::Store(self.pool.path(), error))?;
         keep().map_err(|why| LoadError::Keep(path, why))?;
         self.of_api = Some(whole);
+        // Addresses move with the change or not at all. One that is kept is not to be refused any more.
+        if let Some(Err(error)) = laid.map(|laid| self.pool.take(laid)) {
+            log::error(format_args!("{}: {error}", self.pool.path().display()));
+        }
         Ok(loaded)
+    }
+
+    /// Compiles what the API would hold, and keeps nothing.
+    ///
+    /// # Errors
+    /// See `LoadError`.
+    pub fn try_spec(&mut self, spec: LiveSpec) -> Result<Loaded, LoadError> {
+        let (path, certificates) = (self.path.clone(), self.certificates.clone());
+        let tried = self.compile(&path, (spec, Vec::new()), Source::Api);
+        // Zones that would go keep their ticket keys.
+        self.certificates = certificates;
+        tried.map(|(loaded, _)| loaded)
     }
 
     /// Compiles changes of apps of `loaded`, which is in force, and nothing else. `keep_edit` is to follow.
@@ -328,13 +351,27 @@ impl Workshop {
         }
     }
 
-    /// The common road of both sources.
     fn load_spec(
         &mut self,
         path: &Path,
-        (mut spec, messages): (LiveSpec, Vec<String>),
+        spec: (LiveSpec, Vec<String>),
         (source, keep): (Source, bool),
     ) -> Result<Loaded, LoadError> {
+        let (loaded, book) = self.compile(path, spec, source)?;
+        if let Some(book) = book {
+            let kept = self.pool.keep(book, keep);
+            kept.map_err(|error| LoadError::Store(self.pool.path(), error))?;
+        }
+        Ok(loaded)
+    }
+
+    /// The common road of both sources, with what would be handed out of the pool.
+    fn compile(
+        &mut self,
+        path: &Path,
+        (mut spec, messages): (LiveSpec, Vec<String>),
+        source: Source,
+    ) -> Result<(Loaded, Option<Book>), LoadError> {
         let (book, pool_warnings) =
             self.lease(&mut spec).map_err(|list| LoadError::Bad(path.to_owned(), list))?;
         self.geo.refresh();
@@ -343,10 +380,6 @@ impl Workshop {
         let read = read.map_err(|problems| LoadError::Bad(path.to_owned(), problems))?;
         let compiled = self.compiler.compile_with(&spec, Some(&read.material));
         let compiled = compiled.map_err(|limit| LoadError::Limit(path.to_owned(), limit))?;
-        if let Some(book) = book {
-            let kept = self.pool.keep(book, keep);
-            kept.map_err(|error| LoadError::Store(self.pool.path(), error))?;
-        }
         let facts = facts(&spec, &compiled);
         let rule_names = self.rule_names(&spec);
         let geo_problems = self.geo.problems().to_vec();
@@ -355,7 +388,17 @@ impl Workshop {
         let problems = geo_problems.iter().chain(&certificate_problems).cloned();
         let warnings = messages.into_iter().chain(read.warnings).chain(pool_warnings).chain(problems);
         let warnings = warnings.chain(rules).collect();
-        Ok(Loaded { spec, compiled, warnings, source, facts, rule_names, geo_problems, certificate_problems })
+        let loaded = Loaded {
+            spec,
+            compiled,
+            warnings,
+            source,
+            facts,
+            rule_names,
+            geo_problems,
+            certificate_problems,
+        };
+        Ok((loaded, book))
     }
 
     /// Gives dynamic apps their addresses; with words for the log. Nothing where the pool is not known.

@@ -225,8 +225,11 @@ impl Arrival<'_> {
         let hashed = key.kind != Kind::Certificate;
         let theirs = &self.secrets.all[key.kind.name()][key.id.to_string()];
         let usable = theirs.is_string() && (self.secrets.same_key || !hashed);
-        let ours = || self.estate.get(key).map(|entity| written(&entity)[field].clone());
-        let found = if usable { Some(theirs.clone()) } else { ours().filter(Value::is_string) };
+        let ours = self.estate.get(key).map(|entity| written(&entity)).unwrap_or_default();
+        // A key of ours is that of our chain, and of no other that was renewed meanwhile.
+        let is_other = key.kind == Kind::Certificate && object.get("chain") != ours.get("chain");
+        let ours = ours.get(field).filter(|ours| ours.is_string() && !is_other).cloned();
+        let found = if usable { Some(theirs.clone()) } else { ours };
         match (found, key.kind) {
             (Some(secret), _) => {
                 object.insert(field.into(), secret);
@@ -240,6 +243,14 @@ impl Arrival<'_> {
             (None, _) if theirs.is_string() => {
                 let why = "its hash was made under another store's key: import into a store that is empty, or leave out";
                 Err((field, format!("{why} what has no secret here (--leave-out)")))
+            }
+            (None, Kind::Certificate) if self.estate.get(key).is_some() => {
+                let why =
+                    "the document was written without secrets, and the store's key is that of another chain";
+                Err((
+                    field,
+                    format!("{why}: export --with-secrets, or leave this certificate out (--leave-out)"),
+                ))
             }
             (None, _) => {
                 let why = "the document was written without secrets, and the store has none for it: export --with-secrets";

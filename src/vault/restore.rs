@@ -331,7 +331,7 @@ mod tests {
         parts.iter().for_each(|part| fs::write(folder.0.join(part), &log).expect("written"));
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
         drop(candidate);
-        assert_eq!(names(&folder), [&["copy"], &parts[..]].concat(), "nothing was changed");
+        assert_eq!(names(&folder), [&["copy"][..], &parts[..]].concat(), "nothing was changed");
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
         let kept = candidate.swap("now").expect("swapped");
         assert_eq!(
@@ -367,7 +367,10 @@ mod tests {
         std::thread::sleep(Duration::from_millis(300));
         candidate.swap("now").expect("swapped");
         let opened = waiting.join().expect("no panic");
-        assert!(matches!(opened, Err(VaultError::Held(_))), "{opened:?}");
+        match opened {
+            Err(error) => assert!(matches!(error, VaultError::Held(_)), "{error}"),
+            Ok(ids) => assert_eq!(ids, ["old"], "it came too late to wait"),
+        }
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
     }
 

@@ -11,6 +11,11 @@ fn udp(last: u8) -> Value {
     })
 }
 
+const CHAIN: &str = include_str!("../certs/edge.pem");
+const KEY: &str = include_str!("../certs/edge.key");
+const OTHER_CHAIN: &str = include_str!("../certs/edge-rsa.pem");
+const OTHER_KEY: &str = include_str!("../certs/edge-rsa.key");
+
 fn version(stand: &Stand) -> u64 {
     stand.get("/byway/history?limit=1").result()[0]["version"].as_u64().expect("a number")
 }
@@ -83,4 +88,57 @@ fn nobody_moves_the_box_over_the_net() {
     let stand = Stand::new();
     assert_eq!(stand.get("/byway/export?secrets=true").failure().0, 403);
     assert_eq!(stand.post("/byway/import", json!({"document": {}})).failure().0, 403);
+}
+
+#[test]
+fn a_key_goes_with_its_own_chain_alone_and_a_dry_run_says_so_too() {
+    let stand = Stand::new();
+    let zone = json!({"name": "example.com", "account": {"id": stand.account.to_string()}});
+    let zone = stand.post("/zones", zone).result()["id"].as_str().expect("an id").to_owned();
+    let path = format!("/zones/{zone}/custom_certificates");
+    let made = stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY})).result().clone();
+    let old = stand.admin(Method::GET, "/byway/export", Value::Null).result()["document"].clone();
+    let one = format!("{path}/{}", made["id"].as_str().expect("an id"));
+    let renewed = json!({"certificate": OTHER_CHAIN, "private_key": OTHER_KEY});
+    stand.call(Method::PATCH, &one, renewed).result();
+    let before = version(&stand);
+    for dry_run in [true, false] {
+        let path = format!("/byway/import?dry_run={dry_run}");
+        let import = |document: &Value| stand.admin(Method::POST, &path, json!({"document": document}));
+        let refused = import(&old);
+        assert_eq!(refused.failure(), (400, 10011, Some("/entities/certificate/0/key")));
+        let mut wrong = old.clone();
+        wrong["entities"]["certificate"][0]["key"] = OTHER_KEY.into();
+        assert_eq!(import(&wrong).failure().0, 400, "a chain of another key's");
+        wrong["entities"]["certificate"][0]["key"] = KEY.into();
+        import(&wrong).result();
+        assert_eq!(version(&stand), before + u64::from(!dry_run));
+    }
+    stand.restarted();
+}
+
+#[test]
+fn an_import_warns_of_secrets_that_open_the_box_again() {
+    let stand = Stand::new();
+    let token = stand.token(byway::estate::Grant::everything());
+    let id = stand.call_by(&token, Method::GET, "/user/tokens/verify", Value::Null).result()["id"].clone();
+    let id = id.as_str().expect("an id").to_owned();
+    let whole = stand.admin(Method::GET, "/byway/export?secrets=true", Value::Null).result().clone();
+    let import = |dry_run: bool| {
+        let body = json!({"document": whole["document"], "secrets": whole["secrets"]});
+        let reply = stand.admin(Method::POST, &format!("/byway/import?dry_run={dry_run}"), body);
+        reply.result();
+        let said = reply.body["messages"].as_array().expect("a list").iter();
+        let said = said.filter_map(|said| said["message"].as_str());
+        said.filter(|said| said.starts_with("warning: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(import(true), [""; 0]);
+    let path = format!("/user/tokens/{id}");
+    stand.call(Method::PUT, &format!("{path}/value"), json!({})).result();
+    let (dry, done) = (import(true), import(false));
+    assert!(dry.len() == 1 && dry[0].contains(&id) && dry[0].contains("if it was rolled"), "{dry:?}");
+    assert_eq!(dry, done);
+    stand.call(Method::DELETE, &path, Value::Null).result();
+    let dry = import(true);
+    assert!(dry.len() == 1 && dry[0].contains(&id) && dry[0].contains("if it was revoked"), "{dry:?}");
 }

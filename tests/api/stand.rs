@@ -253,6 +253,23 @@ impl Stand {
         self.runtime.block_on(self.office.change(errand, plan)).expect("put");
     }
 
+    /// Begins a change that does `work` while it is planned, and makes nothing.
+    pub fn begin(&self, work: impl FnOnce() + Send + 'static) -> tokio::task::JoinHandle<bool> {
+        let plan = move |_: &Estate, _| {
+            work();
+            Ok(byway::api::Plan::default())
+        };
+        let errand =
+            byway::api::Errand { who: "test".into(), what: "begin".into(), token: None, dry_run: false };
+        let office = self.office.clone();
+        self.runtime.spawn(async move { office.change(errand, plan).await.is_ok() })
+    }
+
+    /// Whether a change that was begun came to a good end.
+    pub fn end(&self, change: tokio::task::JoinHandle<bool>) -> bool {
+        self.runtime.block_on(change).expect("no panic")
+    }
+
     /// A token of the user with these grants.
     pub fn token(&self, grants: Vec<Grant>) -> String {
         let id = new_id().expect("random");
@@ -403,6 +420,16 @@ impl Force {
             Err(NoEdit::Whole(_)) => None,
             Err(NoEdit::Limit(limit)) => panic!("an edit meets no limit here: {limit}"),
         });
+        let Some(keep) = keep else {
+            let tried = match edited {
+                Some(edited) => {
+                    workshop.compiler.abandon_apps(&edited);
+                    Ok(())
+                }
+                None => workshop.try_spec(whole()).map(|_| ()),
+            };
+            return tried.map_or_else(|error| Installed::Refused(error.problems()), |()| Installed::Right);
+        };
         let done = match edited {
             Some(edited) => workshop.keep_edit(edited, whole, keep).map(|edited| {
                 workshop.compiler.commit_apps(&edited);

@@ -4,6 +4,8 @@ use crate::stand::Stand;
 use axum::http::Method;
 use byway::base::limits::VERSIONS_BACK_MAX;
 use serde_json::{Value, json};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 #[test]
 fn what_was_answered_is_there_after_a_restart() {
@@ -94,4 +96,21 @@ fn one_goes_back_over_so_many_versions_and_no_further() {
     let oldest = newest - VERSIONS_BACK_MAX as u64;
     stand.post("/byway/rollback", json!({"version": oldest})).result();
     assert_eq!(stand.get(&format!("{apps}/{id}")).result()["limits"]["connections"], 3);
+}
+
+#[test]
+fn others_are_answered_while_a_change_is_planned() {
+    let stand = Stand::new();
+    let ((start, started), (answer, answered)) = (channel(), channel());
+    let change = stand.begin(move || {
+        start.send(()).expect("somebody waits for it");
+        answered.recv_timeout(Duration::from_secs(20)).expect("somebody was answered meanwhile");
+    });
+    while started.try_recv().is_err() {
+        stand.get("/zones").result();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stand.get("/zones").result();
+    answer.send(()).expect("the plan goes on");
+    assert!(stand.end(change));
 }

@@ -1,7 +1,7 @@
 //! `byway admin` with a store and no running byway: copies, restoring, moving.
 
 use super::{Folder, byway, err, out};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -59,6 +59,46 @@ fn a_copy_is_looked_over_before_it_takes_the_place_of_the_store() {
     assert!(err(&refused).contains(&half), "{}", err(&refused));
     let names = fs::read_dir(&folder.0).expect("there").flatten();
     assert!(names.into_iter().all(|name| !name.file_name().to_string_lossy().contains("restoring")));
+}
+
+#[test]
+fn what_no_start_would_put_in_force_is_not_taken_in() {
+    let (folder, config) = folder("unfit");
+    init(&folder, &config, "token");
+    let plain = folder.file("plain.json");
+    let export = |to: &str| byway(&["admin", "export", "--config", &config, "--out", to]);
+    assert!(export(&plain).status.success());
+    let text = fs::read_to_string(&plain).expect("there");
+    let mut document: Value = serde_json::from_str(&text).expect("JSON");
+    let (now, id) = (document["entities"]["account"][0]["created_on"].clone(), "1".repeat(32));
+    document["entities"]["zone"] = json!([{
+        "id": id, "name": "example.com", "account": document["entities"]["account"][0]["id"],
+        "created_on": now, "modified_on": now,
+    }]);
+    let mut import = |key: &str, more: &[&str]| {
+        document["entities"]["certificate"] = json!([{
+            "id": "2".repeat(32), "zone": id, "chain": include_str!("../certs/edge.pem"), "key": key,
+            "hosts": ["*.example.com"], "priority": 1, "bundle_method": "ubiquitous",
+            "uploaded_on": now, "modified_on": now,
+        }]);
+        let path = folder.file("unfit.json");
+        fs::write(&path, document.to_string()).expect("written");
+        byway(&[&["admin", "import", &path, "--config", &config], more].concat())
+    };
+    for more in [&["--dry-run"][..], &[]] {
+        let refused = import(include_str!("../certs/edge-rsa.key"), more);
+        assert_eq!(refused.status.code(), Some(1), "{}", out(&refused));
+        assert!(
+            err(&refused).contains("could not be put in force; nothing was changed"),
+            "{}",
+            err(&refused)
+        );
+    }
+    let again = folder.file("again.json");
+    assert!(export(&again).status.success());
+    assert_eq!(fs::read_to_string(&again).expect("there"), text);
+    let taken = import(include_str!("../certs/edge.key"), &[]);
+    assert_eq!(out(&taken), "2 made, 0 changed, nothing removed\n", "{}", err(&taken));
 }
 
 #[test]

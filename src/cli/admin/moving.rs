@@ -6,12 +6,13 @@ use super::init::hand_over;
 use super::verb::{api_of, who};
 use super::{passphrase, seal};
 use crate::base::OsClock;
-use crate::cli::check::{boot_spec, read};
+use crate::cli::check::{boot_spec, read, workshop};
 use crate::cli::command::{complain, fail, tell};
 use crate::cli::estate::vault;
 use crate::cli::run::reserved;
-use crate::control::config::boot::ApiSpec;
-use crate::estate::{Estate, Secrets, Stamp};
+use crate::control::Store;
+use crate::control::config::boot::{ApiSpec, BootSpec};
+use crate::estate::{Estate, Secrets, Stamp, lower};
 use crate::vault::{SqliteVault, Vault};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
@@ -109,7 +110,7 @@ fn imported(args: &AdminImportArgs) -> Result<Vec<String>, Vec<String>> {
     };
     let (answer, messages) = match answers(&api) {
         true => by_socket(args, &api, (document, secrets)).map_err(one)?,
-        false => (by_hand(args, &api, (document, secrets))?, Vec::new()),
+        false => by_hand(args, &api, (document, secrets))?,
     };
     Ok(told(args, &answer, messages))
 }
@@ -121,7 +122,10 @@ fn by_socket(
 ) -> Result<(Value, Vec<String>), String> {
     let body = json!({ "document": document, "secrets": secrets, "leave_out": args.leave_out });
     let path = format!("/byway/import?dry_run={}", args.dry_run);
-    ask(&api.socket, "POST", &path, Some(body.to_string())).and_then(result)
+    let (answer, mut messages) = ask(&api.socket, "POST", &path, Some(body.to_string())).and_then(result)?;
+    // The answer names the same.
+    messages.retain(|message| !message.starts_with("dry run: "));
+    Ok((answer, messages))
 }
 
 /// Into the store of a byway that does not run. An empty one takes over the key that hashes were made under.
@@ -129,13 +133,14 @@ fn by_hand(
     args: &AdminImportArgs,
     api: &ApiSpec,
     (document, secrets): (Value, Value),
-) -> Result<Value, Vec<String>> {
+) -> Result<(Value, Vec<String>), Vec<String>> {
     let one = |line: String| vec![line];
     if args.dry_run && !api.store.exists() {
         return Err(one(format!("{}: is not there", api.store.display())));
     }
     let mut vault = vault(&api.store).map_err(one)?;
-    let reserved = reserved(&boot_spec(&args.config).map_err(one)?);
+    let boot = boot_spec(&args.config).map_err(one)?;
+    let reserved = reserved(&boot);
     let estate = crate::api::read(&mut vault, &reserved)?;
     let theirs = secrets["hash_key"].as_str().and_then(key_of);
     let adopts = theirs.filter(|_| estate.all().is_empty());
@@ -145,8 +150,12 @@ fn by_hand(
     let change = change.map_err(|misfits| {
         misfits.into_iter().map(|misfit| format!("{}: {}", misfit.place, misfit.text)).collect::<Vec<_>>()
     })?;
-    let answer = crate::api::told(&change);
-    if args.dry_run || change.is_empty() {
+    let answer = (crate::api::told(&change), crate::api::revived(&change, &estate));
+    if change.is_empty() {
+        return Ok(answer);
+    }
+    compiles(&estate.with(&change), &boot, &api.store)?;
+    if args.dry_run {
         return Ok(answer);
     }
     // A crash in between leaves an empty store with another key, which nothing was hashed under.
@@ -159,6 +168,17 @@ fn by_hand(
     drop(vault);
     hand_over(&api.store);
     Ok(answer)
+}
+
+/// What goes into a store must be what a start puts in force.
+fn compiles(estate: &Estate, boot: &BootSpec, store: &Path) -> Result<(), Vec<String>> {
+    let mut workshop = workshop(store, Some(boot), Store::new(&boot.state_dir));
+    let tried = workshop.try_spec(lower(estate));
+    tried.map(|_| ()).map_err(|error| {
+        let mut lines = error.lines();
+        lines.push(format!("{}: it could not be put in force; nothing was changed", store.display()));
+        lines
+    })
 }
 
 /// 64 hex digits.

@@ -1,0 +1,75 @@
+//! A change on its way from its plan to the store: what may take seconds, and is done beside the API's thread.
+
+use super::answer::Failure;
+use super::back::goes_back;
+use super::office::{Errand, Plan};
+use crate::estate::{Change, Edit, Estate, Stamp, body, shown};
+use crate::vault::{Entry, RowEdit};
+
+/// Entities that the messages of a dry run name.
+const DRY_WORDS_MAX: usize = 1_000;
+
+/// A plan, and all that carrying it out takes.
+pub struct Prepared {
+    /// The plan.
+    pub plan: Plan,
+    /// The estate after it.
+    pub next: Estate,
+    /// What the store keeps.
+    pub entry: Entry,
+    /// What takes it back.
+    pub undo: (Change, Entry),
+}
+
+/// Plans, and makes everything ready that takes its time by the size of the change.
+///
+/// # Errors
+/// The plan's.
+pub fn prepare(
+    estate: &Estate,
+    now: Stamp,
+    errand: Errand,
+    plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure>,
+) -> Result<Prepared, Failure> {
+    let plan = plan(estate, now)?;
+    let next = estate.with(&plan.change);
+    let entry = entry(errand.who, errand.what, &plan.change, now);
+    let undone = plan.change.undone();
+    let back = Entry {
+        what: format!("not confirmed, taken back: {}", entry.what),
+        edits: edits(&undone),
+        ..entry.clone()
+    };
+    Ok(Prepared { plan, next, entry, undo: (undone, back) })
+}
+
+/// What a dry run would do.
+pub fn dry_words(change: &Change) -> Vec<String> {
+    let words = change.edits().iter().take(DRY_WORDS_MAX).map(|edit| {
+        let verb = match (&edit.before, &edit.after) {
+            (None, _) => "made",
+            (Some(_), Some(_)) => "changed",
+            (Some(_), None) => "removed",
+        };
+        format!("dry run: {} {} would be {verb}", edit.key.kind.name(), edit.key.id)
+    });
+    let more = change.edits().len().saturating_sub(DRY_WORDS_MAX);
+    words.chain((more > 0).then(|| format!("dry run: and {more} more"))).collect()
+}
+
+/// A change as the store takes it.
+pub fn entry(who: String, what: String, change: &Change, now: Stamp) -> Entry {
+    Entry { at: now.0, who, what, edits: edits(change) }
+}
+
+fn edits(change: &Change) -> Vec<RowEdit> {
+    let edit = |edit: &Edit| RowEdit {
+        kind: edit.key.kind.name().into(),
+        id: edit.key.id.to_string(),
+        body: edit.after.as_ref().map(body),
+        undo: edit.before.as_ref().filter(|_| goes_back(edit.key.kind)).map(body),
+        before: edit.before.as_ref().map(shown),
+        after: edit.after.as_ref().map(shown),
+    };
+    change.edits().iter().map(edit).collect()
+}
