@@ -69,12 +69,12 @@ fn names(spec: &AppSpec, estate: &Estate, zone: &Zone) -> Vec<ErrorItem> {
     if !lies_in(name, &zone.name) {
         let text = format!("{name} does not lie in zone {}: write a name of that zone", zone.name);
         errors.push(ErrorItem::at(ApiCode::NameOfAnotherZone.number(), "/dns/name", text));
-    } else if home(name, estate).is_some_and(|home| home != zone.id) {
+    } else if estate.home(name).is_some_and(|home| home.id != zone.id) {
         let text = format!("{name} belongs to another zone, which is nearer to it");
         errors.push(ErrorItem::at(ApiCode::NameOfAnotherZone.number(), "/dns/name", text));
     }
     if let OriginSpec::Dns { name, .. } = &spec.origin
-        && home(name.as_str(), estate).is_some_and(|home| home != zone.id)
+        && estate.home(name.as_str()).is_some_and(|home| home.id != zone.id)
     {
         let text = format!("{} belongs to another zone", name.as_str());
         errors.push(ErrorItem::at(ApiCode::OriginOfAnotherZone.number(), "/origin_dns/name", text));
@@ -106,12 +106,6 @@ pub fn holds(host: &str, name: &str) -> bool {
         Some(domain) => name.split_once('.').is_some_and(|(_, rest)| rest == domain),
         None => host == name,
     }
-}
-
-/// The zone with the longest domain that `name` lies in.
-fn home(name: &str, estate: &Estate) -> Option<Id> {
-    let zones = estate.zones.iter().filter(|zone| lies_in(name, &zone.name));
-    zones.max_by_key(|zone| zone.name.len()).map(|zone| zone.id)
 }
 
 /// Whether `name` is `domain` or below it.

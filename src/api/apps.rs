@@ -202,7 +202,7 @@ pub fn read(
     let OneApp { spec, messages } = one_app(text.as_bytes(), ground)?;
     app_rules::hold(ask, &spec, (estate, zone, id))?;
     quotas::origins(estate, zone.account, (&spec, id), terms.origins_per_account)?;
-    quotas::names(estate, zone.account, (spec.dns.name.as_str(), id), terms.names_per_account)?;
+    quotas::names(estate, zone, (spec.dns.name.as_str(), id), terms.names_per_account)?;
     Ok((spec, said(&messages)))
 }
 

@@ -73,7 +73,8 @@ pub fn back_to(
     }
     let mut was: BTreeMap<(Kind, Id), Option<String>> = BTreeMap::new();
     for version in versions.iter().filter(|version| version.number > number) {
-        for edit in &version.entry.edits {
+        // Of two edits of one entity in one version, which older byways kept, the first knows what was there before.
+        for edit in version.entry.edits.iter().rev() {
             let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == edit.kind);
             let key = kind.filter(|kind| goes_back(*kind)).zip(Id::parse(&edit.id));
             if edit.undo.is_none() && edit.before.is_some() && key.is_some() {

@@ -3,9 +3,8 @@
 
 use super::answer::Failure;
 use super::code::ApiCode;
-use crate::estate::{Estate, Id};
+use crate::estate::{Estate, Id, Zone};
 use crate::table::{AppSpec, OriginSpec};
-use std::collections::HashSet;
 
 /// Holds one more app against an account's quota.
 ///
@@ -37,21 +36,16 @@ pub fn origins(
     }
 }
 
-/// Holds a host name, of the app or record `id` that is to be, against an account's quota of them.
+/// Holds a host name, of the app or record `id` that is to be in a zone, against its account's quota of them: a name that is
+/// borne already costs nothing, and one that is given up for it pays for it.
 ///
 /// # Errors
 /// 403 with 10015.
-pub fn names(estate: &Estate, account: Id, (name, id): (&str, Id), names_max: usize) -> Result<(), Failure> {
-    let in_account = |zone| estate.account_of(zone) == Some(account);
-    let of_apps = || estate.apps.iter().filter(|app| app.id != id && in_account(app.zone));
-    let of_records = || estate.dns_records.iter().filter(|record| record.id != id && in_account(record.zone));
-    // No names are more than what bears them: most accounts need no set of them.
-    if estate.app_count(account).apps + of_records().count() < names_max {
-        return Ok(());
-    }
-    let mut names: HashSet<&str> = of_apps().map(|app| app.spec.dns.name.as_str()).collect();
-    names.extend(of_records().map(|record| record.name.as_str()));
-    match names.contains(name) || names.len() < names_max {
+pub fn names(estate: &Estate, zone: &Zone, (name, id): (&str, Id), names_max: usize) -> Result<(), Failure> {
+    let of_app = estate.apps.get(id).map(|app| app.spec.dns.name.as_str());
+    let old = of_app.or_else(|| estate.dns_records.get(id).map(|record| record.name.as_str()));
+    let gives_up = || old.is_some_and(|old| estate.bearers(zone.id, old) == 1);
+    match estate.bearers(zone.id, name) > 0 || estate.name_count(zone.account) < names_max || gives_up() {
         true => Ok(()),
         false => Err(used_up(&format!("the account has {names_max} host names"))),
     }

@@ -24,6 +24,8 @@ pub use fate::Fate;
 pub use id::{AccountSlot, AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneSlot};
 pub use probe::{ProbeOrder, ProbeOutcome};
 pub use rng::Rng;
+#[cfg(test)]
+pub use shared_map::LOOKS;
 pub use shared_map::SharedMap;
 pub use slab::{Key, Slab};
 pub use slot_pages::SlotPages;

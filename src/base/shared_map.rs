@@ -19,6 +19,22 @@ const CHUNK_JOINED_MAX: usize = CHUNK_MAX / 2;
 
 type Chunk<K, V> = Arc<Vec<(K, V)>>;
 
+#[cfg(test)]
+std::thread_local! {
+    /// Entries that this thread was given: for tests that bound how much work a caller makes of its maps.
+    pub static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts an entry that is given out.
+#[cfg(test)]
+fn look() {
+    LOOKS.set(LOOKS.get() + 1);
+}
+
+/// Counting is for tests alone.
+#[cfg(not(test))]
+const fn look() {}
+
 /// The map.
 #[derive(Debug)]
 pub struct SharedMap<K, V> {
@@ -45,6 +61,7 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
 
     /// The value of `key`.
     pub fn get(&self, key: &K) -> Option<&V> {
+        look();
         let chunk = self.chunks.get(self.chunk_of(key))?;
         let place = chunk.binary_search_by(|entry| entry.0.cmp(key)).ok()?;
         Some(&chunk[place].1)
@@ -84,7 +101,7 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
 
     /// All entries, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.chunks.iter().flat_map(|chunk| chunk.iter()).map(|(key, value)| (key, value))
+        self.chunks.iter().flat_map(|chunk| chunk.iter()).map(|(key, value)| (key, value)).inspect(|_| look())
     }
 
     /// All entries from `key` on.
@@ -98,7 +115,7 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
             Some([]) | None => (&[][..], &[][..]),
         };
         let rest = rest.iter().flat_map(|chunk| chunk.iter());
-        first.iter().chain(rest).map(|(key, value)| (key, value))
+        first.iter().chain(rest).map(|(key, value)| (key, value)).inspect(|_| look())
     }
 
     /// The last entry before `key`.

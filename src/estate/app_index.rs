@@ -1,8 +1,9 @@
-//! Where apps are: by zone and host name, by static edge address, and how many each zone has, with how many origins. So that
-//! one more app is held against its like, and not against all of them.
+//! Where apps are: by zone and host name, by static edge address, by the DNS records that follow from them, and how many each
+//! zone has, with how many origins. So that one more app is held against its like, and not against all of them.
 
 use super::entity::App;
 use super::id::Id;
+use super::said::{Said, said, said_id};
 use crate::base::{Addr, SharedMap};
 use crate::table::{EdgeIps, OriginSpec};
 use siphasher::sip::SipHasher13;
@@ -15,6 +16,8 @@ pub struct AppIndex {
     homes: SharedMap<(Id, u64, Id), ()>,
     /// Static address, app.
     addrs: SharedMap<(Addr, Id), ()>,
+    /// Record, app.
+    records: SharedMap<(Id, Id), Said>,
     /// Of each zone that has any.
     counts: SharedMap<Id, AppCount>,
 }
@@ -36,6 +39,9 @@ impl AppIndex {
             for addr in addrs(old) {
                 self.addrs.remove(&(*addr, old.id));
             }
+            for said in said(old) {
+                self.records.remove(&(record(old, said), old.id));
+            }
             let AppCount { apps, origins } = self.count(old.zone);
             let (apps, origins) = (apps.saturating_sub(1), origins.saturating_sub(origins_in(old)));
             self.set_count(old.zone, AppCount { apps, origins });
@@ -44,6 +50,9 @@ impl AppIndex {
             self.homes.insert(home(new), ());
             for addr in addrs(new) {
                 self.addrs.insert((*addr, new.id), ());
+            }
+            for said in said(new) {
+                self.records.insert((record(new, said), new.id), said);
             }
             let AppCount { apps, origins } = self.count(new.zone);
             self.set_count(new.zone, AppCount { apps: apps + 1, origins: origins + origins_in(new) });
@@ -85,6 +94,16 @@ impl AppIndex {
         let here = self.addrs.iter_from(&(addr, Id::from_bits(0))).map(|(key, ())| *key);
         here.take_while(move |key| key.0 == addr).map(|key| key.1)
     }
+
+    /// The apps that a record follows from, by id, and what it says.
+    pub fn at_record(&self, record: Id) -> impl Iterator<Item = (Id, Said)> {
+        let here = self.records.iter_from(&(record, Id::from_bits(0))).map(|(key, said)| (*key, *said));
+        here.take_while(move |(key, _)| key.0 == record).map(|(key, said)| (key.1, said))
+    }
+}
+
+fn record(app: &App, said: Said) -> Id {
+    said_id(app.zone, app.spec.dns.name.as_str(), said)
 }
 
 fn addrs(app: &App) -> &[Addr] {
@@ -106,10 +125,10 @@ fn origins_in(app: &App) -> usize {
     }
 }
 
-/// Names that hash alike only cost the time to tell them apart.
-fn hashed(name: &str) -> u64 {
+/// What hashes alike only costs the time to tell it apart.
+pub(super) fn hashed<T: Hash + ?Sized>(what: &T) -> u64 {
     let mut hasher = SipHasher13::new();
-    name.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -4,13 +4,16 @@
 use super::addressing::{AddressMap, BgpPrefix, Delegation, LoaDocument};
 use super::app_index::{AppCount, AppIndex};
 use super::change::{Change, Key};
-use super::dns::DnsRecord;
+use super::dns::{DnsRecord, RecordData, RecordType};
 use super::entity::{
     Account, App, Approval, Binding, Certificate, Entity, Kind, Prefix, Rule, RuleHolder, Service, Token,
     User, Zone,
 };
 use super::id::Id;
 use super::lower::prefixes;
+use super::name_index::{NameIndex, ZoneIndex};
+use super::record_index::RecordIndex;
+use super::said::Said;
 use super::shelf::Shelf;
 use crate::base::Addr;
 use crate::table::{AppSpec, EdgeIps, PrefixMap};
@@ -51,6 +54,12 @@ pub struct Estate {
     pub dns_records: Shelf<DnsRecord>,
     /// Where `apps` are.
     index: AppIndex,
+    /// Where `dns_records` are.
+    record_index: RecordIndex,
+    /// Where `zones` are.
+    zone_index: ZoneIndex,
+    /// The host names of `apps` and `dns_records`.
+    names: NameIndex,
     /// The prefixes that apps may have addresses of, made when somebody asks; copies share it until one changes them.
     ground: Arc<OnceLock<Arc<PrefixMap>>>,
 }
@@ -75,6 +84,11 @@ impl Estate {
     /// Puts an entity in, as it is read from the store.
     pub fn put(&mut self, entity: Entity) {
         self.set(Key::of(&entity), Some(entity));
+    }
+
+    /// Takes an entity away.
+    pub fn take_out(&mut self, key: Key) {
+        self.set(key, None);
     }
 
     /// An entity by kind and id.
@@ -124,6 +138,30 @@ impl Estate {
         self.zones.get(zone).map(|zone| zone.account)
     }
 
+    /// Zones of an account.
+    pub fn zones_of(&self, account: Id) -> impl Iterator<Item = &Arc<Zone>> {
+        self.zone_index.of_account(account).filter_map(|id| self.zones.get(id))
+    }
+
+    /// The zone with the longest name that `name` is or lies below.
+    pub fn home(&self, name: &str) -> Option<&Arc<Zone>> {
+        let parents = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
+        std::iter::once(name).chain(parents).find_map(|domain| {
+            let mut zones = self.zone_index.named(domain).filter_map(|id| self.zones.get(id));
+            zones.find(|zone| zone.name == domain)
+        })
+    }
+
+    /// How many apps and DNS records bear a host name of a zone.
+    pub fn bearers(&self, zone: Id, name: &str) -> usize {
+        self.names.bearers(zone, name)
+    }
+
+    /// How many host names the apps and DNS records of an account bear.
+    pub fn name_count(&self, account: Id) -> usize {
+        self.zone_index.of_account(account).map(|zone| self.names.count(zone)).sum()
+    }
+
     /// Apps of a zone, in no order that means anything.
     pub fn apps_of(&self, zone: Id) -> impl Iterator<Item = &Arc<App>> {
         self.index.of_zone(zone).filter_map(|id| self.apps.get(id))
@@ -137,8 +175,8 @@ impl Estate {
 
     /// What an account has of apps in its zones.
     pub fn app_count(&self, account: Id) -> AppCount {
-        let zones = self.zones.iter().filter(|zone| zone.account == account);
-        zones.map(|zone| self.index.count(zone.id)).fold(AppCount::default(), |all, zone| AppCount {
+        let zones = self.zone_index.of_account(account);
+        zones.map(|zone| self.index.count(zone)).fold(AppCount::default(), |all, zone| AppCount {
             apps: all.apps + zone.apps,
             origins: all.origins + zone.origins,
         })
@@ -156,6 +194,12 @@ impl Estate {
         apps.into_values()
     }
 
+    /// Apps of a zone that a DNS record follows from, by id, and what it says.
+    pub fn apps_saying(&self, zone: Id, record: Id) -> impl Iterator<Item = (&Arc<App>, Said)> {
+        let apps = self.index.at_record(record).filter_map(|(id, said)| Some((self.apps.get(id)?, said)));
+        apps.filter(move |(app, _)| app.zone == zone)
+    }
+
     /// Certificates of a zone.
     pub fn certificates_of(&self, zone: Id) -> impl Iterator<Item = &Arc<Certificate>> {
         self.certificates.iter().filter(move |certificate| certificate.zone == zone)
@@ -163,7 +207,41 @@ impl Estate {
 
     /// DNS records of a zone, without those of apps.
     pub fn records_of(&self, zone: Id) -> impl Iterator<Item = &Arc<DnsRecord>> {
-        self.dns_records.iter().filter(move |record| record.zone == zone)
+        self.record_index.of_zone(zone).filter_map(|id| self.dns_records.get(id))
+    }
+
+    /// How many DNS records a zone has, without those of apps.
+    pub fn record_count(&self, zone: Id) -> usize {
+        self.record_index.count(zone)
+    }
+
+    /// DNS records of a type under a host name of a zone.
+    pub fn records_named<'a>(
+        &'a self,
+        zone: Id,
+        name: &'a str,
+        kind: RecordType,
+    ) -> impl Iterator<Item = &'a Arc<DnsRecord>> {
+        let records = self.record_index.at_name(zone, name, kind);
+        let records = records.filter_map(|(id, _)| self.dns_records.get(id));
+        records.filter(move |record| record.name.as_str() == name)
+    }
+
+    /// DNS records under a host name of a zone that say the same.
+    pub fn records_saying<'a>(
+        &'a self,
+        zone: Id,
+        name: &'a str,
+        data: &'a RecordData,
+    ) -> impl Iterator<Item = &'a Arc<DnsRecord>> {
+        let records = self.record_index.saying(zone, name, data).filter_map(|id| self.dns_records.get(id));
+        records.filter(move |record| record.name.as_str() == name && record.data.is_same(data))
+    }
+
+    /// The bytes of all texts under a host name of a zone but those of one record.
+    pub fn text_bytes(&self, zone: Id, name: &str, without: Id) -> usize {
+        let texts = self.record_index.at_name(zone, name, RecordType::Txt);
+        texts.filter(|(id, _)| *id != without).map(|(_, bytes)| bytes).sum()
     }
 
     /// Rules of a holder.
@@ -215,7 +293,7 @@ impl Estate {
         match (kind, entity) {
             (Kind::User, None) => self.users.set(id, None),
             (Kind::Account, None) => self.accounts.set(id, None),
-            (Kind::Zone, None) => self.zones.set(id, None),
+            (Kind::Zone, None) => self.set_zone(id, None),
             (Kind::Token, None) => self.tokens.set(id, None),
             (Kind::Prefix, None) => self.prefixes.set(id, None),
             (Kind::Binding, None) => self.bindings.set(id, None),
@@ -226,10 +304,10 @@ impl Estate {
             (Kind::Certificate, None) => self.certificates.set(id, None),
             (Kind::App, None) => self.set_app(id, None),
             (Kind::Rule, None) => self.rules.set(id, None),
-            (Kind::DnsRecord, None) => self.dns_records.set(id, None),
+            (Kind::DnsRecord, None) => self.set_record(id, None),
             (_, Some(Entity::User(user))) => self.users.set(id, Some(user)),
             (_, Some(Entity::Account(account))) => self.accounts.set(id, Some(account)),
-            (_, Some(Entity::Zone(zone))) => self.zones.set(id, Some(zone)),
+            (_, Some(Entity::Zone(zone))) => self.set_zone(id, Some(zone)),
             (_, Some(Entity::Token(token))) => self.tokens.set(id, Some(token)),
             (_, Some(Entity::Prefix(prefix))) => self.prefixes.set(id, Some(prefix)),
             (_, Some(Entity::Binding(binding))) => self.bindings.set(id, Some(binding)),
@@ -240,13 +318,36 @@ impl Estate {
             (_, Some(Entity::Certificate(certificate))) => self.certificates.set(id, Some(certificate)),
             (_, Some(Entity::App(app))) => self.set_app(id, Some(app)),
             (_, Some(Entity::Rule(rule))) => self.rules.set(id, Some(rule)),
-            (_, Some(Entity::DnsRecord(record))) => self.dns_records.set(id, Some(record)),
+            (_, Some(Entity::DnsRecord(record))) => self.set_record(id, Some(record)),
         }
     }
 
     fn set_app(&mut self, id: Id, app: Option<Arc<App>>) {
         let old = self.apps.get(id).map(Arc::as_ref);
+        if let Some(old) = old {
+            self.names.leave(old.zone, old.spec.dns.name.as_str());
+        }
+        if let Some(new) = &app {
+            self.names.take(new.zone, new.spec.dns.name.as_str());
+        }
         self.index.turn(old, app.as_deref());
         self.apps.set(id, app);
+    }
+
+    fn set_record(&mut self, id: Id, record: Option<Arc<DnsRecord>>) {
+        let old = self.dns_records.get(id).map(Arc::as_ref);
+        if let Some(old) = old {
+            self.names.leave(old.zone, old.name.as_str());
+        }
+        if let Some(new) = &record {
+            self.names.take(new.zone, new.name.as_str());
+        }
+        self.record_index.turn(old, record.as_deref());
+        self.dns_records.set(id, record);
+    }
+
+    fn set_zone(&mut self, id: Id, zone: Option<Arc<Zone>>) {
+        self.zone_index.turn(self.zones.get(id).map(Arc::as_ref), zone.as_deref());
+        self.zones.set(id, zone);
     }
 }

@@ -12,9 +12,14 @@ mod holdings;
 mod id;
 mod lower;
 mod moving;
+mod name_index;
 mod permit;
+mod record_index;
+mod said;
 mod shelf;
 mod sound;
+#[cfg(test)]
+mod tests;
 mod txt;
 
 pub use addressing::{
@@ -32,6 +37,7 @@ pub use id::Id;
 pub use lower::{app_changes, lower};
 pub use moving::{Misfit, Secrets, export, import, secrets};
 pub use permit::{Access, Grant, Level, Permission, Reach};
+pub use said::{Said, dynamic_name, has_dynamic_names, is_dynamic, said, said_id};
 pub use shelf::Shelf;
 pub use sound::{Unsound, unsound};
 pub use txt::TxtContent;

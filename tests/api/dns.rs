@@ -457,6 +457,12 @@ fn names_and_origins_of_an_account_have_quotas() {
     let body = app("more.example.net", 80, &["203.0.113.20"]);
     assert_eq!(stand.post(&stand.apps(), body).failure(), (403, 10015, None));
     make(&stand, a("n1", "192.0.2.2"));
+    // One that gives its only name up may have another one for it.
+    let alone = stand.get(&format!("{}?name=n2.example.net", path(&stand))).result()[0].clone();
+    stand.call(Method::PATCH, &one(&stand, &alone), json!({"name": "m2"})).result();
+    let shared = stand.get(&format!("{}?name=n1.example.net", path(&stand))).result()[0].clone();
+    let refused = stand.call(Method::PATCH, &one(&stand, &shared), json!({"name": "m1"}));
+    assert_eq!(refused.failure(), (403, 10015, None));
     let wide = |port, count| {
         let mut body = app("a1.example.net", port, &["203.0.113.1"]);
         body["origin_direct"] = (1..=count).map(|last| format!("tcp://192.0.2.{last}:80")).collect();
@@ -488,6 +494,50 @@ fn records_go_back_with_everything_else_and_go_with_their_zone() {
     assert_eq!(stand.get(&path(&stand)).result(), &json!([made]));
     stand.call(Method::DELETE, &format!("/zones/{}", stand.zone), Value::Null).result();
     assert!(stand.estate().dns_records.is_empty());
+}
+
+#[test]
+fn going_back_over_a_batch_that_edits_a_record_twice_finds_what_was_there_before() {
+    let stand = Stand::new();
+    let made = make(&stand, a("x", "192.0.2.1"));
+    let version = stand.get("/byway/history?limit=1").result()[0]["version"].clone();
+    let mut put = a("x", "192.0.2.3");
+    put["id"] = made["id"].clone();
+    let body = json!({"patches": [{"id": made["id"], "content": "192.0.2.2"}], "puts": [put]});
+    stand.post(&format!("{}/batch", path(&stand)), body).result();
+    assert_eq!(stand.get(&one(&stand, &made)).result()["content"], "192.0.2.3");
+    let changes = stand.get("/byway/history?limit=1").result()[0]["changes"].clone();
+    assert_eq!(changes.as_array().map(Vec::len), Some(1), "{changes}");
+    stand.post("/byway/rollback", json!({"version": version})).result();
+    assert_eq!(stand.get(&one(&stand, &made)).result(), &made);
+    let stand = stand.restarted();
+    assert_eq!(stand.get(&one(&stand, &made)).result(), &made);
+}
+
+#[test]
+fn a_page_has_a_bound_and_names_some_of_many_apps() {
+    let stand = Stand::new();
+    for port in 1..=12 {
+        stand.post(&stand.apps(), app("many.example.net", port, &["203.0.113.1"])).result();
+    }
+    let list = stand.get(&path(&stand)).result().clone();
+    assert_eq!(list[0]["meta"]["spectrum_apps"].as_array().map(Vec::len), Some(10));
+    assert_eq!(
+        (list.as_array().map(Vec::len), &list[0]["meta"]["spectrum_apps_count"]),
+        (Some(1), &json!(12))
+    );
+    let refused = stand.call(Method::DELETE, &one(&stand, &list[0]), Value::Null);
+    assert!(
+        refused.body["errors"][0]["message"].as_str().expect("a text").ends_with("and 2 more"),
+        "{refused:?}"
+    );
+    let posts: Vec<Value> = (0..110).map(|last| a("wide", &format!("192.0.2.{last}"))).collect();
+    stand.post(&format!("{}/batch", path(&stand)), json!({"posts": posts})).result();
+    let page = stand.get(&path(&stand));
+    assert_eq!(
+        (page.result().as_array().map(Vec::len), &page.body["result_info"]["total_count"]),
+        (Some(100), &json!(111))
+    );
 }
 
 #[test]

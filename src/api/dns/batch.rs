@@ -9,7 +9,7 @@ use crate::api::code::ApiCode;
 use crate::api::fields;
 use crate::api::office::{Office, Plan, Terms};
 use crate::base::limits::DNS_BATCH_MAX;
-use crate::estate::{Change, DnsRecord, Entity, Estate, Id, Stamp, Zone};
+use crate::estate::{Change, DnsRecord, Entity, Estate, Id, Key, Stamp, Zone};
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -89,11 +89,10 @@ impl Draft<'_> {
         }
         let old = self.old(body)?;
         if list == "deletes" {
-            let row = Row { record: DnsRecord::clone(&old), apps: Vec::new() }.json();
-            let mut step = Change::default();
-            step.remove(Entity::DnsRecord(old.clone()));
-            self.estate = self.estate.with(&step);
-            self.change.remove(Entity::DnsRecord(old));
+            let row = Row::plain(DnsRecord::clone(&old)).json();
+            let old = Entity::DnsRecord(old);
+            self.estate.take_out(Key::of(&old));
+            self.change.remove(old);
             return Ok(row);
         }
         let follow = if list == "patches" { merged } else { replaced };

@@ -23,9 +23,9 @@ struct Held {
 /// # Errors
 /// 400 with 81053 to 81058.
 pub fn record_clash(estate: &Estate, zone: &Zone, record: &DnsRecord) -> Result<(), Failure> {
-    let mut others =
-        estate.records_of(zone.id).filter(|other| other.id != record.id && other.name == record.name);
-    if let Some(same) = others.find(|other| other.data.is_same(&record.data)) {
+    let name = record.name.as_str();
+    let mut others = estate.records_saying(zone.id, name, &record.data);
+    if let Some(same) = others.find(|other| other.id != record.id) {
         let is_identical = (same.ttl, same.proxied) == (record.ttl, record.proxied);
         return Err(match is_identical {
             true => refused(ApiCode::RecordIdentical, "/content", "An identical record already exists."),
@@ -36,20 +36,16 @@ pub fn record_clash(estate: &Estate, zone: &Zone, record: &DnsRecord) -> Result<
             ),
         });
     }
-    let held = held(estate, zone, record.name.as_str(), Some(record.id)).with(apps(
-        estate,
-        zone,
-        record.name.as_str(),
-    ));
-    let (at, ns) = ("/name", held.ns && record.name.as_str() != zone.name);
+    let held = held(estate, zone, name, Some(record.id)).with(apps(estate, zone, name, None));
+    let ns = held.ns && name != zone.name;
     match record.data.kind() {
         RecordType::Cname if held.address || held.cname => Err(host_taken(held.by_app)),
         // The apex has name servers of its own, beside which addresses stand.
         RecordType::A | RecordType::Aaaa | RecordType::Cname if ns => Err(delegated()),
         RecordType::A | RecordType::Aaaa if held.cname => Err(cname_there(held.by_app)),
         RecordType::A | RecordType::Aaaa if held.by_app => Err(host_taken(true)),
-        RecordType::Ns if (held.address || held.cname) && record.name.as_str() != zone.name => {
-            Err(refused(ApiCode::NotDelegated, at, "Non-NS records with that host already exist."))
+        RecordType::Ns if (held.address || held.cname) && name != zone.name => {
+            Err(refused(ApiCode::NotDelegated, "/name", "Non-NS records with that host already exist."))
         }
         RecordType::A
         | RecordType::Aaaa
@@ -69,8 +65,7 @@ pub fn app_clash(spec: &AppSpec, estate: &Estate, (zone, id): (&Zone, Id)) -> Op
     if estate.apps.get(id).is_some_and(|old| old.zone == zone.id && old.spec.dns == spec.dns) {
         return None;
     }
-    let others = estate.apps_named(zone.id, name).filter(|app| app.id != id);
-    let apps = others.fold(Held::default(), |held, app| held.with(Held::of_app(app.spec.dns.kind)));
+    let apps = apps(estate, zone, name, Some(id));
     let plain = held(estate, zone, name, None);
     let failure = match spec.dns.kind {
         DnsKind::Address | DnsKind::Cname if plain.address || plain.cname => host_taken(false),
@@ -83,21 +78,22 @@ pub fn app_clash(spec: &AppSpec, estate: &Estate, (zone, id): (&Zone, Id)) -> Op
 }
 
 fn held(estate: &Estate, zone: &Zone, name: &str, without: Option<Id>) -> Held {
-    let records = estate.records_of(zone.id).filter(|record| record.name.as_str() == name);
-    let records = records.filter(|record| Some(record.id) != without);
-    records.fold(Held::default(), |held, record| {
-        held.with(match record.data.kind() {
-            RecordType::A | RecordType::Aaaa => Held { address: true, ..Held::default() },
-            RecordType::Cname => Held { cname: true, ..Held::default() },
-            RecordType::Ns => Held { ns: true, ..Held::default() },
-            RecordType::Caa | RecordType::Mx | RecordType::Srv | RecordType::Txt => Held::default(),
-        })
-    })
+    let has = |kind| {
+        let mut records = estate.records_named(zone.id, name, kind);
+        records.any(|record| Some(record.id) != without)
+    };
+    Held {
+        address: has(RecordType::A) || has(RecordType::Aaaa),
+        cname: has(RecordType::Cname),
+        ns: has(RecordType::Ns),
+        by_app: false,
+    }
 }
 
-fn apps(estate: &Estate, zone: &Zone, name: &str) -> Held {
-    let apps = estate.apps_named(zone.id, name);
-    apps.fold(Held::default(), |held, app| held.with(Held::of_app(app.spec.dns.kind)))
+/// All apps of one name are of one kind: one of them says what it is.
+fn apps(estate: &Estate, zone: &Zone, name: &str, without: Option<Id>) -> Held {
+    let other = estate.apps_named(zone.id, name).find(|app| Some(app.id) != without);
+    other.map_or_else(Held::default, |app| Held::of_app(app.spec.dns.kind))
 }
 
 impl Held {

@@ -1,7 +1,7 @@
 //! What a list of DNS records is narrowed to: texts by `field.exact`, `.contains`, `.startswith` and `.endswith` (the bare
 //! field is an exact one), tags, type, `proxied`; all without regard to case.
 
-use super::row::Row;
+use super::row::Line;
 use crate::api::answer::Failure;
 use crate::api::query::Query;
 
@@ -110,23 +110,27 @@ impl Filter {
         })
     }
 
-    /// Whether a record is in the list.
-    pub fn lets(&self, row: &Row) -> bool {
-        let record = &row.record;
-        let [name, content] = [record.name.as_str().to_owned(), record.data.to_string().to_lowercase()];
-        let comment = record.comment.as_deref().unwrap_or("").to_lowercase();
-        let tags: Vec<String> = record.tags.iter().map(|tag| tag.to_lowercase()).collect();
+    /// Whether a record is in the list. What it says is written only where somebody asks for it.
+    pub fn lets(&self, line: &Line<'_>) -> bool {
+        let name = line.name();
+        let asks_content = !self.content.is_empty() || self.search.is_some();
+        let content = if asks_content { line.content().to_lowercase() } else { String::new() };
+        let plain = line.plain();
+        let comment = plain.and_then(|record| record.comment.as_deref()).unwrap_or("").to_lowercase();
+        let tags = plain.map_or(&[][..], |record| &record.tags[..]).iter();
+        let tags: Vec<String> = tags.map(|tag| tag.to_lowercase()).collect();
         let mut met: Vec<bool> = Vec::new();
-        met.extend(self.name.iter().map(|test| test.fits(&name)));
+        met.extend(self.name.iter().map(|test| test.fits(name)));
         met.extend(self.content.iter().map(|test| test.fits(&content)));
         met.extend(self.comment.iter().map(|test| test.fits(&comment)));
         met.extend(self.commented.iter().map(|wanted| *wanted != comment.is_empty()));
-        met.extend(self.kind.map(|kind| kind == record.data.kind().name()));
-        met.extend(self.proxied.map(|proxied| proxied == record.proxied));
+        met.extend(self.kind.map(|kind| kind == line.kind().name()));
+        met.extend(self.proxied.map(|proxied| proxied == line.is_proxied()));
         let of_tags: Vec<bool> = self.tags.iter().map(|test| test.fits(&tags)).collect();
         met.extend((!of_tags.is_empty()).then(|| all_or_any(&of_tags, self.any_tag)));
         let found = self.search.as_ref().is_none_or(|text| {
-            [&name, &content, &comment].into_iter().chain(&tags).any(|own| own.contains(text.as_str()))
+            let tags = tags.iter().map(String::as_str);
+            [name, &content, &comment].into_iter().chain(tags).any(|own| own.contains(text.as_str()))
         });
         found && all_or_any(&met, self.any)
     }

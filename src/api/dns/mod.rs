@@ -7,6 +7,8 @@ pub mod filter;
 mod read;
 pub mod records;
 mod row;
+#[cfg(test)]
+mod tests;
 
 pub use batch::batch;
 pub use clash::app_clash;

@@ -1,14 +1,13 @@
 //! The body of a DNS record -> the record (`A`, `AAAA`, `CAA`, `CNAME`, `MX`, `NS`, `SRV`, `TXT`). Fields that only byway
 //! writes are left aside, so that an answer may be sent back as a body.
 
-use super::row::is_dynamic;
 use crate::api::answer::Failure;
 use crate::api::code::ApiCode;
 use crate::api::fields::{self, maybe_text};
 use crate::base::outside::{is_plain, quoted};
 use crate::estate::{
     CaaProperty, DnsRecord, Id, RecordData, RecordName, RecordSettings, RecordType, Stamp, TargetName,
-    TxtContent, Zone,
+    TxtContent, Zone, is_dynamic,
 };
 use serde_json::{Map, Value};
 

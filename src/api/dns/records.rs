@@ -4,12 +4,12 @@
 use super::clash::record_clash;
 use super::filter::Filter;
 use super::read;
-use super::row::{Row, managed, rows};
+use super::row::{Line, Row, lines, managed};
 use crate::api::answer::{Answer, Failure, Success};
 use crate::api::ask::{Ask, path_id};
 use crate::api::code::ApiCode;
 use crate::api::office::{Office, Plan, Terms, internal};
-use crate::api::query::Direction;
+use crate::api::query::{Direction, Page};
 use crate::api::tenants::in_use;
 use crate::api::{merge, quotas};
 use crate::base::limits::{DNS_RECORDS_PER_ZONE_MAX, TXT_BYTES_PER_NAME_MAX};
@@ -23,6 +23,9 @@ use std::sync::Arc;
 pub const READ: (Permission, Level) = (Permission::Dns, Level::Read);
 /// What changing wants.
 pub const WRITE: (Permission, Level) = (Permission::Dns, Level::Write);
+
+/// Records of a page where the client does not say, as Cloudflare has it: a zone may have any number.
+const PER_PAGE: usize = 100;
 
 /// A record that is to be, and what there is to say of it.
 #[derive(Debug)]
@@ -44,27 +47,25 @@ pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, a
     let order = ask.query.word("order", &["type", "name", "content", "ttl", "proxied"])?;
     let (direction, page) = (ask.query.direction()?, ask.query.page()?);
     ask.query.close()?;
-    let mut rows = rows(&estate, &zone);
-    rows.retain(|row| filter.lets(row));
-    sort(&mut rows, order.unwrap_or("name"));
+    let mut lines = lines(&estate, &zone);
+    lines.retain(|line| filter.lets(line));
+    sort(&mut lines, order.unwrap_or("name"));
     if direction == Direction::Desc {
-        rows.reverse();
+        lines.reverse();
     }
-    Ok(page.answer(rows, |row| row.json()))
+    let page = Page { per_page: page.per_page.or(Some(PER_PAGE)), ..page };
+    Ok(page.answer(lines, |line| line.json(&estate)))
 }
 
-/// By the field; where that is equal by name, type and content, so that pages never overlap.
-fn sort(rows: &mut [Row], order: &str) {
-    let rest = |row: &Row| {
-        let DnsRecord { id, name, data, .. } = &row.record;
-        (name.clone(), data.kind().name(), data.to_string(), *id)
-    };
+/// By the field; where that is equal by name, type and what they say, so that pages never overlap.
+fn sort(lines: &mut [Line<'_>], order: &str) {
+    lines.sort_unstable_by(Line::order);
     match order {
-        "type" => rows.sort_by_cached_key(|row| (row.record.data.kind().name(), rest(row))),
-        "content" => rows.sort_by_cached_key(|row| (row.record.data.to_string(), rest(row))),
-        "ttl" => rows.sort_by_cached_key(|row| (row.record.ttl, rest(row))),
-        "proxied" => rows.sort_by_cached_key(|row| (row.record.proxied, rest(row))),
-        _ => rows.sort_by_cached_key(rest),
+        "type" => lines.sort_by_key(|line| line.kind().name()),
+        "content" => lines.sort_by_cached_key(Line::content),
+        "ttl" => lines.sort_by_key(Line::ttl),
+        "proxied" => lines.sort_by_key(Line::is_proxied),
+        _ => {}
     }
 }
 
@@ -101,8 +102,8 @@ pub async fn get(
     let zone = ask.zone(&zone, &estate, READ)?;
     let id = path_id(&id)?;
     let plain = estate.dns_records.get(id).filter(|record| record.zone == zone.id);
-    let plain = plain.map(|record| Row { record: DnsRecord::clone(record), apps: Vec::new() });
-    let row = plain.or_else(|| managed(&estate, &zone).find(|row| row.record.id == id));
+    let plain = plain.map(|record| Row::plain(DnsRecord::clone(record)));
+    let row = plain.or_else(|| managed(&estate, &zone, id));
     row.map(|row| Success::of(row.json())).ok_or_else(missing)
 }
 
@@ -175,9 +176,8 @@ pub fn find(estate: &Estate, zone: &Zone, id: Id) -> Result<Arc<DnsRecord>, Fail
     if let Some(record) = estate.dns_records.get(id).filter(|record| record.zone == zone.id) {
         return Ok(record.clone());
     }
-    let row = managed(estate, zone).find(|row| row.record.id == id).ok_or_else(missing)?;
-    let apps: Vec<String> = row.apps.iter().map(ToString::to_string).collect();
-    Err(in_use(format!("the record is managed by Spectrum: change or delete app {}", apps.join(", "))))
+    let row = managed(estate, zone, id).ok_or_else(missing)?;
+    Err(in_use(format!("the record is managed by Spectrum: change or delete {}", row.holders())))
 }
 
 /// Reads a new record and holds it against all others.
@@ -190,7 +190,7 @@ pub fn created(
     (id, now): (Id, Stamp),
     terms: &Terms,
 ) -> Result<Made, Failure> {
-    if estate.records_of(zone.id).count() >= DNS_RECORDS_PER_ZONE_MAX {
+    if estate.record_count(zone.id) >= DNS_RECORDS_PER_ZONE_MAX {
         return Err(quotas::used_up(&format!("the zone has {DNS_RECORDS_PER_ZONE_MAX} DNS records")));
     }
     let record = read::record(body, zone, (id, now), None)?;
@@ -224,7 +224,7 @@ pub fn merged(
     (old, now): (&DnsRecord, Stamp),
     terms: &Terms,
 ) -> Result<Made, Failure> {
-    let mut whole = Row { record: old.clone(), apps: Vec::new() }.json();
+    let mut whole = Row::plain(old.clone()).json();
     merge::merge(&mut whole, Value::Object(body));
     let Value::Object(whole) = whole else { return Err(internal("a record is an object")) };
     replaced(whole, place, (old, now), terms)
@@ -238,18 +238,15 @@ fn held(
 ) -> Result<Made, Failure> {
     record_clash(estate, zone, &record)?;
     refuse_long_texts(estate, &record)?;
-    quotas::names(estate, zone.account, (record.name.as_str(), record.id), terms.names_per_account)?;
+    quotas::names(estate, zone, (record.name.as_str(), record.id), terms.names_per_account)?;
     Ok(Made { words: read::unused(body, &record), record })
 }
 
 /// All texts of a name together have a bound, so that an answer fits a message.
 fn refuse_long_texts(estate: &Estate, record: &DnsRecord) -> Result<(), Failure> {
-    let bytes = |data: &RecordData| if let RecordData::Txt(text) = data { text.bytes().len() } else { 0 };
-    let others =
-        estate.records_of(record.zone).filter(|other| other.id != record.id && other.name == record.name);
-    let all: usize = others.map(|other| bytes(&other.data)).sum();
-    let mine = bytes(&record.data);
-    if mine == 0 || all + mine <= TXT_BYTES_PER_NAME_MAX {
+    let RecordData::Txt(text) = &record.data else { return Ok(()) };
+    let others = estate.text_bytes(record.zone, record.name.as_str(), record.id);
+    if others + text.bytes().len() <= TXT_BYTES_PER_NAME_MAX {
         return Ok(());
     }
     let text = format!("the texts of this name are longer than {TXT_BYTES_PER_NAME_MAX} bytes together");
@@ -263,7 +260,7 @@ fn missing() -> Failure {
 impl Made {
     /// As it is answered.
     pub fn json(&self) -> Value {
-        Row { record: self.record.clone(), apps: Vec::new() }.json()
+        Row::plain(self.record.clone()).json()
     }
 
     fn answer(&self) -> Success {

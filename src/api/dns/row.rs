@@ -1,126 +1,207 @@
-//! A record as lists have it: one that its operator made, or one that apps have. An app with static addresses has an A
-//! or AAAA record for each; a host name with dynamic ones is a CNAME of a name that byway alone gives out.
+//! A record as lists have it: one that its operator made, or one that apps have (`estate::said`). A list is filtered and
+//! sorted as lines, which only point into the estate; a row is made of those that are answered.
 
 use crate::control::{parse_rfc3339, rfc3339};
 use crate::estate::{
-    App, DnsRecord, Estate, Id, RecordData, RecordName, RecordSettings, Stamp, TargetName, Zone,
+    App, DnsRecord, Estate, Id, RecordData, RecordName, RecordSettings, RecordType, Said, Stamp, TargetName,
+    Zone, dynamic_name, has_dynamic_names, said, said_id,
 };
-use crate::table::{DnsKind, EdgeIps};
-use aws_lc_rs::digest;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
-/// What the first label of dynamic names begins with; behind it stand 16 hex digits.
-const DYNAMIC: &str = "spectrum-";
+/// Apps of one record that are named: any number may share an address and a name.
+const APPS_NAMED_MAX: usize = 10;
+
+/// A record of a list, before it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'e> {
+    name: &'e str,
+    zone: &'e Zone,
+    source: Source<'e>,
+}
+
+/// Where a record comes from.
+#[derive(Clone, Copy, Debug)]
+enum Source<'e> {
+    /// Its operator made it.
+    Plain(&'e DnsRecord),
+    /// Apps say so.
+    Managed(Said),
+}
 
 /// A record and the apps that it is managed by; none: its operator made it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
-    /// The record.
-    pub record: DnsRecord,
-    /// Its apps.
-    pub apps: Vec<Id>,
+    record: DnsRecord,
+    /// The first of its apps.
+    apps: Vec<Id>,
+    /// How many apps it has.
+    apps_count: usize,
 }
 
-/// All records of a zone.
-pub fn rows(estate: &Estate, zone: &Zone) -> Vec<Row> {
-    let plain = estate.records_of(zone.id);
-    let plain = plain.map(|record| Row { record: DnsRecord::clone(record), apps: Vec::new() });
-    plain.chain(managed(estate, zone)).collect()
+/// All records of a zone: one for each name and address of apps, however many apps share it.
+pub fn lines<'e>(estate: &'e Estate, zone: &'e Zone) -> Vec<Line<'e>> {
+    let says = |app: &'e App| said(app).map(move |said| (app.spec.dns.name.as_str(), said));
+    let is_there = |said: Said| said != Said::Dynamic || has_dynamic_names(&zone.name);
+    let all = estate.apps_of(zone.id).flat_map(|app| says(app));
+    let mut managed: Vec<(&str, Said)> = all.filter(|(_, said)| is_there(*said)).collect();
+    managed.sort_unstable();
+    managed.dedup();
+    let plain = estate.records_of(zone.id).map(|record| (record.name.as_str(), Source::Plain(record)));
+    let managed = managed.into_iter().map(|(name, said)| (name, Source::Managed(said)));
+    plain.chain(managed).map(|(name, source)| Line { name, zone, source }).collect()
 }
 
-/// Those of apps: one for each name and address, however many apps share it.
-pub fn managed(estate: &Estate, zone: &Zone) -> impl Iterator<Item = Row> {
-    let mut rows: BTreeMap<(RecordName, RecordData), Row> = BTreeMap::new();
-    for app in estate.apps_of(zone.id) {
-        // An app's name was read as a host name.
-        let Ok(name) = RecordName::whole(app.spec.dns.name.as_str()) else { continue };
-        for data in said_by(app, zone) {
-            let key = (name.clone(), data.clone());
-            let row =
-                rows.entry(key).or_insert_with(|| Row { record: made(&name, data, zone), apps: Vec::new() });
-            let (made, changed) =
-                (stamp(app.spec.created_on.as_deref()), stamp(app.spec.modified_on.as_deref()));
-            let first = row.apps.is_empty();
-            row.record.created_on = if first { made } else { row.record.created_on.min(made) };
-            row.record.modified_on = row.record.modified_on.max(changed);
-            row.apps.push(app.id);
+/// The record of apps of a zone with this id.
+pub fn managed(estate: &Estate, zone: &Zone, id: Id) -> Option<Row> {
+    let mut apps = estate.apps_saying(zone.id, id).peekable();
+    let (first, said) = *apps.peek()?;
+    // An app's name was read as a host name.
+    let name = RecordName::whole(first.spec.dns.name.as_str()).ok()?;
+    let data = data(said, name.as_str(), zone)?;
+    let mut row = Row { record: made(id, name, data, zone), apps: Vec::new(), apps_count: 0 };
+    apps.for_each(|(app, _)| row.add(app));
+    Some(row)
+}
+
+fn data(said: Said, name: &str, zone: &Zone) -> Option<RecordData> {
+    match said {
+        Said::Address(addr) => Some(match addr.to_ip() {
+            IpAddr::V4(v4) => RecordData::A(v4),
+            IpAddr::V6(v6) => RecordData::Aaaa(v6),
+        }),
+        Said::Dynamic => {
+            TargetName::host(&dynamic_name(zone.id, &zone.name, name)).ok().map(RecordData::Cname)
         }
     }
-    rows.into_values()
 }
 
-/// Whether a name is one of those that dynamic apps lead to.
-pub fn is_dynamic(name: &str, zone: &str) -> bool {
-    let label = name.strip_suffix(zone).and_then(|rest| rest.strip_suffix('.'));
-    let hex = label.and_then(|label| label.strip_prefix(DYNAMIC));
-    hex.is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn said_by(app: &App, zone: &Zone) -> Vec<RecordData> {
-    match (app.spec.dns.kind, &app.spec.edge_ips) {
-        (DnsKind::Address, EdgeIps::Static(addrs)) => addrs
-            .iter()
-            .map(|addr| match addr.to_ip() {
-                IpAddr::V4(v4) => RecordData::A(v4),
-                IpAddr::V6(v6) => RecordData::Aaaa(v6),
-            })
-            .collect(),
-        // A zone whose own name leaves no room for one more label has no names for dynamic apps.
-        (DnsKind::Cname, EdgeIps::Dynamic(_)) => {
-            dynamic(app.spec.dns.name.as_str(), zone).into_iter().map(RecordData::Cname).collect()
-        }
-        // An app's reader lets neither through.
-        (DnsKind::Address, EdgeIps::Dynamic(_)) | (DnsKind::Cname, EdgeIps::Static(_)) => Vec::new(),
-    }
-}
-
-fn dynamic(name: &str, zone: &Zone) -> Option<TargetName> {
-    let hex = hashed(&["dynamic", &zone.id.to_string(), name]).to_string();
-    TargetName::host(&format!("{DYNAMIC}{}.{}", &hex[..16], zone.name)).ok()
-}
-
-fn made(name: &RecordName, data: RecordData, zone: &Zone) -> DnsRecord {
-    let words = ["record", &zone.id.to_string(), name.as_str(), data.kind().name(), &data.to_string()];
+fn made(id: Id, name: RecordName, data: RecordData, zone: &Zone) -> DnsRecord {
     DnsRecord {
-        id: hashed(&words),
+        id,
         zone: zone.id,
-        name: name.clone(),
+        name,
         data,
         ttl: 1,
         proxied: false,
         settings: RecordSettings::default(),
         comment: None,
         tags: Vec::new(),
-        created_on: Stamp(0),
+        created_on: Stamp(u64::MAX),
         modified_on: Stamp(0),
         comment_modified_on: None,
         tags_modified_on: None,
     }
 }
 
-/// An id that is the same for the same words, as long as there are such words.
-fn hashed(words: &[&str]) -> Id {
-    let digest = digest::digest(&digest::SHA256, words.join("\n").as_bytes());
-    let mut bits = [0; 16];
-    bits.copy_from_slice(&digest.as_ref()[..16]);
-    Id::from_bits(u128::from_be_bytes(bits))
-}
-
 fn stamp(text: Option<&str>) -> Stamp {
     Stamp(text.and_then(parse_rfc3339).unwrap_or(0))
 }
 
+impl<'e> Line<'e> {
+    /// The record where its operator made it.
+    pub const fn plain(&self) -> Option<&'e DnsRecord> {
+        match self.source {
+            Source::Plain(record) => Some(record),
+            Source::Managed(_) => None,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'e str {
+        self.name
+    }
+
+    /// Its type.
+    pub const fn kind(&self) -> RecordType {
+        match self.source {
+            Source::Plain(record) => record.data.kind(),
+            Source::Managed(Said::Address(addr)) if addr.is_v4() => RecordType::A,
+            Source::Managed(Said::Address(_)) => RecordType::Aaaa,
+            Source::Managed(Said::Dynamic) => RecordType::Cname,
+        }
+    }
+
+    /// `content`.
+    pub fn content(&self) -> String {
+        match self.source {
+            Source::Plain(record) => record.data.to_string(),
+            Source::Managed(Said::Address(addr)) => addr.to_string(),
+            Source::Managed(Said::Dynamic) => dynamic_name(self.zone.id, &self.zone.name, self.name),
+        }
+    }
+
+    /// `ttl`; 1: as long as byway likes.
+    pub fn ttl(&self) -> u32 {
+        self.plain().map_or(1, |record| record.ttl)
+    }
+
+    /// `proxied`.
+    pub fn is_proxied(&self) -> bool {
+        self.plain().is_some_and(|record| record.proxied)
+    }
+
+    /// By name, type and what they say: no two are equal.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let heads = (self.name, self.kind().name()).cmp(&(other.name, other.kind().name()));
+        heads.then_with(|| match (self.source, other.source) {
+            (Source::Plain(one), Source::Plain(two)) => (&one.data, one.id).cmp(&(&two.data, two.id)),
+            (Source::Managed(one), Source::Managed(two)) => one.cmp(&two),
+            (Source::Plain(_), Source::Managed(_)) => Ordering::Less,
+            (Source::Managed(_), Source::Plain(_)) => Ordering::Greater,
+        })
+    }
+
+    /// As it is answered.
+    pub fn json(&self, estate: &Estate) -> Value {
+        let row = match self.source {
+            Source::Plain(record) => Some(Row::plain(record.clone())),
+            Source::Managed(said) => managed(estate, self.zone, said_id(self.zone.id, self.name, said)),
+        };
+        row.map(|row| row.json()).unwrap_or_default()
+    }
+}
+
 impl Row {
+    /// Of a record that its operator made.
+    pub const fn plain(record: DnsRecord) -> Self {
+        Self { record, apps: Vec::new(), apps_count: 0 }
+    }
+
+    /// One more app has the record.
+    fn add(&mut self, app: &App) {
+        let (made, changed) = (stamp(app.spec.created_on.as_deref()), stamp(app.spec.modified_on.as_deref()));
+        self.record.created_on = self.record.created_on.min(made);
+        self.record.modified_on = self.record.modified_on.max(changed);
+        self.apps_count += 1;
+        if self.apps.len() < APPS_NAMED_MAX {
+            self.apps.push(app.id);
+        }
+    }
+
+    /// Its apps, for people.
+    pub fn holders(&self) -> String {
+        let named = self.apps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self.apps_count - self.apps.len() {
+            0 => format!("app {named}"),
+            more => format!("app {named} and {more} more"),
+        }
+    }
+
     /// As it is answered.
     pub fn json(&self) -> Value {
         let record = &self.record;
-        let is_managed = !self.apps.is_empty();
+        let is_managed = self.apps_count > 0;
         let mut meta = json!({});
         if is_managed {
             let apps = self.apps.iter().map(ToString::to_string).collect::<Vec<_>>();
-            meta = json!({ "auto_added": true, "read_only": true, "spectrum_apps": apps });
+            meta = json!({
+                "auto_added": true,
+                "read_only": true,
+                "spectrum_apps": apps,
+                "spectrum_apps_count": self.apps_count,
+            });
         }
         let mut row = json!({
             "id": record.id.to_string(),
@@ -178,24 +259,6 @@ fn parts(data: &RecordData) -> Vec<(&'static str, Value)> {
         }
         RecordData::Caa { flags, property } => {
             vec![("data", json!({ "flags": flags, "tag": property.tag(), "value": property.value() }))]
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dynamic_names_are_known_again() {
-        let id = Id::from_bits(7);
-        let name = "example.net".to_owned();
-        let zone = Zone { id, name, account: id, created_on: Stamp(0), modified_on: Stamp(0) };
-        let target = dynamic("ssh.example.net", &zone).expect("a name");
-        assert!(is_dynamic(target.as_str(), &zone.name), "{target:?}");
-        assert_eq!(dynamic("ssh.example.net", &zone), Some(target));
-        for other in ["spectrum-0.example.net", "example.net", "x.spectrum-0123456789abcdef.example.net"] {
-            assert!(!is_dynamic(other, &zone.name), "{other}");
         }
     }
 }

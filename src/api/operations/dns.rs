@@ -81,7 +81,10 @@ fn listed(operation: Operation) -> Operation {
     let operation =
         texts.into_iter().chain(present).fold(operation, |operation, key| operation.asks(key, some_text()));
     operation
-        .named("dns_records_list", "DNS records of a zone, those of apps among them")
+        .named(
+            "dns_records_list",
+            "DNS records of a zone, those of apps among them; 100 a page where per_page is left out",
+        )
         .wants(READ)
         .asks("type", word(filter::TYPES))
         .asks("proxied", flag())
@@ -112,7 +115,17 @@ fn port() -> Value {
 /// A record as it is answered.
 fn record() -> Value {
     let settings = object([], [("ipv4_only", flag()), ("ipv6_only", flag()), ("flatten_cname", flag())]);
-    let meta = object([], [("auto_added", flag()), ("read_only", flag()), ("spectrum_apps", list(id()))]);
+    let apps = described("the first of them", list(id()));
+    let count = whole(1, u32::MAX.into());
+    let meta = object(
+        [],
+        [
+            ("auto_added", flag()),
+            ("read_only", flag()),
+            ("spectrum_apps", apps),
+            ("spectrum_apps_count", count),
+        ],
+    );
     let srv = object([("priority", port()), ("weight", port()), ("port", port()), ("target", text())], []);
     let caa = object([("flags", whole(0, 255)), ("tag", text()), ("value", text())], []);
     let record = object(

@@ -76,7 +76,7 @@ fn zones() -> Vec<Operation> {
             .answers(zone())
             .fails(404, &[ApiCode::NotFound]),
         Operation::delete("/zones/{zone_id}", tenants::delete_zone)
-            .named("zones_delete", "Delete a zone with its apps, rules and certificates")
+            .named("zones_delete", "Delete a zone with its apps, rules, certificates and DNS records")
             .wants(Want::There(Permission::Zone, Level::Write))
             .answers(id_alone())
             .fails(404, &[ApiCode::NotFound]),
