@@ -37,15 +37,16 @@ pub fn origins(
 }
 
 /// Holds a host name, of the app or record `id` that is to be in a zone, against its account's quota of them: a name that is
-/// borne already costs nothing, and one that is given up for it pays for it.
+/// borne already costs nothing, and one that is given up for it is not counted.
 ///
 /// # Errors
 /// 403 with 10015.
 pub fn names(estate: &Estate, zone: &Zone, (name, id): (&str, Id), names_max: usize) -> Result<(), Failure> {
     let of_app = estate.apps.get(id).map(|app| app.spec.dns.name.as_str());
     let old = of_app.or_else(|| estate.dns_records.get(id).map(|record| record.name.as_str()));
-    let gives_up = || old.is_some_and(|old| estate.bearers(zone.id, old) == 1);
-    match estate.bearers(zone.id, name) > 0 || estate.name_count(zone.account) < names_max || gives_up() {
+    let given_up = usize::from(old.is_some_and(|old| estate.bearers(zone.id, old) == 1));
+    let is_borne = estate.bearers(zone.id, name) > 0;
+    match is_borne || estate.name_count(zone.account).saturating_sub(given_up) < names_max {
         true => Ok(()),
         false => Err(used_up(&format!("the account has {names_max} host names"))),
     }
