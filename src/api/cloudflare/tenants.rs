@@ -8,7 +8,6 @@ use crate::estate::{Account, Entity, Id, Kind, Zone};
 use crate::table::DnsName;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// The account of a zone or prefix of the other side, by its id there.
@@ -23,9 +22,7 @@ pub fn accounts(draft: &mut Draft<'_>, lists: &Lists) -> Accounts {
             draft.report.leave_out((Kind::Account, text(row, "id"), text(row, "name")), "its id is none");
             continue;
         };
-        if let Entry::Vacant(place) = accounts.entry(theirs) {
-            place.insert(account(draft, row, theirs));
-        }
+        accounts.entry(theirs).or_insert_with(|| account(draft, row, theirs));
     }
     accounts
 }

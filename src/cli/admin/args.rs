@@ -18,7 +18,7 @@ pub enum AdminCommand {
     /// Write everything that the store holds as JSON; secrets only where they are asked for, and encrypted.
     Export(AdminExportArgs),
     /// Take in what `export` wrote, as one change: what the file names is made or changed, nothing is removed.
-    Import(AdminImportVerb),
+    Import(Box<AdminImportVerb>),
     /// Who changed what, newest first.
     History(AdminHistoryArgs),
     /// Put everything but users and tokens back to what it was after a version of the history.
