@@ -472,7 +472,9 @@ async fn control_loop(
                 *snapshot.lock().expect("no panic") = Some(force.loaded.compiled.snapshot.clone());
                 let late =
                     std::mem::replace(&mut *mood.lock().expect("no panic"), Loop::Confirms) == Loop::IsLate;
-                let _ = reply.send(if late { Installed::NotConfirmed } else { installed });
+                // What is only tried reaches no worker.
+                let published = matches!(installed, Installed::InForce { .. });
+                let _ = reply.send(if late && published { Installed::NotConfirmed } else { installed });
             }
             Inquiry::Ready(reply) => drop(reply.send(byway::control::desk::Readiness::Ready)),
             Inquiry::Ask(..) | Inquiry::Metrics(..) => panic!("the API asks for neither"),

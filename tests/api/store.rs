@@ -108,7 +108,7 @@ fn others_are_answered_while_a_change_is_planned() {
     });
     while started.try_recv().is_err() {
         stand.get("/zones").result();
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(25));
     }
     stand.get("/zones").result();
     answer.send(()).expect("the plan goes on");
