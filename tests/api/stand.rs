@@ -265,6 +265,16 @@ impl Stand {
         self.runtime.spawn(async move { office.change(errand, plan).await.is_ok() })
     }
 
+    /// Lets what was begun go on for a moment.
+    pub fn go_on(&self) {
+        self.runtime.block_on(async {
+            for _ in 0..64 {
+                tokio::task::yield_now().await;
+            }
+        });
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+
     /// Whether a change that was begun came to a good end.
     pub fn end(&self, change: tokio::task::JoinHandle<bool>) -> bool {
         self.runtime.block_on(change).expect("no panic")

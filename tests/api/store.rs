@@ -107,8 +107,7 @@ fn others_are_answered_while_a_change_is_planned() {
         answered.recv_timeout(Duration::from_secs(20)).expect("somebody was answered meanwhile");
     });
     while started.try_recv().is_err() {
-        stand.get("/zones").result();
-        std::thread::sleep(Duration::from_millis(25));
+        stand.go_on();
     }
     stand.get("/zones").result();
     answer.send(()).expect("the plan goes on");
