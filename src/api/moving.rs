@@ -96,7 +96,12 @@ fn for_admins(ask: &Ask) -> Result<(), Failure> {
 }
 
 fn misfit(misfits: Vec<Misfit>) -> Failure {
-    let item = |misfit: Misfit| ErrorItem::at(ApiCode::BadField.number(), misfit.place, misfit.text);
+    // An entity that the store has is no place of the document's.
+    let item = |Misfit { place, text }: Misfit| match place.starts_with('/') {
+        true => ErrorItem::at(ApiCode::BadField.number(), place, text),
+        false if place.is_empty() => ErrorItem::new(ApiCode::BadField, text),
+        false => ErrorItem::new(ApiCode::BadField, format!("{place}: {text}")),
+    };
     let errors = misfits.into_iter().map(item).collect();
     Failure { status: StatusCode::BAD_REQUEST, errors, retry_after_s: None }
 }

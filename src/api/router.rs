@@ -55,6 +55,7 @@ async fn gate(State(office): State<Arc<Office>>, mut request: Request, next: Nex
     let (admitted, standing) = office.admit(offer(request.headers()), peer);
     let mut response = match admitted {
         Err(failure) => failure.into_response(),
+        Ok(_) if !is_text(request.uri().path()) => no_route(request).await.into_response(),
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             match timeout(PATIENCE, next.run(request)).await {
@@ -67,6 +68,11 @@ async fn gate(State(office): State<Arc<Office>>, mut request: Request, next: Nex
         rate_headers(&mut response, standing, office.policy());
     }
     response
+}
+
+/// Whether a path is UTF-8, with what stands behind `%` in it: no id and no path of ours is anything else.
+fn is_text(path: &str) -> bool {
+    percent_encoding::percent_decode_str(path).decode_utf8().is_ok()
 }
 
 /// `Ratelimit` and `Ratelimit-Policy`, as Cloudflare writes them.

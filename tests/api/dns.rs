@@ -515,6 +515,42 @@ fn going_back_over_a_batch_that_edits_a_record_twice_finds_what_was_there_before
 }
 
 #[test]
+fn a_record_takes_no_name_of_a_zone_that_is_nearer() {
+    let stand = Stand::new();
+    let kept = make(&stand, a("x.sub", "192.0.2.1"));
+    let child = json!({"name": "sub.example.net", "account": {"id": stand.account.to_string()}});
+    stand.post("/zones", child).result();
+    for name in ["sub", "y.sub", "*.sub"] {
+        let refused = stand.post(&path(&stand), a(name, "192.0.2.1"));
+        assert_eq!(refused.failure(), (400, 9000, Some("/name")), "{name}");
+    }
+    make(&stand, a("notsub", "192.0.2.1"));
+    stand.call(Method::PATCH, &one(&stand, &kept), json!({"ttl": 60})).result();
+}
+
+#[test]
+fn what_follows_from_data_is_not_merged_beside_it() {
+    let stand = Stand::new();
+    let data = json!({"priority": 10, "weight": 5, "port": 8443, "target": "node.example.net"});
+    let made = make(&stand, json!({"type": "SRV", "name": "_sip._tcp", "data": data}));
+    let patch = |body: Value| stand.call(Method::PATCH, &one(&stand, &made), body);
+    assert_eq!(patch(json!({"priority": 5})).failure(), (400, 9100, Some("/priority")));
+    assert_eq!(patch(json!({"content": "1 2 3 x"})).failure(), (400, 9100, Some("/content")));
+    assert_eq!(patch(json!({"data": {"target": 7}})).failure().2, Some("/data/target"));
+    assert_eq!(patch(json!({"data": {"priority": 5}})).result()["priority"], 5);
+    patch(made.clone()).result();
+}
+
+#[test]
+fn a_path_of_broken_text_is_no_path() {
+    let stand = Stand::new();
+    for broken in ["%FF", "%C3", "a%80"] {
+        let at = format!("/zones/{broken}/dns_records");
+        assert_eq!(stand.get(&at).failure(), (404, 7003, None), "{broken}");
+    }
+}
+
+#[test]
 fn a_page_has_a_bound_and_names_some_of_many_apps() {
     let stand = Stand::new();
     for port in 1..=12 {
@@ -571,4 +607,11 @@ fn records_are_exported_and_imported_and_conflicts_are_told() {
     import(&document).result();
     document["entities"]["dns_record"][1 - at]["data"] = json!({"a": "192.0.2.9"});
     assert!(import(&document).body["errors"].to_string().contains("beside it"));
+    // What the store has is no place of a document's.
+    let alone = json!({"byway_export": 1, "entities": {"dns_record": [document["entities"]["dns_record"][1 - at].clone()]}});
+    let refused = import(&alone);
+    let error = &refused.body["errors"][0];
+    let is_place =
+        |error: &Value| error["source"]["pointer"].as_str().is_none_or(|place| place.starts_with('/'));
+    assert!(is_place(error), "{refused:?}");
 }

@@ -151,7 +151,7 @@ fn data(body: &Body, kind: RecordType, (name, zone): (&RecordName, &Zone)) -> Re
         }
         RecordType::Srv => {
             let data = parts(body)?;
-            let target = fields::maybe_text(data, "target", 300)?.unwrap_or_default();
+            let target = fields::maybe_text(data, "target", 300).map_err(inside)?.unwrap_or_default();
             RecordData::Srv {
                 priority: number(data, "priority", ApiCode::RecordPriority).map_err(inside)?,
                 weight: number(data, "weight", ApiCode::RecordContent).map_err(inside)?,

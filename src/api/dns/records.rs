@@ -13,7 +13,9 @@ use crate::api::query::{Direction, Page};
 use crate::api::tenants::in_use;
 use crate::api::{merge, quotas};
 use crate::base::limits::{DNS_RECORDS_PER_ZONE_MAX, TXT_BYTES_PER_NAME_MAX};
-use crate::estate::{Change, DnsRecord, Entity, Estate, Id, Level, Permission, RecordData, Stamp, Zone};
+use crate::estate::{
+    Change, DnsRecord, Entity, Estate, Id, Level, Permission, RecordData, RecordType, Stamp, Zone,
+};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -224,10 +226,24 @@ pub fn merged(
     (old, now): (&DnsRecord, Stamp),
     terms: &Terms,
 ) -> Result<Made, Failure> {
+    refuse_shadows(&body, old)?;
     let mut whole = Row::plain(old.clone()).json();
     merge::merge(&mut whole, Value::Object(body));
     let Value::Object(whole) = whole else { return Err(internal("a record is an object")) };
     replaced(whole, place, (old, now), terms)
+}
+
+/// What follows from `data` cannot be merged beside it.
+fn refuse_shadows(body: &Map<String, Value>, old: &DnsRecord) -> Result<(), Failure> {
+    let has_data = matches!(old.data.kind(), RecordType::Srv | RecordType::Caa) && !body.contains_key("type");
+    let shadow = ["content", "priority"].into_iter().find(|key| body.contains_key(*key));
+    match shadow.filter(|_| has_data && !body.contains_key("data")) {
+        Some(key) => {
+            let text = format!("follows from data of {} records: write data", old.data.kind().name());
+            Err(Failure::field(ApiCode::RecordContent.number(), &format!("/{key}"), text))
+        }
+        None => Ok(()),
+    }
 }
 
 fn held(
@@ -236,10 +252,21 @@ fn held(
     (estate, zone): (&Estate, &Zone),
     terms: &Terms,
 ) -> Result<Made, Failure> {
+    refuse_name_of_another_zone(estate, zone, &record)?;
     record_clash(estate, zone, &record)?;
     refuse_long_texts(estate, &record)?;
     quotas::names(estate, zone, (record.name.as_str(), record.id), terms.names_per_account)?;
     Ok(Made { words: read::unused(body, &record), record })
+}
+
+/// A new name is none that a zone nearer to it has.
+fn refuse_name_of_another_zone(estate: &Estate, zone: &Zone, record: &DnsRecord) -> Result<(), Failure> {
+    let has_it = estate.dns_records.get(record.id).is_some_and(|old| old.name == record.name);
+    if has_it || estate.home(record.name.as_str()).is_none_or(|home| home.id == zone.id) {
+        return Ok(());
+    }
+    let text = "belongs to another zone, which is nearer to it";
+    Err(Failure::field(ApiCode::RecordName.number(), "/name", text))
 }
 
 /// All texts of a name together have a bound, so that an answer fits a message.
