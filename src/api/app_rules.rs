@@ -7,7 +7,7 @@ use super::code::ApiCode;
 use super::dns::app_clash;
 use crate::base::Addr;
 use crate::control::config::tables::{Code, edge_clash};
-use crate::estate::{Access, App, Estate, Id, Level, Permission, Service, Zone};
+use crate::estate::{Access, App, Estate, Id, Level, Permission, Service, Zone, is_dynamic};
 use crate::table::{AppSpec, EdgeIps, OriginSpec, TlsMode};
 use axum::http::StatusCode;
 
@@ -71,6 +71,9 @@ fn names(spec: &AppSpec, estate: &Estate, zone: &Zone) -> Vec<ErrorItem> {
         errors.push(ErrorItem::at(ApiCode::NameOfAnotherZone.number(), "/dns/name", text));
     } else if estate.home(name).is_some_and(|home| home.id != zone.id) {
         let text = format!("{name} belongs to another zone, which is nearer to it");
+        errors.push(ErrorItem::at(ApiCode::NameOfAnotherZone.number(), "/dns/name", text));
+    } else if is_dynamic(name, &zone.name) {
+        let text = format!("{name} is one of the names that apps with dynamic addresses lead to");
         errors.push(ErrorItem::at(ApiCode::NameOfAnotherZone.number(), "/dns/name", text));
     }
     if let OriginSpec::Dns { name, .. } = &spec.origin

@@ -7,6 +7,7 @@ use super::dns::{DnsRecord, RecordType};
 use super::entity::{App, Approval, Entity, Kind, RuleHolder, Service};
 use super::holdings::Estate;
 use super::id::Id;
+use super::said::is_dynamic;
 use crate::base::Addr;
 use crate::table::{EdgeIps, PortRange};
 use ipnet::IpNet;
@@ -126,7 +127,18 @@ fn doubles(estate: &Estate, faults: &mut Faults) {
 
 /// DNS records lie in their zones, say nothing twice, and keep clear of the names of apps and of CNAMEs.
 fn records(estate: &Estate, faults: &mut Faults) {
-    let apps: HashSet<_> = estate.apps.iter().map(|app| (app.zone, app.spec.dns.name.as_str())).collect();
+    let apps: HashMap<_, _> =
+        estate.apps.iter().map(|app| ((app.zone, app.spec.dns.name.as_str()), app.spec.dns.kind)).collect();
+    for app in estate.apps.iter() {
+        let name = app.spec.dns.name.as_str();
+        if apps.get(&(app.zone, name)) != Some(&app.spec.dns.kind) {
+            faults.say(
+                Kind::App,
+                app.id,
+                format_args!("{name} is that of an app of the other dns.type, too"),
+            );
+        }
+    }
     let mut by_name: HashMap<(Id, &str), Vec<&DnsRecord>> = HashMap::new();
     for record in estate.dns_records.iter() {
         let name = record.name.as_str();
@@ -134,16 +146,27 @@ fn records(estate: &Estate, faults: &mut Faults) {
         if zone.is_some_and(|zone| name != zone.name && !name.ends_with(&format!(".{}", zone.name))) {
             faults.say(Kind::DnsRecord, record.id, format_args!("{name} does not lie in its zone"));
         }
+        if zone.is_some_and(|zone| is_dynamic(name, &zone.name)) {
+            let why = format_args!("{name} is one of the names that dynamic apps lead to");
+            faults.say(Kind::DnsRecord, record.id, why);
+        }
         by_name.entry((record.zone, name)).or_default().push(record);
     }
     for ((zone, name), records) in by_name {
         let is_proxiable = |record: &&&DnsRecord| record.data.kind().is_proxiable();
         let is_cname = |record: &&DnsRecord| record.data.kind() == RecordType::Cname;
         let mut hosts = records.iter().filter(is_proxiable);
-        if apps.contains(&(zone, name))
-            && let Some(record) = hosts.clone().next()
-        {
+        let of_app = apps.contains_key(&(zone, name));
+        if of_app && let Some(record) = hosts.clone().next() {
             faults.say(Kind::DnsRecord, record.id, format_args!("{name} is the name of an app"));
+        }
+        let is_apex = estate.zones.get(zone).is_some_and(|zone| zone.name == name);
+        let mut servers = records.iter().filter(|record| record.data.kind() == RecordType::Ns);
+        if let Some(server) =
+            servers.next().filter(|_| !is_apex && (of_app || hosts.clone().next().is_some()))
+        {
+            let why = format_args!("{name} is delegated, and has addresses or names beside that");
+            faults.say(Kind::DnsRecord, server.id, why);
         }
         if hosts.clone().count() > 1
             && let Some(record) = hosts.find(|record| is_cname(record))
@@ -154,8 +177,8 @@ fn records(estate: &Estate, faults: &mut Faults) {
                 format_args!("{name} has other addresses or names beside it"),
             );
         }
-        for (at, record) in records.iter().enumerate() {
-            if records[..at].iter().any(|other| other.data.is_same(&record.data)) {
+        for record in &records {
+            if estate.records_saying(zone, name, &record.data).any(|other| other.id < record.id) {
                 faults.say(Kind::DnsRecord, record.id, format_args!("{name} says {} twice", record.data));
             }
         }

@@ -542,6 +542,16 @@ fn what_follows_from_data_is_not_merged_beside_it() {
 }
 
 #[test]
+fn no_app_takes_a_name_that_dynamic_apps_lead_to() {
+    let stand = Stand::new();
+    stand.post(&stand.apps(), dynamic("ssh.example.net", 22)).result();
+    let led = stand.get(&format!("{}?type=CNAME", path(&stand))).result()[0]["content"].clone();
+    let mut other = dynamic("x", 23);
+    other["dns"]["name"] = led;
+    assert_eq!(stand.post(&stand.apps(), other).failure(), (400, 16001, Some("/dns/name")));
+}
+
+#[test]
 fn a_path_of_broken_text_is_no_path() {
     let stand = Stand::new();
     for broken in ["%FF", "%C3", "a%80"] {
