@@ -11,7 +11,7 @@ use super::said::is_dynamic;
 use crate::base::Addr;
 use crate::table::{EdgeIps, PortRange};
 use ipnet::IpNet;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Display;
 
 /// One thing that does not hold.

@@ -11,6 +11,7 @@ mod certificates;
 mod cloudflare;
 mod codes;
 mod dns;
+mod dns_meets;
 mod document;
 mod full_disk;
 mod killed;

@@ -240,7 +240,7 @@ fn refuse_shadows(body: &Map<String, Value>, old: &DnsRecord) -> Result<(), Fail
     match shadow.filter(|_| has_data && !body.contains_key("data")) {
         Some(key) => {
             let text = format!("follows from data of {} records: write data", old.data.kind().name());
-            Err(Failure::field(ApiCode::RecordContent.number(), &format!("/{key}"), text))
+            Err(Failure::field(ApiCode::RecordContent.number(), format!("/{key}"), text))
         }
         None => Ok(()),
     }
