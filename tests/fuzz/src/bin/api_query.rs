@@ -80,7 +80,9 @@ fn look(api: &ApiBox, list: &Operation, bytes: &[u8]) {
         whole.reverse();
     }
     let number = |name| value_of(name).map(|text| text.parse::<usize>().expect("it was accepted"));
-    let (page, per_page) = (number("page").unwrap_or(1), number("per_page").unwrap_or(whole.len().max(1)));
+    // Pages of DNS records have a length of their own where none is asked for; here all fit into one.
+    let unsaid = if list.name.starts_with("dns_records") { 100 } else { whole.len().max(1) };
+    let (page, per_page) = (number("page").unwrap_or(1), number("per_page").unwrap_or(unsaid));
     let wanted: Vec<&Value> = whole.iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect();
     let got: Vec<&Value> = answer["result"].as_array().expect("a list").iter().collect();
     assert_eq!(got, wanted, "{query:?}");
