@@ -1,5 +1,6 @@
 //! What a row is about: zone, app, event, IP version, site; and the dimensions that queries name them by.
 
+use crate::base::hex128;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,9 +21,7 @@ impl Tag {
 
     /// Reads 32 lower-case hex digits; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let fits = text.len() == 32 && text.bytes().all(hex);
-        fits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self)
+        hex128(text).map(Self)
     }
 }
 

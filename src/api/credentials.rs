@@ -4,6 +4,7 @@
 //!  byway_0123456789abcdef0123456789abcdef_<64 hex digits>      a token: its id, and 256 random bits
 //! ```
 
+use crate::base::hex128;
 use crate::estate::Id;
 use aws_lc_rs::{constant_time, hmac, rand};
 
@@ -53,8 +54,7 @@ impl Secret {
     /// Reads 64 lower-case hex digits.
     pub fn parse(text: &str) -> Option<Self> {
         let halves = text.get(..32).zip(text.get(32..))?;
-        let word = |half| Id::parse(half).and_then(|id| u128::from_str_radix(&id.to_string(), 16).ok());
-        let (high, low) = (word(halves.0)?, word(halves.1)?);
+        let (high, low) = (hex128(halves.0)?, hex128(halves.1)?);
         let mut bytes = [0; 32];
         bytes[..16].copy_from_slice(&high.to_be_bytes());
         bytes[16..].copy_from_slice(&low.to_be_bytes());

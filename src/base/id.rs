@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+/// Reads 32 lower-case hex digits, as ids of zones, apps and tokens are written; `None` for anything else.
+pub fn hex128(text: &str) -> Option<u128> {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let fits = text.len() == 32 && text.bytes().all(hex);
+    fits.then(|| u128::from_str_radix(text, 16).ok()).flatten()
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*

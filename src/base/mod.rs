@@ -21,7 +21,7 @@ pub use addr::{Addr, Endpoint};
 pub use block_set::BlockSet;
 pub use drop_reason::{DropClass, DropReason};
 pub use fate::Fate;
-pub use id::{AccountSlot, AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneSlot};
+pub use id::{AccountSlot, AppSlot, Epoch, Hop, PortId, RuleSlot, WorkerId, ZoneSlot, hex128};
 pub use probe::{ProbeOrder, ProbeOutcome};
 pub use rng::Rng;
 #[cfg(test)]

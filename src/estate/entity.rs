@@ -86,6 +86,23 @@ pub struct Token {
     pub expires_on: Option<Stamp>,
 }
 
+impl Token {
+    /// The token that a store begins with: it may do everything, for ever.
+    pub fn root(id: Id, user: Id, hash: String, now: Stamp) -> Self {
+        Self {
+            id,
+            name: "root".into(),
+            user,
+            hash,
+            grants: Grant::everything(),
+            enabled: true,
+            issued_on: now,
+            modified_on: now,
+            expires_on: None,
+        }
+    }
+}
+
 /// `approved` of a prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Approval {

@@ -1,5 +1,6 @@
 //! The id of an entity: 32 lower-case hex digits, as Cloudflare's are.
 
+use crate::base::hex128;
 use crate::table::{AppId, ScopeName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -21,9 +22,7 @@ impl Id {
 
     /// Reads 32 lower-case hex digits; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let fits = text.len() == 32 && text.bytes().all(hex);
-        fits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self)
+        hex128(text).map(Self)
     }
 
     /// The same as an app's id.

@@ -104,7 +104,7 @@ pub fn metric_names(tree: &[Source]) -> Vec<Fault> {
     faults
 }
 
-/// Tests, scripts of segments and fuzz targets that `docs/security.md` names and that are not there: a claim that nothing holds.
+/// Tests and scripts of segments that `docs/security.md` names and that are not there: a claim that nothing holds.
 pub fn tests_of_claims(tree: &[Source]) -> Vec<Fault> {
     let Some(document) = tree.iter().find(|source| source.path == "docs/security.md") else {
         return Vec::new();

@@ -5,7 +5,7 @@ use super::verb::api_of;
 use crate::api::{Secret, TokenText, new_id};
 use crate::base::OsClock;
 use crate::cli::estate;
-use crate::estate::{Account, Change, Grant, Stamp, Token, User};
+use crate::estate::{Account, Change, Stamp, Token, User};
 use crate::vault::Vault;
 use nix::unistd::{Uid, chown};
 use serde_json::{Value, json};
@@ -34,17 +34,7 @@ pub fn init(args: &AdminInitArgs) -> Result<Value, String> {
     let text = TokenText { id: new_id()?, secret: Secret::draw()? };
     let user = User { id: new_id()?, email: args.email.clone(), key_hash: None, created_on: now };
     let account = Account { id: new_id()?, name: args.account.clone(), owner: user.id, created_on: now };
-    let token = Token {
-        id: text.id,
-        name: "root".into(),
-        user: user.id,
-        hash: text.secret.hash(&vault.hash_key()),
-        grants: Grant::everything(),
-        enabled: true,
-        issued_on: now,
-        modified_on: now,
-        expires_on: None,
-    };
+    let token = Token::root(text.id, user.id, text.secret.hash(&vault.hash_key()), now);
     let words = json!({ "user_id": user.id.to_string(), "account_id": account.id.to_string(), "token_id": text.id.to_string() });
     let mut change = Change::default();
     change.make(user);

@@ -14,7 +14,7 @@ use crate::control::ports::{PortNews, PortState, PortsView};
 use crate::control::resolve::{OriginCache, Resolver};
 use crate::control::{self, Crew, EventLog, Fleet, Parts, Reloads};
 use crate::estate::{
-    Account, App, Approval, Binding, Change, Checks, Grant, Id, Prefix, Service, Stamp, Token, User, Zone,
+    Account, App, Approval, Binding, Change, Checks, Id, Prefix, Service, Stamp, Token, User, Zone,
 };
 use crate::port::ChecksumOffload;
 use crate::port::PortInfo;
@@ -129,17 +129,7 @@ fn fill(store: &Path, apps: u32) -> Result<(String, Id), String> {
 
 fn root_token(user: &User, vault: &SqliteVault, now: Stamp) -> Result<(String, Token), String> {
     let text = TokenText { id: new_id()?, secret: TokenSecret::draw()? };
-    let token = Token {
-        id: text.id,
-        name: "root".into(),
-        user: user.id,
-        hash: text.secret.hash(&vault.hash_key()),
-        grants: Grant::everything(),
-        enabled: true,
-        issued_on: now,
-        modified_on: now,
-        expires_on: None,
-    };
+    let token = Token::root(text.id, user.id, text.secret.hash(&vault.hash_key()), now);
     Ok((text.text(), token))
 }
 
