@@ -63,16 +63,21 @@ fn confirmed(client: &mut Client) -> Result<String, String> {
     let (Some(table), Some(kept)) = (path("table_file"), path("kept")) else {
         return Err("nothing is on trial: `byway apply FILE --confirm-within SECONDS` begins one".into());
     };
-    if trial["overtaken"] == Value::Bool(true) {
+    let overtaken = trial["overtaken"] == Value::Bool(true);
+    let text = fs::read_to_string(&kept).map_err(|error| format!("{}: {error}", kept.display()))?;
+    let trial: Trial = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", kept.display()))?;
+    // An earlier confirmation may have come this far and no further.
+    let has_it = fs::read_to_string(&table).is_ok_and(|present| present == trial.text);
+    if overtaken && !has_it {
         return Err(format!(
             "{} has changed since the trial began: `byway confirm --revert` brings it in force as it is",
             table.display()
         ));
     }
-    let text = fs::read_to_string(&kept).map_err(|error| format!("{}: {error}", kept.display()))?;
-    let trial: Trial = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", kept.display()))?;
-    write_over(&table, &trial.text)
-        .map_err(|error| format!("{}: cannot be written: {error}", table.display()))?;
+    if !has_it {
+        write_over(&table, &trial.text)
+            .map_err(|error| format!("{}: cannot be written: {error}", table.display()))?;
+    }
     let done = client.ask(&Ask::Confirm)?;
     Ok(format!("{} has it now: {}", table.display(), done["summary"].as_str().unwrap_or_default()))
 }

@@ -377,7 +377,9 @@ impl Control {
         }
         let (whole, wants) = match &result {
             Ok(Done::Apps(edited)) => (false, edited.moves_origins || self.prober.probes_lone()),
-            Ok(Done::Table(_)) | Err(_) => (true, true),
+            Ok(Done::Table(_)) => (true, true),
+            // Nothing has changed.
+            Err(_) => (false, false),
         };
         self.reloads.settle(result, &mut self.fleet, now);
         if let Some(watch) = self.reloads.watch_certificates() {

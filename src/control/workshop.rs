@@ -288,6 +288,14 @@ impl Workshop {
     /// # Errors
     /// See `LoadError`.
     pub fn install(&mut self, whole: Lowered, keep: Keep) -> Result<Loaded, LoadError> {
+        let installed = self.compile_and_keep(whole, keep);
+        if installed.is_err() {
+            self.compiler.abandon();
+        }
+        installed
+    }
+
+    fn compile_and_keep(&mut self, whole: Lowered, keep: Keep) -> Result<Loaded, LoadError> {
         let path = self.path.clone();
         let (loaded, book) = self.compile(&path, (whole(), Vec::new()), Source::Api)?;
         let laid = book.map(|book| self.pool.lay(book)).transpose();
@@ -308,8 +316,9 @@ impl Workshop {
     pub fn try_spec(&mut self, spec: LiveSpec) -> Result<Loaded, LoadError> {
         let (path, certificates) = (self.path.clone(), self.certificates.clone());
         let tried = self.compile(&path, (spec, Vec::new()), Source::Api);
-        // Zones that would go keep their ticket keys.
+        // Zones that would go keep their ticket keys, and slots are for what is in force.
         self.certificates = certificates;
+        self.compiler.abandon();
         tried.map(|(loaded, _)| loaded)
     }
 

@@ -207,7 +207,11 @@ impl Compiler {
         };
         let epoch = Epoch(self.epoch.0 + 1);
         let snapshot = Snapshot { epoch, table, tls, ..Snapshot::clone(&last.snapshot) };
-        let snapshot = snapshot.with_edited(app_turns.iter().filter_map(|turn| turn.old).map(|old| old.slot));
+        // Sessions of an app that comes back may be on their way out.
+        let back = changed.iter().filter(|changed| changed.stood == Standing::Retired);
+        let back = back.filter_map(|changed| changed.now.as_ref()?.1.slot);
+        let old = app_turns.iter().filter_map(|turn| turn.old).map(|old| old.slot);
+        let snapshot = snapshot.with_edited(old.chain(back));
         check_edit((spec, &last.apps), &app_turns, &snapshot, self.secret[0] ^ epoch.0)
             .map_err(|disagreement| NoEdit::Limit(LimitError::Disagreement(Box::new(disagreement))))?;
         Ok(Arc::new(snapshot))

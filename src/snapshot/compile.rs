@@ -141,6 +141,13 @@ impl Compiler {
         Ok(Compiled { snapshot: Arc::new(snapshot), apps: reports, rules: rule_report, material })
     }
 
+    /// The last compile is not to be published: slots that it claimed are as they were.
+    pub fn abandon(&mut self) {
+        self.apps.abandon();
+        self.accounts.abandon();
+        self.rules.abandon();
+    }
+
     /// The last compile was published: its slots are in force, and whoever is not in it is retired.
     pub fn commit(&mut self, compiled: &Compiled) {
         self.apps.commit();

@@ -47,6 +47,8 @@ struct Holding {
     slot: u32,
     /// The reload that claimed it last.
     claimed: u32,
+    /// The one before that; `None`: it held no slot then.
+    before: Option<u32>,
 }
 
 impl<K: Eq + Hash + Clone> SlotBook<K> {
@@ -55,10 +57,31 @@ impl<K: Eq + Hash + Clone> SlotBook<K> {
         Self { holders: HashMap::new(), free: Vec::new(), next: 0, capacity, committed: 0, current: 0 }
     }
 
-    /// Opens a reload: whoever is to live on must be claimed before `commit`. A reload that is never committed retires
-    /// nobody; slots that it handed out are retired by the next one.
+    /// Opens a reload: whoever is to live on must be claimed before `commit`. One that was never committed is given up.
     pub fn begin(&mut self) {
+        self.abandon();
         self.current += 1;
+    }
+
+    /// Gives the reload up that was opened, where it is not committed: nobody stands otherwise than before it. Slots that it handed
+    /// out were in nothing that was published.
+    pub fn abandon(&mut self) {
+        if self.current == self.committed {
+            return;
+        }
+        let (committed, free) = (self.committed, &mut self.free);
+        self.holders.retain(|_, holding| match (holding.claimed > committed, holding.before) {
+            (false, _) => true,
+            (true, Some(before)) => {
+                holding.claimed = before;
+                true
+            }
+            (true, None) => {
+                free.push(holding.slot);
+                false
+            }
+        });
+        self.current = committed;
     }
 
     /// The slot of `key`: its old one, or a fresh one.
@@ -68,11 +91,14 @@ impl<K: Eq + Hash + Clone> SlotBook<K> {
     pub fn claim(&mut self, key: K) -> Result<u32, BookFull> {
         let claimed = self.current;
         if let Some(holding) = self.holders.get_mut(&key) {
+            if holding.claimed <= self.committed {
+                holding.before = Some(holding.claimed);
+            }
             holding.claimed = claimed;
             return Ok(holding.slot);
         }
         let slot = self.fresh()?;
-        self.holders.insert(key, Holding { slot, claimed });
+        self.holders.insert(key, Holding { slot, claimed, before: None });
         Ok(slot)
     }
 
@@ -210,15 +236,32 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_reload_retires_nobody() {
+    fn an_abandoned_reload_leaves_everybody_as_they_stood() {
         let mut book = SlotBook::new(4);
+        reload(&mut book, &["a", "b", "gone"]);
         reload(&mut book, &["a", "b"]);
-        book.begin();
-        assert_eq!(book.claim("x"), Ok(2));
+        for _ in 0..5 {
+            book.begin();
+            assert_eq!((book.claim("x"), book.claim("gone"), book.claim("a")), (Ok(3), Ok(2), Ok(0)));
+            assert_eq!(book.claim_live("b"), Ok(1));
+        }
+        book.abandon();
+        let stands = ["a", "b", "gone", "x"].map(|key| book.standing(&key));
+        assert_eq!(stands, [Standing::Live, Standing::Live, Standing::Retired, Standing::Nobody]);
+        assert!(book.release(&"gone"), "nobody holds it");
+        assert_eq!(reload(&mut book, &["a", "b", "y", "z"]), [0, 1, 2, 3]);
         assert_eq!(book.retired().count(), 0);
-        reload(&mut book, &["a", "b"]);
-        assert_eq!(book.retired().collect::<Vec<_>>(), [(&"x", 2)]);
-        book.release_where(|key, _| *key == "x");
-        assert_eq!(reload(&mut book, &["a", "b", "y"]), [0, 1, 2]);
+    }
+
+    #[test]
+    fn what_came_while_a_reload_was_given_up_stays() {
+        let mut book = SlotBook::new(4);
+        reload(&mut book, &["a"]);
+        book.begin();
+        assert_eq!((book.claim("x"), book.claim_live("y")), (Ok(1), Ok(2)));
+        book.abandon();
+        assert_eq!(["x", "y"].map(|key| book.standing(&key)), [Standing::Nobody, Standing::Live]);
+        assert_eq!(reload(&mut book, &["a"]), [0]);
+        assert_eq!(book.retired().collect::<Vec<_>>(), [(&"y", 2)]);
     }
 }

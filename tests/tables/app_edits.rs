@@ -26,6 +26,8 @@ enum Step {
     Change { apps: Vec<(u8, Option<AppSpec>)>, kept: bool },
     /// All is compiled anew.
     Compile,
+    /// All is compiled, and that is given up.
+    Try,
     /// A merge begins.
     Merge,
     /// The merge that began is adopted.
@@ -39,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (changes, prop::bool::weighted(0.8)).prop_map(|(apps, kept)| Step::Change { apps, kept }),
         1 => Just(Step::Compile),
+        1 => Just(Step::Try),
         2 => Just(Step::Merge),
         2 => Just(Step::Adopt),
         2 => Just(Step::Release),
@@ -137,6 +140,22 @@ impl Kept {
         }
     }
 
+    /// A dry run of many apps more than there are.
+    fn try_out(&mut self) {
+        let before = self.retired();
+        let mut spec = self.spec.clone();
+        let apps = &mut spec.accounts[0].zones[0].apps;
+        let like = apps.first().cloned();
+        apps.extend((1_000..1_004_u128).zip(like.into_iter().cycle()).map(|(number, app)| AppSpec {
+            id: AppId::from_bits(number),
+            edge_ips: EdgeIps::Static(Box::default()),
+            ..app
+        }));
+        let _ = self.compiler.compile(&spec);
+        self.compiler.abandon();
+        assert_eq!(self.retired(), before, "what was only tried leaves slots as they were");
+    }
+
     fn adopt(&mut self, merged: MergedPlaces) -> bool {
         let rebased = self.compiler.rebase_places(&self.compiled.snapshot, merged);
         let snapshot = rebased.unwrap_or_else(|error| panic!("{error}"));
@@ -233,6 +252,7 @@ proptest! {
                 Step::Adopt => {
                     merging.take().map(|merged| kept.adopt(merged));
                 }
+                Step::Try => kept.try_out(),
                 Step::Release => kept.release(),
             }
             kept.hold(seed);
@@ -279,6 +299,29 @@ fn a_change_that_is_none_of_apps_alone_is_compiled_whole_and_says_why() {
         .collect();
     assert_eq!(whole(&mut kept, &many), Whole::Many);
     assert!(kept.compiler.edit_apps(&kept.compiled, &kept.spec, &many[1..]).is_ok());
+}
+
+#[test]
+fn sessions_of_an_app_that_comes_back_are_judged_once_more() {
+    let spec = table(2);
+    let mut kept = Kept::new(spec.clone(), Compiler::new([3, 4], 10, 16));
+    let zone = &spec.accounts[0].zones[0];
+    let slot = kept.compiled.apps.find(zone.apps[0].id).and_then(|report| report.slot).expect("in force");
+    let edit = |kept: &mut Kept, app: Option<AppSpec>| {
+        let change = AppChange { zone: zone.id.clone(), id: zone.apps[0].id, app };
+        let edited = kept.compiler.edit_apps(&kept.compiled, &kept.spec, &[change]);
+        let edited = edited.unwrap_or_else(|why| panic!("{why:?}"));
+        kept.compiler.commit_apps(&edited);
+        edited.apply(&mut kept.spec, &mut kept.compiled);
+    };
+    edit(&mut kept, None);
+    // All sessions are judged by this one: those of the app are on their way out.
+    kept.compile();
+    let judging = kept.compiled.snapshot.judging;
+    assert!(!kept.compiled.snapshot.judges(slot, judging));
+    edit(&mut kept, Some(zone.apps[0].clone()));
+    assert_eq!(kept.compiled.apps.find(zone.apps[0].id).and_then(|report| report.slot), Some(slot));
+    assert!(kept.compiled.snapshot.judges(slot, judging), "they may stay");
 }
 
 #[test]
