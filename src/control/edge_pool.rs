@@ -326,6 +326,7 @@ impl Ranges {
 mod tests {
     use super::*;
     use crate::control::config::tables::read as read_table;
+    use crate::control::trial::Trials;
     use crate::control::{LoadError, Workshop};
     use crate::table::Reserved;
     use std::sync::Arc;
@@ -336,7 +337,7 @@ mod tests {
         texts.iter().map(|net| net.parse().expect("a net")).collect()
     }
 
-    fn spec(apps: &[(&str, &str, &str)]) -> LiveSpec {
+    fn table(apps: &[(&str, &str, &str)]) -> String {
         let app = |(name, protocol, connectivity): &(&str, &str, &str)| {
             let port = protocol.split('/').nth(1).expect("a port");
             format!(
@@ -345,8 +346,11 @@ mod tests {
             )
         };
         let apps: Vec<String> = apps.iter().map(app).collect();
-        let text =
-            format!(r#"{{"prefixes":["198.51.100.0/24","2001:db8::/48"],"apps":[{}]}}"#, apps.join(","));
+        format!(r#"{{"prefixes":["198.51.100.0/24","2001:db8::/48"],"apps":[{}]}}"#, apps.join(","))
+    }
+
+    fn spec(apps: &[(&str, &str, &str)]) -> LiveSpec {
+        let text = table(apps);
         let reserved = Reserved { lab: true, ..Reserved::default() };
         read_table(text.as_bytes(), &reserved).unwrap_or_else(|errors| panic!("{errors}")).spec
     }
@@ -419,6 +423,28 @@ mod tests {
         assert_eq!(std::fs::read_dir(&folder.0).expect("there").count(), 1, "nothing is left beside it");
         assert_eq!(install(&mut open(), &[a, b], Ok(())).expect("kept"), first, "after a restart");
         assert_eq!(install(&mut workshop, &[a, b], Ok(())).expect("kept"), first);
+    }
+
+    #[test]
+    fn a_trial_moves_no_name_unless_it_is_confirmed() {
+        let folder = Folder::new("trial");
+        let reserved = Reserved { lab: true, edge_pool: Some(nets(&NETS)), ..Reserved::default() };
+        let (file, other) = (folder.0.join("table.json"), folder.0.join("other.json"));
+        let [a, b, c] = ["a", "b", "c"].map(|name| (name, "tcp/22", "ipv4"));
+        let write = |path: &Path, apps: &[_]| std::fs::write(path, table(apps)).expect("written");
+        let mut workshop = Workshop::new(&file, Store::new(&folder.0), reserved, 0, [1, 2]);
+        workshop.trials = Trials::open(&folder.0).expect("none");
+        write(&file, &[a, b]);
+        let first = addrs(&workshop.load_file().expect("right").spec);
+        write(&other, &[b, c]);
+        let tried = addrs(&workshop.apply(&other, 60).expect("right").spec);
+        assert_eq!(tried[0], first[1], "who stays keeps its address");
+        assert_eq!(addrs(&workshop.revert().expect("right").spec), first, "and whoever comes back, too");
+        assert_eq!(addrs(&workshop.apply(&other, 60).expect("right").spec), tried);
+        write(&file, &[b, c]);
+        assert_eq!(addrs(&workshop.confirm().expect("right").spec), tried, "as it was tried");
+        let kept = std::fs::read_to_string(folder.0.join(NAME)).expect("stored");
+        assert!(kept.contains(&tried[1][0]) && !kept.contains(&first[0][0]), "{kept}");
     }
 
     #[test]

@@ -367,7 +367,9 @@ impl Workshop {
         (source, keep): (Source, bool),
     ) -> Result<Loaded, LoadError> {
         let (loaded, book) = self.compile(path, spec, source)?;
-        if let Some(book) = book {
+        // A trial hands out what would follow, and the same follows once it is confirmed; going back moves nothing.
+        let is_trial = matches!(source, Source::Trial { .. });
+        if let Some(book) = book.filter(|_| !is_trial) {
             let kept = self.pool.keep(book, keep);
             kept.map_err(|error| LoadError::Store(self.pool.path(), error))?;
         }
