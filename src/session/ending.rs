@@ -198,6 +198,9 @@ impl Sessions {
             net.event(session.event(kind, end.status(), self.worker, now));
         }
         net.page().count(end.counter());
+        if session.splice == SpliceWish::Wanted && session.connected_at.is_some() {
+            net.page().count(Counter::UnsplicedForBusy);
+        }
         self.leave_origin(id, net);
         self.vacate(id);
     }

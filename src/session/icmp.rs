@@ -30,6 +30,7 @@ impl Sessions {
             };
         };
         if self.is_spliced(at) {
+            // `path_news` is asked first.
             return Fate::Dropped(DropReason::IcmpIgnored);
         }
         let leg = self.leg(at);

@@ -46,7 +46,7 @@ pub use net::Net;
 pub use offer::Offer;
 pub use sessions::Sessions;
 pub use settings::{ComesHome, Congestion, Settings, SpliceHandshake, SynCookies};
-pub use splice::{Passed, TooBig};
+pub use splice::{Passed, PathNews};
 pub use tally::{Tally, bytes_from};
 use tls::CryptoLane;
 pub use view::{Admission, PathError, Phase, SessionView, Standing, Way};

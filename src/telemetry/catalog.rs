@@ -140,7 +140,9 @@ catalog! {
         "byway_unspliced_sessions_total" "Sessions that could not be spliced, by what is in the way." {
             UnsplicedForFamily("reason" = "family"),
             UnsplicedForTimestamps("reason" = "timestamps"),
+            UnsplicedForSack("reason" = "sack"),
             UnsplicedForMss("reason" = "mss"),
+            UnsplicedForBusy("reason" = "busy"),
             UnsplicedForRoom("reason" = "full"),
         }
         "byway_established_sessions_total" "Sessions of which both legs came up." { EstablishedSessions }

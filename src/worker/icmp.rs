@@ -79,9 +79,7 @@ impl<P: Port> Worker<P> {
         if quoted.key.protocol == Protocol::Udp {
             return self.take_udp_error(from, kind, quoted);
         }
-        if let IcmpErrorKind::TooBig { mtu } = kind
-            && let Some(fate) = self.tell_on_too_big(mtu, quoted)
-        {
+        if let Some(fate) = self.tell_on(kind, quoted) {
             return fate;
         }
         match path_error(kind) {

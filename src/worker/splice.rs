@@ -52,20 +52,17 @@ impl<P: Port> Worker<P> {
         Fate::Dropped(reason)
     }
 
-    /// An ICMP error about too long a segment of a spliced session, told on to the side that made the segment; `None` where
-    /// the session is none.
-    pub(super) fn tell_on_too_big(&mut self, mtu: u32, quoted: &Quoted) -> Option<Fate> {
-        let mtu = mtu.min(u32::from(u16::MAX)) as u16;
-        let told = self.sessions.too_big(&quoted.key, quoted.seq, mtu)?;
-        let too_big = match told {
-            Ok(too_big) => too_big,
+    /// An ICMP error about a segment of a spliced session, told on to the side that made the segment; `None` where the session
+    /// is none.
+    pub(super) fn tell_on(&mut self, kind: IcmpErrorKind, quoted: &Quoted) -> Option<Fate> {
+        let news = match self.sessions.path_news(&quoted.key, quoted.seq, kind)? {
+            Ok(news) => news,
             Err(reason) => return Some(Fate::Dropped(reason)),
         };
         let mut quote = [0; QUOTE_BYTES_MAX];
-        let len = too_big.segment.packet_len().min(QUOTE_BYTES_MAX);
-        let _ = too_big.segment.emit(&mut quote[..len]);
-        let kind = IcmpErrorKind::TooBig { mtu: too_big.mtu.into() };
-        self.send_icmp_error(&too_big.key, kind, &quote[..len]);
+        let len = news.segment.packet_len().min(QUOTE_BYTES_MAX);
+        let _ = news.segment.emit(&mut quote[..len]);
+        self.send_icmp_error(&news.key, news.kind, &quote[..len]);
         self.exit.page.count(Counter::IcmpErrorsAccepted);
         Some(Fate::Absorbed)
     }

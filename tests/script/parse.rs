@@ -15,6 +15,8 @@ pub struct Written {
     pub ack: Option<i64>,
     pub len: usize,
     pub win: Option<u32>,
+    /// The urgent pointer of what a peer sends; byway sends none.
+    pub urgent: u16,
     pub options: Option<Vec<Opt>>,
 }
 
@@ -145,6 +147,7 @@ fn segment(words: &[&str]) -> Result<Written, String> {
             "ack" => written.ack = Some(number(&value)?),
             "len" => written.len = number(&value)? as usize,
             "win" => written.win = Some(number(&value)? as u32),
+            "urg" => written.urgent = number(&value)? as u16,
             _ => return Err(format!("no such field: {key}")),
         }
     }

@@ -50,7 +50,7 @@ fn segment() -> impl Strategy<Value = Written> {
         |(flags, seq, ack, len, win, mut options)| {
             // More than forty bytes of options fit no header.
             options.truncate(2);
-            Written { flags, seq, ack: Some(ack), len, win: Some(win), options: Some(options) }
+            Written { flags, seq, ack: Some(ack), len, win: Some(win), urgent: 0, options: Some(options) }
         },
     )
 }

@@ -29,7 +29,8 @@ pub fn build(talk: &Talk, written: &Written) -> Vec<u8> {
     let options = written.options.as_deref().map_or(vec![], |list| option_bytes(talk, list));
     tcp.extend([(((20 + options.len()) / 4) << 4) as u8, written.flags]);
     tcp.extend((written.win.unwrap_or(500) as u16).to_be_bytes());
-    tcp.extend([0; 4]);
+    tcp.extend([0; 2]);
+    tcp.extend(written.urgent.to_be_bytes());
     tcp.extend(&options);
     tcp.extend(
         (0..written.len as u32).map(|n| pattern(talk.pattern.0, (written.seq as u32).wrapping_add(n))),
@@ -103,6 +104,9 @@ pub fn read(talk: &mut Talk, packet: &[u8]) -> Result<Written, String> {
     {
         return Err(format!("the ports are {ports:?}"));
     }
+    if tcp[18..20] != [0, 0] {
+        return Err("an urgent pointer was sent".into());
+    }
     let header = usize::from(tcp[12] >> 4) * 4;
     let (flags, seq, ack) = (tcp[13], word(4), word(8));
     if flags & 2 != 0 {
@@ -128,6 +132,7 @@ pub fn read(talk: &mut Talk, packet: &[u8]) -> Result<Written, String> {
         ack: (flags & 16 != 0).then(|| i64::from(ack.wrapping_sub(talk.isn) as i32)),
         len: tcp.len() - header,
         win: Some(u32::from(u16::from_be_bytes([tcp[14], tcp[15]]))),
+        urgent: 0,
         options: Some(options),
     })
 }

@@ -11,7 +11,9 @@ use byway::session::{
 };
 use byway::table::{ConnectionLimits, ProxyProtocol};
 use byway::telemetry::{Counter, Event, FirewallMatch, PageReader, PageSize, PageWriter, page};
-use byway::wire::{FlowKey, Protocol, ProxyHeader, RxHints, TcpFlags, TcpSegment, sift};
+use byway::wire::{
+    FlowKey, IcmpErrorKind, Protocol, ProxyHeader, RxHints, TcpFlags, TcpSegment, Unreachable, sift,
+};
 use std::collections::VecDeque;
 
 /// How much earlier than its line a frame may go out.
@@ -362,9 +364,11 @@ impl World {
                 let error = mtu.map_or(PathError::Unreachable, |mtu| PathError::TooBig { mtu });
                 let talk = &self.talks[peer as usize];
                 let seq = talk.byway_isn.unwrap_or(0).wrapping_add(seq as u32);
-                if let Some(told) = mtu.and_then(|mtu| self.sessions.too_big(&talk.key.reversed(), seq, mtu))
-                {
-                    return self.told_on(peer, told, drop.as_deref());
+                let kind = mtu.map_or(IcmpErrorKind::Unreachable(Unreachable::Host), |mtu| {
+                    IcmpErrorKind::TooBig { mtu: mtu.into() }
+                });
+                if let Some(told) = self.sessions.path_news(&talk.key.reversed(), seq, kind) {
+                    return self.told_on(peer, told, (kind, drop.as_deref()));
                 }
                 let fate =
                     self.sessions.icmp_error(&talk.key.reversed(), seq, error, self.now, &mut self.net);
@@ -410,13 +414,14 @@ impl World {
     fn told_on(
         &self,
         peer: Peer,
-        told: Result<byway::session::TooBig, DropReason>,
-        drop: Option<&str>,
+        told: Result<byway::session::PathNews, DropReason>,
+        (kind, drop): (IcmpErrorKind, Option<&str>),
     ) -> Result<(), String> {
         let other = &self.talks[1 - peer as usize];
         match told {
             Err(reason) => check_fate(Fate::Dropped(reason), drop),
             Ok(told) if drop.is_some() => Err(format!("{told:?} was told")),
+            Ok(told) if told.kind != kind => Err(format!("{told:?} was told")),
             Ok(told) if told.key != other.key || told.segment.src != other.key.src_endpoint() => {
                 Err(format!("{told:?} was told"))
             }

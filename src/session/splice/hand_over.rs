@@ -177,6 +177,10 @@ fn fits(session: &Session, mtus: [u16; 2]) -> Result<(), Counter> {
     if client.is(flag::TIMESTAMPS) != origin.is(flag::TIMESTAMPS) {
         return Err(Counter::UnsplicedForTimestamps);
     }
+    // RFC 2018 2: edges go only to who said that it knows them.
+    if client.is(flag::SACK) != origin.is(flag::SACK) {
+        return Err(Counter::UnsplicedForSack);
+    }
     // What either side was told that it may send has to fit the other one, and the way there.
     let told = [client.told_mss(mtus[0]), origin.told_mss(mtus[1])];
     let fits = [client.peer_mss.min(client.path_mss(mtus[0])), origin.peer_mss.min(origin.path_mss(mtus[1]))];

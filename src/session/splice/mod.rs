@@ -19,6 +19,6 @@ mod splices;
 mod walk;
 
 pub(super) use hand_over::is_quiet;
-pub use icmp::TooBig;
+pub use icmp::PathNews;
 pub use pass::Passed;
 pub(super) use splices::Splices;

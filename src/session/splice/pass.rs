@@ -145,10 +145,12 @@ impl Record {
             && self.accepts(side, &TcpSegment { ip_end: segment.payload_offset, ..*segment })
     }
 
-    /// Whether a segment says that its side's stream ends elsewhere than it said before.
+    /// Whether a segment says that its side's stream ends elsewhere than it said before, or before what has passed already: a
+    /// stranger's, who guessed a number behind the window, would set the timers of a closing session.
     pub fn has_closed_elsewhere(&self, side: Side, segment: &TcpSegment) -> bool {
         let lane = &self.lanes[side.index()];
-        lane.fin.passed() && segment.seq.wrapping_add(segment.seq_len()) != lane.nxt
+        let beyond = segment.seq.wrapping_add(segment.seq_len()).wrapping_sub(lane.nxt);
+        if lane.fin.passed() { beyond != 0 } else { (beyond as i32) < 0 }
     }
 
     /// Takes note of a FIN that went on; whether it was its side's first.
@@ -211,7 +213,8 @@ impl Record {
         let (lane, back) = self.lanes_of(side);
         let end = segment.seq.wrapping_add(segment.seq_len());
         let ahead = end.wrapping_sub(lane.nxt);
-        let advance = if (ahead as i32) > 0 { ahead } else { 0 };
+        // Nothing comes behind a FIN: what claims to moves nothing.
+        let advance = if (ahead as i32) > 0 && !lane.fin.passed() { ahead } else { 0 };
         lane.nxt = lane.nxt.wrapping_add(advance);
         (lane.heard, lane.probes) = (heard(now), 0);
         let ack = segment.ack.wrapping_sub(back.seq_add);
@@ -246,9 +249,10 @@ fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, header: &mut [u8; T
         change = change.word(segment.window, window);
         header[WINDOW_AT..WINDOW_AT + 2].copy_from_slice(&window.to_be_bytes());
     }
-    if segment.flags.has(TcpFlags::URG) {
+    let urgent = u16::from_be_bytes([header[URGENT_AT], header[URGENT_AT + 1]]);
+    if urgent != 0 || segment.flags.has(TcpFlags::URG) {
         change = change.word(u16::from(header[FLAGS_AT]), u16::from(header[FLAGS_AT] & !TcpFlags::URG));
-        change = change.word(u16::from_be_bytes([header[URGENT_AT], header[URGENT_AT + 1]]), 0);
+        change = change.word(urgent, 0);
         header[FLAGS_AT] &= !TcpFlags::URG;
         header[URGENT_AT..URGENT_AT + 2].fill(0);
     }
