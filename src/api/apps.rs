@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Failure, Success, said};
 use super::ask::{Ask, path_id};
+use super::list::Listed;
 use super::office::{Office, Plan, Terms};
 use super::query::Direction;
 use super::{app_rules, merge, quotas};
@@ -22,9 +23,12 @@ const READ_ONLY: [&str; 3] = ["id", "created_on", "modified_on"];
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Answer {
-    let estate = office.estate();
-    let zone = ask.zone(&zone, &estate, READ)?;
+pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Listed {
+    office.look(move |estate| page(estate, &zone, &ask)).await
+}
+
+fn page(estate: &Estate, zone: &str, ask: &Ask) -> Listed {
+    let zone = ask.zone(zone, estate, READ)?;
     let order = ask.query.word("order", &["protocol", "app_id", "created_on", "modified_on", "dns"])?;
     let direction = ask.query.direction()?;
     let page = ask.query.page()?;
@@ -34,7 +38,7 @@ pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, a
     if direction == Direction::Desc {
         apps.reverse();
     }
-    Ok(page.answer(apps, |app| app_json(&app.spec)))
+    Ok(page.list(apps, |app| app_json(&app.spec)))
 }
 
 /// By the field, and by id where that is equal.

@@ -6,6 +6,7 @@ use super::app_rules;
 use super::ask::{Ask, path_id};
 use super::code::ApiCode;
 use super::fields::{self, maybe_text, text};
+use super::list::Listed;
 use super::office::{Office, Plan};
 use super::query::Direction;
 use super::tenants::in_use;
@@ -30,7 +31,7 @@ pub const BUNDLE_METHODS: [&str; 3] = ["ubiquitous", "optimal", "force"];
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Answer {
+pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Listed {
     let estate = office.estate();
     let zone = ask.zone(&zone, &estate, READ)?;
     ask.query.word("match", &["any", "all"])?;
@@ -42,7 +43,7 @@ pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, a
     if direction == Direction::Desc {
         all.reverse();
     }
-    Ok(page.answer(all, |certificate| certificate_json(certificate)))
+    Ok(page.list(all, certificate_json))
 }
 
 /// `POST /zones/{zone}/custom_certificates`: `certificate` and `private_key`, both PEM.

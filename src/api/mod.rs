@@ -33,6 +33,7 @@ mod code;
 mod credentials;
 mod dns;
 mod fields;
+mod list;
 mod merge;
 mod moving;
 mod office;

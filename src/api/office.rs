@@ -134,6 +134,20 @@ impl Office {
         self.estate.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Looks through everything as it is in force, beside whoever else asks: a list of many takes its time to be filtered
+    /// and sorted.
+    ///
+    /// # Errors
+    /// The look's.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Arc<Estate>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let estate = self.estate();
+        let looked = tokio::task::spawn_blocking(move || look(&estate)).await;
+        looked.unwrap_or_else(|_| Err(internal("a look ended in the middle")))
+    }
+
     /// The key of hashes of secrets.
     pub const fn hash_key(&self) -> &[u8; 32] {
         &self.hash_key

@@ -5,6 +5,7 @@ use super::ask::Ask;
 use super::code::ApiCode;
 use super::credentials::Secret;
 use super::fields;
+use super::list::Listed;
 use super::office::{Office, Plan, internal};
 use super::tenants::rules_box;
 use crate::control::rfc3339;
@@ -79,12 +80,12 @@ fn version_json(version: &Version) -> Value {
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn users(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+pub async fn users(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
     rules_box(&ask, Permission::ApiTokens)?;
     let estate = office.estate();
-    Ok(page.answer(estate.users.iter().collect(), |user| user_json(user)))
+    Ok(page.list(estate.users.iter().collect(), user_json))
 }
 
 /// `POST /byway/users`: `{"email"}`; `key` of the answer is the user's `X-Auth-Key`, which is never shown again.

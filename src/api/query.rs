@@ -3,10 +3,12 @@
 
 use super::answer::{ErrorItem, Failure, Success};
 use super::code::ApiCode;
+use super::list::List;
 use crate::estate::Id;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// The parameters of a request; those that were asked for are known.
 #[derive(Debug, Default)]
@@ -164,7 +166,18 @@ impl Query {
 }
 
 impl Page {
-    /// Answers this page of a list, each item as `row` writes it.
+    /// Answers this page of a list, each item as `row` writes it when its turn comes.
+    pub fn list<T: Send + Sync + 'static>(
+        self,
+        items: Vec<&Arc<T>>,
+        mut row: impl FnMut(&T) -> Value + Send + 'static,
+    ) -> List {
+        let (items, info) = self.cut(items);
+        let items: Vec<Arc<T>> = items.into_iter().cloned().collect();
+        List::new(items.into_iter().map(move |item| row(&item)), info)
+    }
+
+    /// Answers this page at once: for lists whose pages have a bound.
     pub fn answer<T>(self, items: Vec<T>, row: impl FnMut(T) -> Value) -> Success {
         let (items, info) = self.cut(items);
         let rows: Value = items.into_iter().map(row).collect();

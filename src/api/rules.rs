@@ -4,6 +4,7 @@ use super::answer::{Answer, ErrorItem, Failure, Success};
 use super::ask::{Ask, path_id};
 use super::code::ApiCode;
 use super::fields;
+use super::list::Listed;
 use super::office::{Office, Plan};
 use super::query::{Direction, Query};
 use crate::control::config::tables::{TableErrors, read_one_rule};
@@ -52,8 +53,8 @@ struct Filter {
 macro_rules! by_scope {
     ($($list:ident, $create:ident, $batch:ident, $get:ident, $edit:ident, $delete:ident: $scope:expr;)+) => {$(
         #[doc = concat!("See `list`, for ", stringify!($scope), ".")]
-        pub async fn $list(State(office): State<Arc<Office>>, Path(of): Path<String>, ask: Ask) -> Answer {
-            list(&office, &$scope(of), &ask)
+        pub async fn $list(State(office): State<Arc<Office>>, Path(of): Path<String>, ask: Ask) -> Listed {
+            list(&office, $scope(of), ask).await
         }
         #[doc = concat!("See `create`, for ", stringify!($scope), ".")]
         pub async fn $create(State(office): State<Arc<Office>>, Path(of): Path<String>, ask: Ask) -> Answer {
@@ -84,8 +85,8 @@ by_scope! {
 }
 
 /// See `list`, for the caller's own.
-pub async fn user_list(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
-    list(&office, &Scope::User, &ask)
+pub async fn user_list(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
+    list(&office, Scope::User, ask).await
 }
 
 /// See `create`, for the caller's own.
@@ -139,9 +140,12 @@ impl Scope {
 }
 
 /// `GET .../firewall/access_rules/rules`, with `mode`, `configuration.target`, `configuration.value`, `notes` and `match`.
-fn list(office: &Office, scope: &Scope, ask: &Ask) -> Answer {
-    let estate = office.estate();
-    let holder = scope.holder(ask, &estate, Level::Read)?;
+async fn list(office: &Office, scope: Scope, ask: Ask) -> Listed {
+    office.look(move |estate| page(estate, &scope, &ask)).await
+}
+
+fn page(estate: &Arc<Estate>, scope: &Scope, ask: &Ask) -> Listed {
+    let holder = scope.holder(ask, estate, Level::Read)?;
     let filter = Filter::read(&ask.query)?;
     let order = ask.query.word("order", &["configuration.target", "configuration.value", "mode"])?;
     let (direction, page) = (ask.query.direction()?, ask.query.page()?);
@@ -156,7 +160,8 @@ fn list(office: &Office, scope: &Scope, ask: &Ask) -> Answer {
     if direction == Direction::Desc {
         rules.reverse();
     }
-    Ok(page.answer(rules, |rule| rule_json(rule, &estate)))
+    let users = estate.clone();
+    Ok(page.list(rules, move |rule| rule_json(rule, &users)))
 }
 
 impl Filter {

@@ -11,7 +11,9 @@ use crate::control::desk::Desk;
 use crate::control::{ApiStart, ApiStop, log, privileges};
 use crate::estate::Estate;
 use crate::vault::Vault;
+use axum::body::{Body, Bytes};
 use axum::{Extension, Router};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -23,7 +25,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
@@ -32,7 +36,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// How long a client may take for its TLS handshake, and for the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a connection may be without a request.
+/// How long a connection may be without a request, or take nothing of an answer.
 const IDLE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long connections may take to end after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -188,7 +192,38 @@ impl Drop for UnderWay {
     }
 }
 
-/// Waits until no request was under way for `IDLE_PATIENCE`: also of a client that never chose its protocol.
+/// An answer on its way to its client: each part of it that is taken shows that somebody is there.
+struct OnItsWay {
+    body: Body,
+    requests: watch::Sender<usize>,
+}
+
+impl HttpBody for OnItsWay {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.requests.send_modify(|_| ());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Waits until no request was under way and nothing was taken for `IDLE_PATIENCE`: also of a client that never chose its
+/// protocol.
 async fn idle(asking: &mut watch::Receiver<usize>) {
     loop {
         let none = *asking.borrow_and_update() == 0;
@@ -299,11 +334,12 @@ impl House {
         let service = TowerToHyperService::new(self.router.clone().layer(Extension(peer)));
         let (asked, mut asking) = watch::channel(0_usize);
         let service = service_fn(move |request| {
-            let (answering, under_way) = (service.call(request), UnderWay::of(&asked));
+            let (answering, under_way, requests) =
+                (service.call(request), UnderWay::of(&asked), asked.clone());
             async move {
                 let answer = answering.await;
                 drop(under_way);
-                answer
+                answer.map(|answer| answer.map(|body| OnItsWay { body, requests }))
             }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -347,4 +383,23 @@ pub fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> 
     let mut config = versions.with_no_client_auth().with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[test]
+    fn each_part_of_an_answer_that_is_taken_shows_that_somebody_is_there() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let (requests, mut seen) = watch::channel(0_usize);
+            let mut body = OnItsWay { body: Body::from("all of it"), requests };
+            assert_eq!(body.size_hint().exact(), Some(9), "and it is as long as it was");
+            seen.mark_unchanged();
+            assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
+            assert_eq!(seen.has_changed().ok(), Some(true));
+        });
+    }
 }

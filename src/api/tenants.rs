@@ -5,6 +5,7 @@ use super::app_rules::lies_in;
 use super::ask::Ask;
 use super::code::ApiCode;
 use super::fields::{name, text};
+use super::list::Listed;
 use super::office::{Office, Plan};
 use crate::control::rfc3339;
 use crate::estate::{Account, AddressMap, Change, Entity, Estate, Id, Level, Permission, RuleHolder, Zone};
@@ -21,7 +22,7 @@ pub const NAME_BYTES_MAX: usize = 100;
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn accounts(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+pub async fn accounts(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
     let estate = office.estate();
     let wanted = ask.query.text("name")?.map(str::to_owned);
     let (direction, page) = (ask.query.direction()?, ask.query.page()?);
@@ -33,7 +34,7 @@ pub async fn accounts(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     if direction == super::query::Direction::Desc {
         seen.reverse();
     }
-    Ok(page.answer(seen, |account| account_json(account)))
+    Ok(page.list(seen, account_json))
 }
 
 /// Whether the caller may know of an account: a grant reaches it or one of its zones.
@@ -119,7 +120,7 @@ pub async fn delete_account(State(office): State<Arc<Office>>, Path(id): Path<St
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn zones(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+pub async fn zones(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
     let estate = office.estate();
     let name = ask.query.text("name")?.map(str::to_ascii_lowercase);
     let account = ask.query.id("account.id")?;
@@ -141,7 +142,8 @@ pub async fn zones(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     if direction == super::query::Direction::Desc {
         seen.reverse();
     }
-    Ok(page.answer(seen, |zone| zone_json(zone, &estate)))
+    let owners = estate.clone();
+    Ok(page.list(seen, move |zone| zone_json(zone, &owners)))
 }
 
 /// `GET /zones/{zone}`.

@@ -6,6 +6,7 @@ use super::ask::{Ask, path_id};
 use super::code::ApiCode;
 use super::credentials::{Secret, TokenText};
 use super::fields::{self, maybe_text, name};
+use super::list::Listed;
 use super::office::{Office, Plan, internal};
 use crate::base::limits::TOKENS_PER_USER_MAX;
 use crate::control::rfc3339;
@@ -28,7 +29,7 @@ const ZONE: &str = "com.cloudflare.api.account.zone.";
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
     let (direction, page) = (ask.query.direction()?, ask.query.page()?);
     ask.query.close()?;
     let user = holder(&ask)?;
@@ -38,7 +39,8 @@ pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     if direction == super::query::Direction::Desc {
         tokens.reverse();
     }
-    Ok(page.answer(tokens, |token| token_json(token, &office)))
+    let shown = office.clone();
+    Ok(page.list(tokens, move |token| token_json(token, &shown)))
 }
 
 /// `POST /user/tokens`; `value` of the answer is the token, which is never shown again.

@@ -16,6 +16,7 @@ mod document;
 mod full_disk;
 mod killed;
 mod leave;
+mod lists;
 mod matrix;
 mod moving;
 mod refusals;

@@ -332,6 +332,18 @@ impl Stand {
         (parts.status, parts.headers, bytes.to_vec())
     }
 
+    /// The head of an answer to the root token, and its body, which goes on when it is read on this runtime.
+    pub fn begun(&self, path: &str) -> (&Runtime, HeaderMap, Body) {
+        let request = Request::builder().uri(format!("/client/v4{path}"));
+        let request = request.header("authorization", format!("Bearer {}", self.root));
+        let mut request = request.body(Body::empty()).expect("a request");
+        request.extensions_mut().insert(Peer::Net(([192, 0, 2, 1], 40_000).into()));
+        let response = self.runtime.block_on(self.router.clone().oneshot(request)).expect("infallible");
+        assert!(response.status().is_success(), "{path}: {response:?}");
+        let (head, body) = response.into_parts();
+        (&self.runtime, head.headers, body)
+    }
+
     /// A call with the root token.
     pub fn call(&self, method: Method, path: &str, body: Value) -> Reply {
         self.call_by(&self.root, method, path, body)

@@ -5,6 +5,7 @@ use super::words::{READ, WRITE, bad_cidr, conflict, flag, not_found, quota};
 use crate::api::answer::{Answer, Failure, Success};
 use crate::api::ask::{Ask, path_id};
 use crate::api::fields::{maybe_text, wrong};
+use crate::api::list::Listed;
 use crate::api::office::{Office, Plan};
 use crate::base::limits::{ADDRESS_MAP_MEMBERS_MAX, ADDRESS_MAPS_PER_ACCOUNT_MAX};
 use crate::control::rfc3339;
@@ -23,14 +24,14 @@ pub const DESCRIPTION_BYTES_MAX: usize = 1_000;
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Answer {
+pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
     let estate = office.estate();
     let account = ask.account(&account, &estate, READ)?;
     let mut rows: Vec<_> = estate.address_maps.iter().filter(|map| map.account == account.id).collect();
     rows.sort_by_key(|map| (map.created_at, map.id));
-    Ok(page.answer(rows, |map| head_json(map)))
+    Ok(page.list(rows, head_json))
 }
 
 /// `POST .../address_maps`.

@@ -4,6 +4,7 @@ use super::words::{cidr_within, conflict, find, flag, not_found_within, quota};
 use crate::api::answer::{Answer, Failure, Success};
 use crate::api::ask::{Ask, path_id};
 use crate::api::fields::wrong;
+use crate::api::list::Listed;
 use crate::api::office::{Office, Plan};
 use crate::base::limits::BINDINGS_PER_PREFIX_MAX;
 use crate::control::rfc3339;
@@ -27,14 +28,14 @@ pub async fn list(
     State(office): State<Arc<Office>>,
     Path((account, id)): Path<(String, String)>,
     ask: Ask,
-) -> Answer {
+) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
     let estate = office.estate();
     let prefix = find(&ask, &estate, (&account, &id), READ)?;
     let mut rows: Vec<_> = estate.routes_of(prefix.id).collect();
     rows.sort_by_key(|route| (route.cidr, route.id));
-    Ok(page.answer(rows, |route| route_json(route, &prefix)))
+    Ok(page.list(rows, move |route| route_json(route, &prefix)))
 }
 
 /// `POST .../prefixes/{id}/bgp/prefixes`: a more specific route, not announced.

@@ -5,6 +5,7 @@ use super::words::{READ, WRITE, cidr_within, conflict, find, id as id_of, not_fo
 use crate::api::answer::{Answer, Failure, Success};
 use crate::api::ask::{Ask, path_id};
 use crate::api::code::ApiCode;
+use crate::api::list::Listed;
 use crate::api::office::{Office, Plan};
 use crate::base::limits::BINDINGS_PER_PREFIX_MAX;
 use crate::estate::{Approval, BgpPrefix, Binding, Change, Entity, Estate, Id, Prefix, Service, Stamp};
@@ -33,14 +34,14 @@ pub async fn list(
     State(office): State<Arc<Office>>,
     Path((account, id)): Path<(String, String)>,
     ask: Ask,
-) -> Answer {
+) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
     let estate = office.estate();
     let prefix = find(&ask, &estate, (&account, &id), READ)?;
     let mut rows: Vec<_> = estate.bindings_of(prefix.id).collect();
     rows.sort_by_key(|binding| (binding.cidr, binding.id));
-    Ok(page.answer(rows, |binding| binding_json(binding)))
+    Ok(page.list(rows, binding_json))
 }
 
 /// `GET .../prefixes/{id}/bindings/{binding}`.

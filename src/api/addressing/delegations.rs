@@ -5,6 +5,7 @@ use super::words::{READ, WRITE, cidr_within, conflict, find, id as id_of, not_fo
 use crate::api::answer::{Answer, Failure, Success};
 use crate::api::ask::{Ask, path_id};
 use crate::api::fields::wrong;
+use crate::api::list::Listed;
 use crate::api::office::{Office, Plan};
 use crate::base::limits::BINDINGS_PER_PREFIX_MAX;
 use crate::control::rfc3339;
@@ -21,14 +22,14 @@ pub async fn list(
     State(office): State<Arc<Office>>,
     Path((account, id)): Path<(String, String)>,
     ask: Ask,
-) -> Answer {
+) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
     let estate = office.estate();
     let prefix = find(&ask, &estate, (&account, &id), READ)?;
     let mut rows: Vec<_> = estate.delegations_of(prefix.id).collect();
     rows.sort_by_key(|delegation| (delegation.cidr, delegation.id));
-    Ok(page.answer(rows, |delegation| delegation_json(delegation)))
+    Ok(page.list(rows, delegation_json))
 }
 
 /// `POST .../prefixes/{id}/delegations`.

@@ -4,6 +4,7 @@ use super::words::{READ, WRITE, not_found, quota};
 use crate::api::answer::{Answer, ErrorItem, Failure, Success};
 use crate::api::ask::{Ask, path_id};
 use crate::api::code::ApiCode;
+use crate::api::list::Listed;
 use crate::api::office::{Office, Plan, internal};
 use crate::base::limits::LOA_BYTES_MAX;
 use crate::control::rfc3339;
@@ -107,14 +108,14 @@ fn held(estate: &Estate, account: Id) -> u64 {
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Answer {
+pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
     let estate = office.estate();
     let account = ask.account(&account, &estate, READ)?.id;
     let mut rows: Vec<_> = estate.loa_documents.iter().filter(|one| one.account == account).collect();
     rows.sort_by_key(|document| (document.created, document.id));
-    Ok(page.answer(rows, |document| document_json(document)))
+    Ok(page.list(rows, document_json))
 }
 
 /// `GET .../loa_documents/{id}/download`: the file.

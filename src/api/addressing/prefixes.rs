@@ -9,6 +9,7 @@ use super::words::{READ, WRITE, bad_cidr, cidr, conflict, find, flag, id as id_o
 use crate::api::answer::{Answer, Failure, Success};
 use crate::api::ask::{Ask, path_id};
 use crate::api::fields::{maybe_text, wrong};
+use crate::api::list::Listed;
 use crate::api::office::{Office, Plan};
 use crate::api::proof::Claim;
 use crate::api::tenants::rules_box;
@@ -31,14 +32,15 @@ const NO_AS: [u64; 4] = [0, 23_456, 65_535, 4_294_967_295];
 ///
 /// # Errors
 /// See `Failure`.
-pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Answer {
+pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
     let estate = office.estate();
     let account = ask.account(&account, &estate, READ)?;
     let mut rows: Vec<_> = estate.prefixes.iter().filter(|prefix| prefix.account == account.id).collect();
     rows.sort_by_key(|prefix| (prefix.created_at, prefix.id));
-    Ok(page.answer(rows, |prefix| prefix_json(prefix, &estate)))
+    let bound = estate.clone();
+    Ok(page.list(rows, move |prefix| prefix_json(prefix, &bound)))
 }
 
 /// `POST .../prefixes`.

@@ -43,20 +43,23 @@ pub struct Made {
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Answer {
-    let estate = office.estate();
-    let zone = ask.zone(&zone, &estate, READ)?;
+    office.look(move |estate| page(estate, &zone, &ask)).await
+}
+
+fn page(estate: &Estate, zone: &str, ask: &Ask) -> Answer {
+    let zone = ask.zone(zone, estate, READ)?;
     let filter = Filter::read(&ask.query)?;
     let order = ask.query.word("order", &["type", "name", "content", "ttl", "proxied"])?;
     let (direction, page) = (ask.query.direction()?, ask.query.page()?);
     ask.query.close()?;
-    let mut lines = lines(&estate, &zone);
+    let mut lines = lines(estate, &zone);
     lines.retain(|line| filter.lets(line));
     sort(&mut lines, order.unwrap_or("name"));
     if direction == Direction::Desc {
         lines.reverse();
     }
     let page = Page { per_page: page.per_page.or(Some(PER_PAGE)), ..page };
-    Ok(page.answer(lines, |line| line.json(&estate)))
+    Ok(page.answer(lines, |line| line.json(estate)))
 }
 
 /// By the field; where that is equal by name, type and what they say, so that pages never overlap.
