@@ -12,7 +12,7 @@ use crate::analytics::{
 use crate::base::limits::{
     ANALYTICS_INTERVALS_MAX, ANALYTICS_LIMIT_MAX, ANALYTICS_NUMBERS_MAX, ANALYTICS_SCAN_ROWS_MAX,
 };
-use crate::control::{parse_rfc3339, rfc3339};
+use crate::control::rfc3339;
 use crate::estate::{Level, Permission, Zone};
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
@@ -162,8 +162,8 @@ fn items<T>(
 
 /// `since` and `until`, in whole minutes that hold them.
 fn moments(words: &query::Query, now_us: u64) -> Result<Moments, Failure> {
-    let until = time(words, "until")?.unwrap_or(now_us);
-    let since = time(words, "since")?.unwrap_or(until.saturating_sub(RANGE_US));
+    let until = words.time("until")?.unwrap_or(now_us);
+    let since = words.time("since")?.unwrap_or(until.saturating_sub(RANGE_US));
     if since >= until {
         return Err(wrong(format!("since, {}, must lie before until, {}", rfc3339(since), rfc3339(until))));
     }
@@ -175,15 +175,6 @@ fn moments(words: &query::Query, now_us: u64) -> Result<Moments, Failure> {
         }
         false => Ok(moments),
     }
-}
-
-/// A time; UTC where it says no zone. A blank before an offset is the `+` that it was written for.
-fn time(words: &query::Query, name: &'static str) -> Result<Option<u64>, Failure> {
-    let Some(text) = words.text(name)? else { return Ok(None) };
-    let spellings = [text.to_owned(), format!("{text}Z"), text.replacen(' ', "+", 1)];
-    let read = spellings.iter().find_map(|text| parse_rfc3339(text));
-    read.map(Some)
-        .ok_or_else(|| wrong(format!("{name} must be a time of RFC 3339 from 1970 on, as {}", rfc3339(0))))
 }
 
 async fn events(office: &Office, asked: Asked) -> Answer {

@@ -35,6 +35,8 @@ impl Ask {
         Ok(Errand {
             who: self.caller.name.clone(),
             what: self.what.clone(),
+            user: self.caller.user,
+            from: self.caller.from,
             token: self.caller.token,
             dry_run,
         })

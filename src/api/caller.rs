@@ -5,7 +5,7 @@ use super::code::ApiCode;
 use super::credentials::{Secret, TokenText};
 use crate::estate::{Access, Estate, Grant, Id, Level, Permission, Reach, Stamp};
 use axum::http::{HeaderMap, StatusCode, header};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The other end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +43,8 @@ pub struct Caller {
     pub name: String,
     /// Whose rights these are; `None` for a local user.
     pub user: Option<Id>,
+    /// Where it asks from; `None` for a local user.
+    pub from: Option<IpAddr>,
     /// The token; `None` for a key and a local user.
     pub token: Option<Id>,
     /// What it may do.
@@ -119,6 +121,7 @@ pub fn admit(offer: &Offer, estate: &Estate, hash_key: &[u8; 32], now: Stamp) ->
             (opens && young && token.enabled).then(|| Caller {
                 name: format!("token {id} ({})", token.name),
                 user: Some(token.user),
+                from: None,
                 token: Some(id),
                 grants: token.grants.clone(),
                 is_limited: true,
@@ -130,6 +133,7 @@ pub fn admit(offer: &Offer, estate: &Estate, hash_key: &[u8; 32], now: Stamp) ->
             opens.then(|| Caller {
                 name: format!("key of {}", user.email),
                 user: Some(user.id),
+                from: None,
                 token: None,
                 grants: grants_of(user.id, estate),
                 is_limited: true,
@@ -152,6 +156,7 @@ impl Caller {
         Self {
             name: format!("local user {uid}"),
             user: None,
+            from: None,
             token: None,
             grants: Grant::everything(),
             is_limited: false,

@@ -25,6 +25,7 @@ mod answer;
 mod app_rules;
 mod apps;
 mod ask;
+mod audit;
 mod back;
 mod caller;
 mod certificates;

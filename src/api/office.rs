@@ -29,6 +29,7 @@ use crate::vault::{Entry, Vault, VaultError};
 use axum::http::StatusCode;
 use serde_json::json;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
@@ -53,12 +54,16 @@ pub struct Plan {
 }
 
 /// What a change is for, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Errand {
     /// Who asks: for the audit log.
     pub who: String,
     /// Method and path: for the audit log.
     pub what: String,
+    /// The user behind it.
+    pub user: Option<Id>,
+    /// Where the request came from; `None`: not over the net.
+    pub from: Option<IpAddr>,
     /// The token that asks; it must still be good when the change's turn comes.
     pub token: Option<Id>,
     /// Say what would happen, and change nothing.
@@ -183,7 +188,7 @@ impl Office {
         let now_s = now.0 / 1_000_000;
         let admitted =
             offer.as_ref().ok().and_then(|offer| admit(offer, &self.estate(), &self.hash_key, now));
-        let Some(caller) = admitted else {
+        let Some(mut caller) = admitted else {
             let token = match &offer {
                 Ok(Offer::Token(token)) if self.estate().tokens.get(token.0.id).is_some() => {
                     Some(Suspect::Token(token.0.id))
@@ -199,6 +204,7 @@ impl Office {
             };
             return (Err(failure), None);
         };
+        caller.from = Some(client.ip());
         if let Some(token) = caller.token {
             self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(token, now);
         }
@@ -241,10 +247,24 @@ impl Office {
         before: Option<u64>,
         count: usize,
     ) -> Result<Vec<crate::vault::Version>, Failure> {
+        self.read_vault(move |vault| vault.history(before, count)).await
+    }
+
+    /// What the audit log has to say of a question.
+    ///
+    /// # Errors
+    /// 503: the store cannot be read.
+    pub async fn audit(&self, ask: crate::vault::AuditAsk) -> Result<crate::vault::AuditPage, Failure> {
+        self.read_vault(move |vault| vault.audit(&ask)).await
+    }
+
+    async fn read_vault<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut dyn Vault) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, Failure> {
         let vault = self.vault.clone();
-        let read = tokio::task::spawn_blocking(move || locked(&vault).history(before, count)).await;
-        match read {
-            Ok(Ok(versions)) => Ok(versions),
+        match tokio::task::spawn_blocking(move || read(locked(&vault).as_mut())).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 log::error(format_args!("api: {error}"));
                 Err(Failure::unavailable("the store cannot be read"))

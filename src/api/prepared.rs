@@ -3,8 +3,8 @@
 use super::answer::Failure;
 use super::back::goes_back;
 use super::office::{Errand, Plan};
-use crate::estate::{Change, Edit, Estate, Stamp, body, shown};
-use crate::vault::{Entry, RowEdit};
+use crate::estate::{Change, Edit, Estate, Id, Owner, Stamp, body, shown};
+use crate::vault::{Actor, Entry, RowEdit, RowOwner};
 
 /// Entities that the messages of a dry run name.
 const DRY_WORDS_MAX: usize = 1_000;
@@ -33,11 +33,19 @@ pub fn prepare(
 ) -> Result<Prepared, Failure> {
     let plan = plan(estate, now)?;
     let next = estate.with(&plan.change);
-    let entry = entry(errand.who, errand.what, &plan.change, now);
+    let email = errand.user.and_then(|user| estate.users.get(user)).map(|user| user.email.clone());
+    let (user, ip) = (errand.user.map(|user| user.to_string()), errand.from.map(|ip| ip.to_string()));
+    let entry = Entry {
+        at: now.0,
+        who: errand.who,
+        what: errand.what,
+        actor: Actor { user, email, ip },
+        edits: edits(&plan.change, (estate, &next)),
+    };
     let undone = plan.change.undone();
     let back = Entry {
         what: format!("not confirmed, taken back: {}", entry.what),
-        edits: edits(&undone),
+        edits: edits(&undone, (&next, estate)),
         ..entry.clone()
     };
     Ok(Prepared { plan, next, entry, undo: (undone, back) })
@@ -57,12 +65,20 @@ pub fn dry_words(change: &Change) -> Vec<String> {
     words.chain((more > 0).then(|| format!("dry run: and {more} more"))).collect()
 }
 
-/// A change as the store takes it.
+/// A change as a store takes it that has nothing yet.
 pub fn entry(who: String, what: String, change: &Change, now: Stamp) -> Entry {
-    Entry { at: now.0, who, what, edits: edits(change) }
+    let (before, next) = (Estate::default(), Estate::default().with(change));
+    Entry { at: now.0, who, what, actor: Actor::default(), edits: edits(change, (&before, &next)) }
 }
 
-fn edits(change: &Change) -> Vec<RowEdit> {
+fn edits(change: &Change, (before, next): (&Estate, &Estate)) -> Vec<RowEdit> {
+    let owner = |edit: &Edit| {
+        let was = edit.before.as_ref().map(|entity| Owner::of(entity, before));
+        let is = edit.after.as_ref().map(|entity| Owner::of(entity, next));
+        let Owner { account, user, zone } = Owner::of_both(was, is);
+        let text = |id: Option<Id>| id.map(|id| id.to_string());
+        RowOwner { account: text(account), user: text(user), zone }
+    };
     let edit = |edit: &Edit| RowEdit {
         kind: edit.key.kind.name().into(),
         id: edit.key.id.to_string(),
@@ -70,6 +86,7 @@ fn edits(change: &Change) -> Vec<RowEdit> {
         undo: edit.before.as_ref().filter(|_| goes_back(edit.key.kind)).map(body),
         before: edit.before.as_ref().map(shown),
         after: edit.after.as_ref().map(shown),
+        owner: owner(edit),
     };
     change.edits().iter().map(edit).collect()
 }

@@ -4,6 +4,7 @@
 use super::answer::{ErrorItem, Failure, Success};
 use super::code::ApiCode;
 use super::list::List;
+use crate::control::{parse_rfc3339, rfc3339};
 use crate::estate::Id;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -132,6 +133,21 @@ impl Query {
         Id::parse(text).map(Some).ok_or_else(|| wrong(format!("{name} must be an id of 32 hex digits")))
     }
 
+    /// A time, or the beginning of a day; UTC where it says no zone. A blank before an offset is the `+` that it was written
+    /// for.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn time(&self, name: &'static str) -> Result<Option<u64>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let day = format!("{text}T00:00:00Z");
+        let spellings = [text.to_owned(), format!("{text}Z"), text.replacen(' ', "+", 1), day];
+        let read = spellings.iter().find_map(|text| parse_rfc3339(text));
+        read.map(Some).ok_or_else(|| {
+            wrong(format!("{name} must be a time of RFC 3339 from 1970 on, as {}", rfc3339(0)))
+        })
+    }
+
     /// `page` and `per_page`.
     ///
     /// # Errors
@@ -187,17 +203,31 @@ impl Page {
     /// The items of this page, and `result_info`.
     fn cut<T>(self, items: Vec<T>) -> (Vec<T>, Value) {
         let total = items.len();
-        let per_page = self.per_page.unwrap_or(total.max(1));
-        let from = (self.page - 1).saturating_mul(per_page).min(total);
+        let (from, per_page) = self.span();
         let items: Vec<T> = items.into_iter().skip(from).take(per_page).collect();
-        let info = json!({
+        let info = self.info(items.len(), total);
+        (items, info)
+    }
+
+    /// How many items are passed over, and how many are wanted.
+    pub fn span(self) -> (usize, usize) {
+        match self.per_page {
+            Some(per_page) => ((self.page - 1).saturating_mul(per_page), per_page),
+            None if self.page == 1 => (0, usize::MAX),
+            None => (usize::MAX, 0),
+        }
+    }
+
+    /// `result_info` of a page with `count` items of `total`.
+    pub fn info(self, count: usize, total: usize) -> Value {
+        let per_page = self.per_page.unwrap_or(total.max(1));
+        json!({
             "page": self.page,
             "per_page": per_page,
-            "count": items.len(),
+            "count": count,
             "total_count": total,
             "total_pages": total.div_ceil(per_page),
-        });
-        (items, info)
+        })
     }
 }
 

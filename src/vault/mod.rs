@@ -1,6 +1,7 @@
 //! Where the API's state is kept: entities by kind and id, each change with who made it and what was there before. The
 //! trait says what a store promises; SQLite keeps it. Knows bodies as texts only.
 
+mod audit;
 mod file;
 mod promise;
 mod restore;
@@ -10,6 +11,9 @@ mod sqlite;
 mod tests;
 
 pub use file::{make as make_file, prepare as prepare_file};
-pub use promise::{Entry, Row, RowEdit, Vault, VaultError, Version};
+pub use promise::{
+    Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, Entry, Row, RowEdit, RowOwner, Vault, VaultError,
+    Version,
+};
 pub use restore::Candidate;
 pub use sqlite::{SqliteVault, told as sqlite_error};

@@ -29,6 +29,30 @@ pub struct RowEdit {
     pub before: Option<String>,
     /// For the audit log: as it is, without secrets.
     pub after: Option<String>,
+    /// Whose it is.
+    pub owner: RowOwner,
+}
+
+/// Whose an entity is: who may see its edits in the audit log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RowOwner {
+    /// The id of an account.
+    pub account: Option<String>,
+    /// The id of a user, of what belongs to no account.
+    pub user: Option<String>,
+    /// The name of a zone.
+    pub zone: Option<String>,
+}
+
+/// Who made a change, where it was a user.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Actor {
+    /// The user's id.
+    pub user: Option<String>,
+    /// Its address then.
+    pub email: Option<String>,
+    /// Where the request came from; none over the admin socket.
+    pub ip: Option<String>,
 }
 
 /// A change as it is committed.
@@ -40,6 +64,8 @@ pub struct Entry {
     pub who: String,
     /// What was asked for: method and path, or the command.
     pub what: String,
+    /// Who made it, by the parts that one may look for.
+    pub actor: Actor,
     /// The edits, all or none of which are kept.
     pub edits: Vec<RowEdit>,
 }
@@ -51,6 +77,100 @@ pub struct Version {
     pub number: u64,
     /// What was committed; `body` of its edits is not kept.
     pub entry: Entry,
+}
+
+/// What an edit did to its entity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuditVerb {
+    /// Made it.
+    Add,
+    /// Changed it.
+    Change,
+    /// Removed it.
+    Delete,
+}
+
+impl AuditVerb {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Add, Self::Change, Self::Delete];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Change => "change",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A question to the audit log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditAsk {
+    /// Edits of what belongs to these accounts, by id.
+    pub accounts: Vec<String>,
+    /// And of what belongs to this user.
+    pub user: Option<String>,
+    /// Not before: microseconds since the Unix epoch.
+    pub since: Option<u64>,
+    /// Before.
+    pub before: Option<u64>,
+    /// By whom.
+    pub email: Option<String>,
+    /// From where.
+    pub ip: Option<String>,
+    /// Users whom one may look for by `email` and `ip`; `None`: all.
+    pub known: Option<Vec<String>>,
+    /// In the zone of this name.
+    pub zone: Option<String>,
+    /// What was done.
+    pub verb: Option<AuditVerb>,
+    /// One edit: its version and its place in it.
+    pub id: Option<(u64, u64)>,
+    /// Which way.
+    pub oldest_first: bool,
+    /// How many are passed over.
+    pub offset: usize,
+    /// How many are wanted.
+    pub limit: usize,
+}
+
+/// An edit as the audit log has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditRow {
+    /// Its version, and its place in it.
+    pub id: (u64, u64),
+    /// When.
+    pub at: u64,
+    /// Who.
+    pub who: String,
+    /// What was asked for.
+    pub what: String,
+    /// Who, by parts.
+    pub actor: Actor,
+    /// The word for the kind of the entity.
+    pub kind: String,
+    /// Its id.
+    pub entity: String,
+    /// As it was, without secrets.
+    pub before: Option<String>,
+    /// As it became.
+    pub after: Option<String>,
+    /// Its account.
+    pub account: Option<String>,
+    /// Its user.
+    pub user: Option<String>,
+    /// Its zone's name.
+    pub zone: Option<String>,
+}
+
+/// What a question brings.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditPage {
+    /// The rows that were wanted.
+    pub rows: Vec<AuditRow>,
+    /// How many there are in all.
+    pub total: usize,
 }
 
 /// A store. One owner; what `commit` said is kept is there after any crash.
@@ -72,6 +192,12 @@ pub trait Vault: Send {
     /// # Errors
     /// See `VaultError`.
     fn history(&mut self, before: Option<u64>, count: usize) -> Result<Vec<Version>, VaultError>;
+
+    /// What the audit log has to say of a question.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn audit(&mut self, ask: &AuditAsk) -> Result<AuditPage, VaultError>;
 
     /// A secret of 32 bytes that belongs to the store: the key of the hashes of tokens.
     fn hash_key(&self) -> [u8; 32];

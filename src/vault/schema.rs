@@ -33,6 +33,50 @@ pub const STEPS: &[&str] = &[
     "ALTER TABLE edit ADD COLUMN undo TEXT;",
     // DNS records are entities from here on; nothing is laid out anew, but a byway from before must not open the store.
     "",
+    // Whose an edit is, and who made it by parts, for the audit logs of accounts and users. What is older is asked of its own
+    // text; zones and prefixes that are gone are known by the edits that made or removed them.
+    "
+    ALTER TABLE version ADD COLUMN user TEXT;
+    ALTER TABLE version ADD COLUMN email TEXT;
+    ALTER TABLE version ADD COLUMN ip TEXT;
+    ALTER TABLE edit ADD COLUMN account TEXT;
+    ALTER TABLE edit ADD COLUMN owner TEXT;
+    ALTER TABLE edit ADD COLUMN zone TEXT;
+    CREATE TABLE place (kind TEXT, id TEXT, account TEXT, name TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+    INSERT OR REPLACE INTO place
+        SELECT kind, id, json_extract(coalesce(after, before), '$.account'), json_extract(coalesce(after, before), '$.name')
+        FROM edit WHERE kind IN ('zone', 'prefix') AND json_valid(coalesce(after, before)) ORDER BY version, place;
+    INSERT OR REPLACE INTO place
+        SELECT kind, id, json_extract(body, '$.account'), json_extract(body, '$.name')
+        FROM entity WHERE kind IN ('zone', 'prefix') AND json_valid(body);
+    UPDATE edit SET account = id WHERE kind = 'account';
+    UPDATE edit SET owner = id WHERE kind = 'user';
+    UPDATE edit SET owner = json_extract(coalesce(after, before), '$.user')
+        WHERE kind = 'token' AND json_valid(coalesce(after, before));
+    UPDATE edit SET account = json_extract(coalesce(after, before), '$.account')
+        WHERE kind IN ('loa_document', 'address_map') AND json_valid(coalesce(after, before));
+    UPDATE edit SET account = json_extract(coalesce(after, before), '$.holder.account'),
+                    owner = json_extract(coalesce(after, before), '$.holder.user')
+        WHERE kind = 'rule' AND json_valid(coalesce(after, before));
+    UPDATE edit SET account = place.account, zone = place.name FROM place
+        WHERE place.kind = 'zone' AND place.id = CASE iif(json_valid(coalesce(edit.after, edit.before)), edit.kind, '')
+            WHEN 'zone' THEN edit.id
+            WHEN 'rule' THEN json_extract(coalesce(edit.after, edit.before), '$.holder.zone')
+            WHEN 'app' THEN json_extract(coalesce(edit.after, edit.before), '$.zone')
+            WHEN 'certificate' THEN json_extract(coalesce(edit.after, edit.before), '$.zone')
+            WHEN 'dns_record' THEN json_extract(coalesce(edit.after, edit.before), '$.zone')
+            END;
+    UPDATE edit SET account = place.account FROM place
+        WHERE place.kind = 'prefix' AND place.id = CASE iif(json_valid(coalesce(edit.after, edit.before)), edit.kind, '')
+            WHEN 'prefix' THEN edit.id
+            WHEN 'binding' THEN json_extract(coalesce(edit.after, edit.before), '$.prefix')
+            WHEN 'bgp_prefix' THEN json_extract(coalesce(edit.after, edit.before), '$.prefix')
+            WHEN 'delegation' THEN json_extract(coalesce(edit.after, edit.before), '$.prefix')
+            END;
+    DROP TABLE place;
+    CREATE INDEX edit_account ON edit (account, version, place) WHERE account IS NOT NULL;
+    CREATE INDEX edit_owner ON edit (owner, version, place) WHERE owner IS NOT NULL;
+",
 ];
 
 /// The newest schema.

@@ -1,7 +1,8 @@
 //! The store in one SQLite file: write-ahead log, every commit synced (`synchronous = FULL`), one process at a time.
 
+use super::audit;
 use super::file;
-use super::promise::{Entry, Row, RowEdit, Vault, VaultError, Version};
+use super::promise::{Actor, AuditAsk, AuditPage, Entry, Row, RowEdit, RowOwner, Vault, VaultError, Version};
 use super::schema::{APPLICATION_ID, NEWEST, STEPS};
 use crate::base::limits::{VERSION_EDITS_KEPT_MAX, VERSIONS_BACK_MAX, VERSIONS_KEPT_MAX};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
@@ -121,11 +122,13 @@ impl SqliteVault {
 
     fn edits_of(&self, number: u64) -> rusqlite::Result<Vec<RowEdit>> {
         let mut select = self.connection.prepare_cached(
-            "SELECT kind, id, before, after, undo FROM edit WHERE version = ?1 ORDER BY place",
+            "SELECT kind, id, before, after, undo, account, owner, zone FROM edit WHERE version = ?1 ORDER BY place",
         )?;
         let edits = select.query_map([number as i64], |row| {
             let (kind, id) = (row.get(0)?, row.get(1)?);
-            Ok(RowEdit { kind, id, body: None, before: row.get(2)?, after: row.get(3)?, undo: row.get(4)? })
+            let owner = RowOwner { account: row.get(5)?, user: row.get(6)?, zone: row.get(7)? };
+            let (before, after, undo) = (row.get(2)?, row.get(3)?, row.get(4)?);
+            Ok(RowEdit { kind, id, body: None, before, after, undo, owner })
         })?;
         edits.collect()
     }
@@ -154,11 +157,13 @@ impl Vault for SqliteVault {
         let before = before.map_or(i64::MAX, |before| before as i64);
         let versions = || -> rusqlite::Result<Vec<Version>> {
             let mut select = self.connection.prepare_cached(
-                "SELECT number, at, who, what FROM version WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
+                "SELECT number, at, who, what, user, email, ip FROM version WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
             )?;
             let rows = select.query_map(params![before, count as i64], |row| {
                 let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
-                let entry = Entry { at: at as u64, who: row.get(2)?, what: row.get(3)?, edits: Vec::new() };
+                let actor = Actor { user: row.get(4)?, email: row.get(5)?, ip: row.get(6)? };
+                let (who, what) = (row.get(2)?, row.get(3)?);
+                let entry = Entry { at: at as u64, who, what, actor, edits: Vec::new() };
                 Ok(Version { number: number as u64, entry })
             })?;
             let mut versions = rows.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -168,6 +173,10 @@ impl Vault for SqliteVault {
             Ok(versions)
         };
         versions().map_err(|error| self.told(error))
+    }
+
+    fn audit(&mut self, ask: &AuditAsk) -> Result<AuditPage, VaultError> {
+        audit::audit(&self.connection, ask).map_err(|error| self.told(error))
     }
 
     fn hash_key(&self) -> [u8; 32] {
@@ -290,8 +299,8 @@ fn copy(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
 
 fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
     transaction.execute(
-        "INSERT INTO version (at, who, what) VALUES (?1, ?2, ?3)",
-        params![entry.at as i64, entry.who, entry.what],
+        "INSERT INTO version (at, who, what, user, email, ip) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![entry.at as i64, entry.who, entry.what, entry.actor.user, entry.actor.email, entry.actor.ip],
     )?;
     let number = transaction.last_insert_rowid();
     let mut put = transaction.prepare_cached(
@@ -299,14 +308,17 @@ fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
     )?;
     let mut remove = transaction.prepare_cached("DELETE FROM entity WHERE kind = ?1 AND id = ?2")?;
     let mut note = transaction.prepare_cached(
-        "INSERT INTO edit (version, place, kind, id, before, after, undo) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO edit (version, place, kind, id, before, after, undo, account, owner, zone)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for (place, edit) in (0_i64..).zip(&entry.edits) {
         match &edit.body {
             Some(body) => put.execute(params![edit.kind, edit.id, body])?,
             None => remove.execute(params![edit.kind, edit.id])?,
         };
-        note.execute(params![number, place, edit.kind, edit.id, edit.before, edit.after, edit.undo])?;
+        let RowOwner { account, user, zone } = &edit.owner;
+        let RowEdit { kind, id, before, after, undo, .. } = edit;
+        note.execute(params![number, place, kind, id, before, after, undo, account, user, zone])?;
     }
     Ok(number as u64)
 }

@@ -35,11 +35,12 @@ pub(super) fn open(path: &Path) -> Result<SqliteVault, VaultError> {
 
 pub(super) fn edit(id: &str, body: Option<&str>) -> RowEdit {
     let body = body.map(str::to_owned);
-    RowEdit { kind: "zone".into(), id: id.into(), undo: None, before: None, after: body.clone(), body }
+    let owner = RowOwner::default();
+    RowEdit { kind: "zone".into(), id: id.into(), undo: None, before: None, after: body.clone(), body, owner }
 }
 
 pub(super) fn entry(edits: Vec<RowEdit>) -> Entry {
-    Entry { at: 5, who: "me".into(), what: "a test".into(), edits }
+    Entry { at: 5, who: "me".into(), what: "a test".into(), actor: Actor::default(), edits }
 }
 
 pub(super) fn ids(vault: &mut SqliteVault) -> Vec<String> {

@@ -66,7 +66,7 @@ fn master(operation: &Operation) -> Master {
     let leave = LEAVES.iter().find(|(name, _)| *name == operation.name).map(|(_, leave)| *leave);
     match leave.unwrap_or_else(|| panic!("tests/api/leave.rs: what does {} want?", operation.name)) {
         Leave::Socket => Master::Socket,
-        Leave::OwnRules(_) | Leave::OwnTokens | Leave::OwnTokensGiven => Master::Key,
+        Leave::OwnRules(_) | Leave::OwnLog(..) | Leave::OwnTokens | Leave::OwnTokensGiven => Master::Key,
         Leave::Anyone
         | Leave::Zone(..)
         | Leave::Account(..)

@@ -30,6 +30,8 @@ pub enum Leave {
     OwnTokens,
     /// The same, over the account that the body gives away.
     OwnTokensGiven,
+    /// A group over anything; what is shown is the caller's user's.
+    OwnLog(Permission, Level),
     /// A group, for writing, over the whole box.
     Box(Permission),
     /// The admin socket.
@@ -37,8 +39,8 @@ pub enum Leave {
 }
 
 use Leave::{
-    Account, AccountSeen, Anyone, Box, NewZone, OwnRules, OwnTokens, OwnTokensGiven, Socket, Token, User,
-    Zone, ZoneSeen,
+    Account, AccountSeen, Anyone, Box, NewZone, OwnLog, OwnRules, OwnTokens, OwnTokensGiven, Socket, Token,
+    User, Zone, ZoneSeen,
 };
 
 /// Every operation of the document but the probes, which want nothing.
@@ -139,6 +141,8 @@ pub const LEAVES: &[(&str, Leave)] = &[
     ("dns_records_update", Zone(Dns, Write)),
     ("dns_records_edit", Zone(Dns, Write)),
     ("dns_records_delete", Zone(Dns, Write)),
+    ("account_audit_logs_list", Account(AccountSettings, Read)),
+    ("user_audit_logs_list", OwnLog(AccountSettings, Read)),
     ("byway_backup", Socket),
     ("byway_export", Socket),
     ("byway_import", Socket),
@@ -154,7 +158,7 @@ impl Leave {
     /// The group that it is about; any other one where there is none.
     pub fn group(self) -> Permission {
         match self {
-            Zone(group, _) | Account(group, _) | Box(group) => group,
+            Zone(group, _) | Account(group, _) | OwnLog(group, _) | Box(group) => group,
             NewZone => Permission::Zone,
             OwnRules(_) => Firewall,
             OwnTokens | OwnTokensGiven => ApiTokens,
@@ -234,6 +238,10 @@ impl Hands {
                     other @ (Outcome::Denied | Outcome::Hidden) => other,
                 }
             }
+            OwnLog(group, level) => match self.user {
+                None => Outcome::Hidden,
+                Some(_) => in_if(any(group, level, &|_| true), Outcome::Denied),
+            },
             OwnTokens | OwnTokensGiven => {
                 let Some(user) = self.user else { return Outcome::Hidden };
                 if !any(ApiTokens, Write, &|_| true) {

@@ -4,6 +4,7 @@ mod address_maps;
 mod addressing;
 mod analytics;
 mod apps;
+mod audit;
 mod auth;
 mod bgp;
 mod book;

@@ -248,8 +248,7 @@ impl Stand {
         let mut change = Change::default();
         entities.into_iter().for_each(|entity| change.make(entity));
         let plan = move |_: &Estate, _| Ok(byway::api::Plan { change, ..Default::default() });
-        let errand =
-            byway::api::Errand { who: "test".into(), what: "put".into(), token: None, dry_run: false };
+        let errand = byway::api::Errand { who: "test".into(), what: "put".into(), ..Default::default() };
         self.runtime.block_on(self.office.change(errand, plan)).expect("put");
     }
 
@@ -259,8 +258,7 @@ impl Stand {
             work();
             Ok(byway::api::Plan::default())
         };
-        let errand =
-            byway::api::Errand { who: "test".into(), what: "begin".into(), token: None, dry_run: false };
+        let errand = byway::api::Errand { who: "test".into(), what: "begin".into(), ..Default::default() };
         let office = self.office.clone();
         self.runtime.spawn(async move { office.change(errand, plan).await.is_ok() })
     }

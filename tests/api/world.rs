@@ -28,7 +28,7 @@ pub struct Tenant {
     /// The third group of its addresses.
     net: &'static str,
     /// The domain of its zone.
-    domain: &'static str,
+    pub domain: &'static str,
     /// Its entities, by the names that paths have for them.
     places: HashMap<&'static str, String>,
 }

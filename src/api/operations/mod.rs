@@ -3,6 +3,7 @@
 mod address_maps;
 mod analytics;
 mod apps;
+mod audit;
 mod bgp;
 mod bindings;
 mod certificates;

@@ -1,8 +1,8 @@
 //! The list of all operations, by the files that answer them.
 
 use super::{
-    address_maps, analytics, apps, bgp, bindings, certificates, cloudflare, delegations, dns, loa, moving,
-    own, prefixes, rules, tenants, tokens,
+    address_maps, analytics, apps, audit, bgp, bindings, certificates, cloudflare, delegations, dns, loa,
+    moving, own, prefixes, rules, tenants, tokens,
 };
 use crate::api::openapi::Operation;
 
@@ -22,6 +22,7 @@ pub fn all() -> Vec<Operation> {
         address_maps::operations(),
         loa::operations(),
         dns::operations(),
+        audit::operations(),
         own::operations(),
         moving::operations(),
         cloudflare::operations(),

@@ -12,7 +12,7 @@ use byway::estate::{
     RecordName, RecordSettings, Rule, RuleHolder, Service, Stamp, User, Zone,
 };
 use byway::table::{AppSpec, Prefix as Net, Reserved};
-use byway::vault::{Entry, Row, Vault, VaultError, Version};
+use byway::vault::{AuditAsk, AuditPage, Entry, Row, Vault, VaultError, Version};
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -76,6 +76,10 @@ impl Vault for NoVault {
 
     fn history(&mut self, _: Option<u64>, _: usize) -> Result<Vec<Version>, VaultError> {
         Ok(Vec::new())
+    }
+
+    fn audit(&mut self, _: &AuditAsk) -> Result<AuditPage, VaultError> {
+        Ok(AuditPage::default())
     }
 
     fn hash_key(&self) -> [u8; 32] {

@@ -1,0 +1,168 @@
+//! Questions to the audit log: edits of some accounts and of a user, newest or oldest first, a page at a time.
+
+use super::promise::{Actor, AuditAsk, AuditPage, AuditRow};
+use rusqlite::{Connection, Row, named_params};
+
+/// What a question lets through. Who asks for nobody's edits gets none.
+const LETS: &str = "
+    FROM edit e JOIN version v ON v.number = e.version
+    WHERE (e.account IN (SELECT value FROM json_each(:accounts)) OR e.owner = :user)
+      AND (:since IS NULL OR v.at >= :since)
+      AND (:before IS NULL OR v.at < :before)
+      AND (:email IS NULL OR v.email = :email COLLATE NOCASE)
+      AND (:ip IS NULL OR v.ip = :ip)
+      AND (:known IS NULL OR (:email IS NULL AND :ip IS NULL) OR v.user IN (SELECT value FROM json_each(:known)))
+      AND (:zone IS NULL OR e.zone = :zone)
+      AND (:version IS NULL OR (e.version = :version AND e.place = :place))
+      AND CASE :verb WHEN 'add' THEN e.before IS NULL
+                     WHEN 'delete' THEN e.after IS NULL
+                     WHEN 'change' THEN e.before IS NOT NULL AND e.after IS NOT NULL
+                     ELSE TRUE END
+";
+
+/// Answers a question.
+pub fn audit(connection: &Connection, ask: &AuditAsk) -> rusqlite::Result<AuditPage> {
+    let (accounts, known) = (list(&ask.accounts), ask.known.as_deref().map(list));
+    let moment = |micros: Option<u64>| micros.map(|micros| i64::try_from(micros).unwrap_or(i64::MAX));
+    let (since, before) = (moment(ask.since), moment(ask.before));
+    let verb = ask.verb.map(|verb| verb.name());
+    let version = ask.id.map(|id| id.0 as i64);
+    let place = ask.id.map(|id| id.1 as i64);
+    let total: i64 = connection.prepare_cached(&format!("SELECT count(*) {LETS}"))?.query_row(
+        named_params! {
+            ":accounts": accounts, ":user": ask.user, ":since": since, ":before": before, ":email": ask.email,
+            ":ip": ask.ip, ":known": known, ":zone": ask.zone, ":verb": verb, ":version": version, ":place": place,
+        },
+        |row| row.get(0),
+    )?;
+    let way = if ask.oldest_first { "ASC" } else { "DESC" };
+    let text = format!(
+        "SELECT e.version, e.place, v.at, v.who, v.what, v.user, v.email, v.ip, e.kind, e.id, e.before, e.after,
+                e.account, e.owner, e.zone {LETS} ORDER BY e.version {way}, e.place {way} LIMIT :limit OFFSET :offset"
+    );
+    let mut select = connection.prepare_cached(&text)?;
+    let rows = select.query_map(
+        named_params! {
+            ":accounts": accounts, ":user": ask.user, ":since": since, ":before": before, ":email": ask.email,
+            ":ip": ask.ip, ":known": known, ":zone": ask.zone, ":verb": verb, ":version": version, ":place": place,
+            ":limit": i64::try_from(ask.limit).unwrap_or(i64::MAX),
+            ":offset": i64::try_from(ask.offset).unwrap_or(i64::MAX),
+        },
+        read,
+    )?;
+    Ok(AuditPage { rows: rows.collect::<rusqlite::Result<_>>()?, total: total as usize })
+}
+
+/// Ids as a JSON list.
+fn list(ids: &[String]) -> String {
+    serde_json::Value::from(ids.to_vec()).to_string()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
+    let (version, place, at): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(AuditRow {
+        id: (version as u64, place as u64),
+        at: at as u64,
+        who: row.get(3)?,
+        what: row.get(4)?,
+        actor: Actor { user: row.get(5)?, email: row.get(6)?, ip: row.get(7)? },
+        kind: row.get(8)?,
+        entity: row.get(9)?,
+        before: row.get(10)?,
+        after: row.get(11)?,
+        account: row.get(12)?,
+        user: row.get(13)?,
+        zone: row.get(14)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::{APPLICATION_ID, STEPS};
+    use super::super::tests::{Folder, edit, entry, open};
+    use super::super::{AuditVerb, RowEdit, RowOwner, Vault};
+    use super::*;
+
+    fn ask(account: &str) -> AuditAsk {
+        AuditAsk { accounts: vec![account.into()], limit: 100, ..AuditAsk::default() }
+    }
+
+    fn ids(page: &AuditPage) -> Vec<(u64, u64)> {
+        page.rows.iter().map(|row| row.id).collect()
+    }
+
+    #[test]
+    fn who_asks_is_told_of_its_own_and_who_asks_for_nobody_of_nothing() {
+        let folder = Folder::new("audit");
+        let mut vault = open(&folder.store()).expect("made");
+        let owned = |id: &str, account: Option<&str>, user: Option<&str>| RowEdit {
+            owner: RowOwner { account: account.map(Into::into), user: user.map(Into::into), zone: None },
+            ..edit(id, Some("1"))
+        };
+        let edits =
+            vec![owned("a", Some("one"), None), owned("b", Some("two"), None), owned("c", None, None)];
+        vault.commit(&entry(edits)).expect("kept");
+        vault.commit(&entry(vec![owned("d", None, Some("u")), owned("e", Some("one"), None)])).expect("kept");
+        let mut audit = |ask: AuditAsk| vault.audit(&ask).expect("answered");
+        assert_eq!(ids(&audit(ask("one"))), [(2, 1), (1, 0)]);
+        assert_eq!(ids(&audit(AuditAsk { oldest_first: true, ..ask("two") })), [(1, 1)]);
+        assert_eq!(audit(AuditAsk { limit: 100, ..AuditAsk::default() }), AuditPage::default());
+        let both = AuditAsk { user: Some("u".into()), ..ask("two") };
+        assert_eq!(ids(&audit(both.clone())), [(2, 0), (1, 1)]);
+        let second = audit(AuditAsk { limit: 1, offset: 1, ..both });
+        assert_eq!((ids(&second), second.total), (vec![(1, 1)], 2));
+        assert_eq!(ids(&audit(AuditAsk { id: Some((1, 0)), ..ask("one") })), [(1, 0)]);
+        assert_eq!(audit(AuditAsk { id: Some((1, 0)), ..ask("two") }).total, 0, "another's by its id");
+        assert_eq!(audit(AuditAsk { verb: Some(AuditVerb::Delete), ..ask("one") }).total, 0);
+        assert_eq!(audit(AuditAsk { verb: Some(AuditVerb::Add), ..ask("one") }).total, 2);
+        assert_eq!(audit(ask("one\",\"two")).total, 0, "an id is no list of ids");
+    }
+
+    #[test]
+    fn entries_of_an_older_schema_are_asked_whose_they_are() {
+        let folder = Folder::new("audit-older");
+        assert!(super::super::make_file(&folder.store()).expect("made"));
+        let plain = Connection::open(folder.store()).expect("opened");
+        STEPS[..3].iter().for_each(|step| plain.execute_batch(step).expect("made"));
+        plain
+            .execute_batch(
+                r#"INSERT INTO meta VALUES ('hash_key', zeroblob(32)), ('written_by', x'31');
+                INSERT INTO entity VALUES ('zone', 'z', '{"account":"one","name":"z.example"}');
+                INSERT INTO version (at, who, what) VALUES (1, 'x', 'y');
+                INSERT INTO edit (version, place, kind, id, before, after) VALUES
+                    (1, 0, 'account', 'one', NULL, '{}'),
+                    (1, 1, 'user', 'u', NULL, '{}'),
+                    (1, 2, 'token', 't', NULL, '{"user":"u"}'),
+                    (1, 3, 'zone', 'z', NULL, '{"account":"one","name":"z.example"}'),
+                    (1, 4, 'zone', 'gone', '{"account":"two","name":"gone.example"}', NULL),
+                    (1, 5, 'app', 'a', NULL, '{"zone":"z"}'),
+                    (1, 6, 'dns_record', 'd', '{"zone":"gone"}', NULL),
+                    (1, 7, 'rule', 'r', NULL, '{"holder":{"zone":"z"}}'),
+                    (1, 8, 'rule', 's', NULL, '{"holder":{"account":"two"}}'),
+                    (1, 9, 'rule', 'v', NULL, '{"holder":{"user":"u"}}'),
+                    (1, 10, 'prefix', 'p', '{"account":"two"}', NULL),
+                    (1, 11, 'binding', 'b', NULL, '{"prefix":"p"}'),
+                    (1, 12, 'delegation', 'g', NULL, '{"prefix":"p","account":"one"}'),
+                    (1, 13, 'certificate', 'c', NULL, '{"zone":"z"}'),
+                    (1, 14, 'address_map', 'm', NULL, '{"account":"one"}'),
+                    (1, 15, 'app', 'lost', NULL, '{"zone":"unknown"}'),
+                    (1, 16, 'app', 'odd', NULL, 'no JSON');"#,
+            )
+            .expect("put");
+        plain.pragma_update(None, "application_id", APPLICATION_ID).expect("set");
+        plain.pragma_update(None, "user_version", 3).expect("set");
+        drop(plain);
+        let mut vault = open(&folder.store()).expect("brought up");
+        let mut places = |ask: AuditAsk| -> Vec<u64> {
+            let mut places: Vec<u64> =
+                ids(&vault.audit(&ask).expect("answered")).iter().map(|id| id.1).collect();
+            places.sort_unstable();
+            places
+        };
+        assert_eq!(places(ask("one")), [0, 3, 5, 7, 13, 14]);
+        assert_eq!(places(ask("two")), [4, 6, 8, 10, 11, 12]);
+        let user = AuditAsk { user: Some("u".into()), limit: 100, ..AuditAsk::default() };
+        assert_eq!(places(user), [1, 2, 9]);
+        assert_eq!(places(AuditAsk { zone: Some("gone.example".into()), ..ask("two") }), [4, 6]);
+    }
+}
