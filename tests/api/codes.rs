@@ -47,12 +47,6 @@ const UNMET: &[Unmet] = &[
         at: |operation| operation.name == "bgp_prefixes_create",
         why: "its one field is refused with 1001",
     },
-    Unmet {
-        status: 400,
-        code: 12005,
-        at: |operation| operation.name.starts_with("spectrum_apps_"),
-        why: "the bench's control loop has no pool; tests/control has one",
-    },
 ];
 
 /// Who meets no refusal, by what an operation wants.

@@ -20,6 +20,7 @@ mod leave;
 mod lists;
 mod matrix;
 mod moving;
+mod pool;
 mod refusals;
 mod rules;
 mod sequences;

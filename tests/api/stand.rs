@@ -140,7 +140,7 @@ impl Stand {
         let (token, root) = token(user, Grant::everything(), &vault);
         change.make(token);
         vault.commit(&entry("test".into(), "set-up".into(), &change, MADE)).expect("kept");
-        Self::over(vault, folder, (root, account, zone, user), |_| {})
+        Self::over(vault, folder, (root, account, zone, user), (None, |_: &mut Terms| {}))
     }
 
     /// Ends this one and opens another over the same store, as a restart does.
@@ -150,6 +150,16 @@ impl Stand {
 
     /// The same with another boot config.
     pub fn restarted_with(self, adjust: impl FnOnce(&mut Terms)) -> Self {
+        self.opened_anew(None, adjust)
+    }
+
+    /// The same with an edge pool of these nets.
+    pub fn pooled(self, nets: &[&str]) -> Self {
+        let nets = nets.iter().map(|net| net.parse().expect("a net")).collect();
+        self.opened_anew(Some(nets), |_| {})
+    }
+
+    fn opened_anew(self, pool: Option<Vec<ipnet::IpNet>>, adjust: impl FnOnce(&mut Terms)) -> Self {
         let Self { runtime, router, office, recorder, clerk, folder, root, account, zone, user, .. } = self;
         drop(router);
         drop(runtime);
@@ -158,17 +168,18 @@ impl Stand {
         drop(recorder);
         clerk.join().expect("the keeper of numbers ends");
         let vault = SqliteVault::open(&folder.0.join("store"), [9; 32], "test").expect("the store");
-        Self::over(vault, folder, (root, account, zone, user), adjust)
+        Self::over(vault, folder, (root, account, zone, user), (pool, adjust))
     }
 
     fn over(
         mut vault: SqliteVault,
         folder: Folder,
         names: (String, Id, Id, Id),
-        adjust: impl FnOnce(&mut Terms),
+        (pool, adjust): (Option<Vec<ipnet::IpNet>>, impl FnOnce(&mut Terms)),
     ) -> Self {
         let origin_allow = vec!["192.0.2.0/24".parse().expect("a net")];
-        let reserved = Reserved { lab: true, origin_allow, ..Reserved::default() };
+        let mut reserved = Reserved { lab: true, origin_allow, ..Reserved::default() };
+        reserved.edge_pool = pool;
         let estate = read(&mut vault, &reserved).expect("the store reads");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (desk, inquiries) = Desk::open();

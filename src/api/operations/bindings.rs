@@ -4,6 +4,7 @@ use crate::api::addressing::bindings;
 use crate::api::code::ApiCode;
 use crate::api::openapi::schema::{body, cidr, id, list, named, object, only, word};
 use crate::api::openapi::{Operation, Want};
+use crate::control::config::tables::Code;
 use crate::estate::{Level, Permission, Service};
 use serde_json::Value;
 
@@ -32,6 +33,7 @@ pub fn operations() -> Vec<Operation> {
             .takes(named("BindingBody", body([("cidr", cidr()), ("service_id", id())], [])))
             .creates(binding())
             .fails(400, &[ApiCode::AddressingNotFound, ApiCode::AddressingCidr, ApiCode::AddressingState])
+            .fails(400, &[Code::PoolEmpty])
             .fails(403, &[ApiCode::Quota])
             .fails(404, &[ApiCode::NotFound, ApiCode::AddressingNotFound]),
         Operation::get(one, bindings::get)
@@ -43,6 +45,7 @@ pub fn operations() -> Vec<Operation> {
             .named("service_bindings_delete", "Take a binding away that no app needs")
             .wants(WRITE)
             .fails(400, &[ApiCode::AddressingState])
+            .fails(400, &[Code::PoolEmpty])
             .fails(404, &[ApiCode::NotFound, ApiCode::AddressingNotFound, ApiCode::AddressingNotWithin]),
     ]
 }

@@ -3,6 +3,7 @@
 use crate::api::cloudflare::{self, About, Fate};
 use crate::api::openapi::schema::{body, count, flag, id, list, named, object, short_text, text, word};
 use crate::api::openapi::{Operation, Want};
+use crate::control::config::tables::Code;
 use crate::estate::Kind;
 use serde_json::{Value, json};
 
@@ -22,7 +23,8 @@ pub fn operations() -> Vec<Operation> {
             .named("byway_import_cloudflare", "Take over what lists of Cloudflare's API hold, as one change")
             .wants(Want::Socket)
             .takes(body([("lists", lists)], wishes))
-            .answers(report()),
+            .answers(report())
+            .fails(400, &[Code::PoolEmpty]),
     ]
 }
 

@@ -3,6 +3,7 @@
 use crate::api::moving;
 use crate::api::openapi::schema::{body, count, flag, id, list, named, object, word};
 use crate::api::openapi::{Operation, Want};
+use crate::control::config::tables::Code;
 use crate::estate::Kind;
 use serde_json::{Value, json};
 
@@ -20,7 +21,8 @@ pub fn operations() -> Vec<Operation> {
             .named("byway_import", "Make and change what a document names, all of it or nothing")
             .wants(Want::Socket)
             .takes(body([("document", document)], [("secrets", secrets), ("leave_out", flag())]))
-            .answers(moved()),
+            .answers(moved())
+            .fails(400, &[Code::PoolEmpty]),
     ]
 }
 

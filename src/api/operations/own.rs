@@ -7,6 +7,7 @@ use crate::api::openapi::schema::{
 use crate::api::openapi::{Operation, Want};
 use crate::api::own::{self, HISTORY_MAX};
 use crate::api::probes;
+use crate::control::config::tables::Code;
 use crate::estate::{Kind, Permission};
 use serde_json::{Value, json};
 
@@ -38,7 +39,8 @@ fn store() -> Vec<Operation> {
             )
             .wants(Want::Box(Permission::AccountSettings))
             .takes(body([("version", version)], []))
-            .answers(object([("version", count()), ("changes", count())], [])),
+            .answers(object([("version", count()), ("changes", count())], []))
+            .fails(400, &[Code::PoolEmpty]),
     ]
 }
 
