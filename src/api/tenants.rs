@@ -8,7 +8,9 @@ use super::fields::{name, text};
 use super::list::Listed;
 use super::office::{Office, Plan};
 use crate::control::rfc3339;
-use crate::estate::{Account, AddressMap, Change, Entity, Estate, Id, Level, Permission, RuleHolder, Zone};
+use crate::estate::{
+    Account, AddressMap, Change, Entity, Estate, Id, Level, Permission, RuleHolder, Zone, below,
+};
 use crate::table::DnsName;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,6 +19,8 @@ use std::sync::Arc;
 
 /// The longest name of an account, in bytes (Cloudflare's own bound).
 pub const NAME_BYTES_MAX: usize = 100;
+/// Apps and records of one refusal.
+const SHADOWS_NAMED_MAX: usize = 10;
 
 /// `GET /accounts`.
 ///
@@ -181,6 +185,7 @@ pub async fn make_zone(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
                 return Err(field("/name", "is a zone of this box already"));
             }
             refuse_foreign_name(&ask, name.as_str(), estate, account.id)?;
+            refuse_shadows(name.as_str(), estate)?;
             let zone = Zone {
                 id,
                 name: name.as_str().to_owned(),
@@ -210,6 +215,27 @@ fn refuse_foreign_name(ask: &Ask, name: &str, estate: &Estate, account: Id) -> R
         return Err(Failure::field(ApiCode::NameOfAnotherZone.number(), "/name", text));
     }
     Ok(())
+}
+
+/// No zone takes names away from what an outer one has there: that would go on under names which are another zone's.
+fn refuse_shadows(name: &str, estate: &Estate) -> Result<(), Failure> {
+    match shadowed(name, estate) {
+        None => Ok(()),
+        Some(text) => Err(Failure::field(ApiCode::InUse.number(), "/name", text)),
+    }
+}
+
+/// What outer zones have at a name and below it, the first of it by name.
+pub fn shadowed(name: &str, estate: &Estate) -> Option<String> {
+    let found = below(estate, name);
+    let named: Vec<String> = found.iter().take(SHADOWS_NAMED_MAX).map(ToString::to_string).collect();
+    let more = match found.len().saturating_sub(SHADOWS_NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let text =
+        || format!("has names below it in a zone around it: move or delete {}{more} first", named.join(", "));
+    (!found.is_empty()).then(text)
 }
 
 /// `DELETE /zones/{zone}`: with its apps and rules, so that its addresses are free.

@@ -4,6 +4,7 @@
 
 mod addressing;
 mod app_index;
+mod below;
 mod body;
 mod change;
 mod dns;
@@ -13,8 +14,8 @@ mod id;
 mod lower;
 mod moving;
 mod name_index;
-mod permit;
 mod owner;
+mod permit;
 mod record_index;
 mod said;
 mod shelf;
@@ -26,6 +27,7 @@ mod txt;
 pub use addressing::{
     AddressMap, BgpPrefix, Check, CheckState, Checks, Delegation, LoaDocument, MapIp, Member, MemberKind,
 };
+pub use below::{Below, below};
 pub use body::{Reader, body, shown};
 pub use change::{Change, Edit, Key};
 pub use dns::{CaaProperty, DnsRecord, RecordData, RecordName, RecordSettings, RecordType, TargetName};
@@ -37,9 +39,9 @@ pub use holdings::Estate;
 pub use id::Id;
 pub use lower::{app_changes, lower};
 pub use moving::{Misfit, Secrets, export, import, secrets};
+pub use owner::Owner;
 pub use permit::{Access, Grant, Level, Permission, Reach};
 pub use said::{Said, dynamic_name, has_dynamic_names, is_dynamic, said, said_id};
-pub use owner::Owner;
 pub use shelf::Shelf;
 pub use sound::{Unsound, unsound};
 pub use txt::TxtContent;

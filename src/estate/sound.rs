@@ -2,6 +2,7 @@
 //! in their prefixes, addresses of apps belong to them alone. The API's calls keep it so one by one; an import, and going
 //! back, ask for all of it at once.
 
+use super::below::delegates;
 use super::change::Key;
 use super::dns::{DnsRecord, RecordType};
 use super::entity::{App, Approval, Entity, Kind, RuleHolder, Service};
@@ -150,6 +151,15 @@ fn records(estate: &Estate, faults: &mut Faults) {
             let why = format_args!("{name} is one of the names that dynamic apps lead to");
             faults.say(Kind::DnsRecord, record.id, why);
         }
+        if let Some(nearer) = nearer(estate, name, record.zone)
+            && !delegates(record, nearer)
+        {
+            faults.say(
+                Kind::DnsRecord,
+                record.id,
+                format_args!("{name} lies in zone {nearer}, which is nearer"),
+            );
+        }
         by_name.entry((record.zone, name)).or_default().push(record);
     }
     for ((zone, name), records) in by_name {
@@ -183,6 +193,15 @@ fn records(estate: &Estate, faults: &mut Faults) {
             }
         }
     }
+}
+
+/// The zone that a name of `zone` belongs to where that is another one, inside it.
+fn nearer<'e>(estate: &'e Estate, name: &str, zone: Id) -> Option<&'e str> {
+    let home = estate.home(name)?;
+    let outer = &estate.zones.get(zone)?.name;
+    // A name that does not lie in its zone at all is told as that.
+    let inside = home.id != zone && home.name.len() > outer.len();
+    inside.then_some(home.name.as_str())
 }
 
 /// Bindings, routes and delegations lie in their prefixes.
@@ -228,6 +247,9 @@ fn apps(estate: &Estate, faults: &mut Faults) {
         let name = app.spec.dns.name.as_str();
         if !name.strip_suffix(zone.name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')) {
             faults.say(Kind::App, app.id, format_args!("{name} does not lie in zone {}", zone.name));
+        }
+        if let Some(nearer) = nearer(estate, name, zone.id) {
+            faults.say(Kind::App, app.id, format_args!("{name} lies in zone {nearer}, which is nearer"));
         }
         for addr in statics(app) {
             if !estate.may_use(zone.account, *addr) {

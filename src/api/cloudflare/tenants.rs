@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::lists::{Lists, Row, id, stamp, text};
 use super::report::Fate;
+use crate::api::tenants::shadowed;
 use crate::base::outside::is_plain;
 use crate::estate::{Account, Entity, Id, Kind, Zone};
 use crate::table::DnsName;
@@ -72,6 +73,9 @@ fn zone(draft: &mut Draft<'_>, row: &Row, accounts: &Accounts) -> Result<Arc<Zon
         }
         draft.report.count(Kind::Zone, Fate::Same);
         return Ok(zone);
+    }
+    if let Some(why) = shadowed(name.as_str(), &draft.estate) {
+        return Err(format!("its name {why}"));
     }
     let zone = Zone {
         id: theirs,

@@ -69,7 +69,7 @@ fn zones() -> Vec<Operation> {
             .wants(Want::Anywhere(Permission::Zone, Level::Write))
             .takes(named("ZoneBody", asked))
             .answers(zone())
-            .fails(400, &[ApiCode::NameOfAnotherZone])
+            .fails(400, &[ApiCode::NameOfAnotherZone, ApiCode::InUse])
             .fails(404, &[ApiCode::NotFound]),
         Operation::get("/zones/{zone_id}", tenants::zone)
             .named("zones_get", "A zone")

@@ -155,6 +155,13 @@ impl Model {
         })
     }
 
+    /// Whether a zone around a name has an app at it or below it.
+    pub fn has_below(&self, name: &str) -> bool {
+        let within = |one: &str, domain: &str| one == domain || one.ends_with(&format!(".{domain}"));
+        let outer = |app: &App| self.zone(&app.zone).is_some_and(|zone| within(name, &zone.name));
+        self.apps.iter().any(|app| within(&app.name, name) && outer(app))
+    }
+
     /// Whether an app may be as it is, among all others.
     pub fn takes(&self, app: &App) -> bool {
         let Some(zone) = self.zone(&app.zone) else { return false };

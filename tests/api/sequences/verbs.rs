@@ -414,7 +414,7 @@ impl Verb {
             }
             Self::MakeZone { account, name } => {
                 model.account(account)?;
-                if model.zones.iter().any(|zone| zone.name == *name) {
+                if model.zones.iter().any(|zone| zone.name == *name) || model.has_below(name) {
                     return None;
                 }
                 next.zones.push(Zone { id: new(), name: name.clone(), account: account.clone() });
