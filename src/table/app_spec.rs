@@ -9,6 +9,7 @@ use crate::tls::{self, MinTls};
 use crate::wire::Protocol;
 use arrayvec::ArrayString;
 use std::fmt;
+use std::net::IpAddr;
 
 /// An app's id: 1 to 32 letters, digits, `-` and `_`; 32 lower-case hex digits where byway makes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -188,6 +189,9 @@ pub struct AppSpec {
     pub traffic_type: TrafficType,
     /// `edge_ips`.
     pub edge_ips: EdgeIps,
+    /// Its static addresses as they were written, where one of them is not as byway writes it: a client that finds its own
+    /// words changed would want to change them back for ever. They act on nothing.
+    pub edge_spelled: Option<Box<[Box<str>]>>,
     /// What dynamic edge addresses it was given; never written, and empty as read.
     pub leased: Box<[Addr]>,
     /// Which name counts for clients without one, by edge address: `default_sni` of the account's address maps. Never written,
@@ -228,6 +232,18 @@ impl AppSpec {
             nameless: &self.nameless,
             origin_name,
         })
+    }
+
+    /// The static addresses as texts: as they were written, unless they became others since.
+    pub fn edge_texts(&self) -> Vec<String> {
+        let EdgeIps::Static(addrs) = &self.edge_ips else { return Vec::new() };
+        let means = |text: &str| text.parse::<IpAddr>().ok().map(Addr::from);
+        let spelled = self.edge_spelled.iter().flatten().map(|text| (text.to_string(), means(text)));
+        let (texts, meant): (Vec<String>, Vec<Option<Addr>>) = spelled.unzip();
+        match meant.iter().copied().eq(addrs.iter().copied().map(Some)) {
+            true => texts,
+            false => addrs.iter().map(ToString::to_string).collect(),
+        }
     }
 
     /// The edge addresses: the static ones, or what dynamic ones it was given.

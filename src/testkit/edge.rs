@@ -161,6 +161,7 @@ fn app_spec(app: &LabApp) -> AppSpec {
         origin_tls_name: OriginTlsName::App,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static(EDGE_IPS.map(addr).into()),
+        edge_spelled: None,
         leased: Box::default(),
         nameless: Box::default(),
         argo_smart_routing: false,

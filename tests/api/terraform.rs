@@ -110,7 +110,7 @@ fn spectrum_applications_of_version_5_are_applied_twice_without_a_difference() {
 }
 
 #[test]
-fn addresses_are_answered_in_the_order_sent_and_spelled_one_way_and_ports_as_numbers() {
+fn addresses_are_answered_as_they_were_sent_and_ports_as_numbers() {
     let stand = Stand::new();
     let six = prefix(stand.account, "2001:db8:1::/48");
     stand.put(vec![binding(&six).into(), six.into()]);
@@ -122,17 +122,55 @@ fn addresses_are_answered_in_the_order_sent_and_spelled_one_way_and_ports_as_num
     let made = stand.post(&stand.apps(), body(&["203.0.113.1", "2001:db8:1::1"], json!(22))).result().clone();
     let one = format!("{}/{}", stand.apps(), made["id"].as_str().expect("an id"));
     for (ips, port, changes) in [
-        (["203.0.113.1", "2001:DB8:1:0::1"], json!("22"), 0),
-        (["203.0.113.1", "2001:0db8:0001:0000:0000:0000:0000:0001"], json!(22), 0),
+        (["203.0.113.1", "2001:db8:1::1"], json!("22"), 0),
+        (["203.0.113.1", "2001:DB8:1:0::1"], json!("22"), 1),
+        (["203.0.113.1", "2001:DB8:1:0::1"], json!(22), 0),
+        (["203.0.113.1", "2001:0db8:0001:0000:0000:0000:0000:0001"], json!(22), 1),
         (["2001:db8:1::1", "203.0.113.1"], json!(22), 1),
-        (["2001:DB8:1::1", "203.0.113.1"], json!("22"), 0),
+        (["2001:DB8:1::0.0.0.1", "203.0.113.1"], json!("22"), 1),
+        (["2001:DB8:1::0.0.0.1", "203.0.113.1"], json!("22"), 0),
     ] {
         let before = version(&stand);
         let put = stand.call(Method::PUT, &one, body(&ips, port.clone())).result().clone();
-        assert_eq!(version(&stand) - before, changes, "{ips:?} {port}: the order is the client's");
-        let canonical = ips.map(|ip| ip.parse::<std::net::IpAddr>().expect("an address").to_string());
-        assert_eq!((&put["edge_ips"]["ips"], &put["origin_port"]), (&json!(canonical), &json!(22)));
+        assert_eq!(version(&stand) - before, changes, "{ips:?} {port}: order and spelling are the client's");
+        assert_eq!((&put["edge_ips"]["ips"], &put["origin_port"]), (&json!(ips), &json!(22)));
         assert_eq!(stand.get(&one).result(), &put, "a plan after it is empty");
+    }
+    // What is meant is one address, however it is written.
+    let twice = body(&["2001:db8:1::2", "2001:DB8:1:0:0::2"], json!(22));
+    assert_eq!(stand.post(&stand.apps(), twice).failure().2, Some("/edge_ips/ips/1"));
+    let mut other = body(&["2001:db8:1:0::1"], json!(22));
+    other["dns"]["name"] = "other.example.net".into();
+    assert_eq!(stand.post(&stand.apps(), other).status, 400, "its port is taken");
+    let records = stand.get(&format!("/zones/{}/dns_records?type=AAAA", stand.zone)).result().clone();
+    assert_eq!(records[0]["content"], "2001:db8:1::1", "records have one spelling");
+    let before = stand.get(&one).result().clone();
+    let stand = stand.restarted();
+    assert_eq!(stand.get(&one).result(), &before, "the store keeps it");
+    stand.call(Method::PATCH, &one, json!({"ip_firewall": true})).result();
+    assert_eq!(
+        stand.get(&one).result()["edge_ips"],
+        before["edge_ips"],
+        "so does a change of something else"
+    );
+}
+
+#[test]
+fn addresses_of_every_spelling_are_applied_twice_without_a_difference() {
+    for ips in [
+        json!(["2001:DB8:1::1"]),
+        json!(["2001:db8:1:0:0:0:0:1", "203.0.113.1"]),
+        json!(["203.0.113.1", "2001:0db8:0001::0001", "2001:db8:1::2"]),
+    ] {
+        let stand = Stand::new();
+        let six = prefix(stand.account, "2001:db8:1::/48");
+        stand.put(vec![binding(&six).into(), six.into()]);
+        let edge_ips = json!({"type": "static", "ips": ips});
+        let four = app(json!({
+            "origin_direct": ["tcp://192.0.2.7:22"], "origin_port": 22, "tls": "off", "traffic_type": "direct",
+            "proxy_protocol": "off", "edge_ips": edge_ips,
+        }));
+        apply(&stand, &stand.apps(), &four, (Method::PUT, &[]));
     }
 }
 

@@ -114,6 +114,7 @@ fn make_app(number: u32, (first, last): (u16, u16)) -> AppSpec {
         origin_tls_name: OriginTlsName::App,
         traffic_type: TrafficType::Direct,
         edge_ips: EdgeIps::Static([edge(number)].into()),
+        edge_spelled: None,
         leased: Box::default(),
         nameless: Box::default(),
         argo_smart_routing: false,

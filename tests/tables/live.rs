@@ -171,6 +171,7 @@ fn make_app(
         origin_tls_name: if rare && by_name { OriginTlsName::Origin } else { OriginTlsName::App },
         traffic_type: if http && tcp { TrafficType::Http } else { TrafficType::Direct },
         edge_ips,
+        edge_spelled: None,
         leased: Box::default(),
         nameless: Box::default(),
         probe: if tcp {

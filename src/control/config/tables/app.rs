@@ -48,7 +48,7 @@ pub(super) fn read_app(
     let app = value.object(faults)?;
     let edge = faults.under(Code::Protocol, |faults| read_protocol(&app, faults));
     let dns = read_dns(&app, faults);
-    let edge_ips = read_edge_ips(&app, reader, faults);
+    let (edge_ips, edge_spelled) = read_edge_ips(&app, reader, faults);
     refuse_mixed_dns(&app, dns.as_ref(), &edge_ips, faults);
     let origin = read_origin(&app, edge.map(Edge::of), reader, faults);
     let proxy_protocol = faults.under(Code::Origin, |faults| read_proxy_protocol(&app, faults));
@@ -91,6 +91,7 @@ pub(super) fn read_app(
         origin_tls_name,
         traffic_type,
         edge_ips,
+        edge_spelled,
         leased: Box::default(),
         nameless: Box::default(),
         probe,
@@ -191,8 +192,11 @@ fn refuse_mixed_dns(app: &Object<'_, '_>, dns: Option<&Dns>, edge_ips: &EdgeIps,
     }
 }
 
-fn read_edge_ips(app: &Object<'_, '_>, reader: &AppReader<'_>, faults: &mut Faults) -> EdgeIps {
-    const DEFAULT: EdgeIps = EdgeIps::Dynamic(Connectivity::All);
+/// Addresses as they were written, where that is not how byway writes them.
+type Spelled = Option<Box<[Box<str>]>>;
+
+fn read_edge_ips(app: &Object<'_, '_>, reader: &AppReader<'_>, faults: &mut Faults) -> (EdgeIps, Spelled) {
+    const DEFAULT: (EdgeIps, Spelled) = (EdgeIps::Dynamic(Connectivity::All), None);
     let Some(value) = app.get("edge_ips") else { return DEFAULT };
     let Some(edge_ips) = value.object(faults) else { return DEFAULT };
     let kind = edge_ips.require("type", "static or dynamic", faults);
@@ -201,11 +205,11 @@ fn read_edge_ips(app: &Object<'_, '_>, reader: &AppReader<'_>, faults: &mut Faul
         Some("static") => {
             let ips = edge_ips.require("ips", "a list of addresses of your prefixes", faults);
             let ips = ips.map(|value| read_ips(value, reader, faults)).unwrap_or_default();
-            EdgeIps::Static(ips.into_boxed_slice())
+            fixed(ips)
         }
         Some("dynamic") => {
             let word = read_word(&edge_ips, "connectivity", Connectivity::ALL, Connectivity::name, faults);
-            EdgeIps::Dynamic(word.unwrap_or(Connectivity::All))
+            (EdgeIps::Dynamic(word.unwrap_or(Connectivity::All)), None)
         }
         Some(_) | None => {
             // Without a readable type, all the same look at the addresses.
@@ -214,14 +218,20 @@ fn read_edge_ips(app: &Object<'_, '_>, reader: &AppReader<'_>, faults: &mut Faul
             if let Some((value, _)) = kind {
                 value.wrong::<()>("static or dynamic", faults);
             }
-            ips.map_or(DEFAULT, |ips| EdgeIps::Static(ips.into_boxed_slice()))
+            ips.map_or(DEFAULT, fixed)
         }
     };
     edge_ips.close(faults);
     read
 }
 
-fn read_ips(value: Value<'_, '_>, reader: &AppReader<'_>, faults: &mut Faults) -> Vec<Addr> {
+fn fixed(ips: Vec<(Addr, Box<str>)>) -> (EdgeIps, Spelled) {
+    let is_plain = ips.iter().all(|(addr, text)| addr.to_string() == **text);
+    let (addrs, texts): (Vec<Addr>, Vec<Box<str>>) = ips.into_iter().unzip();
+    (EdgeIps::Static(addrs.into_boxed_slice()), (!is_plain).then(|| texts.into_boxed_slice()))
+}
+
+fn read_ips(value: Value<'_, '_>, reader: &AppReader<'_>, faults: &mut Faults) -> Vec<(Addr, Box<str>)> {
     let Some(list) = value.list(faults) else { return Vec::new() };
     if list.len() == 0 || list.len() > EDGE_IPS_MAX {
         faults
@@ -230,17 +240,21 @@ fn read_ips(value: Value<'_, '_>, reader: &AppReader<'_>, faults: &mut Faults) -
     }
     let mut addrs = Vec::with_capacity(list.len());
     for item in list.items() {
-        let Some(addr) = read_edge_ip(item, reader, faults) else { continue };
-        if addrs.contains(&addr) {
+        let Some((addr, text)) = read_edge_ip(item, reader, faults) else { continue };
+        if addrs.iter().any(|(other, _)| *other == addr) {
             faults.error(&item.at, format_args!("{addr} is in this list already: keep one of them"));
         } else {
-            addrs.push(addr);
+            addrs.push((addr, text));
         }
     }
     addrs
 }
 
-fn read_edge_ip(value: Value<'_, '_>, reader: &AppReader<'_>, faults: &mut Faults) -> Option<Addr> {
+fn read_edge_ip(
+    value: Value<'_, '_>,
+    reader: &AppReader<'_>,
+    faults: &mut Faults,
+) -> Option<(Addr, Box<str>)> {
     let text = value.text(faults)?;
     let Ok(ip) = text.parse::<IpAddr>() else {
         return value.wrong("an IPv4 or IPv6 address", faults);
@@ -263,7 +277,7 @@ fn read_edge_ip(value: Value<'_, '_>, reader: &AppReader<'_>, faults: &mut Fault
         );
         faults.coded(&value.at, Code::EdgeTaken, text);
     }
-    Some(addr)
+    Some((addr, Box::from(&*text)))
 }
 
 /// `proxy_protocol` and the older `spp`.

@@ -79,7 +79,7 @@ pub fn app_json(app: &AppSpec) -> Value {
         put("origin_tls_name", app.origin_tls_name.name().into());
     }
     put("traffic_type", app.traffic_type.name().into());
-    put("edge_ips", edge_ips_json(&app.edge_ips));
+    put("edge_ips", edge_ips_json(app));
     if let Some(probe) = app.probe {
         put("probe", probe.name().into());
     }
@@ -133,12 +133,9 @@ fn port_json(ports: PortRange) -> Value {
     if ports.is_single() { ports.first().into() } else { ports.to_string().into() }
 }
 
-fn edge_ips_json(edge_ips: &EdgeIps) -> Value {
-    match edge_ips {
-        EdgeIps::Static(addrs) => {
-            let ips: Value = addrs.iter().map(|addr| Value::from(addr.to_string())).collect();
-            json!({"type": "static", "ips": ips})
-        }
+fn edge_ips_json(app: &AppSpec) -> Value {
+    match &app.edge_ips {
+        EdgeIps::Static(_) => json!({"type": "static", "ips": app.edge_texts()}),
         EdgeIps::Dynamic(connectivity) => json!({"type": "dynamic", "connectivity": connectivity.name()}),
     }
 }
