@@ -3,6 +3,7 @@
 use super::answer::{ErrorItem, Failure};
 use super::caller::Caller;
 use super::code::ApiCode;
+use super::fields;
 use super::office::Errand;
 use super::query::Query;
 use crate::estate::{Access, Estate, Id, Level, Permission, Zone};
@@ -39,7 +40,23 @@ impl Ask {
             from: self.caller.from,
             token: self.caller.token,
             dry_run,
+            confirm_within: None,
         })
+    }
+
+    /// The same of a call whose body may say `confirm_within`: over the admin socket alone, since going back by itself may
+    /// give again what was taken from somebody meanwhile.
+    ///
+    /// # Errors
+    /// 400 or 403, too.
+    pub fn errand_on_trial(&self) -> Result<(Errand, Map<String, Value>), Failure> {
+        let errand = self.errand()?;
+        let body = self.object()?;
+        let confirm_within = fields::confirm_within(&body)?;
+        if confirm_within.is_some() && self.caller.is_limited {
+            return Err(Failure::unauthorized("a trial begins over the admin socket alone"));
+        }
+        Ok((Errand { confirm_within, ..errand }, body))
     }
 
     /// The body as a JSON object.

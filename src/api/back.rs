@@ -7,7 +7,7 @@ use super::tenants::rules_box;
 use crate::base::limits::VERSIONS_BACK_MAX;
 use crate::estate::{Approval, Change, Edit, Entity, Estate, Id, Key, Kind, Permission, body, unsound};
 use crate::table::Reserved;
-use crate::vault::Version;
+use crate::vault::{Undo, Version};
 use axum::http::StatusCode;
 use std::collections::BTreeMap;
 
@@ -89,18 +89,40 @@ pub fn back_to(
             }
         }
     }
+    as_it_was(&was, estate, reserved).map_err(bad)
+}
+
+/// What makes `estate` as it was before a trial that left these undos.
+///
+/// # Errors
+/// As `back_to`, on one line.
+pub fn before_trial(undos: Vec<Undo>, estate: &Estate, reserved: &Reserved) -> Result<Change, String> {
+    let known = undos.into_iter().filter_map(|undo| {
+        let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == undo.kind);
+        let key = kind.filter(|kind| goes_back(*kind)).zip(Id::parse(&undo.id))?;
+        Some((key, undo.body))
+    });
+    as_it_was(&known.collect(), estate, reserved)
+}
+
+/// What makes entities of `estate` what they were.
+fn as_it_was(
+    was: &BTreeMap<(Kind, Id), Option<String>>,
+    estate: &Estate,
+    reserved: &Reserved,
+) -> Result<Change, String> {
     let mut reader = crate::estate::Reader::new(reserved);
     let now = estate.all().into_iter().map(|entity| ((entity.kind(), entity.id()), Some(body(&entity))));
     let mut bodies: BTreeMap<(Kind, Id), Option<String>> = now.collect();
     bodies.extend(was.iter().map(|(key, text)| (*key, text.clone())));
     for ((kind, id), text) in bodies.iter().filter_map(|(key, text)| text.as_ref().map(|text| (*key, text))) {
-        reader.read(kind, id, text).map_err(|why| bad(format!("{} {id} as it was: {why}", kind.name())))?;
+        reader.read(kind, id, text).map_err(|why| format!("{} {id} as it was: {why}", kind.name()))?;
     }
     let then = reader.done();
     let present = unsound(estate);
     if let Some(fault) = unsound(&then).into_iter().find(|fault| present.binary_search(fault).is_err()) {
         let Key { kind, id } = fault.key;
-        return Err(bad(format!("{} {id} cannot be as it was: {}", kind.name(), fault.text)));
+        return Err(format!("{} {id} cannot be as it was: {}", kind.name(), fault.text));
     }
     let mut change = Change::default();
     for (kind, id) in was.keys().copied() {

@@ -2,6 +2,7 @@
 
 use super::answer::Failure;
 use super::code::ApiCode;
+use crate::base::TRIAL_S_MAX;
 use serde_json::{Map, Value};
 
 /// A text that must be there, of 1 to `bytes_max` bytes.
@@ -38,6 +39,22 @@ pub fn name(body: &Map<String, Value>, key: &str, bytes_max: usize) -> Result<St
     match text.chars().all(crate::base::outside::is_plain) && text.trim() == text {
         true => Ok(text),
         false => Err(wrong(key, "must be one line of plain letters without blanks around it")),
+    }
+}
+
+/// `confirm_within`: seconds until what is done goes back by itself; may be left out or `null`.
+///
+/// # Errors
+/// 400 with the field's pointer.
+pub fn confirm_within(body: &Map<String, Value>) -> Result<Option<u32>, Failure> {
+    let Some(value) = body.get("confirm_within").filter(|value| !value.is_null()) else { return Ok(None) };
+    let seconds = value.as_u64().and_then(|seconds| u32::try_from(seconds).ok());
+    match seconds.filter(|seconds| (1..=TRIAL_S_MAX).contains(seconds)) {
+        Some(seconds) => Ok(Some(seconds)),
+        None => Err(wrong(
+            "confirm_within",
+            &format!("must be a whole number of seconds from 1 to {TRIAL_S_MAX}"),
+        )),
     }
 }
 

@@ -48,16 +48,17 @@ pub fn with_key(estate: &Estate, hash_key: &[u8; 32]) -> Value {
     secrets
 }
 
-/// `POST /byway/import`: `{"document", "secrets", "leave_out"}`; makes and changes what the document names, in one change.
+/// `POST /byway/import`: `{"document", "secrets", "leave_out", "confirm_within"}`; makes and changes what the document names, in one change.
 ///
 /// # Errors
 /// See `Failure`; all that is wrong with the document at once.
 pub async fn import(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
-    let errand = ask.errand()?;
+    ask.errand()?;
     for_admins(&ask)?;
+    let (errand, body) = ask.errand_on_trial()?;
     let (terms, hash_key) = (office.terms.clone(), *office.hash_key());
     let plan = move |present: &Estate, _| {
-        let mut body = Value::Object(ask.object()?);
+        let mut body = Value::Object(body);
         let leave_out = body["leave_out"].as_bool().unwrap_or(false);
         let (document, secrets) = (body["document"].take(), body["secrets"].take());
         if document.is_null() {

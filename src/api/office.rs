@@ -11,10 +11,11 @@
 use super::addressing::{Announcer, routes};
 use super::answer::{Answer, ErrorItem, Failure, Success};
 use super::ask::Ask;
-use super::back::{back_to, may_go_back};
+use super::back::{back_to, goes_back, may_go_back};
 use super::caller::{Caller, Offer, Peer, admit};
 use super::code::ApiCode;
 use super::credentials;
+use super::on_trial::OnTrial;
 use super::prepared::{Prepared, dry_words, prepare};
 use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
@@ -68,6 +69,8 @@ pub struct Errand {
     pub token: Option<Id>,
     /// Say what would happen, and change nothing.
     pub dry_run: bool,
+    /// It begins a trial of so many seconds.
+    pub confirm_within: Option<u32>,
 }
 
 /// What the boot config says of the API.
@@ -100,11 +103,13 @@ pub struct Terms {
 /// The API's state.
 pub struct Office {
     estate: RwLock<Arc<Estate>>,
-    pen: tokio::sync::Mutex<()>,
+    pub(super) pen: tokio::sync::Mutex<()>,
     queue: Semaphore,
-    vault: Arc<Mutex<Box<dyn Vault>>>,
+    pub(super) vault: Arc<Mutex<Box<dyn Vault>>>,
     hash_key: [u8; 32],
-    desk: Desk,
+    pub(super) desk: Desk,
+    /// The trial that the store is on.
+    pub(super) on_trial: Mutex<OnTrial>,
     /// What the boot config says.
     pub terms: Terms,
     asked: Mutex<Windows<Id>>,
@@ -125,6 +130,7 @@ impl Office {
             pen: tokio::sync::Mutex::new(()),
             queue: Semaphore::new(API_CHANGES_WAITING_MAX),
             hash_key: vault.hash_key(),
+            on_trial: Mutex::new(OnTrial::of(vault.trial())),
             vault: Arc::new(Mutex::new(vault)),
             desk,
             used: Mutex::default(),
@@ -359,11 +365,16 @@ impl Office {
         plan: impl FnOnce(&Estate, Stamp) -> Result<Plan, Failure> + Send + 'static,
     ) -> Answer {
         let (estate, now, dry_run) = (self.estate(), self.now(), errand.dry_run);
+        let confirm_within = errand.confirm_within;
+        if confirm_within.is_some() {
+            self.refuse_second_trial()?;
+        }
         // To go back, an import or a batch may take seconds to plan: everybody else is answered meanwhile.
         let prepared = tokio::task::spawn_blocking(move || prepare(&estate, now, errand, plan)).await;
         let mut prepared = prepared.map_err(|_| internal("a plan ended in the middle"))??;
         let answer = prepared.plan.answer.take().unwrap_or_else(Success::bare);
         let change = &prepared.plan.change;
+        self.refuse_for_good(change)?;
         if dry_run {
             if change.moves_tables() {
                 self.try_out(&prepared.next, change).await?;
@@ -371,15 +382,21 @@ impl Office {
             return Ok(answer.saying(dry_words(change)));
         }
         if change.is_empty() {
-            return Ok(answer);
+            let nothing = confirm_within.map(|_| "nothing would change, and no trial begins".to_owned());
+            return Ok(answer.saying(nothing.into_iter().collect()));
         }
-        let states = self.carry_out(prepared).await?;
-        Ok(answer.saying(states.iter().flat_map(|(id, state)| words(*id, state)).collect()))
+        let goes_back = change.edits().iter().any(|edit| goes_back(edit.key.kind));
+        let carried_out = self.carry_out(prepared).await;
+        if confirm_within.is_some() {
+            self.learn_trial().await;
+        }
+        let answer = answer.saying(carried_out?.iter().flat_map(|(id, state)| words(*id, state)).collect());
+        Ok(answer.saying(self.trial_words().filter(|_| goes_back).into_iter().collect()))
     }
 
     /// Compiles what a change would lead to.
-    async fn try_out(&self, next: &Estate, change: &Change) -> Result<(), Failure> {
-        match self.install((next, change), None, Vec::new()).await? {
+    pub(super) async fn try_out(&self, next: &Estate, change: &Change) -> Result<(), Failure> {
+        match self.install((next, change), (None, false), Vec::new()).await? {
             Installed::Right => Ok(()),
             Installed::Refused(problems) => Err(refused(problems)),
             Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
@@ -390,7 +407,7 @@ impl Office {
         }
     }
 
-    async fn carry_out(&self, prepared: Prepared) -> Result<Vec<(AppId, AppState)>, Failure> {
+    pub(super) async fn carry_out(&self, prepared: Prepared) -> Result<Vec<(AppId, AppState)>, Failure> {
         let Prepared { plan: Plan { change, asked, .. }, next, entry, undo } = prepared;
         if !change.moves_tables() {
             self.keep(entry).await?;
@@ -399,8 +416,9 @@ impl Office {
         }
         let before = self.estate();
         let vault = self.vault.clone();
+        let on_trial = self.is_on_trial_after(entry.trial);
         let keep: Keep = Box::new(move || locked(&vault).commit(&entry).map(|_| ()).map_err(not_committed));
-        match self.install((&next, &change), Some(keep), asked).await? {
+        match self.install((&next, &change), (Some(keep), on_trial), asked).await? {
             Installed::InForce { states, .. } => {
                 self.put(next);
                 Ok(states)
@@ -410,7 +428,12 @@ impl Office {
             Installed::NotKept(why) => Err(not_kept(&why)),
             Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
             Installed::NotConfirmed => {
-                if self.take_back((&before, &undo.0), undo.1).await {
+                let Some((back, undo)) = undo else {
+                    self.put(next);
+                    log::warning("api: not all workers have taken the change yet; it stays");
+                    return Ok(Vec::new());
+                };
+                if self.take_back((&before, &back), undo).await {
                     return Err(Failure::unavailable(
                         "not all workers took the change in time; it was taken back",
                     ));
@@ -432,9 +455,10 @@ impl Office {
     /// Puts the estate from before a change in force again; whether the store has it so.
     async fn take_back(&self, before: (&Estate, &Change), undo: Entry) -> bool {
         log::warning(format_args!("api: {}", undo.what));
+        let on_trial = self.is_on_trial_after(undo.trial);
         let vault = self.vault.clone();
         let keep: Keep = Box::new(move || locked(&vault).commit(&undo).map(|_| ()).map_err(not_committed));
-        match self.install(before, Some(keep), Vec::new()).await {
+        match self.install(before, (Some(keep), on_trial), Vec::new()).await {
             Ok(Installed::InForce { .. } | Installed::NotConfirmed | Installed::KeptNotPublished) => true,
             Ok(
                 other
@@ -450,17 +474,17 @@ impl Office {
         }
     }
 
-    /// Puts an estate in force, which `change` led to; without `keep` it is compiled alone.
+    /// Puts an estate in force, which `change` led to, on trial or not; without `keep` it is compiled alone.
     async fn install(
         &self,
         (estate, change): (&Estate, &Change),
-        keep: Option<Keep>,
+        (keep, on_trial): (Option<Keep>, bool),
         asked: Vec<AppId>,
     ) -> Result<Installed, Failure> {
         let ((reply, answered), apps, estate) =
             (oneshot::channel(), app_changes(estate, change), estate.clone());
         let whole = Arc::new(move || lower(&estate));
-        let install = Install { whole, apps, keep, asked, reply };
+        let install = Install { whole, apps, keep, on_trial, asked, reply };
         if !self.desk.put(Inquiry::Install(install)).await {
             return Err(Failure::unavailable("byway is ending; nothing was changed"));
         }
@@ -470,7 +494,7 @@ impl Office {
     }
 
     /// Keeps a change that no worker needs to know of.
-    async fn keep(&self, entry: Entry) -> Result<(), Failure> {
+    pub(super) async fn keep(&self, entry: Entry) -> Result<(), Failure> {
         let vault = self.vault.clone();
         let kept = tokio::task::spawn_blocking(move || locked(&vault).commit(&entry)).await;
         match kept {
@@ -491,7 +515,8 @@ impl Office {
     }
 }
 
-fn locked(vault: &Mutex<Box<dyn Vault>>) -> std::sync::MutexGuard<'_, Box<dyn Vault>> {
+/// The store, for one thing.
+pub fn locked(vault: &Mutex<Box<dyn Vault>>) -> std::sync::MutexGuard<'_, Box<dyn Vault>> {
     vault.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

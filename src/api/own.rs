@@ -46,18 +46,25 @@ pub async fn history(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     ask.query.close()?;
     rules_box(&ask, Permission::AccountSettings)?;
     let versions = office.history(before, count).await?;
-    Ok(Success::of(versions.iter().map(version_json).collect::<Value>()))
+    let base = office.trial().map(|trial| trial.base);
+    let told = versions.iter().map(|version| {
+        let mut told = version_json(version);
+        told["on_trial"] = base.is_some_and(|base| version.number > base).into();
+        told
+    });
+    Ok(Success::of(told.collect::<Value>()))
 }
 
-/// `POST /byway/rollback`: `{"version": N}` puts everything but users and tokens back to what it was after version N; a change
-/// of its own, which can be taken back as well.
+/// `POST /byway/rollback`: `{"version": N, "confirm_within": S}` puts everything but users and tokens back to what it was after
+/// version N; a change of its own, which can be taken back as well, and goes back by itself where it is on trial.
 ///
 /// # Errors
 /// See `Failure`.
 pub async fn roll_back(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
-    let errand = ask.errand()?;
+    ask.errand()?;
     rules_box(&ask, Permission::AccountSettings)?;
-    let number = ask.object()?.get("version").and_then(Value::as_u64);
+    let (errand, body) = ask.errand_on_trial()?;
+    let number = body.get("version").and_then(Value::as_u64);
     let number = number.ok_or_else(|| fields::wrong("version", "must be the number of a version"))?;
     office.roll_back(errand, number, ask).await
 }

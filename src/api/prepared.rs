@@ -3,8 +3,9 @@
 use super::answer::Failure;
 use super::back::goes_back;
 use super::office::{Errand, Plan};
+use crate::base::TrialTime;
 use crate::estate::{Change, Edit, Estate, Id, Owner, Stamp, body, shown};
-use crate::vault::{Actor, Entry, RowEdit, RowOwner};
+use crate::vault::{Actor, Entry, RowEdit, RowOwner, TrialStep};
 
 /// Entities that the messages of a dry run name.
 const DRY_WORDS_MAX: usize = 1_000;
@@ -17,8 +18,8 @@ pub struct Prepared {
     pub next: Estate,
     /// What the store keeps.
     pub entry: Entry,
-    /// What takes it back.
-    pub undo: (Change, Entry),
+    /// What takes it back where workers do not take it; `None`: it stays, and they take it when they can.
+    pub undo: Option<(Change, Entry)>,
 }
 
 /// Plans, and makes everything ready that takes its time by the size of the change.
@@ -33,22 +34,32 @@ pub fn prepare(
 ) -> Result<Prepared, Failure> {
     let plan = plan(estate, now)?;
     let next = estate.with(&plan.change);
+    let (trial, what) = match errand.confirm_within {
+        None => (TrialStep::GoesOn, errand.what),
+        Some(within_s) => {
+            let time = TrialTime::begin(now.0 / 1_000_000, within_s);
+            (TrialStep::Begins(time), format!("{}, on trial for {within_s} s", errand.what))
+        }
+    };
     let email = errand.user.and_then(|user| estate.users.get(user)).map(|user| user.email.clone());
     let (user, ip) = (errand.user.map(|user| user.to_string()), errand.from.map(|ip| ip.to_string()));
     let entry = Entry {
         at: now.0,
         who: errand.who,
-        what: errand.what,
+        what,
         actor: Actor { user, email, ip },
         edits: edits(&plan.change, (estate, &next)),
+        trial,
     };
     let undone = plan.change.undone();
     let back = Entry {
         what: format!("not confirmed, taken back: {}", entry.what),
         edits: edits(&undone, (&next, estate)),
+        // A trial goes with the change that began it.
+        trial: errand.confirm_within.map_or(TrialStep::GoesOn, |_| TrialStep::Ends),
         ..entry.clone()
     };
-    Ok(Prepared { plan, next, entry, undo: (undone, back) })
+    Ok(Prepared { plan, next, entry, undo: Some((undone, back)) })
 }
 
 /// What a dry run would do.
@@ -68,7 +79,8 @@ pub fn dry_words(change: &Change) -> Vec<String> {
 /// A change as a store takes it that has nothing yet.
 pub fn entry(who: String, what: String, change: &Change, now: Stamp) -> Entry {
     let (before, next) = (Estate::default(), Estate::default().with(change));
-    Entry { at: now.0, who, what, actor: Actor::default(), edits: edits(change, (&before, &next)) }
+    let (actor, edits) = (Actor::default(), edits(change, (&before, &next)));
+    Entry { at: now.0, who, what, actor, edits, trial: TrialStep::GoesOn }
 }
 
 fn edits(change: &Change, (before, next): (&Estate, &Estate)) -> Vec<RowEdit> {

@@ -40,6 +40,8 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 const IDLE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long connections may take to end after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How often a trial is looked at.
+const TEND: Duration = Duration::from_millis(500);
 /// Streams of one HTTP/2 connection at once.
 const STREAMS_MAX: u32 = 64;
 /// Headers of one request, in bytes.
@@ -134,6 +136,7 @@ async fn serve(
     mut stopped: watch::Receiver<bool>,
 ) {
     let office = Arc::new(Office::open(vault, estate, desk, terms));
+    tokio::spawn(tend(office.clone(), stopped.clone()));
     let house = House {
         router: router(office),
         places: Arc::new(Semaphore::new(API_CONNECTIONS_MAX)),
@@ -156,6 +159,18 @@ async fn serve(
     end(&mut stopped).await;
     // All places are free once every connection has ended.
     let _ = timeout(STOP_PATIENCE, house.places.acquire_many(API_CONNECTIONS_MAX as u32)).await;
+}
+
+/// Looks after a trial until the stop.
+async fn tend(office: Arc<Office>, mut stopped: watch::Receiver<bool>) {
+    office.tell_trial().await;
+    loop {
+        tokio::select! {
+            () = sleep(TEND) => {}
+            () = end(&mut stopped) => return,
+        }
+        office.tend_trial(office.now().0 / 1_000_000).await;
+    }
 }
 
 /// One connection of a net.

@@ -14,6 +14,7 @@ mod shared_map;
 mod slab;
 mod slot_pages;
 mod time;
+mod trial_time;
 mod wheel;
 mod whence;
 
@@ -30,5 +31,6 @@ pub use shared_map::SharedMap;
 pub use slab::{Key, Slab};
 pub use slot_pages::SlotPages;
 pub use time::{Clock, Instant, OsClock, Span, ThreadClock};
+pub use trial_time::{TRIAL_S_MAX, TrialTime};
 pub use wheel::Wheel;
 pub use whence::{AsNumber, Country, Whence};

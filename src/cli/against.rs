@@ -26,6 +26,8 @@ type Table = BTreeMap<(String, String), Map<String, Value>>;
 pub struct Against {
     changes: Vec<Value>,
     ending: Vec<Value>,
+    /// Seconds that a trial has left, where what runs is on trial.
+    trial_left_s: Option<u64>,
 }
 
 /// Holds a file's table against the one in force.
@@ -37,7 +39,8 @@ pub fn against(socket: &Path, loaded: &Loaded) -> Result<Against, String> {
     let running = running(&mut client)?;
     let next = of_file(loaded);
     let ending = ending(&mut client, &loaded.compiled.snapshot)?;
-    Ok(Against { changes: changes(&running, &next), ending })
+    let trial_left_s = client.ask(&Ask::Status)?["trial_seconds_left"].as_u64();
+    Ok(Against { changes: changes(&running, &next), ending, trial_left_s })
 }
 
 fn running(client: &mut Client) -> Result<Table, String> {
@@ -168,13 +171,21 @@ impl Against {
     /// For programs.
     pub fn json(&self) -> Value {
         let sum: u64 = self.ending.iter().filter_map(|row| row["sessions"].as_u64()).sum();
-        json!({ "changes": self.changes, "ending": self.ending, "sessions_ending": sum })
+        json!({
+            "changes": self.changes,
+            "ending": self.ending,
+            "sessions_ending": sum,
+            "trial_seconds_left": self.trial_left_s,
+        })
     }
 
     /// For people: a line a change, its fields below it.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a string does not fail.
+        if let Some(left_s) = self.trial_left_s {
+            let _ = writeln!(text, "what is in force is on trial, and goes by itself in {left_s} s");
+        }
         for change in &self.changes {
             let word = |key: &str| change[key].as_str().unwrap_or("?").to_owned();
             let sign = match word("what").as_str() {

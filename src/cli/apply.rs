@@ -1,5 +1,7 @@
-//! `byway apply` and `byway confirm`: a table file in force, for good or until it was not confirmed in time.
+//! `byway apply` and `byway confirm`: a table file in force, for good or until it was not confirmed in time. What the API has
+//! on trial is confirmed by the same verb.
 
+use super::admin;
 use super::args::{ApplyArgs, ConfirmArgs};
 use super::client::Client;
 use super::command::{fail, tell};
@@ -39,13 +41,21 @@ fn applied(args: &ApplyArgs) -> Result<String, String> {
 
 /// Keeps what is on trial, or goes back.
 pub fn confirm(args: &ConfirmArgs) -> ExitCode {
-    let done = Client::connect(&args.socket.socket).and_then(|mut client| match args.revert {
-        true => reverted(&mut client),
-        false => confirmed(&mut client),
-    });
-    match done {
+    match ended(args) {
         Ok(words) => tell(words),
         Err(why) => fail(why),
+    }
+}
+
+/// Ends the trial that there is: the API's by its admin socket, that of a table file here.
+fn ended(args: &ConfirmArgs) -> Result<String, String> {
+    let mut client = Client::connect(&args.socket.socket)?;
+    let asked = client.ask(&Ask::Trial)?;
+    match (asked["admin_socket"].as_str().map(Path::new), args.revert) {
+        (Some(socket), true) => admin::revert(socket),
+        (Some(socket), false) => admin::confirm(socket),
+        (None, true) => reverted(&mut client),
+        (None, false) => confirmed(&mut client),
     }
 }
 

@@ -234,11 +234,16 @@ pub struct ApplyArgs {
     /// The table file that is to take the place of the one in force.
     pub file: PathBuf,
     /// Go back by itself after so many seconds, unless `byway confirm` comes in time.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", value_parser = trial_seconds())]
     pub confirm_within: Option<u32>,
     /// The control socket.
     #[command(flatten)]
     pub socket: SocketArgs,
+}
+
+/// How long a trial may be.
+pub fn trial_seconds() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(crate::base::TRIAL_S_MAX))
 }
 
 /// Arguments of `confirm`.

@@ -69,7 +69,20 @@ where
     let cache = OriginCache::new(&spec.state_dir);
     let prober = Prober::new(spec.health, secret.tables()[1]);
     let resolver = Resolver::new(spec.dns, cache, kept, secret.tables()[0]);
-    let parts = Parts { clock, fleet, ports: view, reloads, events, resolver, prober, recorder, drain, hang };
+    let admin_socket = spec.api.map(|api| std::path::absolute(&api.socket).unwrap_or(api.socket));
+    let parts = Parts {
+        clock,
+        fleet,
+        ports: view,
+        reloads,
+        events,
+        resolver,
+        prober,
+        recorder,
+        admin_socket,
+        drain,
+        hang,
+    };
     control::run(parts, listeners).map_err(|error| format!("the control side did not start: {error}"))
 }
 

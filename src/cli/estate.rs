@@ -4,10 +4,12 @@ use super::folders;
 use super::run::{patiently, reserved};
 use crate::analytics::Recorder;
 use crate::api::{AdminSocket, ApiListeners, LoggedRoutes, Sources, Terms};
+use crate::base::OsClock;
 use crate::control::config::boot::{ApiSpec, BootSpec};
 use crate::control::privileges::RunAs;
-use crate::control::{ApiStart, Loaded, Workshop, log};
-use crate::estate::lower;
+use crate::control::{ApiStart, Loaded, Workshop, log, rfc3339};
+use crate::estate::{Estate, Stamp, lower};
+use crate::table::Reserved;
 use crate::vault::{SqliteVault, Vault};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -47,6 +49,8 @@ pub fn open(
     if estate.users.is_empty() {
         log::warning("the store has no user, so nobody can use the API: run `byway admin init`");
     }
+    let estate = tried(&mut vault, estate, (&terms.reserved, workshop));
+    workshop.hold_addresses(vault.trial().is_some());
     let whole = estate.clone();
     let loaded = workshop.install(Arc::new(move || lower(&whole)), Box::new(|| Ok(()))).map_err(|error| {
         error.lines().iter().for_each(log::error);
@@ -54,6 +58,38 @@ pub fn open(
     })?;
     let listeners = listen(api, user)?;
     Ok((crate::api::start(listeners, (Box::new(vault), estate), terms, clerk), loaded, recorder))
+}
+
+/// What to start with where the store is on a trial: what is on trial while that has time left, else what was before it. What
+/// was on trial too long never comes in force again, unless it cannot be taken back: then it is tried again while byway runs.
+fn tried(
+    vault: &mut SqliteVault,
+    estate: Estate,
+    (reserved, workshop): (&Reserved, &mut Workshop),
+) -> Estate {
+    let Some(trial) = vault.trial() else { return estate };
+    let now = Stamp(OsClock::unix_micros());
+    let is_over = trial.time.is_over(now.0 / 1_000_000);
+    if !is_over && workshop.try_spec(lower(&estate)).is_ok() {
+        let until = rfc3339(trial.time.until_unix_s * 1_000_000);
+        log::warning(format_args!(
+            "what the API changed after version {} is on trial until {until}: `byway confirm` keeps it",
+            trial.base
+        ));
+        return estate;
+    }
+    let why = if is_over { "was not confirmed in time" } else { "cannot be put in force any more" };
+    log::warning(format_args!("what the API changed on trial {why}: back to version {}", trial.base));
+    let back =
+        crate::api::back_at_start(vault, (&trial, &estate), reserved, now).and_then(|(then, entry)| {
+            workshop.try_spec(lower(&then)).map_err(|error| error.lines().join("; "))?;
+            vault.commit(&entry).map_err(|error| error.to_string())?;
+            Ok(then)
+        });
+    back.unwrap_or_else(|why| {
+        log::error(format_args!("what is on trial could not be taken back: {why}"));
+        estate
+    })
 }
 
 /// Where rows of analytics are kept.

@@ -8,7 +8,7 @@ use super::listing::Wanted;
 use super::whereabouts::Surroundings;
 use super::workshop::{Source, Workshop};
 use super::{app_rows, numbers, ports, rfc3339, rule_rows, table_rows, whereabouts};
-use crate::base::{Clock, OsClock};
+use crate::base::{Clock, OsClock, TRIAL_S_MAX, TrialTime};
 use crate::telemetry::expose::{JsonRows, PrometheusText};
 use crate::telemetry::{Counter, Gauge, PageReader};
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ impl Control {
             }
             Inquiry::Install(install) if !self.is_leaving() => self.reloads.install(install),
             Inquiry::Install(install) => drop(install.reply.send(Installed::Ending)),
+            Inquiry::Trial(news) => self.api_trial = news,
             Inquiry::Ready(reply) => {
                 let _ = reply.send(self.readiness());
             }
@@ -46,11 +47,9 @@ impl Control {
             Ask::ChangeRules(_) => super::ask::refusal("byway drains; no rule is changed"),
             Ask::Rules(page) => rule_rows::answer(page, self.reloads.loaded(), self.reloads.workshop()),
             Ask::Tables(page) => table_rows::answer(page, self.reloads.loaded()),
-            Ask::Apply(_) | Ask::Confirm | Ask::Revert | Ask::Trial
-                if self.reloads.loaded().source == Source::Api =>
-            {
+            Ask::Apply(_) | Ask::Confirm | Ask::Revert if self.reloads.loaded().source == Source::Api => {
                 super::ask::refusal(
-                    "the API rules here, and no table file: see `byway admin import` and `rollback`",
+                    "the API rules here, and no table file: see `byway admin try`, `import` and `rollback`",
                 )
             }
             Ask::Apply(_) | Ask::Confirm | Ask::Revert if self.is_leaving() => {
@@ -76,6 +75,11 @@ impl Control {
     }
 
     fn trial(&self) -> Value {
+        // The API's is ended by its own socket.
+        if self.reloads.loaded().source == Source::Api {
+            let trial = self.api_trial.held.as_ref().map(|held| json!({ "version": held.base }));
+            return json!({ "ok": true, "trial": trial, "admin_socket": self.admin_socket });
+        }
         let Some(workshop) = self.reloads.workshop() else {
             return super::ask::refusal("a reload is under way; ask again");
         };
@@ -88,6 +92,16 @@ impl Control {
             })
         });
         json!({ "ok": true, "trial": trial })
+    }
+
+    /// The time of what is on trial, of either kind.
+    pub(super) fn trial_time(&self) -> Option<TrialTime> {
+        match self.reloads.loaded().source {
+            // How long it was to be at most is the workshop's to know, which may be at work.
+            Source::Trial { until_unix_s } => Some(TrialTime { until_unix_s, within_s: TRIAL_S_MAX }),
+            Source::Api => self.api_trial.held.as_ref().map(|held| held.time),
+            Source::File | Source::LastGood { .. } => None,
+        }
     }
 
     fn whereabouts(&self, ask: &WhereAsk) -> Value {
@@ -159,10 +173,8 @@ impl Control {
             Source::Trial { .. } => "trial",
             Source::LastGood { .. } => "last_good",
         };
-        let trial_until = match self.reloads.loaded().source {
-            Source::Trial { until_unix_s } => Some(rfc3339(until_unix_s * 1_000_000)),
-            Source::File | Source::Api | Source::LastGood { .. } => None,
-        };
+        let trial = self.trial_time();
+        let api_trial = self.api_trial.held.as_ref();
         let compiled = &self.reloads.loaded().compiled;
         let sources = compiled.snapshot.whences.sources();
         let geo = json!({ "asn": sources.asn, "country": sources.country, "tor": sources.tor });
@@ -182,7 +194,10 @@ impl Control {
             "uptime_s": self.clock.now().since(self.started).millis() / 1_000,
             "epoch": self.reloads.loaded().compiled.snapshot.epoch.0,
             "config_source": source,
-            "trial_until": trial_until,
+            "trial_until": trial.map(|time| rfc3339(time.until_unix_s * 1_000_000)),
+            "trial_seconds_left": trial.map(|time| time.left_s(now_s)),
+            "trial_back_to": api_trial.map(|held| held.base),
+            "trial_problem": api_trial.and_then(|held| held.problem.clone()),
             "config_stale": self.reloads.is_stale(),
             "config_since": rfc3339(since * 1_000_000),
             "config_age_s": now_s.saturating_sub(since),

@@ -2,8 +2,7 @@
 //! refused with the reason, and nothing is guessed.
 
 use super::rule_journal::{change_json, read_change};
-use super::trial::TRIAL_S_MAX;
-use crate::base::Endpoint;
+use crate::base::{Endpoint, TRIAL_S_MAX};
 use crate::snapshot::RuleChange;
 use crate::wire::Protocol;
 use serde::Deserialize;

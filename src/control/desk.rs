@@ -2,6 +2,7 @@
 
 use super::ask::Ask;
 use super::install::Install;
+use crate::base::TrialTime;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,7 +20,27 @@ pub enum Readiness {
     NotReady(String),
 }
 
-/// What the loop may be asked.
+/// What the API changed, on trial.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldTrial {
+    /// The time that it has.
+    pub time: TrialTime,
+    /// The version of the store that it goes back to.
+    pub base: u64,
+    /// Why it is not taken back although its time is over.
+    pub problem: Option<String>,
+}
+
+/// What the loop is told of the API's trials.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TrialNews {
+    /// The one under way.
+    pub held: Option<HeldTrial>,
+    /// How often going back failed since the start.
+    pub failures: u64,
+}
+
+/// What the loop may be asked, and told.
 pub enum Inquiry {
     /// A request of the local socket.
     Ask(Ask, oneshot::Sender<Value>),
@@ -27,6 +48,8 @@ pub enum Inquiry {
     Metrics(oneshot::Sender<String>),
     /// A table of the API's.
     Install(Install),
+    /// What the API has on trial; nobody waits for an answer.
+    Trial(TrialNews),
     /// How ready byway is.
     Ready(oneshot::Sender<Readiness>),
 }

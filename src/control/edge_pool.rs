@@ -31,6 +31,8 @@ type Pair = [Option<Addr>; 2];
 pub struct EdgePool {
     store: Store,
     book: Option<Book>,
+    /// Whether nobody gives anything back.
+    holds: bool,
 }
 
 /// A book that is to count once something else has come true; it is as if it had never been where that does not.
@@ -51,7 +53,12 @@ pub struct Book {
 impl EdgePool {
     /// Kept in `folder`.
     pub fn new(folder: &Path) -> Self {
-        Self { store: Store::named(folder, NAME), book: None }
+        Self { store: Store::named(folder, NAME), book: None, holds: false }
+    }
+
+    /// Whether those who want no address any more are to keep theirs all the same: on trial, so that going back finds it.
+    pub const fn hold(&mut self, holds: bool) {
+        self.holds = holds;
     }
 
     /// Gives the dynamic apps of `spec` their addresses out of `nets`. Nothing is kept before `keep`; `warnings` hears
@@ -67,12 +74,12 @@ impl EdgePool {
     ) -> Result<Book, Vec<Problem>> {
         let old = self.book.get_or_insert_with(|| read(&self.store, warnings));
         let wanted = wanted(spec);
-        if wanted.is_empty() {
+        if wanted.is_empty() && !self.holds {
             return Ok(Book { last: old.last, ..Book::default() });
         }
         let pools = [true, false].map(|v4| Ranges::new(nets, &spec.prefixes, v4));
         warnings.extend(outside(nets, &spec.prefixes));
-        let book = old.follow(&wanted, &pools);
+        let book = old.follow(&wanted, &pools, self.holds);
         let problems = hand_out(spec, &book);
         if problems.is_empty() { Ok(book) } else { Err(problems) }
     }
@@ -116,22 +123,28 @@ impl EdgePool {
 }
 
 impl Book {
-    /// The next book: who still wants an address that the pool has keeps it, who wants one gets the next free one.
-    fn follow(&self, wanted: &BTreeMap<Host, [bool; 2]>, pools: &[Ranges; 2]) -> Self {
+    /// The next book: who still wants an address that the pool has keeps it, who wants one gets the next free one. Where it
+    /// `holds`, who wants none any more keeps it, too.
+    fn follow(&self, wanted: &BTreeMap<Host, [bool; 2]>, pools: &[Ranges; 2], holds: bool) -> Self {
         let mut next = Self { last: self.last, ..Self::default() };
         let mut taken = [HashSet::new(), HashSet::new()];
+        for (host, pair) in self.hosts.iter().filter(|(host, _)| holds && !wanted.contains_key(*host)) {
+            (0..2).for_each(|family| taken[family].extend(pair[family]));
+            next.hosts.insert(host.clone(), *pair);
+        }
         for (host, wants) in wanted {
             let mut pair = self.hosts.get(host).copied().unwrap_or_default();
             for family in 0..2 {
                 pair[family] = pair[family].filter(|addr| {
-                    wants[family] && pools[family].place(*addr).is_some() && taken[family].insert(*addr)
+                    let stays = if wants[family] { pools[family].place(*addr).is_some() } else { holds };
+                    stays && taken[family].insert(*addr)
                 });
             }
             next.hosts.insert(host.clone(), pair);
         }
         for (host, pair) in &mut next.hosts {
             for family in 0..2 {
-                if wanted[host][family] && pair[family].is_none() {
+                if pair[family].is_none() && wanted.get(host).is_some_and(|wants| wants[family]) {
                     pair[family] = pools[family].free(&taken[family], next.last[family]);
                     taken[family].extend(pair[family]);
                     next.last[family] = pair[family].or(next.last[family]);
@@ -445,6 +458,29 @@ mod tests {
         assert_eq!(addrs(&workshop.confirm().expect("right").spec), tried, "as it was tried");
         let kept = std::fs::read_to_string(folder.0.join(NAME)).expect("stored");
         assert!(kept.contains(&tried[1][0]) && !kept.contains(&first[0][0]), "{kept}");
+    }
+
+    #[test]
+    fn a_trial_of_the_api_gives_no_address_back_before_it_ends() {
+        let folder = Folder::new("holds");
+        let reserved = Reserved { lab: true, edge_pool: Some(nets(&NETS)), ..Reserved::default() };
+        let mut workshop = Workshop::new(&folder.0.join("s"), Store::new(&folder.0), reserved, 0, [1, 2]);
+        let install = |workshop: &mut Workshop, on_trial: bool, apps: &[(&str, &str, &str)]| {
+            let spec = spec(apps);
+            workshop.hold_addresses(on_trial);
+            let loaded = workshop.install(Arc::new(move || spec.clone()), Box::new(|| Ok(()))).expect("kept");
+            addrs(&loaded.spec)
+        };
+        let [a, b, c] = ["a", "b", "c"].map(|name| (name, "tcp/22", "all"));
+        let first = install(&mut workshop, false, &[a, b]);
+        install(&mut workshop, true, &[]);
+        let tried = install(&mut workshop, true, &[("a", "tcp/22", "ipv4"), c]);
+        assert_eq!(tried[0], first[0][..1]);
+        assert!(!first.concat().contains(&tried[1][0]), "{tried:?} {first:?}");
+        assert_eq!(addrs(&workshop.load_anew().expect("right").spec), tried, "a reload in between");
+        assert_eq!(install(&mut workshop, false, &[a, b]), first, "whoever comes back has what it had");
+        let kept = std::fs::read_to_string(folder.0.join(NAME)).expect("stored");
+        assert!(!kept.contains("c.example.com"), "and who was only tried has nothing: {kept}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Install {
     pub apps: Option<Vec<AppChange>>,
     /// Keeps it; `None`: it is compiled alone, to see whether it is right.
     pub keep: Option<Keep>,
+    /// Whether it is on trial once it is in force.
+    pub on_trial: bool,
     /// Apps whose states are wanted in the answer.
     pub asked: Vec<AppId>,
     /// Where the answer goes.

@@ -1,7 +1,7 @@
 //! The control loop: one thread, one owner of all control state; it looks every few milliseconds, and in between
 //! hears signals, inquiries and the ends of loads.
 
-use super::desk::{Desk, Inquiry, Readiness};
+use super::desk::{Desk, Inquiry, Readiness, TrialNews};
 use super::event_log::{AppFacts, EventLog};
 use super::fleet::Fleet;
 use super::health::Prober;
@@ -22,7 +22,7 @@ use crate::analytics::Recorder;
 use crate::base::{Clock, Epoch, Instant, OsClock, PortId, Span};
 use crate::snapshot::Command;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
@@ -69,6 +69,8 @@ pub struct Parts {
     pub prober: Prober,
     /// What takes in numbers for the API's analytics; `None` without an API.
     pub recorder: Option<Recorder>,
+    /// Where the API's admin socket is; `None` without an API.
+    pub admin_socket: Option<PathBuf>,
     /// How long SIGTERM waits.
     pub drain: Span,
     /// How long a worker may be silent.
@@ -131,6 +133,9 @@ pub struct Control {
     pub(super) started: Instant,
     pub(super) load: Load,
     pub(super) usage: Option<Usage>,
+    pub(super) admin_socket: Option<PathBuf>,
+    /// What the API told last of its trials.
+    pub(super) api_trial: TrialNews,
     heartbeat: Heartbeat,
     watch: FileWatch,
     geo_watch: Vec<FileWatch>,
@@ -180,8 +185,8 @@ pub fn run(parts: Parts, listeners: Listeners) -> io::Result<Outcome> {
 
 impl Control {
     fn new(parts: Parts) -> Self {
-        let Parts { clock, fleet, ports, mut reloads, events, mut resolver, prober, recorder, drain, hang } =
-            parts;
+        let Parts { clock, fleet, ports, mut reloads, events, mut resolver, prober, .. } = parts;
+        let Parts { recorder, admin_socket, drain, hang, .. } = parts;
         let now = clock.now();
         let heartbeat = Heartbeat::new(&fleet.pages, hang, now);
         let load = Load::new(&fleet.pages);
@@ -208,6 +213,8 @@ impl Control {
             started: now,
             load,
             usage: recorder.map(|recorder| Usage::new(recorder, now)),
+            admin_socket,
+            api_trial: TrialNews::default(),
             heartbeat,
             watch,
             geo_watch,
@@ -523,6 +530,9 @@ impl Control {
         let mut why = Vec::new();
         if self.reloads.is_stale() {
             why.push("config stale: the table file is bad, an older table is in force".into());
+        }
+        if let Some(problem) = self.api_trial.held.as_ref().and_then(|held| held.problem.as_ref()) {
+            why.push(format!("the API's trial is over and cannot be taken back: {problem}"));
         }
         for (info, state) in self.ports.infos().iter().zip(self.port_states()) {
             if !state.link_up {

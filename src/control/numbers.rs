@@ -14,6 +14,7 @@ pub(super) fn expose(control: &Control, sink: &mut impl Sink) {
     expose::workers(&control.fleet.pages, &Names { app: &app, rule: &rule }, sink);
     ports::expose(control.ports.infos(), &control.port_states(), sink);
     own(control, sink);
+    trial(control, sink);
     origins(control, sink);
     load(control, sink);
     usage(control, sink);
@@ -88,6 +89,34 @@ fn own(control: &Control, sink: &mut impl Sink) {
             Kind::Counter,
             "Event lines that could not be written.",
             control.events.lost(),
+        ),
+    ];
+    for (name, kind, help, value) in rows {
+        sink.family(name, kind, help);
+        sink.sample("", &[], Number::Whole(value));
+    }
+}
+
+fn trial(control: &Control, sink: &mut impl Sink) {
+    let (trial, now_s) = (control.trial_time(), OsClock::unix_micros() / 1_000_000);
+    let rows = [
+        (
+            "byway_config_on_trial",
+            Kind::Gauge,
+            "Whether something waits for `byway confirm`.",
+            u64::from(trial.is_some()),
+        ),
+        (
+            "byway_config_trial_seconds_left",
+            Kind::Gauge,
+            "Seconds until what is on trial goes by itself.",
+            trial.map_or(0, |time| time.left_s(now_s)),
+        ),
+        (
+            "byway_config_trial_failures_total",
+            Kind::Counter,
+            "Times that what the API changed on trial could not be taken back; it is tried again.",
+            control.api_trial.failures,
         ),
     ];
     for (name, kind, help, value) in rows {

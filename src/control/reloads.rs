@@ -238,7 +238,10 @@ impl Reloads {
             self.installs.push_back(install);
             return;
         };
-        let Install { whole, apps, keep, asked, reply } = install;
+        let Install { whole, apps, keep, on_trial, asked, reply } = install;
+        if keep.is_some() {
+            workshop.hold_addresses(on_trial);
+        }
         self.loading_for = vec![Client::Api(asked, reply)];
         let edited = apps.and_then(|apps| match workshop.edit(&self.loaded, &apps) {
             Ok(edited) => Some(edited),

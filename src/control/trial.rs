@@ -8,14 +8,13 @@
 
 use super::store::Store;
 use super::watch::{Look, look};
+use crate::base::TrialTime;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The trial's name in the state folder.
 const NAME: &str = "trial.json";
-/// The longest trial, in seconds.
-pub const TRIAL_S_MAX: u32 = 86_400;
 
 /// A table that waits to be confirmed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -93,9 +92,9 @@ impl Trials {
 }
 
 impl Trial {
-    /// Whether its time is over. A clock that was set back does not make it longer than it was to be.
+    /// Whether its time is over.
     pub const fn is_over(&self, now_s: u64) -> bool {
-        now_s >= self.until_unix_s || self.until_unix_s - now_s > self.within_s as u64
+        TrialTime { until_unix_s: self.until_unix_s, within_s: self.within_s }.is_over(now_s)
     }
 
     /// Whether the table file is not what it was when the trial began.

@@ -222,7 +222,11 @@ impl Workshop {
     pub fn load_anew(&mut self) -> Result<Loaded, LoadError> {
         match self.of_api.clone() {
             None => self.load_tables(),
-            Some(whole) => self.load_spec(&self.path.clone(), (whole(), Vec::new()), (Source::Api, true)),
+            Some(whole) => {
+                // What it loads is what is in force: nobody gives anything back, on trial or not.
+                self.hold_addresses(true);
+                self.load_spec(&self.path.clone(), (whole(), Vec::new()), (Source::Api, true))
+            }
         }
     }
 
@@ -281,6 +285,11 @@ impl Workshop {
             ));
         }
         self.load_spec(path, (parsed.spec, messages), (source, keep))
+    }
+
+    /// Whether what the API puts in force next is on trial, so that dynamic addresses that nobody wants then are not given back.
+    pub const fn hold_addresses(&mut self, on_trial: bool) {
+        self.pool.hold(on_trial);
     }
 
     /// Compiles what the API holds, and then keeps it with `keep`: a store that fails leaves all as it was.

@@ -9,11 +9,12 @@ mod schema;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use file::{make as make_file, prepare as prepare_file};
 pub use promise::{
-    Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, Entry, Row, RowEdit, RowOwner, Vault, VaultError,
-    Version,
+    Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo,
+    Vault, VaultError, Version,
 };
 pub use restore::Candidate;
 pub use sqlite::{SqliteVault, told as sqlite_error};

@@ -1,5 +1,6 @@
 //! What a store promises.
 
+use crate::base::TrialTime;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -68,6 +69,46 @@ pub struct Entry {
     pub actor: Actor,
     /// The edits, all or none of which are kept.
     pub edits: Vec<RowEdit>,
+    /// What it does to a trial; kept with the edits or not at all. Not told by `history`.
+    pub trial: TrialStep,
+}
+
+/// What a change does to the trial that the store may be on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TrialStep {
+    /// The change is part of a trial under way, if there is one.
+    #[default]
+    GoesOn,
+    /// The change begins one, which it is the first part of. There must be none.
+    Begins(TrialTime),
+    /// The change ends it, whatever came of it.
+    Ends,
+}
+
+/// Changes that wait to be confirmed: all of them since one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trial {
+    /// The last version before it.
+    pub base: u64,
+    /// When it began: microseconds since the Unix epoch.
+    pub at: u64,
+    /// The time that it has.
+    pub time: TrialTime,
+    /// Who began it.
+    pub who: String,
+    /// What was asked for.
+    pub what: String,
+}
+
+/// An entity as it was before a trial.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Undo {
+    /// The word for its kind.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// JSON; `None`: there was none.
+    pub body: Option<String>,
 }
 
 /// A change as it was kept.
@@ -198,6 +239,15 @@ pub trait Vault: Send {
     /// # Errors
     /// See `VaultError`.
     fn audit(&mut self, ask: &AuditAsk) -> Result<AuditPage, VaultError>;
+
+    /// The trial that the store is on.
+    fn trial(&self) -> Option<Trial>;
+
+    /// What takes back all that changed since the trial began, an entity once, in no order; nothing without a trial.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn undos(&mut self) -> Result<Vec<Undo>, VaultError>;
 
     /// A secret of 32 bytes that belongs to the store: the key of the hashes of tokens.
     fn hash_key(&self) -> [u8; 32];

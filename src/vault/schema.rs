@@ -76,6 +76,24 @@ pub const STEPS: &[&str] = &[
     DROP TABLE place;
     CREATE INDEX edit_account ON edit (account, version, place) WHERE account IS NOT NULL;
     CREATE INDEX edit_owner ON edit (owner, version, place) WHERE owner IS NOT NULL;
+    ",
+    // A trial, of which there is one at most, and the first undo of each entity that changed in it: versions are forgotten.
+    "
+    CREATE TABLE trial (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        base INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        within INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        what TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE trial_undo (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        undo TEXT,
+        PRIMARY KEY (kind, id)
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

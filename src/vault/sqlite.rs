@@ -2,8 +2,12 @@
 
 use super::audit;
 use super::file;
-use super::promise::{Actor, AuditAsk, AuditPage, Entry, Row, RowEdit, RowOwner, Vault, VaultError, Version};
+use super::promise::{
+    Actor, AuditAsk, AuditPage, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo, Vault, VaultError,
+    Version,
+};
 use super::schema::{APPLICATION_ID, NEWEST, STEPS};
+use super::trial;
 use crate::base::limits::{VERSION_EDITS_KEPT_MAX, VERSIONS_BACK_MAX, VERSIONS_KEPT_MAX};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use std::path::{Path, PathBuf};
@@ -20,6 +24,8 @@ pub struct SqliteVault {
     hash_key: [u8; 32],
     /// Edits that are kept, in all versions together: to count them anew with each commit would read them all.
     edits: i64,
+    /// The trial that it is on.
+    trial: Option<Trial>,
 }
 
 impl SqliteVault {
@@ -64,7 +70,8 @@ impl SqliteVault {
             .try_into()
             .map_err(|_| VaultError::Damaged(path.to_owned(), "its key of hashes has another size".into()))?;
         let edits = connection.query_row("SELECT count(*) FROM edit", [], |row| row.get(0)).map_err(told)?;
-        Ok(Self { path: path.to_owned(), connection, hash_key, edits })
+        let trial = trial::held(&connection).map_err(told)?;
+        Ok(Self { path: path.to_owned(), connection, hash_key, edits, trial })
     }
 
     /// Looks at every page, index and reference.
@@ -141,15 +148,16 @@ impl Vault for SqliteVault {
 
     fn commit(&mut self, entry: &Entry) -> Result<u64, VaultError> {
         let path = &self.path;
-        let mut commit = || -> rusqlite::Result<(u64, i64)> {
+        let mut commit = || -> rusqlite::Result<(u64, i64, Option<Trial>)> {
             let transaction = self.connection.transaction()?;
             let number = keep(&transaction, entry)?;
+            let trial = trial::step(&transaction, (number, entry), self.trial.as_ref())?;
             let edits = prune(&transaction, number, self.edits + entry.edits.len() as i64)?;
             transaction.commit()?;
-            Ok((number, edits))
+            Ok((number, edits, trial))
         };
-        let (number, edits) = commit().map_err(|error| told(path, error))?;
-        self.edits = edits;
+        let (number, edits, trial) = commit().map_err(|error| told(path, error))?;
+        (self.edits, self.trial) = (edits, trial);
         Ok(number)
     }
 
@@ -162,8 +170,8 @@ impl Vault for SqliteVault {
             let rows = select.query_map(params![before, count as i64], |row| {
                 let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
                 let actor = Actor { user: row.get(4)?, email: row.get(5)?, ip: row.get(6)? };
-                let (who, what) = (row.get(2)?, row.get(3)?);
-                let entry = Entry { at: at as u64, who, what, actor, edits: Vec::new() };
+                let (who, what, trial) = (row.get(2)?, row.get(3)?, TrialStep::GoesOn);
+                let entry = Entry { at: at as u64, who, what, actor, edits: Vec::new(), trial };
                 Ok(Version { number: number as u64, entry })
             })?;
             let mut versions = rows.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -177,6 +185,14 @@ impl Vault for SqliteVault {
 
     fn audit(&mut self, ask: &AuditAsk) -> Result<AuditPage, VaultError> {
         audit::audit(&self.connection, ask).map_err(|error| self.told(error))
+    }
+
+    fn trial(&self) -> Option<Trial> {
+        self.trial.clone()
+    }
+
+    fn undos(&mut self) -> Result<Vec<Undo>, VaultError> {
+        trial::undos(&self.connection).map_err(|error| self.told(error))
     }
 
     fn hash_key(&self) -> [u8; 32] {

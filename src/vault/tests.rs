@@ -40,7 +40,8 @@ pub(super) fn edit(id: &str, body: Option<&str>) -> RowEdit {
 }
 
 pub(super) fn entry(edits: Vec<RowEdit>) -> Entry {
-    Entry { at: 5, who: "me".into(), what: "a test".into(), actor: Actor::default(), edits }
+    let (who, what) = ("me".into(), "a test".into());
+    Entry { at: 5, who, what, actor: Actor::default(), edits, trial: TrialStep::GoesOn }
 }
 
 pub(super) fn ids(vault: &mut SqliteVault) -> Vec<String> {

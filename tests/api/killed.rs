@@ -38,7 +38,7 @@ const FOLDER: &str = "BYWAY_KILLED_FOLDER";
 
 #[test]
 fn kill_9_in_the_middle_of_sequences_loses_nothing_acknowledged_and_leaves_no_half_of_a_call() {
-    let house = House::build();
+    let house = House::build("sequences");
     let mut rng = Rng::new(0x00d1_e900);
     let (mut model, mut done, mut whole, mut nothing) = (house.model.clone(), 0_u32, 0_u32, 0_u32);
     for kill in 0..KILLS {
@@ -101,19 +101,22 @@ fn ids(model: &Model) -> BTreeSet<String> {
 }
 
 /// Where a byway lives, and what it begins with.
-struct House {
-    folder: PathBuf,
+pub struct House {
+    /// Its folder.
+    pub folder: PathBuf,
     address: SocketAddr,
     token: String,
     ground: Ground,
-    model: Model,
+    /// What it begins with.
+    pub model: Model,
 }
 
 /// A byway that ends with its value.
-struct Process(Child);
+pub struct Process(Child);
 
 impl Process {
-    fn end(&mut self) {
+    /// Kills it.
+    pub fn end(&mut self) {
         self.0.kill().expect("SIGKILL");
         self.0.wait().expect("its end");
     }
@@ -133,8 +136,9 @@ impl Drop for House {
 }
 
 impl House {
-    fn build() -> Self {
-        let folder = std::env::temp_dir().join(format!("byway-killed-{}", std::process::id()));
+    /// In a folder of its own, by `name`.
+    pub fn build(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("byway-killed-{name}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("state")).expect("a folder");
         let address =
             TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
@@ -200,7 +204,7 @@ impl House {
     }
 
     /// Starts a byway and waits until it serves.
-    fn start(&self) -> Process {
+    pub fn start(&self) -> Process {
         let log = std::fs::File::create(self.folder.join("log")).expect("a log");
         let mut command = Command::new(std::env::current_exe().expect("this test"));
         command.args(["--exact", "killed::a_whole_byway", "--nocapture"]).env(FOLDER, &self.folder);
@@ -216,7 +220,8 @@ impl House {
         process
     }
 
-    fn control(&self, line: &str) -> Value {
+    /// The reply of the control socket to one line.
+    pub fn control(&self, line: &str) -> Value {
         let Ok(mut stream) = UnixStream::connect(self.folder.join("s")) else { return Value::Null };
         let mut reply = String::new();
         let sent = stream.write_all(format!("{line}\n").as_bytes());
@@ -225,7 +230,7 @@ impl House {
     }
 
     /// Ids of the apps that workers carry.
-    fn in_force(&self) -> BTreeSet<String> {
+    pub fn in_force(&self) -> BTreeSet<String> {
         let apps = self.control(r#"{"ask":"apps"}"#)["apps"].take();
         let apps = apps.as_array().expect("a list").iter().filter(|app| app["state"] == "in_force");
         apps.map(|app| app["id"].as_str().expect("an id").to_owned()).collect()
@@ -239,7 +244,7 @@ impl House {
     }
 
     /// One request over HTTP/1.1; `None`: the answer did not come whole.
-    fn ask(&self, request: &Request) -> Option<(u16, Value)> {
+    pub fn ask(&self, request: &Request) -> Option<(u16, Value)> {
         let body = if request.body.is_null() { String::new() } else { request.body.to_string() };
         let text = format!(
             "{} /client/v4{} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -273,7 +278,14 @@ impl House {
     }
 
     /// What a copy of the store's files holds: the store itself is left to the next start.
-    fn stored(&self) -> View {
+    pub fn stored(&self) -> View {
+        let mut vault = self.copy();
+        let taken = reserved(&spec(&self.folder));
+        by_export(&byway::estate::export(&read(&mut vault, &taken).expect("the store reads")))
+    }
+
+    /// A copy of the store.
+    pub fn copy(&self) -> SqliteVault {
         let copy = self.folder.join("copy");
         for suffix in ["", "-wal"] {
             let part = |name: &str| self.folder.join(format!("{name}{suffix}"));
@@ -282,9 +294,7 @@ impl House {
                 std::fs::copy(part("store"), part("copy")).expect("copied");
             }
         }
-        let mut vault = SqliteVault::open(&copy, [1; 32], "test").expect("the store opens");
-        let taken = reserved(&spec(&self.folder));
-        by_export(&byway::estate::export(&read(&mut vault, &taken).expect("the store reads")))
+        SqliteVault::open(&copy, [1; 32], "test").expect("the store opens")
     }
 }
 

@@ -8,7 +8,8 @@ use byway::analytics::{Fact, Recorder};
 use byway::api::{
     Announcer, Checker, Claim, Office, Peer, Route, Secret, Terms, TokenText, entry, new_id, read, router,
 };
-use byway::control::desk::{Desk, Inquiry};
+use byway::control::config::Problem;
+use byway::control::desk::{Desk, Inquiry, TrialNews};
 use byway::control::{Install, Installed, LoadError, Loaded, Store, Workshop};
 use byway::estate::{
     Account, Approval, Binding, Change, Check, CheckState, Checks, Entity, Estate, Grant, Id, Prefix,
@@ -38,10 +39,15 @@ pub enum Loop {
     Confirms,
     /// As one whose workers do not take it in time.
     IsLate,
+    /// As one that cannot compile it.
+    Refuses,
 }
 
 /// The snapshot in force, as tests look at it.
 pub type Sight = Arc<std::sync::Mutex<Option<Arc<Snapshot>>>>;
+
+/// News of trials, oldest first.
+pub type Heard = Arc<std::sync::Mutex<Vec<TrialNews>>>;
 
 /// The API and what it stands on.
 pub struct Stand {
@@ -65,6 +71,8 @@ pub struct Stand {
     pub snapshot: Sight,
     /// Who checks and announces prefixes.
     pub outside: Arc<Outside>,
+    /// What the loop was told of trials.
+    pub heard: Heard,
 }
 
 /// A folder that goes with its stand.
@@ -186,7 +194,8 @@ impl Stand {
         let mood = Arc::new(std::sync::Mutex::new(Loop::Confirms));
         let workshop = workshop(&folder.0, reserved.clone());
         let snapshot = Arc::default();
-        let force = (mood.clone(), Arc::clone(&snapshot));
+        let heard = Heard::default();
+        let force = (mood.clone(), Arc::clone(&snapshot), heard.clone());
         runtime.spawn(control_loop(workshop, estate.clone(), inquiries, force));
         let outside = Arc::new(Outside::default());
         let opened = byway::analytics::open(&folder.0.join("analytics"), "test", "FRA").expect("opened");
@@ -224,6 +233,7 @@ impl Stand {
             mood,
             snapshot,
             outside,
+            heard,
         }
     }
 
@@ -261,6 +271,11 @@ impl Stand {
         let plan = move |_: &Estate, _| Ok(byway::api::Plan { change, ..Default::default() });
         let errand = byway::api::Errand { who: "test".into(), what: "put".into(), ..Default::default() };
         self.runtime.block_on(self.office.change(errand, plan)).expect("put");
+    }
+
+    /// Lets the office look after its trial, as its thread does, at a time of one's choice.
+    pub fn tend(&self, now_unix_s: u64) {
+        self.runtime.block_on(self.office.tend_trial(now_unix_s));
     }
 
     /// Begins a change that does `work` while it is planned, and makes nothing.
@@ -444,7 +459,7 @@ struct Force {
 
 impl Force {
     fn install(&mut self, install: Install) -> Installed {
-        let Install { whole, apps, keep, asked, reply: _ } = install;
+        let Install { whole, apps, keep, asked, on_trial: _, reply: _ } = install;
         let Self { workshop, loaded } = self;
         let edited = apps.and_then(|apps| match workshop.edit(loaded, &apps) {
             Ok(edited) => Some(edited),
@@ -487,7 +502,7 @@ async fn control_loop(
     mut workshop: Workshop,
     estate: Estate,
     mut inquiries: tokio::sync::mpsc::Receiver<Inquiry>,
-    (mood, snapshot): (Arc<std::sync::Mutex<Loop>>, Sight),
+    (mood, snapshot, heard): (Arc<std::sync::Mutex<Loop>>, Sight, Heard),
 ) {
     let first = workshop.install(Arc::new(move || lower(&estate)), Box::new(|| Ok(())));
     let loaded = first.expect("what the store holds compiles");
@@ -499,15 +514,22 @@ async fn control_loop(
             Inquiry::Install(mut install) => {
                 let (nobody, _) = tokio::sync::oneshot::channel();
                 let reply = std::mem::replace(&mut install.reply, nobody);
+                let is = std::mem::replace(&mut *mood.lock().expect("no panic"), Loop::Confirms);
+                if is == Loop::Refuses {
+                    let text = "the bench refuses it".into();
+                    let problem = Problem { place: String::new(), line: None, text, code: None };
+                    let _ = reply.send(Installed::Refused(vec![problem]));
+                    continue;
+                }
                 let installed = force.install(install);
                 *snapshot.lock().expect("no panic") = Some(force.loaded.compiled.snapshot.clone());
-                let late =
-                    std::mem::replace(&mut *mood.lock().expect("no panic"), Loop::Confirms) == Loop::IsLate;
+                let late = is == Loop::IsLate;
                 // What is only tried reaches no worker.
                 let published = matches!(installed, Installed::InForce { .. });
                 let _ = reply.send(if late && published { Installed::NotConfirmed } else { installed });
             }
             Inquiry::Ready(reply) => drop(reply.send(byway::control::desk::Readiness::Ready)),
+            Inquiry::Trial(news) => heard.lock().expect("no panic").push(news),
             Inquiry::Ask(..) | Inquiry::Metrics(..) => panic!("the API asks for neither"),
         }
     }

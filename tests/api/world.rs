@@ -351,6 +351,14 @@ impl World {
                 let newest = self.stand.admin(Method::GET, "/byway/history?limit=1", Value::Null);
                 json!({ "version": newest.result()[0]["version"].as_u64().expect("a number") - 1 })
             }
+            "byway_trial_begin" => {
+                self.stand.admin(Method::POST, "/byway/trial/confirm", Value::Null);
+                json!({ "confirm_within": 60 })
+            }
+            "byway_trial_confirm" | "byway_trial_revert" => {
+                self.stand.admin(Method::POST, "/byway/trial", json!({ "confirm_within": 60 }));
+                Value::Null
+            }
             "byway_users_create" => json!({ "email": "new@example.com" }),
             _ => Value::Null,
         }

@@ -109,6 +109,37 @@ api_moves() {
         "$("$byway" admin history --json --socket "$STATE/run/api.sock" | jq -r '.[0].action')"
 }
 
+# What the API changes on trial goes by itself, also where byway was killed meanwhile, and stays where it is confirmed.
+api_on_trial() {
+    local byway socket=$STATE/run/byway.sock admin=$STATE/run/api.sock version
+    byway=$(byway_bin)
+    API_APP=$(api_result POST "$API_APPS" "$(documented_app)" | jq -r .id)
+    version=$("$byway" admin history --limit 1 --json --socket "$admin" | jq '.[0].version')
+    holds "changes go on trial" "" "$byway" admin try --confirm-within 5 --socket "$admin"
+    api_status DELETE "$API_APPS/$API_APP" >/dev/null
+    holds "one is in force" "" not greets
+    holds "byway says how long" "$("$byway" show status --json --socket "$socket" | jq .trial_seconds_left) s" \
+        test "$("$byway" show status --json --socket "$socket" | jq .trial_seconds_left)" -ge 1
+    wait_for 10 greets
+    holds "not confirmed, it goes by itself" "$("$byway" admin history --limit 1 --json --socket "$admin" | jq -r '.[0].action')" greets
+    holds "a rollback goes on trial" "" "$byway" admin rollback $((version - 1)) --confirm-within 60 --socket "$admin"
+    holds "and is in force" "" not greets
+    not "$byway" admin try --confirm-within 60 --socket "$admin" && pass "$SUITE: there is one trial at a time"
+    holds "it is taken back by hand" "" "$byway" confirm --revert --socket "$socket"
+    holds "at once" "" greets
+    "$byway" admin try --confirm-within 1 --socket "$admin" >/dev/null
+    api_status DELETE "$API_APPS/$API_APP" >/dev/null
+    kill -KILL "$(daemon_pid byway)"
+    sleep 2
+    "$ROOT/scripts/lab.sh" start >/dev/null || { fail "$SUITE: byway starts after a trial"; return 1; }
+    holds "after kill -9 beyond its time all is as it was" "" greets
+    "$byway" admin try --confirm-within 3 --socket "$admin" >/dev/null
+    is "an app goes on trial" 200 "$(api_status DELETE "$API_APPS/$API_APP")"
+    holds "which is confirmed" "" "$byway" confirm --socket "$socket"
+    sleep 4
+    holds "and stays" "" not greets
+}
+
 # The TypeScript SDK, as tests/e2e/sdk/package-lock.json pins it.
 api_by_typescript() {
     local folder lines

@@ -141,7 +141,7 @@ fn document_of(estate: &Estate, account: Id, id: &str) -> Result<Arc<LoaDocument
     document.cloned().ok_or_else(not_found)
 }
 
-/// `DELETE .../loa_documents/{id}`: byway's own; not while a prefix names it.
+/// `DELETE .../loa_documents/{id}`: byway's own; not while a prefix names it, nor on trial.
 ///
 /// # Errors
 /// See `Failure`.

@@ -1,5 +1,5 @@
-//! `POST /byway/import/cloudflare`: `{"source", "lists": {PATH: [ROW...]}, "update", "trust_approvals", "into", "owner"}`, over the
-//! admin socket alone. Planned whole, kept whole, or refused whole.
+//! `POST /byway/import/cloudflare`: `{"source", "lists": {PATH: [ROW...]}, "update", "trust_approvals", "into", "owner",
+//! "confirm_within"}`, over the admin socket alone. Planned whole, kept whole, or refused whole.
 
 use super::draft::{Draft, Wants};
 use super::lists::{Lists, Row};
@@ -23,12 +23,15 @@ const ASKED_MAX: usize = 1_000;
 /// # Errors
 /// See `Failure`.
 pub async fn import(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
-    let mut errand = ask.errand()?;
-    let is_dry = std::mem::take(&mut errand.dry_run);
+    ask.errand()?;
     if ask.caller.is_limited {
         return Err(Failure::unauthorized("an import goes over the admin socket alone"));
     }
-    let mut body = ask.object()?;
+    let (mut errand, mut body) = ask.errand_on_trial()?;
+    let is_dry = std::mem::take(&mut errand.dry_run);
+    if is_dry {
+        errand.confirm_within = None;
+    }
     if let Some(source) = maybe_text(&body, "source", 1_024)? {
         errand.what = format!("import from {}", crate::base::outside::OneLine(source));
     }

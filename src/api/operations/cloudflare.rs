@@ -1,6 +1,8 @@
 //! What is taken over from Cloudflare (`api::cloudflare`).
 
+use super::own::confirm_within;
 use crate::api::cloudflare::{self, About, Fate};
+use crate::api::code::ApiCode;
 use crate::api::openapi::schema::{body, count, flag, id, list, named, object, short_text, text, word};
 use crate::api::openapi::{Operation, Want};
 use crate::control::config::tables::Code;
@@ -17,6 +19,7 @@ pub fn operations() -> Vec<Operation> {
         ("trust_approvals", flag()),
         ("into", id()),
         ("owner", short_text(254)),
+        ("confirm_within", confirm_within()),
     ];
     vec![
         Operation::post("/byway/import/cloudflare", cloudflare::import)
@@ -24,6 +27,7 @@ pub fn operations() -> Vec<Operation> {
             .wants(Want::Socket)
             .takes(body([("lists", lists)], wishes))
             .answers(report())
+            .fails(400, &[ApiCode::InUse])
             .fails(400, &[Code::PoolEmpty]),
     ]
 }

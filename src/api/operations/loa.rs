@@ -41,7 +41,7 @@ pub fn operations() -> Vec<Operation> {
             .named("loa_documents_delete", "Delete a letter that no prefix names")
             .wants(WRITE)
             .answers(id_alone())
-            .fails(400, &[ApiCode::AddressingState])
+            .fails(400, &[ApiCode::AddressingState, ApiCode::InUse])
             .fails(404, &[ApiCode::NotFound, ApiCode::AddressingNotFound]),
     ]
 }

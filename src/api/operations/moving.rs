@@ -1,5 +1,7 @@
 //! Everything as one document, and back (`api::moving`).
 
+use super::own::confirm_within;
+use crate::api::code::ApiCode;
 use crate::api::moving;
 use crate::api::openapi::schema::{body, count, flag, id, list, named, object, word};
 use crate::api::openapi::{Operation, Want};
@@ -20,8 +22,12 @@ pub fn operations() -> Vec<Operation> {
         Operation::post("/byway/import", moving::import)
             .named("byway_import", "Make and change what a document names, all of it or nothing")
             .wants(Want::Socket)
-            .takes(body([("document", document)], [("secrets", secrets), ("leave_out", flag())]))
+            .takes(body(
+                [("document", document)],
+                [("secrets", secrets), ("leave_out", flag()), ("confirm_within", confirm_within())],
+            ))
             .answers(moved())
+            .fails(400, &[ApiCode::InUse])
             .fails(400, &[Code::PoolEmpty]),
     ]
 }

@@ -2,18 +2,20 @@
 
 use crate::api::code::ApiCode;
 use crate::api::openapi::schema::{
-    body, count, described, id, list, named, object, pattern, short_text, stamp, text, whole, word,
+    body, count, described, flag, id, list, named, object, or_null, pattern, short_text, stamp, text, whole,
+    word,
 };
 use crate::api::openapi::{Operation, Want};
 use crate::api::own::{self, HISTORY_MAX};
-use crate::api::probes;
+use crate::api::{probes, trial};
+use crate::base::TRIAL_S_MAX;
 use crate::control::config::tables::Code;
 use crate::estate::{Kind, Permission};
 use serde_json::{Value, json};
 
 /// What `api::own` and `api::probes` answer.
 pub fn operations() -> Vec<Operation> {
-    [store(), users(), document(), probes()].concat()
+    [store(), trial(), users(), document(), probes()].concat()
 }
 
 fn store() -> Vec<Operation> {
@@ -38,10 +40,63 @@ fn store() -> Vec<Operation> {
                 "Put everything but users and tokens back to what it was after a version",
             )
             .wants(Want::Box(Permission::AccountSettings))
-            .takes(body([("version", version)], []))
-            .answers(object([("version", count()), ("changes", count())], []))
+            .takes(body([("version", version)], [("confirm_within", confirm_within())]))
+            .answers(gone_back())
+            .fails(400, &[ApiCode::InUse])
             .fails(400, &[Code::PoolEmpty]),
     ]
+}
+
+/// Seconds until a change goes back by itself.
+pub fn confirm_within() -> Value {
+    let words = "Seconds until it goes back by itself, unless it is confirmed; over the admin socket alone.";
+    described(words, whole(1, i64::from(TRIAL_S_MAX)))
+}
+
+fn gone_back() -> Value {
+    named("GoneBack", object([("version", count()), ("changes", count())], []))
+}
+
+fn trial() -> Vec<Operation> {
+    let ends = |operation: Operation| {
+        operation.wants(Want::Socket).answers(gone_back()).fails(404, &[ApiCode::NotFound])
+    };
+    vec![
+        Operation::get("/byway/trial", trial::look)
+            .named(
+                "byway_trial_get",
+                "What is on trial: changes that go back by themselves unless they are confirmed",
+            )
+            .wants(Want::Box(Permission::AccountSettings))
+            .answers(held()),
+        Operation::post("/byway/trial", trial::begin)
+            .named("byway_trial_begin", "Put all changes from now on on trial")
+            .wants(Want::Socket)
+            .takes(body([("confirm_within", confirm_within())], []))
+            .answers(held())
+            .fails(400, &[ApiCode::InUse]),
+        ends(Operation::post("/byway/trial/confirm", trial::confirm))
+            .named("byway_trial_confirm", "Keep what changed on trial"),
+        ends(Operation::post("/byway/trial/revert", trial::revert))
+            .named("byway_trial_revert", "Take back now what changed on trial"),
+    ]
+}
+
+fn held() -> Value {
+    let trial = object(
+        [
+            ("version", count()),
+            ("began", stamp()),
+            ("until", stamp()),
+            ("within", whole(1, i64::from(TRIAL_S_MAX))),
+            ("seconds_left", count()),
+            ("actor", text()),
+            ("action", text()),
+            ("problem", or_null(text())),
+        ],
+        [],
+    );
+    named("HeldTrial", object([("trial", or_null(named("Trial", trial)))], []))
 }
 
 fn short_path() -> Value {
@@ -59,6 +114,7 @@ fn change() -> Value {
             ("when", stamp()),
             ("actor", text()),
             ("action", text()),
+            ("on_trial", flag()),
             ("changes", list(edit)),
         ],
         [],

@@ -1,5 +1,6 @@
 //! Arguments of `byway admin`.
 
+use crate::cli::args::trial_seconds;
 use crate::cli::cloudflare::CloudflareArgs;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ pub enum AdminCommand {
     History(AdminHistoryArgs),
     /// Put everything but users and tokens back to what it was after a version of the history.
     Rollback(AdminRollbackArgs),
+    /// From now on all that the API changes is on trial: it goes back to the version of now by itself, unless `byway confirm`
+    /// comes in time.
+    Try(AdminTryArgs),
     /// Approve a prefix, or take the approval back.
     #[command(subcommand)]
     Prefix(AdminPrefixCommand),
@@ -142,6 +146,9 @@ pub struct AdminImportVerb {
     /// Leave tokens and certificates out whose secrets neither the file nor the store has.
     #[arg(long)]
     pub leave_out: bool,
+    /// Go back by itself after so many seconds, unless `byway confirm` comes in time.
+    #[arg(long, value_name = "SECONDS", value_parser = trial_seconds())]
+    pub confirm_within: Option<u32>,
     /// Where the passphrase comes from.
     #[command(flatten)]
     pub passphrase: PassphraseArgs,
@@ -165,6 +172,8 @@ pub struct AdminImportArgs {
     pub dry_run: bool,
     /// Leave tokens and certificates out whose secrets neither the file nor the store has.
     pub leave_out: bool,
+    /// Go back by itself after so many seconds.
+    pub confirm_within: Option<u32>,
     /// Where the passphrase comes from.
     pub passphrase: PassphraseArgs,
 }
@@ -174,7 +183,8 @@ impl AdminImportVerb {
     pub fn of_file(&self) -> Option<AdminImportArgs> {
         let (file, config) = (self.file.clone()?, self.config.clone()?);
         let (dry_run, leave_out, passphrase) = (self.dry_run, self.leave_out, self.passphrase.clone());
-        Some(AdminImportArgs { file, config, dry_run, leave_out, passphrase })
+        let confirm_within = self.confirm_within;
+        Some(AdminImportArgs { file, config, dry_run, leave_out, confirm_within, passphrase })
     }
 }
 
@@ -211,6 +221,20 @@ pub struct AdminRollbackArgs {
     /// Say what would happen, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Go back by itself after so many seconds, unless `byway confirm` comes in time.
+    #[arg(long, value_name = "SECONDS", value_parser = trial_seconds())]
+    pub confirm_within: Option<u32>,
+    /// The admin socket.
+    #[arg(long, default_value = "/run/byway/api.sock")]
+    pub socket: PathBuf,
+}
+
+/// `byway admin try`.
+#[derive(Args, Debug)]
+pub struct AdminTryArgs {
+    /// How long the trial has, in seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = trial_seconds())]
+    pub confirm_within: u32,
     /// The admin socket.
     #[arg(long, default_value = "/run/byway/api.sock")]
     pub socket: PathBuf,

@@ -23,8 +23,15 @@ fn history_table(versions: &Value) -> String {
     let mut table = TextTable::new(&["version", "when", "who", "what", "changes"]);
     for version in versions.as_array().into_iter().flatten() {
         let word = |key: &str| version[key].as_str().unwrap_or("-").to_owned();
-        let number = version["version"].as_u64().unwrap_or(0).to_string();
-        table.row([number, word("when"), word("actor"), word("action"), changes(&version["changes"])]);
+        let number = version["version"].as_u64().unwrap_or(0);
+        let on_trial = if version["on_trial"] == Value::Bool(true) { " on trial" } else { "" };
+        table.row([
+            format!("{number}{on_trial}"),
+            word("when"),
+            word("actor"),
+            word("action"),
+            changes(&version["changes"]),
+        ]);
     }
     table.text()
 }
@@ -47,7 +54,7 @@ fn changes(list: &Value) -> String {
 /// Goes back, or says what that would change.
 pub fn roll_back(args: &AdminRollbackArgs) -> ExitCode {
     let path = format!("/byway/rollback?dry_run={}", args.dry_run);
-    let body = json!({ "version": args.version }).to_string();
+    let body = json!({ "version": args.version, "confirm_within": args.confirm_within }).to_string();
     match ask(&args.socket, "POST", &path, Some(body)).and_then(result) {
         Ok((answer, messages)) => {
             let verb = if args.dry_run { "would be taken back" } else { "are taken back" };

@@ -1,4 +1,4 @@
-//! `byway admin`: the first user and token, calls over the admin socket, copies of the store, history.
+//! `byway admin`: the first user and token, calls over the admin socket, copies of the store, history and trials.
 
 mod args;
 mod ask;
@@ -8,8 +8,10 @@ mod moving;
 mod passphrase;
 mod restore;
 mod seal;
+mod trial;
 mod verb;
 
 pub use args::AdminCommand;
 pub use ask::{ask, result};
+pub use trial::{confirm, revert};
 pub use verb::run;

@@ -120,7 +120,12 @@ fn by_socket(
     api: &ApiSpec,
     (document, secrets): (Value, Value),
 ) -> Result<(Value, Vec<String>), String> {
-    let body = json!({ "document": document, "secrets": secrets, "leave_out": args.leave_out });
+    let body = json!({
+        "document": document,
+        "secrets": secrets,
+        "leave_out": args.leave_out,
+        "confirm_within": args.confirm_within,
+    });
     let path = format!("/byway/import?dry_run={}", args.dry_run);
     let (answer, mut messages) = ask(&api.socket, "POST", &path, Some(body.to_string())).and_then(result)?;
     // The answer names the same.
@@ -135,6 +140,12 @@ fn by_hand(
     (document, secrets): (Value, Value),
 ) -> Result<(Value, Vec<String>), Vec<String>> {
     let one = |line: String| vec![line];
+    if args.confirm_within.is_some() {
+        return Err(one(format!(
+            "no byway answers on {}: a trial begins and ends in a running one",
+            api.socket.display()
+        )));
+    }
     if args.dry_run && !api.store.exists() {
         return Err(one(format!("{}: is not there", api.store.display())));
     }
@@ -165,9 +176,16 @@ fn by_hand(
     let what = format!("byway admin import {}", args.file.display());
     let entry = crate::api::entry(who(), what, &change, Stamp(OsClock::unix_micros()));
     vault.commit(&entry).map_err(|error| one(error.to_string()))?;
+    let trial = vault.trial();
     drop(vault);
     hand_over(&api.store);
-    Ok(answer)
+    let (counts, mut lines) = answer;
+    // A byway that was stopped, or died, in the middle of a trial.
+    lines
+        .extend(trial.map(|trial| {
+            format!("this is part of a trial, and goes back to version {} with it", trial.base)
+        }));
+    Ok((counts, lines))
 }
 
 /// What goes into a store must be what a start puts in force.

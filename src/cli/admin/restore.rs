@@ -10,7 +10,7 @@ use crate::cli::command::{complain, fail, tell};
 use crate::cli::run::reserved;
 use crate::control::rfc3339;
 use crate::estate::{Change, Estate, Kind, Stamp, unsound};
-use crate::vault::{Candidate, Row};
+use crate::vault::{Candidate, Entry, Row, TrialStep};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
@@ -46,6 +46,11 @@ fn restore(args: &AdminRestoreArgs) -> Result<Vec<String>, Vec<String>> {
         lines
     })?;
     let mut lines = told(&estate);
+    lines.extend(
+        candidate.vault().trial().map(|trial| {
+            format!("the copy was made on trial: what changed after version {} stays", trial.base)
+        }),
+    );
     lines.extend(missing(&estate, candidate.old_rows()));
     lines.extend(revived(&estate, candidate.old_rows()));
     if args.dry_run {
@@ -55,6 +60,8 @@ fn restore(args: &AdminRestoreArgs) -> Result<Vec<String>, Vec<String>> {
     let now = Stamp(OsClock::unix_micros());
     let what = format!("byway admin restore {}", args.from.display());
     let entry = crate::api::entry(who(), what, &Change::default(), now);
+    // Whoever restores says what is to be in force.
+    let entry = Entry { trial: TrialStep::Ends, ..entry };
     candidate.vault().commit(&entry).map_err(|error| one(error.to_string()))?;
     let stamp: String = rfc3339(now.0).chars().filter(|letter| letter.is_ascii_digit()).take(20).collect();
     let kept = candidate.swap(&stamp).map_err(|error| one(error.to_string()))?;

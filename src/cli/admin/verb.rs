@@ -4,7 +4,7 @@ use super::args::{
     AdminBackupArgs, AdminCallArgs, AdminCommand, AdminImportCommand, AdminImportVerb, AdminPrefixCommand,
 };
 use super::ask::{answered, ask, result};
-use super::{history, init, moving, restore};
+use super::{history, init, moving, restore, trial};
 use crate::cli::check::boot_spec;
 use crate::cli::cloudflare;
 use crate::cli::command::{fail, tell, tell_json};
@@ -34,6 +34,7 @@ pub fn run(command: &AdminCommand) -> ExitCode {
         AdminCommand::Import(verb) => import(verb),
         AdminCommand::History(args) => history::history(args),
         AdminCommand::Rollback(args) => history::roll_back(args),
+        AdminCommand::Try(args) => trial::begin(args),
     }
 }
 

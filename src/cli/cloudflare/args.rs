@@ -1,5 +1,6 @@
 //! Arguments of `byway admin import cloudflare`.
 
+use crate::cli::args::trial_seconds;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -45,6 +46,9 @@ pub struct CloudflareArgs {
     /// Say what would happen, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Go back by itself after so many seconds, unless `byway confirm` comes in time.
+    #[arg(long, value_name = "SECONDS", value_parser = trial_seconds())]
+    pub confirm_within: Option<u32>,
     /// The admin socket.
     #[arg(long, default_value = "/run/byway/api.sock")]
     pub socket: PathBuf,

@@ -35,12 +35,16 @@ fn imported(args: &CloudflareArgs) -> Result<Value, String> {
         "trust_approvals": args.trust_approvals,
         "into": args.into,
         "owner": args.owner,
+        "confirm_within": args.confirm_within,
     });
     let path = format!("/byway/import/cloudflare?dry_run={}", args.dry_run);
     let (mut report, messages) = ask(&args.socket, "POST", &path, Some(body.to_string())).and_then(result)?;
     report["missing"] = missing.into();
+    let (trial, states): (Vec<String>, _) =
+        messages.into_iter().partition(|message| message.starts_with("on trial until "));
+    report["trial"] = trial.first().cloned().into();
     // What apps go without, once they are compiled.
-    report["states"] = messages.into();
+    report["states"] = states.into();
     Ok(report)
 }
 

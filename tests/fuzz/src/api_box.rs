@@ -12,7 +12,7 @@ use byway::estate::{
     RecordName, RecordSettings, Rule, RuleHolder, Service, Stamp, User, Zone,
 };
 use byway::table::{AppSpec, Prefix as Net, Reserved};
-use byway::vault::{AuditAsk, AuditPage, Entry, Row, Vault, VaultError, Version};
+use byway::vault::{AuditAsk, AuditPage, Entry, Row, Trial, Undo, Vault, VaultError, Version};
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,6 +80,14 @@ impl Vault for NoVault {
 
     fn audit(&mut self, _: &AuditAsk) -> Result<AuditPage, VaultError> {
         Ok(AuditPage::default())
+    }
+
+    fn trial(&self) -> Option<Trial> {
+        None
+    }
+
+    fn undos(&mut self) -> Result<Vec<Undo>, VaultError> {
+        Ok(Vec::new())
     }
 
     fn hash_key(&self) -> [u8; 32] {
@@ -181,6 +189,7 @@ async fn control(mut inquiries: tokio::sync::mpsc::Receiver<Inquiry>) {
                 assert!(install.keep.is_none(), "a dry run was to be kept");
                 drop(install.reply.send(Installed::Right));
             }
+            Inquiry::Trial(_) => {}
             Inquiry::Ask(..) | Inquiry::Metrics(..) | Inquiry::Ready(..) => panic!("nobody asks for that"),
         }
     }

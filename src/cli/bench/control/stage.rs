@@ -202,7 +202,10 @@ fn start(prepared: Prepared, clock: OsClock) -> Result<World, String> {
     let reloads = Reloads::new(workshop, loaded, problems, spec.tcp.removed_app_drain);
     let resolver = Resolver::new(spec.dns, cache, kept, secret.tables()[0]);
     let ports = Box::new(view);
-    let parts = Parts { clock, fleet, ports, reloads, events, resolver, prober, recorder, drain, hang };
+    // Nobody asks where it is: there is no control socket.
+    let admin_socket = None;
+    let parts =
+        Parts { clock, fleet, ports, reloads, events, resolver, prober, recorder, admin_socket, drain, hang };
     let control = std::thread::Builder::new().name("byway-control".into());
     control.spawn(move || control::run(parts, listeners)).map_err(|error| error.to_string())?;
     let mut world = World::new(worker, wire, make::MAC, false, Box::new(()));
