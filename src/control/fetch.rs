@@ -1,4 +1,4 @@
-//! JSON from another server's API, by GET and nothing else: over TLS under byway's own trust, without redirects, which
+//! JSON and files from another server's API, by GET and nothing else: over TLS under byway's own trust, without redirects, which
 //! would carry a token elsewhere, and in bounds of time and size.
 
 use super::event_tls::Wrap;
@@ -69,12 +69,12 @@ impl Fetcher {
         &self.base
     }
 
-    /// Asks for what lies at `path` below the base.
+    /// Asks for what lies at `path` below the base, in the form that `accept` names.
     ///
     /// # Errors
     /// Nothing came, or too much, in one line.
-    pub fn get(&self, path: &str) -> Result<Fetched, String> {
-        let request = self.agent.get(format!("{}/{path}", self.base)).header("Accept", "application/json");
+    pub fn get(&self, path: &str, accept: &str) -> Result<Fetched, String> {
+        let request = self.agent.get(format!("{}/{path}", self.base)).header("Accept", accept);
         let answer =
             request.header("Authorization", &self.authorization).call().map_err(|error| error.to_string())?;
         let (status, retry_after_s) = (answer.status().as_u16(), retry_after(answer.headers()));

@@ -6,13 +6,13 @@ use axum::http::Method;
 use byway::estate::{Approval, Id};
 use serde_json::{Value, json};
 
-const ACCOUNT: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
-const ZONE: &str = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
-const PREFIX: &str = "c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3";
-const THEN: &str = "2024-05-06T07:08:09.123456Z";
+pub const ACCOUNT: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
+pub const ZONE: &str = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
+pub const PREFIX: &str = "c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3";
+pub const THEN: &str = "2024-05-06T07:08:09.123456Z";
 
 /// An id that ends in `number`.
-fn id(number: u32) -> String {
+pub fn id(number: u32) -> String {
     format!("d4d4d4d4d4d4d4d4d4d4d4d4{number:08x}")
 }
 
@@ -38,7 +38,7 @@ fn dynamic(number: u32, port: &str, name: &str, connectivity: &str) -> Value {
     )
 }
 
-fn rule(number: u32, mode: &str, value: &str, scope: &str) -> Value {
+pub fn rule(number: u32, mode: &str, value: &str, scope: &str) -> Value {
     json!({
         "id": id(number), "paused": false, "mode": mode, "notes": "theirs", "configuration": {"target": "ip", "value": value},
         "scope": {"id": scope, "type": "zone"}, "allowed_modes": ["block"], "created_on": THEN, "modified_on": THEN,
@@ -57,7 +57,7 @@ fn fixed(ips: &[&str]) -> Value {
 }
 
 /// The lists of the other side.
-fn lists() -> Value {
+pub fn lists() -> Value {
     let zone = json!({"id": ZONE, "name": "moved.example", "account": {"id": ACCOUNT, "name": "theirs"}, "created_on": THEN});
     let prefix = json!({
         "id": PREFIX, "account_id": ACCOUNT, "cidr": "198.51.100.0/24", "asn": 64500, "description": "moved", "approved": "V",
@@ -105,7 +105,7 @@ fn lists() -> Value {
     })
 }
 
-fn import(stand: &Stand, lists: &Value, wishes: Value) -> Reply {
+pub fn import(stand: &Stand, lists: &Value, wishes: Value) -> Reply {
     let mut body = json!({"source": "https://api.example/client/v4", "lists": lists});
     for (key, value) in wishes.as_object().expect("an object") {
         body[key] = value.clone();
@@ -114,20 +114,20 @@ fn import(stand: &Stand, lists: &Value, wishes: Value) -> Reply {
 }
 
 /// Counts of one kind: made, changed, same, kept, left out.
-fn counts(reply: &Reply, kind: &str) -> [u64; 5] {
+pub fn counts(reply: &Reply, kind: &str) -> [u64; 5] {
     let rows = reply.result()["counts"].as_array().expect("a list").iter();
     let row = rows.clone().find(|row| row["kind"] == kind).unwrap_or(&Value::Null);
     ["made", "changed", "same", "kept", "left_out"].map(|fate| row[fate].as_u64().unwrap_or(0))
 }
 
 /// Why a note is there about `id`.
-fn why(reply: &Reply, id: &str) -> String {
+pub fn why(reply: &Reply, id: &str) -> String {
     let notes = reply.result()["notes"].as_array().expect("a list").iter();
     let of_id = notes.filter(|note| note["id"] == id);
     of_id.map(|note| format!("{}: {}", note["what"], note["why"])).collect::<Vec<_>>().join("; ")
 }
 
-fn version(stand: &Stand) -> u64 {
+pub fn version(stand: &Stand) -> u64 {
     stand.get("/byway/history?limit=1").result()[0]["version"].as_u64().expect("a number")
 }
 

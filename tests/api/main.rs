@@ -10,6 +10,7 @@ mod bgp;
 mod book;
 mod certificates;
 mod cloudflare;
+mod cloudflare_beside;
 mod codes;
 mod dns;
 mod dns_meets;

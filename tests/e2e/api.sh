@@ -166,6 +166,7 @@ api_import() {
     id=$(api_result POST "$API_APPS" "$(documented_app)" | jq -r .id)
     api_result POST "$API_RULES" '{"mode":"block","configuration":{"target":"ip","value":"198.18.0.99"}}' >/dev/null
     api_result POST "${API_APPS%/spectrum/apps}/dns_records" '{"type":"TXT","name":"moved","content":"hello"}' >/dev/null
+    api_beside
     before=$(api_result GET /byway/history?limit=1)
     jq -r .api_token "$SCRATCH/lab.json" >"$SCRATCH/there.token" && chmod 600 "$SCRATCH/there.token"
     binary=${BYWAY_BIN:-$(target_dir)/release/byway}
@@ -181,8 +182,13 @@ api_import() {
     apps=/zones/$(jq -r .zone_id "$other")/spectrum/apps
     is "and changes nothing" "true 0" "$("$binary" admin call GET "$apps" --socket "$socket" | jq -r '"\(.success) \(.result | length)"')"
     "$binary" admin import cloudflare --from "$SCRATCH/replies" --socket "$socket" >"$SCRATCH/report.json" 2>>"$SCRATCH/import.err"
-    is "an import takes the app, the rule and the record" "1 1 1" \
+    is "an import takes the app, the rules and the record" "1 2 1" \
         "$(jq -r '[(.counts[] | select(.kind == ("app", "rule", "dns_record")).made)] | join(" ")' "$SCRATCH/report.json")"
+    is "and the letter, the map and the user's rule" "1 1 1" \
+        "$(jq -r '[(.counts[] | select(.kind == ("loa_document", "address_map")).made), (.notes | map(select(.kind == "user" and .what == "mapped")) | length)] | join(" ")' "$SCRATCH/report.json")"
+    is "and names the certificate" "to_be_uploaded lab.example.com, *.wild.example.com" \
+        "$(jq -r '.notes[] | select(.kind == "certificate") | "\(.what) \(.name)"' "$SCRATCH/report.json")"
+    is "with nothing that could not be read" "[]" "$(jq -c .missing "$SCRATCH/report.json")"
     is "and leaves the prefixes out that are here" 2 "$(jq '.counts[] | select(.kind == "prefix").left_out' "$SCRATCH/report.json")"
     holds "which carries traffic at once" "$id" moved_greets
     "$binary" admin import cloudflare --token-file "$SCRATCH/there.token" --base-url "$API_URL" --socket "$socket" >"$SCRATCH/again.json"
@@ -190,6 +196,19 @@ api_import() {
     is "and nothing was written there" "$before" "$(api_result GET /byway/history?limit=1)"
     LAB_NAME=byway-moved "$ROOT/scripts/lab.sh" down >/dev/null 2>&1
     api_status DELETE "$API_APPS/$id" >/dev/null
+}
+
+# api_beside: what an import takes beside what carries traffic; the letter is that of a prefix that waits.
+api_beside() {
+    local net letter certs=$ROOT/tests/certs
+    net=/accounts/$(jq -r .account_id "$SCRATCH/lab.json")/addressing
+    letter=$(printf '%%PDF-1.4 letter' | curl -sS --max-time 30 "$API_URL$net/loa_documents" -H "Authorization: Bearer $API_TOKEN" \
+        -F 'loa_document=@-' | jq -re .result.id)
+    api_result POST "$net/prefixes" "{\"cidr\":\"44.0.1.0/24\",\"asn\":64496,\"loa_document_id\":\"$letter\"}" >/dev/null
+    api_result POST "$net/address_maps" "{\"description\":\"moved\",\"ips\":[\"$EDGE_IP4\"]}" >/dev/null
+    api_result POST /user/firewall/access_rules/rules '{"mode":"block","configuration":{"target":"ip","value":"198.18.0.98"}}' >/dev/null
+    api_result POST "${API_APPS%/spectrum/apps}/custom_certificates" \
+        "$(jq -n --rawfile c "$certs/edge.pem" --rawfile k "$certs/edge.key" '{certificate: $c, private_key: $k}')" >/dev/null
 }
 moved_greets() {
     [ "$(ip netns exec byway-moved-client curl -sS --max-time 3 "http://$EDGE_IP4/" 2>/dev/null)" = "hello from the origin" ]

@@ -44,22 +44,9 @@ pub async fn create(State(office): State<Arc<Office>>, Path(account): Path<Strin
     office
         .change(errand, move |estate, now| {
             let account = ask.account(&account, estate, WRITE)?.id;
-            let held = estate.address_maps.iter().filter(|map| map.account == account).count();
-            if held >= ADDRESS_MAPS_PER_ACCOUNT_MAX {
-                return Err(quota(format_args!("{ADDRESS_MAPS_PER_ACCOUNT_MAX} address maps")));
-            }
+            room(estate, account)?;
             let body = ask.object()?;
-            let mut map = AddressMap {
-                id,
-                account,
-                description: maybe_text(&body, "description", DESCRIPTION_BYTES_MAX)?,
-                enabled: flag(&body, "enabled")?.unwrap_or(false),
-                default_sni: sni(&body)?,
-                ips: Vec::new(),
-                memberships: Vec::new(),
-                created_at: now,
-                modified_at: now,
-            };
+            let mut map = read(&body, (id, account), now)?;
             for (place, ip) in items(&body, "ips")?.iter().enumerate() {
                 put_ip_in(estate, &mut map, ip.as_str().unwrap_or(""), now)
                     .map_err(|failure| placed(failure, format!("/ips/{place}")))?;
@@ -77,6 +64,35 @@ pub async fn create(State(office): State<Arc<Office>>, Path(account): Path<Strin
             Ok(Plan { change, asked: Vec::new(), answer })
         })
         .await
+}
+
+/// An account may have one more.
+///
+/// # Errors
+/// 403: its quota is used up.
+pub fn room(estate: &Estate, account: Id) -> Result<(), Failure> {
+    match estate.address_maps.iter().filter(|map| map.account == account).count() {
+        held if held < ADDRESS_MAPS_PER_ACCOUNT_MAX => Ok(()),
+        _ => Err(quota(format_args!("{ADDRESS_MAPS_PER_ACCOUNT_MAX} address maps"))),
+    }
+}
+
+/// Reads a body as a map without addresses and members.
+///
+/// # Errors
+/// 400 with the field's pointer.
+pub fn read(body: &Map<String, Value>, (id, account): (Id, Id), now: Stamp) -> Result<AddressMap, Failure> {
+    Ok(AddressMap {
+        id,
+        account,
+        description: maybe_text(body, "description", DESCRIPTION_BYTES_MAX)?,
+        enabled: flag(body, "enabled")?.unwrap_or(false),
+        default_sni: sni(body)?,
+        ips: Vec::new(),
+        memberships: Vec::new(),
+        created_at: now,
+        modified_at: now,
+    })
 }
 
 /// The failure with its place in the body. What a body names and is not there is a wrong body, no wrong path.
@@ -97,7 +113,8 @@ fn items<'b>(body: &'b Map<String, Value>, key: &str) -> Result<&'b [Value], Fai
     }
 }
 
-fn member_of(value: &Value) -> Option<(MemberKind, Id)> {
+/// A member as bodies name it.
+pub fn member_of(value: &Value) -> Option<(MemberKind, Id)> {
     let kind = match value.get("kind")?.as_str()? {
         "zone" => MemberKind::Zone,
         "account" => MemberKind::Account,
@@ -164,7 +181,7 @@ pub async fn edit(
 }
 
 /// A word where `default_sni` acts on nothing, for no certificate of the account's zones holds it.
-fn unheld(estate: &Estate, map: &AddressMap) -> Vec<String> {
+pub fn unheld(estate: &Estate, map: &AddressMap) -> Vec<String> {
     let Some(name) = map.default_sni.as_deref().filter(|_| map.enabled) else { return Vec::new() };
     let parent = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
     let holds = |host: &String| host.eq_ignore_ascii_case(name) || Some(host) == parent.as_ref();
@@ -298,7 +315,10 @@ async fn alter(
 }
 
 /// An address that the account may use comes in; one that is there stays.
-fn put_ip_in(estate: &Estate, map: &mut AddressMap, text: &str, now: Stamp) -> Result<(), Failure> {
+///
+/// # Errors
+/// 400 with 1001: it is none, or not the account's; 403: the map is full.
+pub fn put_ip_in(estate: &Estate, map: &mut AddressMap, text: &str, now: Stamp) -> Result<(), Failure> {
     let bad = |why: &str| bad_cidr("", format_args!("{}: {why}", crate::base::outside::quoted(text)));
     let ip: IpAddr = text.parse().map_err(|_| bad("is no address"))?;
     if !estate.may_use(map.account, ip.into()) {
@@ -314,7 +334,10 @@ fn put_ip_in(estate: &Estate, map: &mut AddressMap, text: &str, now: Stamp) -> R
 }
 
 /// A zone of the account, or the account itself, comes in.
-fn put_member(
+///
+/// # Errors
+/// 404: it is neither; 403: the map is full.
+pub fn put_member(
     estate: &Estate,
     map: &mut AddressMap,
     (kind, identifier): (MemberKind, Id),

@@ -8,7 +8,7 @@ use crate::api::list::Listed;
 use crate::api::office::{Office, Plan, internal};
 use crate::base::limits::LOA_BYTES_MAX;
 use crate::control::rfc3339;
-use crate::estate::{Change, Entity, Estate, Id, LoaDocument};
+use crate::estate::{Change, Entity, Estate, Id, LoaDocument, Stamp};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -70,27 +70,12 @@ pub async fn create(
     let errand = ask.errand()?;
     ask.account(&account, &office.estate(), WRITE)?;
     let (file, name) = file_of(ask.body.clone(), &content_type).await?;
-    if file.len() > LOA_BYTES_MAX {
-        return Err(bad_form(&format_args!("the file has more than {LOA_BYTES_MAX} bytes")));
-    }
-    if !file.starts_with(PDF) {
-        return Err(bad_form(&"the file is no PDF"));
-    }
-    let name = name.filter(|name| name.len() <= 255 && name.chars().all(crate::base::outside::is_plain));
+    refuse_unread(&file)?;
     let (id, quota_bytes) = (office.new_id()?, office.terms.loa_bytes_per_account);
     office
         .change(errand, move |estate, now| {
             let account = ask.account(&account, estate, WRITE)?.id;
-            let size_bytes = file.len() as u64;
-            if held(estate, account) + size_bytes > quota_bytes {
-                return Err(quota(format_args!(
-                    "{} of {quota_bytes} bytes of letters",
-                    held(estate, account)
-                )));
-            }
-            let filename = name.unwrap_or_else(|| format!("{id}.pdf"));
-            let content = STANDARD.encode(&file);
-            let document = LoaDocument { id, account, filename, size_bytes, created: now, content };
+            let document = written(estate, (id, account), (&file, name), (now, quota_bytes))?;
             let mut change = Change::default();
             let answer = Success::of(document_json(&document)).status(StatusCode::CREATED);
             change.make(document);
@@ -99,9 +84,39 @@ pub async fn create(
         .await
 }
 
-fn held(estate: &Estate, account: Id) -> u64 {
-    let documents = estate.loa_documents.iter().filter(|document| document.account == account);
-    documents.map(|document| document.size_bytes).sum()
+/// A file that is no letter: too long, or no PDF.
+///
+/// # Errors
+/// 400 with 1001.
+pub fn refuse_unread(file: &[u8]) -> Result<(), Failure> {
+    if file.len() > LOA_BYTES_MAX {
+        return Err(bad_form(&format_args!("the file has more than {LOA_BYTES_MAX} bytes")));
+    }
+    if !file.starts_with(PDF) {
+        return Err(bad_form(&"the file is no PDF"));
+    }
+    Ok(())
+}
+
+/// A file as a letter of an account, beside those that it has under other ids.
+///
+/// # Errors
+/// 403: the account's quota of bytes is used up.
+pub fn written(
+    estate: &Estate,
+    (id, account): (Id, Id),
+    (file, name): (&[u8], Option<String>),
+    (now, quota_bytes): (Stamp, u64),
+) -> Result<LoaDocument, Failure> {
+    let others = estate.loa_documents.iter().filter(|other| other.account == account && other.id != id);
+    let (held, size_bytes) = (others.map(|other| other.size_bytes).sum::<u64>(), file.len() as u64);
+    if held + size_bytes > quota_bytes {
+        return Err(quota(format_args!("{held} of {quota_bytes} bytes of letters")));
+    }
+    let name = name.filter(|name| name.len() <= 255 && name.chars().all(crate::base::outside::is_plain));
+    let filename = name.unwrap_or_else(|| format!("{id}.pdf"));
+    let content = STANDARD.encode(file);
+    Ok(LoaDocument { id, account, filename, size_bytes, created: now, content })
 }
 
 /// `GET .../loa_documents`.

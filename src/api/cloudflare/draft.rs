@@ -9,6 +9,10 @@ use crate::api::office::{Terms, internal};
 use crate::estate::{Change, Entity, Estate, Id, Key, Kind, Stamp};
 use crate::table::AppId;
 
+/// What is told of one that stays as it is.
+pub const KEPT: &str =
+    "is here already and says something else, which it keeps; --update takes what is there";
+
 /// What the operator wants of an import.
 #[derive(Clone, Debug)]
 pub struct Wants {
@@ -45,21 +49,24 @@ pub struct Draft<'d> {
 impl Draft<'_> {
     /// Takes in what was held against all rules; whether it is in force by that. `old` is what is here under its id.
     pub fn settle(&mut self, old: Option<Entity>, new: Entity, name: &str) -> bool {
-        let (kind, id) = (new.kind(), new.id().to_string());
         let fate = match &old {
             None => Fate::Made,
             Some(old) if *old == new => Fate::Same,
             Some(_) if self.wants.update => Fate::Changed,
             Some(_) => Fate::Kept,
         };
+        self.enact(fate, old, new, name)
+    }
+
+    /// The same where the fate of it is known already.
+    pub fn enact(&mut self, fate: Fate, old: Option<Entity>, new: Entity, name: &str) -> bool {
+        let (kind, id) = (new.kind(), new.id().to_string());
         self.report.count(kind, fate);
         match (fate, old) {
             (Fate::Made, _) => self.change.make(new.clone()),
             (Fate::Changed, Some(old)) => self.change.turn(old, new.clone()),
             (Fate::Kept, _) => {
-                let why =
-                    "is here already and says something else, which it keeps; --update takes what is there";
-                self.report.note(About::Differs, (kind, &id, name), why);
+                self.report.note(About::Differs, (kind, &id, name), KEPT);
                 return false;
             }
             (Fate::Same | Fate::LeftOut | Fate::Changed, _) => return false,

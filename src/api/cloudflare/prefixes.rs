@@ -67,12 +67,16 @@ fn prefix(draft: &mut Draft<'_>, row: &Row, account: Id) -> Option<Arc<Prefix>> 
         );
         draft.report.note(About::NotInForce, what, why);
     }
-    for key in ["loa_document_id", "on_demand_locked"] {
-        if row.get(key).is_some_and(|value| !value.is_null() && *value != Value::Bool(false)) {
-            draft.report.note(About::NotInForce, what, format!("{key}: it is not taken over"));
-        }
+    let here = draft.estate.prefixes.get(id).cloned();
+    let (theirs, ours) = (Id::parse(text(row, "loa_document_id")), here.as_ref().and_then(|here| here.loa));
+    if theirs.is_some() && theirs != ours {
+        let why = "loa_document_id: the prefix does not name that letter here";
+        draft.report.note(About::NotInForce, what, why);
     }
-    draft.estate.prefixes.get(id).cloned()
+    if row.get("on_demand_locked") == Some(&Value::Bool(true)) {
+        draft.report.note(About::NotInForce, what, "on_demand_locked: it is not taken over");
+    }
+    here
 }
 
 fn read(
@@ -84,13 +88,16 @@ fn read(
     let mut body = row.clone();
     body.remove("loa_document_id");
     let read = prefixes::read(&body, &draft.terms.reserved, (id, stamp(row, "created_at", draft.now)))?;
+    let is_here = |loa: &Id| draft.estate.loa_documents.get(*loa).is_some_and(|one| one.account == account);
+    let letter = Id::parse(text(row, "loa_document_id")).filter(is_here);
     if let Some(old) = old {
         let Prefix { asn, description, delegate_loa_creation, .. } = read;
         if read.net != old.net {
             let text = format!("its id is that of {}", old.net);
             return Err(Failure::field(crate::api::ApiCode::AddressingCidr.number(), "/cidr", text));
         }
-        return Ok(Prefix { asn, description, delegate_loa_creation, ..Prefix::clone(old) });
+        let loa = letter.or(old.loa);
+        return Ok(Prefix { asn, description, delegate_loa_creation, loa, ..Prefix::clone(old) });
     }
     let held = draft.estate.prefixes.iter().filter(|prefix| prefix.account == account);
     if held.count() >= draft.terms.prefixes_per_account {
@@ -106,6 +113,7 @@ fn read(
         account,
         ownership_token: if keeps { token.to_owned() } else { draft.new_id()?.to_string() },
         approved: if is_approved { Approval::Approved } else { Approval::Pending },
+        loa: letter,
         modified_at: stamp(row, "modified_at", draft.now),
         ..read
     };

@@ -33,6 +33,8 @@ pub enum About {
     Mapped,
     /// A field of it does nothing here.
     NotInForce,
+    /// Its secret stays there: it is to be brought by hand.
+    ToBeUploaded,
 }
 
 /// What came of it all.
@@ -61,7 +63,8 @@ impl Fate {
 
 impl About {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::LeftOut, Self::Differs, Self::Mapped, Self::NotInForce];
+    pub const ALL: [Self; 5] =
+        [Self::LeftOut, Self::Differs, Self::Mapped, Self::NotInForce, Self::ToBeUploaded];
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
@@ -70,6 +73,7 @@ impl About {
             Self::Differs => "differs",
             Self::Mapped => "mapped",
             Self::NotInForce => "not_in_force",
+            Self::ToBeUploaded => "to_be_uploaded",
         }
     }
 }

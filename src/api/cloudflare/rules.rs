@@ -4,21 +4,53 @@
 use super::draft::Draft;
 use super::lists::{Lists, Row, id, stamp, text};
 use super::report::{About, Fate};
+use super::tenants::Accounts;
 use crate::api::answer::Failure;
 use crate::api::rules::room;
 use crate::control::config::tables::read_one_rule;
-use crate::estate::{Entity, Kind, Rule, RuleHolder};
+use crate::estate::{Entity, Id, Kind, Rule, RuleHolder};
 use crate::firewall::{Mode, RuleSpec};
 use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Where the rules of the token's user are.
+const USERS: &str = "user/firewall/access_rules/rules";
 
 /// Takes in the rules of `path`, whose own scope there is `scope`.
 pub fn take(draft: &mut Draft<'_>, lists: &Lists, (path, scope): (&str, &str), holder: RuleHolder) {
     for row in lists.rows(path) {
-        let of = row.get("scope").and_then(|scope| scope.get("id")).and_then(Value::as_str);
-        if of.is_none_or(|of| of == scope) {
+        if of(row, "id").is_none_or(|of| of == scope) {
             rule(draft, row, holder);
         }
     }
+}
+
+/// Takes in the rules of the user whose token was used, as those of the user here who owns what is made: there as here they
+/// act on the accounts that the user owns.
+pub fn take_users(draft: &mut Draft<'_>, lists: &Lists, accounts: &Accounts) {
+    let rows = || lists.rows(USERS).filter(|row| of(row, "type").is_none_or(|of| of == "user"));
+    let Some(first) = rows().next() else { return };
+    let owner = draft.wants.owner;
+    let email = |id| draft.estate.users.get(id).map_or_else(String::new, |user| user.email.clone());
+    let ours = email(owner);
+    let strange: BTreeMap<Id, String> = accounts
+        .values()
+        .filter_map(|id| draft.estate.accounts.get(*id).filter(|account| account.owner != owner))
+        .map(|account| (account.id, format!("{} of {}", account.name, email(account.owner))))
+        .collect();
+    let what = (Kind::User, of(first, "id").unwrap_or(""), of(first, "email").unwrap_or(""));
+    let why = format!("its access rules are those of {ours} here, and act on all accounts that are theirs");
+    draft.report.note(About::Mapped, what, why);
+    for (id, name) in strange {
+        let why = format!("the user's access rules do not act on it: they are those of {ours}");
+        draft.report.note(About::NotInForce, (Kind::Account, &id.to_string(), &name), why);
+    }
+    rows().for_each(|row| rule(draft, row, RuleHolder::User(owner)));
+}
+
+/// A field of a rule's scope.
+fn of<'r>(row: &'r Row, key: &str) -> Option<&'r str> {
+    row.get("scope").and_then(|scope| scope.get(key)).and_then(Value::as_str)
 }
 
 fn rule(draft: &mut Draft<'_>, row: &Row, holder: RuleHolder) {

@@ -5,7 +5,7 @@ use super::draft::{Draft, Wants};
 use super::lists::{Lists, Row};
 use super::report::Report;
 use super::spare::Spare;
-use super::{apps, prefixes, records, rules, tenants};
+use super::{address_maps, apps, certificates, letters, prefixes, records, rules, tenants};
 use crate::api::answer::{Answer, Failure, Success};
 use crate::api::ask::Ask;
 use crate::api::fields::{maybe_text, wrong};
@@ -82,14 +82,21 @@ fn plan(
     let accounts = tenants::accounts(&mut draft, lists);
     let zones = tenants::zones(&mut draft, lists, &accounts);
     for (theirs, account) in &accounts {
+        letters::take(&mut draft, lists, (*theirs, *account));
         prefixes::take(&mut draft, lists, (*theirs, *account), &accounts)?;
     }
+    // An account may use what another one delegates to it.
+    for (theirs, account) in &accounts {
+        address_maps::take(&mut draft, lists, (*theirs, *account), (&accounts, &zones));
+    }
+    rules::take_users(&mut draft, lists, &accounts);
     for (theirs, account) in &accounts {
         let path = format!("accounts/{theirs}/firewall/access_rules/rules");
         rules::take(&mut draft, lists, (&path, &theirs.to_string()), RuleHolder::Account(*account));
     }
     let mut spare = Spare::default();
     for (theirs, zone) in &zones {
+        certificates::take(&mut draft, lists, theirs, zone);
         apps::take(&mut draft, lists, (theirs, zone), &mut spare);
         let path = format!("zones/{theirs}/firewall/access_rules/rules");
         rules::take(&mut draft, lists, (&path, theirs), RuleHolder::Zone(zone.id));

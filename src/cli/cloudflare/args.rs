@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// `byway admin import cloudflare`.
 #[derive(Args, Debug)]
 pub struct CloudflareArgs {
-    /// A file with an API token that may read accounts, zones, Spectrum, IP prefixes, firewall and DNS; mode 0600.
+    /// A file with an API token that may read accounts, zones, Spectrum, IP prefixes, address maps, firewall, certificates and
+    /// DNS; mode 0600.
     #[arg(long, value_name = "FILE", required_unless_present = "from")]
     pub token_file: Option<PathBuf>,
     /// Where the API is.
@@ -16,7 +17,7 @@ pub struct CloudflareArgs {
     /// A PEM file of authorities that are trusted beside those of the web.
     #[arg(long, value_name = "FILE")]
     pub ca_bundle: Option<PathBuf>,
-    /// Ask nobody: take replies that were saved, the one to GET /PATH from DIR/PATH.json.
+    /// Ask nobody: take replies that were saved, the one to GET /PATH from DIR/PATH.json, a letter's from DIR/PATH.pdf.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["token_file", "save"])]
     pub from: Option<PathBuf>,
     /// Keep the replies in a new folder, as --from reads them.

@@ -1,6 +1,6 @@
-//! Lists from a server: page by page, again where it was busy or out of reach, in bounds.
+//! Lists and files from a server: page by page, again where it was busy or out of reach, in bounds.
 
-use super::walk::{Missing, Source, result_of};
+use super::walk::{Missing, Source, one_of, pdf, result_of};
 use crate::base::{Clock, Instant, OsClock, Span};
 use crate::control::{Fetched, Fetcher};
 use serde_json::Value;
@@ -52,13 +52,20 @@ impl Live {
         Self { pause, ..self }
     }
 
-    /// One page; waits where the server says so.
+    /// One page.
     fn page(&mut self, path: &str) -> Result<Value, Missing> {
+        let body = self.body(path, "application/json")?;
+        serde_json::from_slice(&body)
+            .map_err(|error| Missing::Broken(format!("the reply is not JSON: {error}")))
+    }
+
+    /// What lies at a path; waits where the server says so.
+    fn body(&mut self, path: &str, accept: &str) -> Result<Vec<u8>, Missing> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let again = match self.fetcher.get(path) {
-                Ok(fetched) if fetched.status == 200 => return self.read(&fetched),
+            let again = match self.fetcher.get(path, accept) {
+                Ok(fetched) if fetched.status == 200 => return self.counted(fetched.body),
                 Ok(fetched) if matches!(fetched.status, 429 | 500..=599) => fetched,
                 Ok(fetched) => return Err(refused(&fetched)),
                 Err(why) => Fetched { status: 0, retry_after_s: None, body: why.into_bytes() },
@@ -73,8 +80,8 @@ impl Live {
         }
     }
 
-    fn read(&mut self, fetched: &Fetched) -> Result<Value, Missing> {
-        self.bytes += fetched.body.len();
+    fn counted(&mut self, body: Vec<u8>) -> Result<Vec<u8>, Missing> {
+        self.bytes += body.len();
         if self.bytes > BYTES_MAX {
             let text =
                 format!("the replies are more than {BYTES_MAX} bytes: import some, by --account or --zone");
@@ -83,16 +90,19 @@ impl Live {
         if self.clock.now() > self.until {
             return Err(Missing::Broken("it takes too long: import some, by --account or --zone".into()));
         }
-        serde_json::from_slice(&fetched.body)
-            .map_err(|error| Missing::Broken(format!("the reply is not JSON: {error}")))
+        Ok(body)
     }
 
     fn keep(&self, path: &str, pages: &[Value]) -> Result<(), Missing> {
-        let Some(folder) = &self.save else { return Ok(()) };
-        let file = folder.join(format!("{path}.json"));
         let text: String = pages.iter().map(|page| format!("{page}\n")).collect();
+        self.keep_file(&format!("{path}.json"), text.as_bytes())
+    }
+
+    fn keep_file(&self, name: &str, bytes: &[u8]) -> Result<(), Missing> {
+        let Some(folder) = &self.save else { return Ok(()) };
+        let file = folder.join(name);
         let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-        let kept = made.and_then(|()| std::fs::write(&file, text));
+        let kept = made.and_then(|()| std::fs::write(&file, bytes));
         kept.map_err(|error| Missing::Broken(format!("{}: {error}", file.display())))
     }
 }
@@ -123,6 +133,21 @@ impl Source for Live {
         }
         Err(Missing::Broken(format!("the list has more than {PAGES_MAX} pages")))
     }
+
+    fn one(&mut self, path: &str) -> Result<Value, Missing> {
+        let envelope = self.page(path)?;
+        let one = one_of(&envelope).map_err(Missing::Broken)?.clone();
+        self.keep(path, &[envelope])?;
+        Ok(one)
+    }
+
+    fn file(&mut self, path: &str, bytes_max: usize) -> Result<Vec<u8>, Missing> {
+        let file = pdf(self.body(path, "application/pdf")?, bytes_max)?;
+        // It goes on in base64.
+        self.bytes += file.len() / 2;
+        self.keep_file(&format!("{path}.pdf"), &file)?;
+        Ok(file)
+    }
 }
 
 /// What the server says of it; where it says nothing, a page that is empty is the last one.
@@ -133,6 +158,8 @@ fn is_last(envelope: &Value, page: usize) -> bool {
 fn refused(fetched: &Fetched) -> Missing {
     match fetched.status {
         403 => Missing::Forbidden(told(fetched)),
+        // Such as of what this account has not, or this kind of token cannot have.
+        400 | 401 | 404 | 405 => Missing::Refused(told(fetched)),
         _ => Missing::Broken(told(fetched)),
     }
 }

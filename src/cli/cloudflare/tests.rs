@@ -16,8 +16,10 @@ use std::time::Duration;
 const ACCOUNT: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
 const ZONE: &str = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
 const PREFIX: &str = "c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3";
+const LETTER: &str = "e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5";
+const MAP: &str = "f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6";
 
-/// Status, further headers and body for a request line; the number says how often the same one came before.
+/// Status, further headers and body for a request line, a text as it is; the number says how often the same one came before.
 type Answer = fn(&str, usize) -> (u16, &'static str, Value);
 
 /// A server and what it was asked: request line and `Authorization`.
@@ -74,7 +76,7 @@ fn serve(stream: TcpStream, told: &Mutex<Vec<(String, String)>>, answer: Answer)
             told.iter().filter(|(line, _)| *line == request).count() - 1
         };
         let (status, headers, body) = answer(&request, before);
-        let body = body.to_string();
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
         let head = format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
@@ -109,7 +111,12 @@ fn cloudflare(line: &str, before: usize) -> (u16, &'static str, Value) {
         _ if path.ends_with("addressing/prefixes") && before < 2 => {
             return (503, "", failure(10_002, "busy"));
         }
-        _ if path.ends_with("addressing/prefixes") => json!([{"id": PREFIX, "cidr": "198.51.100.0/24"}]),
+        _ if path.ends_with("addressing/prefixes") => {
+            json!([{"id": PREFIX, "cidr": "198.51.100.0/24", "loa_document_id": LETTER}, {"loa_document_id": LETTER}])
+        }
+        _ if path.ends_with("/download") => return (200, "", json!("%PDF-1.7 theirs")),
+        _ if path.ends_with("address_maps") => json!([{"id": MAP, "description": "head"}]),
+        _ if path.ends_with(MAP) => return (200, "", page(json!({"id": MAP, "ips": []}), (1, 1, 1))),
         _ if path.ends_with("spectrum/apps") => {
             let number: usize = query
                 .split('&')
@@ -136,7 +143,14 @@ fn every_list_is_asked_for_by_get_alone_with_the_token_and_in_all_its_pages() {
     let stub = Stub::start(cloudflare);
     let found = all(&mut stub.live(None)).expect("everything");
     assert_eq!(found.lists[&format!("zones/{ZONE}/spectrum/apps")].as_array().map(Vec::len), Some(3));
-    assert_eq!((found.lists.len(), found.missing.len()), (10, 0), "{:?}", found.lists.keys());
+    assert_eq!((found.lists.len(), found.missing.len()), (15, 0), "{:?}", found.lists.keys());
+    let addressing = format!("accounts/{ACCOUNT}/addressing");
+    let letters = json!([{"id": LETTER, "content": "JVBERi0xLjcgdGhlaXJz"}]);
+    assert_eq!(found.lists[&format!("{addressing}/loa_documents")], letters, "each once");
+    assert_eq!(found.lists[&format!("{addressing}/address_maps/{MAP}")], json!([{"id": MAP, "ips": []}]));
+    for list in ["user/firewall/access_rules/rules".to_owned(), format!("zones/{ZONE}/custom_certificates")] {
+        assert!(found.lists.contains_key(&list), "{list}");
+    }
     let asked = stub.asked.lock().expect("no panic").clone();
     assert!(
         asked.iter().all(|(line, token)| line.starts_with("GET /client/v4/") && token == "bearer secret"),
@@ -161,12 +175,16 @@ fn saved_replies_give_the_same_lists() {
     let fetched = all(&mut stub.live(Some(&folder))).expect("everything");
     let read = all(&mut Saved(folder.clone()));
     let gone = std::fs::remove_file(folder.join(format!("zones/{ZONE}/dns_records.json")));
+    let letter = format!("accounts/{ACCOUNT}/addressing/loa_documents/{LETTER}/download.pdf");
+    std::fs::write(folder.join(letter), "no letter").expect("written");
     let partly = all(&mut Saved(folder.clone()));
     std::fs::write(folder.join("zones.json"), "{\"success\": false}").expect("written");
     let broken = all(&mut Saved(folder.clone())).err().unwrap_or_default();
     std::fs::remove_dir_all(&folder).expect("there");
     assert_eq!(read.expect("everything").lists, fetched.lists);
-    assert!(gone.is_ok() && partly.expect("what is there").missing.concat().contains("dns_records"));
+    let missing = partly.expect("what is there").missing;
+    assert!(gone.is_ok() && missing.len() == 2, "{missing:?}");
+    assert!(missing[0].contains("no PDF") && missing[1].contains("dns_records"), "{missing:?}");
     assert!(broken.contains("zones.json") && broken.contains("failure"), "{broken}");
     assert!(all(&mut Saved(folder)).err().unwrap_or_default().contains("accounts.json"));
 }
@@ -207,7 +225,43 @@ fn what_may_not_be_read_ends_it_unless_it_may_be_left_out() {
     let other = Scope { zones: vec!["other.example".into()], ..Scope::default() };
     assert!(walk(&mut stub.live(None), &other).err().unwrap_or_default().contains("other.example"));
     let none = Scope { account: Some("f".repeat(32)), ..Scope::default() };
-    assert_eq!(walk(&mut stub.live(None), &none).expect("nothing").lists.len(), 2);
+    assert_eq!(walk(&mut stub.live(None), &none).expect("the user's").lists.len(), 3);
+}
+
+#[test]
+fn what_an_import_can_go_without_is_told_where_it_may_not_be_read_and_ends_it_where_it_is_broken() {
+    let stub = Stub::start(|line, before| match line {
+        _ if line.contains("/v4/user/") => (401, "", failure(10_000, "no user behind this token")),
+        _ if line.contains(MAP) => (404, "", failure(1_000, "not_found")),
+        _ if line.contains("/download") => (200, "", json!("x".repeat(90))),
+        _ if line.contains("custom_certificates") => (403, "", failure(9_109, "not yours")),
+        _ => cloudflare(line, before + 2),
+    });
+    let found = all(&mut stub.live(None)).expect("the rest");
+    assert_eq!(found.missing.len(), 4, "{:?}", found.missing);
+    for words in ["no user behind", "not_found", "no PDF of 10000000 bytes", "not yours"] {
+        assert!(found.missing.concat().contains(words), "{words}: {:?}", found.missing);
+    }
+    let stub = Stub::start(|line, before| match line.contains("address_maps ") {
+        true => (400, "", failure(1_002, "address_maps_not_enabled")),
+        false => cloudflare(line, before + 2),
+    });
+    let found = all(&mut stub.live(None)).expect("the rest");
+    assert!(found.missing.concat().contains("address_maps_not_enabled"), "{:?}", found.missing);
+    let broken: [Answer; 2] = [
+        |line, before| match line.contains("/v4/user/") {
+            true => (500, "", failure(10_002, "down")),
+            false => cloudflare(line, before + 2),
+        },
+        |line, before| match line.contains("/download") {
+            true => (500, "", failure(10_002, "down")),
+            false => cloudflare(line, before + 2),
+        },
+    ];
+    for answer in broken {
+        let why = all(&mut Stub::start(answer).live(None)).err().unwrap_or_default();
+        assert!(why.contains("status 500: down"), "{why}");
+    }
 }
 
 #[test]
@@ -218,6 +272,9 @@ fn a_server_that_ignores_pages_and_ids_that_are_none_lead_nowhere() {
             "",
             json!({"success": true, "result": [{"id": "../user"}, {"id": ZONE, "account": {"id": "?x"}}]}),
         ),
+        false if line.contains("address_maps/") => {
+            (200, "", json!({"success": true, "result": {"id": ACCOUNT}}))
+        }
         false => (200, "", json!({"success": true, "result": [{"id": ACCOUNT}]})),
     });
     let found = all(&mut stub.live(None)).expect("everything");
