@@ -298,7 +298,7 @@ impl Office {
         }
     }
 
-    /// Puts everything but users and tokens back to what it was after version `number`.
+    /// Puts everything but users, tokens and letters back to what it was after version `number`.
     ///
     /// # Errors
     /// 400 where one cannot go back so far; else as `change`.

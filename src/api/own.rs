@@ -55,7 +55,7 @@ pub async fn history(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
     Ok(Success::of(told.collect::<Value>()))
 }
 
-/// `POST /byway/rollback`: `{"version": N, "confirm_within": S}` puts everything but users and tokens back to what it was after
+/// `POST /byway/rollback`: `{"version": N, "confirm_within": S}` puts everything but users, tokens and letters back to what it was after
 /// version N; a change of its own, which can be taken back as well, and goes back by itself where it is on trial.
 ///
 /// # Errors

@@ -37,7 +37,7 @@ fn store() -> Vec<Operation> {
         Operation::post("/byway/rollback", own::roll_back)
             .named(
                 "byway_rollback",
-                "Put everything but users and tokens back to what it was after a version",
+                "Put everything but users, tokens and letters back to what it was after a version",
             )
             .wants(Want::Box(Permission::AccountSettings))
             .takes(body([("version", version)], [("confirm_within", confirm_within())]))

@@ -22,7 +22,7 @@ pub enum AdminCommand {
     Import(Box<AdminImportVerb>),
     /// Who changed what, newest first.
     History(AdminHistoryArgs),
-    /// Put everything but users and tokens back to what it was after a version of the history.
+    /// Put everything but users, tokens and letters back to what it was after a version of the history.
     Rollback(AdminRollbackArgs),
     /// From now on all that the API changes is on trial: it goes back to the version of now by itself, unless `byway confirm`
     /// comes in time.

@@ -60,7 +60,7 @@ pub fn roll_back(args: &AdminRollbackArgs) -> ExitCode {
             let verb = if args.dry_run { "would be taken back" } else { "are taken back" };
             let mut lines = messages;
             lines.push(format!(
-                "{} change(s) {verb}: everything but users and tokens is as it was after version {}",
+                "{} change(s) {verb}: everything but users, tokens and letters is as it was after version {}",
                 answer["changes"], args.version
             ));
             tell(lines.join("\n"))
