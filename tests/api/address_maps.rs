@@ -2,8 +2,7 @@
 
 use crate::addressing::{OTHER, delete, id_of};
 use crate::stand::{Reply, Stand};
-use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::Method;
 use byway::api::new_id;
 use serde_json::{Value, json};
 
@@ -72,12 +71,7 @@ fn what_is_wrong_with_a_new_map_is_told_at_its_place() {
 
 fn upload(stand: &Stand, field: &str, file: &str) -> Reply {
     let body = format!("--x\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{file}\r\n--x--\r\n");
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(format!("/client/v4{}", stand.addressing("loa_documents")))
-        .header("authorization", format!("Bearer {}", stand.root))
-        .header("content-type", "multipart/form-data; boundary=x");
-    stand.send(request.body(Body::from(body)).expect("a request"))
+    stand.send_form(&stand.addressing("loa_documents"), body)
 }
 
 #[test]

@@ -16,7 +16,7 @@ const KILLS: u64 = 20;
 const LINGER_US_MAX: u64 = 9_000;
 
 fn by_admin(house: &House, method: Method, path: &str, body: Value) -> Option<(u16, Value)> {
-    house.ask(&Request { method, path: path.into(), body, by_admin: true })
+    house.ask(&Request { method, path: path.into(), body, by_admin: true, is_form: false })
 }
 
 #[track_caller]

@@ -1,6 +1,7 @@
 //! An API on a bench: a store in a folder of its own, a control loop that compiles for real and confirms at once.
 
 use crate::book::BOOK;
+use crate::sequences::verbs::FORM;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -382,6 +383,16 @@ impl Stand {
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json");
         self.send(request.body(Body::from(text)).expect("a request"))
+    }
+
+    /// A form with the root token; its parts are parted by `--x`.
+    pub fn send_form(&self, path: &str, form: String) -> Reply {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("/client/v4{path}"))
+            .header("authorization", format!("Bearer {}", self.root))
+            .header("content-type", FORM);
+        self.send(request.body(Body::from(form)).expect("a request"))
     }
 
     /// `GET` with the root token.

@@ -20,7 +20,7 @@ pub fn begin(args: &AdminTryArgs) -> ExitCode {
 fn begun_words(trial: &Value) -> String {
     format!(
         "all that the API changes from now on is on trial until {}\n\
-         `byway confirm` keeps it; without that everything but users and tokens is as after version {} again then",
+         `byway confirm` keeps it; without that everything but users, tokens and letters is as after version {} again then",
         trial["until"].as_str().unwrap_or("?"),
         trial["version"],
     )
@@ -42,7 +42,7 @@ pub fn confirm(socket: &Path) -> Result<String, String> {
 pub fn revert(socket: &Path) -> Result<String, String> {
     let (done, _) = ask(socket, "POST", "/byway/trial/revert", None).and_then(result)?;
     Ok(format!(
-        "{} change(s) are taken back: everything but users and tokens is as it was after version {}",
+        "{} change(s) are taken back: everything but users, tokens and letters is as it was after version {}",
         done["changes"], done["version"]
     ))
 }

@@ -1,17 +1,23 @@
 //! Calls: drawn at random, good and bad; as requests; and what each makes of a model.
 
+use super::beside::{self, Beside};
 use super::model::{
-    Account, App, Binding, Certificate, Delegation, Holder, Model, NETS, NEW, Prefix, Range, Rule, SERVICES,
+    Account, App, Binding, Certificate, Delegation, HELD, Holder, Model, NETS, NEW, Range, Refusal, Rule,
     Token, Zone, address, cidr,
 };
+use super::ranges::{binding, delegation, holder};
+use super::records::{self, RecordVerb};
 use axum::http::Method;
 use byway::base::Rng;
 use serde_json::{Value, json};
 
-const CHAIN: &str = include_str!("../../certs/edge.pem");
-const KEY: &str = include_str!("../../certs/edge.key");
+/// Chains and keys, by pair.
+const CHAINS: [(&str, &str); 2] = [
+    (include_str!("../../certs/edge.pem"), include_str!("../../certs/edge.key")),
+    (include_str!("../../certs/other.pem"), include_str!("../../certs/other.key")),
+];
 /// An id that nothing has.
-const NOBODY: &str = "0123456789abcdef0123456789abcdef";
+pub const NOBODY: &str = "0123456789abcdef0123456789abcdef";
 
 /// A call.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,6 +43,7 @@ pub enum Verb {
     MakePrefix {
         account: String,
         net: usize,
+        letter: Option<String>,
     },
     Approve(String),
     Revoke(String),
@@ -60,8 +67,11 @@ pub enum Verb {
         account: String,
         delegation: Delegation,
     },
-    MakeCertificate(String),
+    MakeCertificate(Certificate),
+    TurnCertificate(Certificate),
     DropCertificate(Certificate),
+    Record(RecordVerb),
+    Beside(Beside),
     /// A body that no call takes.
     Nonsense {
         zone: String,
@@ -77,6 +87,26 @@ pub struct Request {
     pub body: Value,
     /// Whether it goes over the admin socket.
     pub by_admin: bool,
+    /// Whether its body is a text that goes as it is, `FORM`.
+    pub is_form: bool,
+}
+
+/// The content type of forms.
+pub const FORM: &str = "multipart/form-data; boundary=x";
+
+impl Request {
+    pub fn by(method: Method, path: String, body: Value) -> Self {
+        Self { method, path, body, by_admin: false, is_form: false }
+    }
+
+    /// The body as it is sent.
+    pub fn text(&self) -> String {
+        match &self.body {
+            Value::Null => String::new(),
+            Value::String(text) if self.is_form => text.clone(),
+            body => body.to_string(),
+        }
+    }
 }
 
 /// What the calls are about that no call makes.
@@ -88,12 +118,12 @@ pub struct Ground {
     pub group: String,
 }
 
-fn pick<'l, T>(rng: &mut Rng, list: &'l [T]) -> Option<&'l T> {
+pub fn pick<'l, T>(rng: &mut Rng, list: &'l [T]) -> Option<&'l T> {
     list.get(rng.below(list.len() as u64) as usize)
 }
 
 /// One of them by id; now and then one that is not there.
-fn id_of<T>(rng: &mut Rng, list: &[T], id: impl Fn(&T) -> &String) -> String {
+pub fn id_of<T>(rng: &mut Rng, list: &[T], id: impl Fn(&T) -> &String) -> String {
     match pick(rng, list) {
         Some(one) if !rng.chance_ppm(30_000) => id(one).clone(),
         Some(_) | None => NOBODY.into(),
@@ -104,12 +134,21 @@ fn id_of<T>(rng: &mut Rng, list: &[T], id: impl Fn(&T) -> &String) -> String {
 pub fn draw(rng: &mut Rng, model: &Model, ground: &Ground) -> Verb {
     let zone = id_of(rng, &model.zones, |zone| &zone.id);
     let account = id_of(rng, &model.accounts, |account| &account.id);
-    match rng.below(34) {
+    // Most zones are such as can have apps.
+    let homely = match model.prefixes.iter().find(|prefix| prefix.approved) {
+        Some(prefix) if rng.chance_ppm(700_000) => prefix.account.clone(),
+        Some(_) | None => account.clone(),
+    };
+    match rng.below(50) {
         0 => Verb::MakeAccount(format!("a{}", rng.below(100))),
         1 => Verb::DropAccount(account),
-        2 | 3 => Verb::MakeZone { account, name: zone_name(rng) },
+        2 | 3 => Verb::MakeZone { account: homely, name: zone_name(rng) },
+        // A box without zones, or below without bindings, refuses most calls.
+        4 if model.zones.len() < 3 && rng.chance_ppm(700_000) => {
+            Verb::MakeZone { account: homely, name: zone_name(rng) }
+        }
         4 => Verb::DropZone(zone),
-        5..=9 => Verb::MakeApp(App { id: NEW.into(), ..app(rng, model, zone) }),
+        5..=9 => new_app(rng, model, zone),
         10..=12 => match pick(rng, &model.apps).cloned() {
             None => Verb::MakeApp(App { id: NEW.into(), ..app(rng, model, zone) }),
             Some(old) => {
@@ -132,8 +171,12 @@ pub fn draw(rng: &mut Rng, model: &Model, ground: &Ground) -> Verb {
         },
         21 => Verb::MakeToken(format!("t{}", rng.below(100))),
         22 => Verb::DropToken(id_of(rng, &model.tokens[1..], |token| &token.id)),
-        23 => Verb::MakePrefix { account, net: rng.below(NETS.len() as u64) as usize },
+        23 => {
+            let letter = rng.chance_ppm(500_000).then(|| id_of(rng, &model.letters, |letter| &letter.id));
+            Verb::MakePrefix { account, net: rng.below(NETS.len() as u64) as usize, letter }
+        }
         24 | 25 => Verb::Approve(id_of(rng, &model.prefixes, |prefix| &prefix.id)),
+        26 if model.bindings.len() < 2 && rng.chance_ppm(700_000) => binding(rng, model, account),
         26 => Verb::Revoke(id_of(rng, &model.prefixes, |prefix| &prefix.id)),
         27 => match pick(rng, &model.prefixes).cloned() {
             Some(prefix) => Verb::DropPrefix { account: prefix.account, id: prefix.id },
@@ -141,8 +184,10 @@ pub fn draw(rng: &mut Rng, model: &Model, ground: &Ground) -> Verb {
         },
         28 | 29 => binding(rng, model, account),
         30 => match pick(rng, &model.bindings).cloned() {
-            Some(binding) => Verb::DropBinding { account: holder(model, &binding.prefix), binding },
-            None => binding(rng, model, account),
+            Some(binding) if model.bindings.len() > 1 || rng.chance_ppm(200_000) => {
+                Verb::DropBinding { account: holder(model, &binding.prefix), binding }
+            }
+            Some(_) | None => binding(rng, model, account),
         },
         31 => match pick(rng, &model.delegations).cloned() {
             Some(delegation) if rng.chance_ppm(500_000) => {
@@ -150,41 +195,88 @@ pub fn draw(rng: &mut Rng, model: &Model, ground: &Ground) -> Verb {
             }
             Some(_) | None => delegation(rng, model, account),
         },
-        32 => match pick(rng, &model.certificates).cloned() {
-            Some(certificate) if rng.chance_ppm(400_000) => Verb::DropCertificate(certificate),
-            Some(_) | None => Verb::MakeCertificate(zone),
-        },
+        32 => of_certificates(rng, model, zone),
+        33..=40 => Verb::Record(records::draw(rng, model, zone)),
+        41..=48 => Verb::Beside(beside::draw(rng, model, account)),
         _ => Verb::Nonsense { zone, body: nonsense(rng) },
+    }
+}
+
+fn new_app(rng: &mut Rng, model: &Model, zone: String) -> Verb {
+    let homes = model.zones.iter().filter(|zone| !usable(model, &zone.account).is_empty());
+    let homes: Vec<String> = homes.map(|zone| zone.id.clone()).collect();
+    let zone = pick(rng, &homes).cloned().filter(|_| rng.chance_ppm(800_000)).unwrap_or(zone);
+    let app = App { id: NEW.into(), ..app(rng, model, zone) };
+    match model.is_served(&app) || !app.tcp || rng.chance_ppm(300_000) {
+        true => Verb::MakeApp(app),
+        // What it lacks.
+        false => Verb::MakeCertificate(certificate(rng, model, app.zone)),
+    }
+}
+
+fn of_certificates(rng: &mut Rng, model: &Model, zone: String) -> Verb {
+    match pick(rng, &model.certificates).cloned() {
+        Some(old) if rng.chance_ppm(300_000) => Verb::DropCertificate(old),
+        Some(old) if rng.chance_ppm(500_000) => {
+            Verb::TurnCertificate(Certificate { pair: 1 - old.pair, ..old })
+        }
+        Some(_) | None => Verb::MakeCertificate(certificate(rng, model, zone)),
     }
 }
 
 fn zone_name(rng: &mut Rng) -> String {
     let names =
         ["example.com", "sub.example.com", "example.org", "example.net", "deep.sub.example.com", "a.test"];
-    names[rng.below(names.len() as u64) as usize].into()
+    // The first is the one that certificates are for.
+    names[rng.below(9).saturating_sub(3) as usize].into()
 }
 
 fn app(rng: &mut Rng, model: &Model, zone: String) -> App {
+    let tls = ["off", "off", "flexible", "full"][rng.below(4) as usize];
+    // Certificates are for names of one zone alone.
+    let zone = match tls != "off" && rng.chance_ppm(900_000) {
+        true => certified(model).unwrap_or(zone),
+        false => zone,
+    };
     let domain = model.zone(&zone).map_or("example.net", |zone| &zone.name);
     let name = match rng.below(10) {
-        0 => "elsewhere.invalid".into(),
-        1 => domain.to_owned(),
+        2..=9 if tls != "off" && domain == "example.com" => {
+            HELD[rng.below(HELD.len() as u64) as usize].into()
+        }
+        0 if rng.chance_ppm(300_000) => "elsewhere.invalid".into(),
+        0 | 1 => domain.to_owned(),
         _ => format!("n{}.{domain}", rng.below(4)),
     };
     let first = 1 + rng.below(6) as u16;
     let last = if rng.chance_ppm(300_000) { first + rng.below(4) as u16 } else { first };
     let ports = if rng.chance_ppm(30_000) { (0, 0) } else { (first, last) };
     let mut ips: Vec<(usize, u8)> = Vec::new();
+    let usable = usable(model, model.zone(&zone).map_or("", |zone| &zone.account));
     for _ in 0..1 + rng.below(2) {
-        // The first net is approved from the start, so that many apps find room.
-        let net = if rng.chance_ppm(700_000) { 0 } else { rng.below(NETS.len() as u64) as usize };
-        let ip = (net, LASTS[rng.below(LASTS.len() as u64) as usize]);
+        let any = (rng.below(NETS.len() as u64) as usize, LASTS[rng.below(LASTS.len() as u64) as usize]);
+        let ip = pick(rng, &usable).copied().filter(|_| rng.chance_ppm(850_000)).unwrap_or(any);
         if !ips.contains(&ip) {
             ips.push(ip);
         }
     }
-    let tcp = rng.chance_ppm(500_000);
-    App { id: NEW.into(), zone, name, tcp, ports, ips, firewall: rng.chance_ppm(500_000) }
+    let tcp = rng.chance_ppm(if tls == "off" { 400_000 } else { 950_000 });
+    App { id: NEW.into(), zone, name, tcp, ports, ips, firewall: rng.chance_ppm(500_000), tls }
+}
+
+/// Addresses that apps of an account may have, where no other app has them.
+pub fn usable(model: &Model, account: &str) -> Vec<(usize, u8)> {
+    let all = (0..NETS.len()).flat_map(|net| LASTS.map(|last| (net, last)));
+    all.filter(|ip| model.may_use(account, *ip) && model.service(*ip) == Some("Spectrum")).collect()
+}
+
+/// The zone whose names the certificates hold.
+fn certified(model: &Model) -> Option<String> {
+    model.zones.iter().find(|zone| zone.name == "example.com").map(|zone| zone.id.clone())
+}
+
+fn certificate(rng: &mut Rng, model: &Model, zone: String) -> Certificate {
+    let zone = if rng.chance_ppm(800_000) { certified(model).unwrap_or(zone) } else { zone };
+    Certificate { id: NEW.into(), zone, pair: usize::from(rng.chance_ppm(400_000)) }
 }
 
 /// Last bytes of addresses of apps.
@@ -204,34 +296,6 @@ fn rule(rng: &mut Rng, model: &Model, ground: &Ground) -> Rule {
     Rule { id: NEW.into(), holder, mode: mode(rng), value }
 }
 
-fn holder(model: &Model, prefix: &str) -> String {
-    model.prefix(prefix).map_or_else(|| NOBODY.into(), |prefix| prefix.account.clone())
-}
-
-fn range(rng: &mut Rng) -> Range {
-    [(0, 24), (0, 24), (0, 25), (128, 25), (128, 26), (200, 32)][rng.below(6) as usize]
-}
-
-fn binding(rng: &mut Rng, model: &Model, account: String) -> Verb {
-    let Some(prefix) = pick(rng, &model.prefixes).cloned() else {
-        let binding = Binding { id: NEW.into(), prefix: NOBODY.into(), range: (0, 24), service: "Spectrum" };
-        return Verb::MakeBinding { account, binding };
-    };
-    let service = if rng.chance_ppm(600_000) { "Spectrum" } else { SERVICES[rng.below(3) as usize].0 };
-    let binding = Binding { id: NEW.into(), prefix: prefix.id, range: range(rng), service };
-    Verb::MakeBinding { account: prefix.account, binding }
-}
-
-fn delegation(rng: &mut Rng, model: &Model, to: String) -> Verb {
-    let prefix = pick(rng, &model.prefixes);
-    let (prefix, account) = prefix
-        .map_or_else(|| (NOBODY.into(), to.clone()), |prefix| (prefix.id.clone(), prefix.account.clone()));
-    Verb::MakeDelegation {
-        account,
-        delegation: Delegation { id: NEW.into(), prefix, range: range(rng), account: to },
-    }
-}
-
 fn nonsense(rng: &mut Rng) -> Value {
     match rng.below(5) {
         0 => json!([]),
@@ -245,7 +309,7 @@ fn nonsense(rng: &mut Rng) -> Value {
 impl Verb {
     /// The call as a request, but for the range of a prefix.
     fn request(&self, ground: &Ground) -> Request {
-        let by = |method: Method, path: String, body: Value| Request { method, path, body, by_admin: false };
+        let by = Request::by;
         let (post, patch, delete) = (Method::POST, Method::PATCH, Method::DELETE);
         let none = Value::Null;
         match self {
@@ -277,53 +341,19 @@ impl Verb {
                 by(post, "/user/tokens".into(), json!({"name": name, "policies": [policy]}))
             }
             Self::DropToken(id) => by(delete, format!("/user/tokens/{id}"), none),
-            Self::MakeCertificate(zone) => by(
-                post,
-                format!("/zones/{zone}/custom_certificates"),
-                json!({"certificate": CHAIN, "private_key": KEY}),
-            ),
+            Self::MakeCertificate(one) => {
+                by(post, format!("/zones/{}/custom_certificates", one.zone), pair_body(one.pair))
+            }
+            Self::TurnCertificate(one) => {
+                by(patch, format!("/zones/{}/custom_certificates/{}", one.zone, one.id), pair_body(one.pair))
+            }
             Self::DropCertificate(one) => {
                 by(delete, format!("/zones/{}/custom_certificates/{}", one.zone, one.id), none)
             }
+            Self::Record(verb) => verb.request(),
+            Self::Beside(verb) => verb.request(),
             Self::Nonsense { zone, body } => by(post, format!("/zones/{zone}/spectrum/apps"), body.clone()),
             _ => self.addressing_request(),
-        }
-    }
-
-    /// The same of calls below `addressing`, and of approvals.
-    fn addressing_request(&self) -> Request {
-        let by = |method: Method, path: String, body: Value| Request { method, path, body, by_admin: false };
-        let (post, delete, none) = (Method::POST, Method::DELETE, Value::Null);
-        match self {
-            Self::MakePrefix { account, net } => {
-                by(post, prefixes_path(account), json!({"cidr": cidr(*net, (0, 24)), "asn": 64_496}))
-            }
-            Self::Approve(id) => Request {
-                by_admin: true,
-                ..by(post, format!("/byway/prefixes/{id}/approve"), json!({"force": false}))
-            },
-            Self::Revoke(id) => {
-                Request { by_admin: true, ..by(post, format!("/byway/prefixes/{id}/revoke"), json!({})) }
-            }
-            Self::DropPrefix { account, id } => by(delete, format!("{}/{id}", prefixes_path(account)), none),
-            Self::MakeBinding { account, binding } => {
-                let service = SERVICES.iter().find(|(name, _)| *name == binding.service);
-                let body = json!({"service_id": service.map(|(_, id)| id)});
-                by(post, format!("{}/{}/bindings", prefixes_path(account), binding.prefix), body)
-            }
-            Self::DropBinding { account, binding } => {
-                let path = format!("{}/{}/bindings/{}", prefixes_path(account), binding.prefix, binding.id);
-                by(delete, path, none)
-            }
-            Self::MakeDelegation { account, delegation } => {
-                let body = json!({"delegated_account_id": delegation.account});
-                by(post, format!("{}/{}/delegations", prefixes_path(account), delegation.prefix), body)
-            }
-            Self::DropDelegation { account, delegation } => {
-                let prefix = format!("{}/{}", prefixes_path(account), delegation.prefix);
-                by(delete, format!("{prefix}/delegations/{}", delegation.id), none)
-            }
-            _ => by(Method::GET, String::new(), none),
         }
     }
 }
@@ -344,10 +374,6 @@ pub fn request(verb: &Verb, model: &Model, ground: &Ground) -> Request {
     request
 }
 
-fn prefixes_path(account: &str) -> String {
-    format!("/accounts/{account}/addressing/prefixes")
-}
-
 fn rules_path((kind, id): &Holder) -> String {
     let of = match *kind {
         "user" => "/user".into(),
@@ -356,47 +382,87 @@ fn rules_path((kind, id): &Holder) -> String {
     format!("{of}/firewall/access_rules/rules")
 }
 
+fn pair_body(pair: usize) -> Value {
+    json!({"certificate": CHAINS[pair].0, "private_key": CHAINS[pair].1})
+}
+
 fn app_body(app: &App) -> Value {
     let (protocol, edge) = (if app.tcp { "tcp" } else { "udp" }, app.protocol());
     let ports = edge.split_once('/').map_or("", |(_, ports)| ports);
     json!({
-        "protocol": edge, "dns": {"type": "ADDRESS", "name": app.name}, "ip_firewall": app.firewall,
+        "protocol": edge, "dns": {"type": "ADDRESS", "name": app.name}, "ip_firewall": app.firewall, "tls": app.tls,
         "origin_direct": [format!("{protocol}://192.0.2.7:{ports}")],
         "edge_ips": {"type": "static", "ips": app.ips.iter().map(|ip| address(*ip)).collect::<Vec<_>>()},
     })
 }
 
 impl Verb {
-    /// What the box is afterwards; `None`: the call is refused.
-    pub fn after(&self, model: &Model) -> Option<Model> {
-        let next = model.clone();
+    /// What the box is afterwards.
+    ///
+    /// # Errors
+    /// The call is refused.
+    pub fn after(&self, model: &Model) -> Result<Model, Refusal> {
+        let mut next = model.clone();
         match self {
             Self::MakeAccount(_)
             | Self::DropAccount(_)
             | Self::MakeZone { .. }
             | Self::DropZone(_)
             | Self::MakeToken(_)
-            | Self::DropToken(_)
-            | Self::MakeCertificate(_)
-            | Self::DropCertificate(_) => self.after_tenancy(model, next),
-            Self::MakeApp(_)
-            | Self::TurnApp(_)
-            | Self::DropApp { .. }
-            | Self::MakeRule(_)
-            | Self::TurnRule(_)
-            | Self::DropRule(_) => self.after_traffic(model, next),
+            | Self::DropToken(_) => self.after_tenancy(model, next).ok_or(None),
+            Self::MakeCertificate(_) | Self::TurnCertificate(_) | Self::DropCertificate(_) => {
+                self.after_certificates(model, next)
+            }
+            Self::MakeApp(app) => {
+                model.takes(app)?;
+                next.apps.push(app.clone());
+                Ok(next)
+            }
+            Self::TurnApp(app) => {
+                let old = next.apps.iter_mut().find(|old| old.id == app.id && old.zone == app.zone);
+                let old = old.ok_or(None)?;
+                model.takes(app)?;
+                *old = app.clone();
+                Ok(next)
+            }
+            Self::DropApp { .. } | Self::MakeRule(_) | Self::TurnRule(_) | Self::DropRule(_) => {
+                self.after_traffic(model, next).ok_or(None)
+            }
             Self::MakePrefix { .. } | Self::Approve(_) | Self::Revoke(_) | Self::DropPrefix { .. } => {
-                self.after_prefixes(model, next)
+                self.after_prefixes(model, next).ok_or(None)
             }
             Self::MakeBinding { .. }
             | Self::DropBinding { .. }
             | Self::MakeDelegation { .. }
-            | Self::DropDelegation { .. } => self.after_ranges(model, next),
-            Self::Nonsense { .. } => None,
+            | Self::DropDelegation { .. } => self.after_ranges(model, next).ok_or(None),
+            Self::Record(verb) => verb.after(model).map_err(Some),
+            Self::Beside(verb) => verb.after(model).map_err(Some),
+            Self::Nonsense { .. } => Err(None),
         }
     }
 
-    /// Accounts, zones, tokens, certificates.
+    /// Certificates: apps with TLS keep one that holds their name.
+    fn after_certificates(&self, model: &Model, mut next: Model) -> Result<Model, Refusal> {
+        match self {
+            Self::MakeCertificate(one) => {
+                model.zone(&one.zone).ok_or(Some(10_006))?;
+                next.certificates.push(one.clone());
+                return Ok(next);
+            }
+            Self::TurnCertificate(one) => {
+                let old = next.certificates.iter_mut().find(|old| old.id == one.id);
+                old.ok_or(Some(10_006))?.pair = one.pair;
+            }
+            Self::DropCertificate(one) => next.certificates.retain(|old| old.id != one.id),
+            _ => return Err(None),
+        }
+        match next.apps.iter().all(|app| next.is_served(app)) {
+            true => Ok(next),
+            false => Err(Some(10_016)),
+        }
+    }
+
+    /// Accounts, zones, tokens.
     fn after_tenancy(&self, model: &Model, mut next: Model) -> Option<Model> {
         let new = || NEW.to_owned();
         match self {
@@ -411,6 +477,8 @@ impl Verb {
                 next.accounts.retain(|account| account.id != *id);
                 next.delegations.retain(|delegation| delegation.account != *id);
                 next.rules.retain(|rule| rule.holder.1 != *id);
+                next.maps.retain(|map| map.account != *id);
+                next.letters.retain(|letter| letter.account != *id);
             }
             Self::MakeZone { account, name } => {
                 model.account(account)?;
@@ -425,17 +493,16 @@ impl Verb {
                 next.apps.retain(|app| app.zone != *id);
                 next.rules.retain(|rule| rule.holder.1 != *id);
                 next.certificates.retain(|certificate| certificate.zone != *id);
+                next.records.retain(|record| record.zone != *id);
+                for map in &mut next.maps {
+                    map.members.retain(|member| member.1 != *id);
+                }
             }
             Self::MakeToken(name) => next.tokens.push(Token { id: new(), name: name.clone() }),
             Self::DropToken(id) => {
                 model.tokens.iter().find(|token| token.id == *id)?;
                 next.tokens.retain(|token| token.id != *id);
             }
-            Self::MakeCertificate(zone) => {
-                model.zone(zone)?;
-                next.certificates.push(Certificate { id: new(), zone: zone.clone() });
-            }
-            Self::DropCertificate(one) => next.certificates.retain(|old| old.id != one.id),
             _ => return None,
         }
         Some(next)
@@ -444,19 +511,6 @@ impl Verb {
     /// Apps and rules.
     fn after_traffic(&self, model: &Model, mut next: Model) -> Option<Model> {
         match self {
-            Self::MakeApp(app) => {
-                if !model.takes(app) {
-                    return None;
-                }
-                next.apps.push(app.clone());
-            }
-            Self::TurnApp(app) => {
-                let old = next.apps.iter_mut().find(|old| old.id == app.id && old.zone == app.zone)?;
-                if !model.takes(app) {
-                    return None;
-                }
-                *old = app.clone();
-            }
             Self::DropApp { zone, id } => {
                 model.apps.iter().find(|app| app.id == *id && app.zone == *zone)?;
                 next.apps.retain(|app| app.id != *id);
@@ -477,95 +531,6 @@ impl Verb {
             Self::DropRule(rule) => {
                 model.rules.iter().find(|old| old.id == rule.id)?;
                 next.rules.retain(|old| old.id != rule.id);
-            }
-            _ => return None,
-        }
-        Some(next)
-    }
-
-    /// Prefixes.
-    fn after_prefixes(&self, model: &Model, mut next: Model) -> Option<Model> {
-        let new = || NEW.to_owned();
-        match self {
-            Self::MakePrefix { account, net } => {
-                model.account(account)?;
-                let mine = model.prefixes.iter().filter(|prefix| prefix.account == *account);
-                let taken =
-                    |prefix: &Prefix| prefix.net == *net && (prefix.approved || prefix.account == *account);
-                if mine.count() >= 6 || model.prefixes.iter().any(taken) {
-                    return None;
-                }
-                next.prefixes.push(Prefix {
-                    id: new(),
-                    account: account.clone(),
-                    net: *net,
-                    approved: false,
-                });
-            }
-            Self::Approve(id) => {
-                let net = model.prefix(id)?.net;
-                if model.prefixes.iter().any(|other| other.id != *id && other.net == net && other.approved) {
-                    return None;
-                }
-                next.prefixes.iter_mut().find(|prefix| prefix.id == *id)?.approved = true;
-            }
-            Self::Revoke(id) => {
-                if model.bindings.iter().any(|binding| binding.prefix == *id) {
-                    return None;
-                }
-                next.prefixes.iter_mut().find(|prefix| prefix.id == *id)?.approved = false;
-            }
-            Self::DropPrefix { account, id } => {
-                model.prefix(id).filter(|prefix| prefix.account == *account && !prefix.approved)?;
-                next.prefixes.retain(|prefix| prefix.id != *id);
-                next.bindings.retain(|binding| binding.prefix != *id);
-                next.delegations.retain(|delegation| delegation.prefix != *id);
-            }
-            _ => return None,
-        }
-        Some(next)
-    }
-
-    /// Bindings and delegations.
-    fn after_ranges(&self, model: &Model, mut next: Model) -> Option<Model> {
-        let new = || NEW.to_owned();
-        match self {
-            Self::MakeBinding { account, binding } => {
-                let prefix = model.prefix(&binding.prefix).filter(|prefix| prefix.account == *account)?;
-                let mut present = model.bindings.iter().filter(|one| one.prefix == prefix.id).peekable();
-                let whole = binding.range == (0, 24);
-                let wrong = !prefix.approved
-                    || (present.peek().is_none() && !whole)
-                    || (!whole && binding.service == "Magic Transit")
-                    || present.any(|one| one.range == binding.range);
-                next.bindings.push(binding.clone());
-                if wrong || !next.keeps_apps(model) {
-                    return None;
-                }
-            }
-            Self::DropBinding { account, binding } => {
-                model.prefix(&binding.prefix).filter(|prefix| prefix.account == *account)?;
-                let among = model.bindings.iter().filter(|one| one.prefix == binding.prefix).count();
-                next.bindings.retain(|one| one.id != binding.id);
-                if (binding.range == (0, 24) && among > 1) || !next.keeps_apps(model) {
-                    return None;
-                }
-            }
-            Self::MakeDelegation { account, delegation } => {
-                let prefix = model.prefix(&delegation.prefix).filter(|prefix| prefix.account == *account)?;
-                model.account(&delegation.account)?;
-                let twice = |one: &Delegation| Delegation { id: new(), ..one.clone() } == *delegation;
-                if !prefix.approved || delegation.account == *account || model.delegations.iter().any(twice) {
-                    return None;
-                }
-                next.delegations.push(delegation.clone());
-            }
-            Self::DropDelegation { account, delegation } => {
-                model.prefix(&delegation.prefix).filter(|prefix| prefix.account == *account)?;
-                next.delegations.retain(|one| one.id != delegation.id);
-                if !next.keeps_apps(model) {
-                    return None;
-                }
             }
             _ => return None,
         }

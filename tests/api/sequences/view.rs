@@ -27,9 +27,10 @@ pub fn by_answers(ask: Ask<'_>, ground: &Ground) -> Option<View> {
         put(&mut view, "account", &account, json!({"name": account["name"]}));
         let id = word(&account["id"]);
         rows_of_rules(&mut view, &id, list(&format!("/accounts/{id}/{rules}"))?);
+        beside(ask, &id, &mut view)?;
         let prefixes = format!("/accounts/{id}/addressing/prefixes");
         for prefix in list(&format!("{prefixes}?per_page=50"))? {
-            let row = json!({"account": id, "cidr": prefix["cidr"], "approved": prefix["approved"]});
+            let row = json!({"account": id, "cidr": prefix["cidr"], "approved": prefix["approved"], "letter": prefix["loa_document_id"]});
             put(&mut view, "prefix", &prefix, row);
             let (prefix, below) = (prefix["id"].clone(), format!("{prefixes}/{}", word(&prefix["id"])));
             for one in list(&format!("{below}/bindings?per_page=50"))? {
@@ -51,10 +52,50 @@ pub fn by_answers(ask: Ask<'_>, ground: &Ground) -> Option<View> {
             put(&mut view, "app", &app, app_row(&id, &app));
         }
         for one in list(&format!("/zones/{id}/custom_certificates?per_page=50"))? {
-            put(&mut view, "certificate", &one, json!({"zone": id}));
+            put(&mut view, "certificate", &one, json!({"zone": id, "hosts": one["hosts"]}));
+        }
+        for one in list(&format!("/zones/{id}/dns_records?per_page=1000"))? {
+            match one["meta"]["read_only"] == true {
+                true => drop(view.insert(
+                    format!("managed {id} {} {}", word(&one["name"]), word(&one["content"])),
+                    Value::Null,
+                )),
+                false => put(&mut view, "dns_record", &one, record_row(&id, &one)),
+            }
         }
     }
     Some(view)
+}
+
+/// Letters and address maps of an account.
+fn beside(ask: Ask<'_>, account: &str, view: &mut View) -> Option<()> {
+    let of = format!("/accounts/{account}/addressing");
+    for one in ask(Method::GET, &format!("{of}/loa_documents"))?["result"].as_array().expect("a list") {
+        put(view, "loa_document", one, json!({"account": account, "bytes": one["size_bytes"]}));
+    }
+    for one in ask(Method::GET, &format!("{of}/address_maps"))?["result"].as_array().expect("a list") {
+        let whole = ask(Method::GET, &format!("{of}/address_maps/{}", word(&one["id"])))?["result"].take();
+        put(view, "address_map", one, map_row(account, &whole));
+    }
+    Some(())
+}
+
+fn map_row(account: &str, map: &Value) -> Value {
+    let list = |key: &str| map[key].as_array().expect("a list").iter();
+    let ips: Vec<&Value> = list("ips").map(|one| &one["ip"]).collect();
+    let members: Vec<Value> =
+        list("memberships").map(|one| json!([one["kind"], one["identifier"]])).collect();
+    json!({
+        "account": account, "description": map["description"], "enabled": map["enabled"], "sni": map["default_sni"], "ips": ips,
+        "members": members,
+    })
+}
+
+fn record_row(zone: &str, one: &Value) -> Value {
+    json!({
+        "zone": zone, "name": one["name"], "type": one["type"], "content": one["content"], "ttl": one["ttl"],
+        "proxied": one["proxied"],
+    })
 }
 
 fn rows_of_rules(view: &mut View, of: &str, rules: Vec<Value>) {
@@ -67,7 +108,7 @@ fn rows_of_rules(view: &mut View, of: &str, rules: Vec<Value>) {
 fn app_row(zone: &str, app: &Value) -> Value {
     json!({
         "zone": zone, "name": app["dns"]["name"], "protocol": app["protocol"], "ips": app["edge_ips"]["ips"],
-        "firewall": app["ip_firewall"],
+        "firewall": app["ip_firewall"], "tls": app["tls"],
     })
 }
 
@@ -88,7 +129,7 @@ pub fn by_export(document: &Value) -> View {
                 "account" | "token" => json!({"name": one["name"]}),
                 "zone" => json!({"name": one["name"], "account": one["account"]}),
                 "prefix" => {
-                    json!({"account": one["account"], "cidr": one["cidr"], "approved": one["approved"]})
+                    json!({"account": one["account"], "cidr": one["cidr"], "approved": one["approved"], "letter": one["loa"]})
                 }
                 "binding" => {
                     let service =
@@ -99,14 +140,23 @@ pub fn by_export(document: &Value) -> View {
                 "delegation" => {
                     json!({"prefix": one["prefix"], "cidr": one["cidr"], "account": one["account"]})
                 }
-                "certificate" => json!({"zone": one["zone"]}),
+                "certificate" => json!({"zone": one["zone"], "hosts": one["hosts"]}),
+                "loa_document" => json!({"account": one["account"], "bytes": one["size_bytes"]}),
+                "address_map" => map_row(&word(&one["account"]), one),
+                "dns_record" => {
+                    let (kind, content) =
+                        one["data"].as_object().and_then(|data| data.iter().next()).expect("data");
+                    let mut row = record_row(&word(&one["zone"]), one);
+                    (row["type"], row["content"]) = (kind.to_ascii_uppercase().into(), content.clone());
+                    row
+                }
                 "app" => app_row(&word(&one["zone"]), &one["app"]),
                 "rule" => {
                     let holder = one["holder"].as_object().and_then(|holder| holder.values().next());
                     let (mode, value) = (&one["rule"]["mode"], &one["rule"]["configuration"]["value"]);
                     json!({"of": holder, "mode": mode, "value": value})
                 }
-                // The user is part of the ground; routes follow bindings; letters and maps are not called for.
+                // The user is part of the ground; routes follow bindings.
                 "user" | "bgp_prefix" => continue,
                 other => panic!("a sequence makes no {other}"),
             };
