@@ -33,6 +33,12 @@ impl BlockSet {
         self
     }
 
+    /// Becomes the blocks of either of these sets.
+    pub fn become_either(&mut self, one: &Self, other: &Self) {
+        let words = one.0.iter().zip(other.0.iter());
+        self.0.iter_mut().zip(words).for_each(|(word, (one, other))| *word = one | other);
+    }
+
     /// Whether `addr` may be in the set: always so for IPv6.
     #[inline(always)]
     pub fn may_hold(&self, addr: Addr) -> bool {

@@ -156,21 +156,22 @@ impl Rules {
         blocked.map_or(Judgement::Pass(FirewallMatch::Unknown), Judgement::Block)
     }
 
-    /// Asks the cache for where the rules about `src`, of IPv4, are looked up first; for `prefetch_entries` and `judge` to come.
+    /// Asks the cache for where the rules about `src`, of IPv4 and in host order, are looked up first; for `prefetch_entries` and
+    /// `judge` to come.
     #[inline]
-    pub fn prefetch(&self, zone: ZoneSlot, src: Addr) {
+    pub fn prefetch(&self, zone: ZoneSlot, src: u32) {
         self.for_v4_keys(zone, src, |key| self.base.narrow.prefetch(key));
     }
 
     /// Asks the cache for the rules about `src`, of IPv4.
     #[inline]
-    pub fn prefetch_entries(&self, zone: ZoneSlot, src: Addr) {
+    pub fn prefetch_entries(&self, zone: ZoneSlot, src: u32) {
         self.for_v4_keys(zone, src, |key| self.base.narrow.prefetch_entries(key));
     }
 
     #[inline]
-    fn for_v4_keys(&self, zone: ZoneSlot, src: Addr, mut each: impl FnMut(NarrowKey)) {
-        let (Some(scopes), Some(bits)) = (self.zones.get(zone.index()), src.to_v4_bits()) else { return };
+    fn for_v4_keys(&self, zone: ZoneSlot, bits: u32, mut each: impl FnMut(NarrowKey)) {
+        let Some(scopes) = self.zones.get(zone.index()) else { return };
         for scope in scopes {
             let mut lengths = scope.v4_lengths;
             while lengths != 0 {

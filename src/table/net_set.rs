@@ -41,6 +41,11 @@ impl NetSet {
         self.nets[usize::from(*place)][(net >> 6 & 3) as usize] |= 1 << (net & 63);
     }
 
+    /// The blocks that they lie in.
+    pub const fn blocks(&self) -> &BlockSet {
+        &self.blocks
+    }
+
     /// Whether the address with these bits lies in one of the nets.
     #[inline(always)]
     pub fn holds(&self, bits: u32) -> bool {

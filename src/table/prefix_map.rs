@@ -8,8 +8,8 @@
 
 use super::net_set::NetSet;
 use super::prefix::{Prefix, PrefixSpec, Stretch};
-use crate::base::Addr;
 use crate::base::frozen_map::{Crowded, FrozenKey, FrozenMap, WideKey};
+use crate::base::{Addr, BlockSet};
 
 /// A prefix's place in its map: the place in the list that the map was built from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -79,6 +79,11 @@ impl PrefixMap {
             Some(bits) => self.nets.holds(bits),
             None => self.find(addr).is_some(),
         }
+    }
+
+    /// The blocks that prefixes of IPv4 have something in.
+    pub const fn blocks(&self) -> &BlockSet {
+        self.nets.blocks()
     }
 
     /// Whether `addr` belongs to another service than Spectrum.

@@ -45,6 +45,24 @@ impl Tuple4 {
         Self { addrs: self.addrs.rotate_left(32), ports: self.ports.rotate_left(16) }
     }
 
+    /// The source, in host order.
+    #[inline(always)]
+    pub const fn src_bits(self) -> u32 {
+        (u64::from_be(self.addrs) >> 32) as u32
+    }
+
+    /// The destination, in host order.
+    #[inline(always)]
+    pub const fn dst_bits(self) -> u32 {
+        u64::from_be(self.addrs) as u32
+    }
+
+    /// The destination's port.
+    #[inline(always)]
+    pub const fn dst_port(self) -> u16 {
+        u32::from_be(self.ports) as u16
+    }
+
     /// The destination.
     #[inline(always)]
     pub const fn dst(self) -> Addr {

@@ -3,7 +3,7 @@
 use super::core::Worker;
 use super::exit::Exit;
 use super::stranger::turn_away_blocked;
-use crate::base::DropReason;
+use crate::base::{AppSlot, DropReason};
 use crate::firewall::Judgement;
 use crate::flow::LegRef;
 use crate::port::Port;
@@ -49,7 +49,7 @@ pub(super) fn pass_firewall<P: Port>(
         Judgement::Block(said) => (said, false),
     };
     if !passes {
-        turn_away_blocked(snapshot, exit, (app, key), said);
+        turn_away_blocked(snapshot, exit, (app.slot, key), said);
         return Err(DropReason::FirewallBlocked);
     }
     said.rule().into_iter().for_each(|rule| exit.page.rule_hit(rule));
@@ -61,7 +61,7 @@ pub(super) fn pass_firewall<P: Port>(
 pub(super) fn filtered_event<P: Port>(
     snapshot: &Snapshot,
     exit: &Exit<P>,
-    (app, key): (&App, &FlowKey),
+    (app, key): (AppSlot, &FlowKey),
     firewall: FirewallMatch,
 ) -> Event {
     Event {
@@ -70,7 +70,7 @@ pub(super) fn filtered_event<P: Port>(
         worker: exit.id,
         at: exit.now,
         transport: transport(key.protocol),
-        app: app.slot,
+        app,
         client: key.src_endpoint(),
         whence: snapshot.whences.find(key.src),
         edge: key.dst_endpoint(),

@@ -95,8 +95,9 @@ pub struct Worker<P: Port> {
     pub(super) handover: HandoverEnds<P::Frame>,
     pub(super) steering: Steering,
     pub(super) denied: DenyList,
-    /// Where sources may lie that are its own or denied.
+    /// Where sources may lie that are its own, denied or onboarded, and the first two of them alone.
     pub(super) suspects: BlockSet,
+    standing_suspects: BlockSet,
     pub(super) limits: Limits,
     /// What the last clients that got cookies were offered.
     pub(super) offered: Option<Offered>,
@@ -131,6 +132,8 @@ impl<P: Port> Worker<P> {
         let judged = reader.current().judging;
         let ports = exit.faces.len();
         let denied = DenyList::new(&settings.denied_sources);
+        let standing_suspects = exit.locals.blocks().clone().and(denied.blocks());
+        let suspects = standing_suspects.clone().and(reader.current().table.prefixes().blocks());
         Self {
             id,
             workers: settings.workers.max(1),
@@ -139,7 +142,8 @@ impl<P: Port> Worker<P> {
             reader,
             handover,
             steering: Steering::new(settings.workers),
-            suspects: exit.locals.blocks().clone().and(denied.blocks()),
+            suspects,
+            standing_suspects,
             denied,
             limits: Limits::new(&settings.rates),
             offered: None,
@@ -293,6 +297,8 @@ impl<P: Port> Worker<P> {
         if !moved {
             return;
         }
+        let onboarded = self.reader.current().table.prefixes().blocks();
+        self.suspects.become_either(&self.standing_suspects, onboarded);
         if self.reader.current().draining {
             self.sessions.drain();
             self.udp.drain();

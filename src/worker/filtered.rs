@@ -46,6 +46,8 @@ type Key = (EventKind, Status, AppSlot, Option<u64>);
 struct Gatherer {
     /// By the hash of its key: where an event is gathered.
     map: FlowMap<Place>,
+    /// Of each place what a packet of a flood touches, in half a cache line; and the rest.
+    heads: Box<[Head]>,
     places: Box<[Option<Gathered>]>,
     free: Vec<Place>,
     /// No interval ends before this.
@@ -66,8 +68,17 @@ impl Slot for Place {
     }
 }
 
-struct Gathered {
+#[derive(Clone, Copy)]
+struct Head {
+    /// What is gathered here; an old one where nothing is.
     key: Key,
+    /// Whether an event waits to be told.
+    pending: bool,
+    /// Packets that are not in that event's count yet.
+    more: u32,
+}
+
+struct Gathered {
     ends: Instant,
     /// The first one since the last event, its count and bytes those of all; `None` when there was none.
     pending: Option<Event>,
@@ -94,12 +105,12 @@ impl Filtered {
     #[inline]
     pub fn count(&mut self, (kind, status, app): What, client: Addr) -> bool {
         let key = |net| (kind, status, app, net);
-        match self.nets.pending(key(Some(net_of(client)))) {
-            Pending::Some(event) => count(event),
-            Pending::None => false,
-            Pending::NoRoom => match self.apps.pending(key(None)) {
-                Pending::Some(event) => count(event),
-                Pending::None | Pending::NoRoom => false,
+        match self.nets.count(key(Some(net_of(client)))) {
+            Counting::Done => true,
+            Counting::NotYet => false,
+            Counting::NoRoom => match self.apps.count(key(None)) {
+                Counting::Done => true,
+                Counting::NotYet | Counting::NoRoom => false,
             },
         }
     }
@@ -116,27 +127,29 @@ impl Filtered {
     }
 }
 
-/// Counts one more in an event that waits to be told.
-#[inline]
-fn count(event: &mut Event) -> bool {
-    event.count = event.count.saturating_add(1);
-    true
+/// What came of counting one more packet.
+enum Counting {
+    /// It is in the count of an event that waits to be told.
+    Done,
+    /// No such event waits, but there is a place for it.
+    NotYet,
+    /// No such event waits, and there is no place.
+    NoRoom,
 }
 
-/// What waits to be told under a key.
-enum Pending<'a> {
-    /// This.
-    Some(&'a mut Event),
-    /// Nothing, but there is a place for it.
-    None,
-    /// Nothing, and there is no place.
-    NoRoom,
+impl Head {
+    const EMPTY: Self = Self {
+        key: (EventKind::ClientFiltered, Status::FirewallDeny, AppSlot(0), None),
+        pending: false,
+        more: 0,
+    };
 }
 
 impl Gatherer {
     fn new(places: usize) -> Self {
         Self {
             map: FlowMap::new(places),
+            heads: vec![Head::EMPTY; places].into(),
             places: (0..places).map(|_| None).collect(),
             free: (0..places as u32).rev().map(Place).collect(),
             due: Instant::ZERO,
@@ -144,22 +157,23 @@ impl Gatherer {
     }
 
     #[inline]
-    fn pending(&mut self, key: Key) -> Pending<'_> {
-        match self.find(key) {
-            Some(place) => {
-                match self.places[place.0 as usize].as_mut().and_then(|held| held.pending.as_mut()) {
-                    Some(event) => Pending::Some(event),
-                    None => Pending::None,
-                }
+    fn count(&mut self, key: Key) -> Counting {
+        match self.find(key).map(|place| &mut self.heads[place.0 as usize]) {
+            Some(head) if head.pending => {
+                head.more = head.more.saturating_add(1);
+                Counting::Done
             }
-            None if self.free.is_empty() => Pending::NoRoom,
-            None => Pending::None,
+            Some(_) => Counting::NotYet,
+            None if self.free.is_empty() => Counting::NoRoom,
+            None => Counting::NotYet,
         }
     }
 
     fn gather(&mut self, key: Key, event: &Event) -> Telling {
-        let found = self.find(key);
-        if let Some(gathered) = found.and_then(|place| self.places[place.0 as usize].as_mut()) {
+        if let Some(place) = self.find(key).map(|place| place.0 as usize)
+            && let Some(gathered) = self.places[place].as_mut()
+        {
+            self.heads[place].pending = true;
             match &mut gathered.pending {
                 Some(all) => {
                     all.count = all.count.saturating_add(event.count);
@@ -177,7 +191,8 @@ impl Gatherer {
         let ends = end_of_interval(event.at);
         self.due = if self.live() == 0 { ends } else { self.due.min(ends) };
         self.free.pop();
-        self.places[place.0 as usize] = Some(Gathered { key, ends, pending: None });
+        self.heads[place.0 as usize] = Head { key, pending: false, more: 0 };
+        self.places[place.0 as usize] = Some(Gathered { ends, pending: None });
         Telling::Now
     }
 
@@ -198,12 +213,15 @@ impl Gatherer {
         for (at, place) in (0..).map(Place).zip(&mut self.places) {
             let Some(gathered) = place else { continue };
             if now >= gathered.ends && (left > 0 || gathered.pending.is_none()) {
-                let Some(event) = gathered.pending.take() else {
-                    self.map.remove(hash(gathered.key), at);
+                let head = &mut self.heads[at.0 as usize];
+                let Some(mut event) = gathered.pending.take() else {
+                    self.map.remove(hash(head.key), at);
                     self.free.push(at);
                     *place = None;
                     continue;
                 };
+                event.count = event.count.saturating_add(std::mem::take(&mut head.more));
+                head.pending = false;
                 gathered.ends = end_of_interval(now);
                 left -= 1;
                 told(event);
@@ -213,11 +231,10 @@ impl Gatherer {
         self.due = due.unwrap_or(Instant::ZERO);
     }
 
-    /// Where the key is gathered.
+    /// Where the key is gathered. The map leads to places in use alone.
     #[inline]
     fn find(&self, key: Key) -> Option<Place> {
-        let holds = |place: Place| self.places[place.0 as usize].as_ref().is_some_and(|held| held.key == key);
-        self.map.find(hash(key), holds)
+        self.map.find(hash(key), |place: Place| self.heads[place.0 as usize].key == key)
     }
 }
 

@@ -284,11 +284,16 @@ impl<P: Port> Worker<P> {
                         Err(frame) => frame,
                     }
                 }
-                (Seen::Fixed(_) | Seen::Parsed(_) | Seen::Refused(_), _) => frame,
+                (Seen::Fixed(fixed), None) => {
+                    // What a frame that has no leg yet leads has none either, so that nothing follows it.
+                    let fate = self.serve_stranger(frame, *fixed, found);
+                    self.book(fate);
+                    continue;
+                }
+                (Seen::Parsed(_) | Seen::Refused(_), _) => frame,
             };
             let ahead = self.glance_ahead(&frame, found, found_next);
             let fate = match &found.seen {
-                Seen::Fixed(fixed) if found.leg.is_none() => self.serve_stranger(frame, *fixed, found),
                 Seen::Fixed(fixed) => self.serve_fully(frame, *fixed, found),
                 Seen::Parsed(parsed) => self.serve_parsed(frame, parsed, found),
                 Seen::Refused(reason) => self.drop_frame(frame, *reason),
@@ -303,7 +308,7 @@ impl<P: Port> Worker<P> {
     /// The leg that the table names for each, or the app where it names none; the cache is asked for their lines.
     #[inline]
     fn find_burst(&self, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
-        let mut unjudged = false;
+        let (mut unjudged, mut last) = (false, None);
         for (at, found) in found.iter_mut().enumerate().take(batch.len()) {
             let protocol = match &found.seen {
                 Seen::Fixed(fixed) => fixed.protocol,
@@ -320,8 +325,8 @@ impl<P: Port> Worker<P> {
                 (Some(leg), Protocol::Tcp, _) => self.sessions.prefetch_leg(leg),
                 (Some(leg), Protocol::Udp, _) => self.udp.prefetch_leg(leg),
                 (None, _, Seen::Fixed(fixed)) => {
-                    found.stranger = self.look_up(batch[at].bytes(), *fixed);
-                    unjudged |= matches!(found.stranger, Stranger::Unjudged(_));
+                    found.stranger = self.look_up(batch[at].bytes(), *fixed, &mut last);
+                    unjudged |= matches!(found.stranger, Stranger::Unjudged(..));
                 }
                 (None, _, Seen::Parsed(_) | Seen::Refused(_)) => {}
             }

@@ -115,9 +115,14 @@ impl<P: Port> Outbox<P> {
 
     /// Keeps a received frame that was read and done with as an empty buffer, while there is room for one: its way back
     /// to the pool and another's way out of it are saved.
-    #[inline]
-    pub fn recycle(&mut self, mut frame: P::Frame) {
-        if self.spares.is_full() || frame.capacity() < self.spare_bytes_min {
+    #[inline(always)]
+    pub fn recycle(&mut self, frame: P::Frame) {
+        if self.spares.is_full() { self.give_back(frame) } else { self.keep(frame) }
+    }
+
+    #[inline(never)]
+    fn keep(&mut self, mut frame: P::Frame) {
+        if frame.capacity() < self.spare_bytes_min {
             return self.give_back(frame);
         }
         frame.set_tx_meta(TxMeta::default());
@@ -127,7 +132,7 @@ impl<P: Port> Outbox<P> {
     }
 
     /// Buffers go back many at a time, the last ones with the turn's end.
-    #[inline]
+    #[inline(always)]
     fn give_back(&mut self, frame: P::Frame) {
         if self.done.is_full() {
             self.free_done();
@@ -135,6 +140,7 @@ impl<P: Port> Outbox<P> {
         self.done.push(frame);
     }
 
+    #[inline(never)]
     fn free_done(&mut self) {
         // A buffer knows its pool, so that any port may give it back.
         if let Some(port) = self.ports.first_mut() {

@@ -154,12 +154,17 @@ impl<P: Port> Worker<P> {
     }
 
     /// Sources that config and tables rule out: our own, onboarded ones, denied ones.
+    #[inline]
     pub(super) fn check_source(&self, src: Addr) -> Result<(), DropReason> {
-        let suspect = self.suspects.may_hold(src);
-        if suspect && self.exit.locals.find(src).is_some() || self.snapshot().table.covers(src) {
+        if self.suspects.may_hold(src) { self.check_suspect(src) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn check_suspect(&self, src: Addr) -> Result<(), DropReason> {
+        if self.exit.locals.find(src).is_some() || self.snapshot().table.covers(src) {
             return Err(DropReason::SpoofedSource);
         }
-        if suspect && self.denied.holds(src) { Err(DropReason::MartianSource) } else { Ok(()) }
+        if self.denied.holds(src) { Err(DropReason::MartianSource) } else { Ok(()) }
     }
 }
 

@@ -3,7 +3,7 @@
 //! as it came and asks everything itself.
 //!
 //! ```text
-//!  find burst    the app of each; where access rules are asked, the cache is asked for their starts
+//!  find burst    the app of each, looked up once for all that stand together; the cache is asked for the starts of access rules
 //!  judge burst   the cache is asked for the rules, then for their counters
 //!  serve         nobody known, source sound, no app or blocked, nothing to be answered --> dropped
 //!                a first SYN that a cookie answers --> `greet`
@@ -15,23 +15,34 @@ use super::admit::filtered_event;
 use super::core::Worker;
 use super::exit::Exit;
 use super::intake::{Found, Seen};
-use crate::base::{AppSlot, DropReason};
+use crate::base::{Addr, AppSlot, DropReason, ZoneSlot};
 use crate::firewall::Judgement;
 use crate::port::{Frame, FrameBatch, Port};
 use crate::snapshot::Snapshot;
-use crate::table::{App, special_purpose};
+use crate::table::special_purpose;
 use crate::telemetry::{AppCounter, EventKind, FirewallMatch, Status};
 use crate::wire::{Fixed4, FlowKey, Protocol};
 
 /// What the tables say of a frame that has no session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stranger {
+    /// It is for an address of the box's own.
+    Ours,
     /// There is no such app.
     NoApp(DropReason),
-    /// It is this app's, whose access rules are still to be asked.
-    Unjudged(AppSlot),
+    /// It is this app's, and the access rules of this zone are still to be asked.
+    Unjudged(AppSlot, ZoneSlot),
     /// It is this app's, and its rules say this.
     Judged(AppSlot, Judgement),
+}
+
+/// What the tables say of one destination: the next frame of a burst is often for the same.
+#[derive(Clone, Copy)]
+pub(super) struct Destination {
+    addr: u32,
+    port: u16,
+    protocol: Protocol,
+    said: Stranger,
 }
 
 /// What is to become of a frame that has no session.
@@ -46,17 +57,34 @@ pub(super) enum Meeting {
 }
 
 impl<P: Port> Worker<P> {
-    /// The app of a frame without a session.
+    /// The app of a frame without a session; `last` is the destination that was looked up last under this snapshot.
     #[inline]
-    pub(super) fn look_up(&self, bytes: &[u8], fixed: Fixed4) -> Stranger {
-        let Some(key) = fixed.key(bytes) else { return Stranger::NoApp(DropReason::FrameTruncated) };
-        let snapshot = self.snapshot();
-        let found = snapshot.table.find(key.dst, key.protocol, key.dst_port);
-        match found.and_then(|slot| snapshot.table.app(slot).ok_or(DropReason::NoApp)) {
-            Ok(app) if app.ip_firewall => {
-                snapshot.rules.prefetch(app.zone, key.src);
-                Stranger::Unjudged(app.slot)
+    pub(super) fn look_up(&self, bytes: &[u8], fixed: Fixed4, last: &mut Option<Destination>) -> Stranger {
+        let Some(tuple) = fixed.tuple(bytes) else { return Stranger::NoApp(DropReason::FrameTruncated) };
+        let to = (tuple.dst_bits(), tuple.dst_port(), fixed.protocol);
+        let said = match last {
+            Some(last) if (last.addr, last.port, last.protocol) == to => last.said,
+            Some(_) | None => {
+                let said = self.look_up_destination(tuple.dst(), to.1, to.2);
+                *last = Some(Destination { addr: to.0, port: to.1, protocol: to.2, said });
+                said
             }
+        };
+        if let Stranger::Unjudged(_, zone) = said {
+            self.snapshot().rules.prefetch(zone, tuple.src_bits());
+        }
+        said
+    }
+
+    #[inline]
+    fn look_up_destination(&self, dst: Addr, port: u16, protocol: Protocol) -> Stranger {
+        let table = &self.snapshot().table;
+        if self.exit.locals.find(dst).is_some() {
+            return Stranger::Ours;
+        }
+        let found = table.find(dst, protocol, port);
+        match found.and_then(|slot| table.app(slot).ok_or(DropReason::NoApp)) {
+            Ok(app) if app.ip_firewall => Stranger::Unjudged(app.slot, app.zone),
             Ok(app) => Stranger::Judged(app.slot, Judgement::Pass(FirewallMatch::Unknown)),
             Err(reason) => Stranger::NoApp(reason),
         }
@@ -67,16 +95,17 @@ impl<P: Port> Worker<P> {
     pub(super) fn judge_burst(&self, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
         let snapshot = self.snapshot();
         for (frame, found) in batch.iter().zip(found.iter()) {
-            if let Some((app, key)) = unjudged(snapshot, frame.bytes(), found) {
-                snapshot.rules.prefetch_entries(app.zone, key.src);
+            if let Some((_, zone, src)) = unjudged(frame.bytes(), found) {
+                snapshot.rules.prefetch_entries(zone, src);
             }
         }
         for (frame, found) in batch.iter().zip(found) {
-            if let Some((app, key)) = unjudged(snapshot, frame.bytes(), found) {
-                let judgement = snapshot.judge(app, key.src);
+            if let Some((slot, zone, src)) = unjudged(frame.bytes(), found) {
+                let src = Addr::v4(src.to_be_bytes());
+                let judgement = snapshot.rules.judge(zone, src, &snapshot.whences);
                 let (Judgement::Pass(said) | Judgement::Block(said)) = judgement;
                 said.rule().into_iter().for_each(|rule| self.exit.page.prefetch_rule(rule));
-                found.stranger = Stranger::Judged(app.slot, judgement);
+                found.stranger = Stranger::Judged(slot, judgement);
             }
         }
     }
@@ -90,7 +119,7 @@ impl<P: Port> Worker<P> {
             Protocol::Tcp => self.sessions.remembers(&key, found.hash),
             Protocol::Udp => false,
         };
-        if knows || !self.is_plain_source(&key) || self.exit.locals.find(key.dst).is_some() {
+        if knows || !self.is_plain_source(&key) {
             return Meeting::Unclear;
         }
         match found.stranger {
@@ -100,15 +129,15 @@ impl<P: Port> Worker<P> {
             Stranger::Judged(slot, Judgement::Block(said))
                 if self.is_silent(key.protocol, self.blocked_tcp) =>
             {
-                let (snapshot, exit) = (&**self.reader.current(), &mut self.exit);
-                let Some(app) = snapshot.table.app(slot) else { return Meeting::Unclear };
-                turn_away_blocked(snapshot, exit, (app, &key), said);
+                turn_away_blocked(self.reader.current(), &mut self.exit, (slot, &key), said);
                 Meeting::TurnedAway(DropReason::FirewallBlocked)
             }
             Stranger::Judged(slot, Judgement::Pass(said)) if key.protocol == Protocol::Tcp => {
                 Meeting::Passes(key, slot, said)
             }
-            Stranger::NoApp(_) | Stranger::Judged(..) | Stranger::Unjudged(_) => Meeting::Unclear,
+            Stranger::Ours | Stranger::NoApp(_) | Stranger::Judged(..) | Stranger::Unjudged(..) => {
+                Meeting::Unclear
+            }
         }
     }
 
@@ -134,23 +163,23 @@ impl<P: Port> Worker<P> {
 pub(super) fn turn_away_blocked<P: Port>(
     snapshot: &Snapshot,
     exit: &mut Exit<P>,
-    (app, key): (&App, &FlowKey),
+    (slot, key): (AppSlot, &FlowKey),
     said: FirewallMatch,
 ) {
     said.rule().into_iter().for_each(|rule| exit.page.rule_hit(rule));
-    exit.page.add_app(app.slot, AppCounter::Refused, 1);
-    let what = (EventKind::ClientFiltered, Status::FirewallDeny, app.slot);
+    exit.page.add_app(slot, AppCounter::Refused, 1);
+    let what = (EventKind::ClientFiltered, Status::FirewallDeny, slot);
     if !exit.filtered.count(what, key.src) {
-        exit.gather(&filtered_event(snapshot, exit, (app, key), said));
+        exit.gather(&filtered_event(snapshot, exit, (slot, key), said));
     }
 }
 
-/// The app and flow of a frame that is still to be judged.
+/// Whose rules a frame that is still to be judged has to pass, and the address that it comes from.
 #[inline]
-fn unjudged<'a>(snapshot: &'a Snapshot, bytes: &[u8], found: &Found) -> Option<(&'a App, FlowKey)> {
+fn unjudged(bytes: &[u8], found: &Found) -> Option<(AppSlot, ZoneSlot, u32)> {
     match (&found.seen, found.leg, found.stranger) {
-        (Seen::Fixed(fixed), None, Stranger::Unjudged(slot)) => {
-            Some((snapshot.table.app(slot)?, fixed.key(bytes)?))
+        (Seen::Fixed(fixed), None, Stranger::Unjudged(slot, zone)) => {
+            Some((slot, zone, fixed.tuple(bytes)?.src_bits()))
         }
         (Seen::Fixed(_) | Seen::Parsed(_) | Seen::Refused(_), ..) => None,
     }
