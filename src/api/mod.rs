@@ -55,6 +55,7 @@ mod server;
 mod tenants;
 mod tokens;
 mod trial;
+mod users;
 
 pub use addressing::{Announcer, LoggedRoutes, Route};
 pub use answer::{Answer, ErrorItem, Failure, Success};

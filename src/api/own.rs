@@ -1,15 +1,12 @@
-//! What Cloudflare's API does not have: users, history and copies of the store, for those who rule the box.
+//! What Cloudflare's API does not have: history and copies of the store, for those who rule the box.
 
 use super::answer::{Answer, Failure, Success};
 use super::ask::Ask;
-use super::code::ApiCode;
-use super::credentials::Secret;
 use super::fields;
-use super::list::Listed;
-use super::office::{Office, Plan, internal};
+use super::office::Office;
 use super::tenants::rules_box;
 use crate::control::rfc3339;
-use crate::estate::{Change, Permission, User};
+use crate::estate::Permission;
 use crate::vault::{RowEdit, Version};
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -81,48 +78,4 @@ fn version_json(version: &Version) -> Value {
         "action": entry.what,
         "changes": entry.edits.iter().map(edit).collect::<Value>(),
     })
-}
-
-/// `GET /byway/users`.
-///
-/// # Errors
-/// See `Failure`.
-pub async fn users(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
-    let page = ask.query.page()?;
-    ask.query.close()?;
-    rules_box(&ask, Permission::ApiTokens)?;
-    let estate = office.estate();
-    Ok(page.list(estate.users.iter().collect(), user_json))
-}
-
-/// `POST /byway/users`: `{"email"}`; `key` of the answer is the user's `X-Auth-Key`, which is never shown again.
-///
-/// # Errors
-/// See `Failure`.
-pub async fn make_user(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
-    let errand = ask.errand()?;
-    let (id, key, hash_key) = (office.new_id()?, Secret::draw().map_err(internal)?, *office.hash_key());
-    office
-        .change(errand, move |estate, now| {
-            rules_box(&ask, Permission::ApiTokens)?;
-            let email = fields::name(&ask.object()?, "email", 254)?;
-            let parts = email.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
-            if parts.is_none() || !email.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(fields::wrong("email", "must be an address such as ops@example.com"));
-            }
-            if estate.users.iter().any(|user| user.email.eq_ignore_ascii_case(&email)) {
-                return Err(Failure::field(ApiCode::BadField.number(), "/email", "is a user's already"));
-            }
-            let user = User { id, email, key_hash: Some(key.hash(&hash_key)), created_on: now };
-            let mut answer = user_json(&user);
-            answer["key"] = key.text().into();
-            let mut change = Change::default();
-            change.make(user);
-            Ok(Plan { change, asked: Vec::new(), answer: Some(Success::of(answer)) })
-        })
-        .await
-}
-
-fn user_json(user: &User) -> Value {
-    json!({ "id": user.id.to_string(), "email": user.email, "created_on": rfc3339(user.created_on.0) })
 }

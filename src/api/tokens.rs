@@ -331,7 +331,10 @@ fn reach(resources: Option<&Value>) -> Result<Vec<Reach>, String> {
 }
 
 /// Nobody gives away what they do not have.
-fn refuse_more_than_held(ask: &Ask, grants: &[Grant]) -> Result<(), Failure> {
+///
+/// # Errors
+/// 403.
+pub fn refuse_more_than_held(ask: &Ask, grants: &[Grant]) -> Result<(), Failure> {
     let held = |grant: &Grant| {
         ask.caller.grants.iter().any(|own| {
             own.permission == grant.permission && own.level >= grant.level && covers(&own.reach, &grant.reach)

@@ -69,7 +69,8 @@ fn master(operation: &Operation) -> Master {
         | Leave::NewZone
         | Leave::User
         | Leave::Token
-        | Leave::Box(_) => Master::Root,
+        | Leave::Box(_)
+        | Leave::BoxAndAll(_) => Master::Root,
     }
 }
 

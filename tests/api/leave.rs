@@ -34,13 +34,15 @@ pub enum Leave {
     OwnLog(Permission, Level),
     /// A group, for writing, over the whole box.
     Box(Permission),
+    /// The same, and every group, for writing, over the accounts of the user of the path.
+    BoxAndAll(Permission),
     /// The admin socket.
     Socket,
 }
 
 use Leave::{
-    Account, AccountSeen, Anyone, Box, NewZone, OwnLog, OwnRules, OwnTokens, OwnTokensGiven, Socket, Token,
-    User, Zone, ZoneSeen,
+    Account, AccountSeen, Anyone, Box, BoxAndAll, NewZone, OwnLog, OwnRules, OwnTokens, OwnTokensGiven,
+    Socket, Token, User, Zone, ZoneSeen,
 };
 
 /// Every operation of the document but the probes, which want nothing.
@@ -155,6 +157,9 @@ pub const LEAVES: &[(&str, Leave)] = &[
     ("byway_trial_revert", Socket),
     ("byway_users_list", Box(ApiTokens)),
     ("byway_users_create", Box(ApiTokens)),
+    ("byway_users_delete", Box(ApiTokens)),
+    ("byway_users_key_update", BoxAndAll(ApiTokens)),
+    ("byway_users_key_delete", BoxAndAll(ApiTokens)),
     ("openapi_get", Anyone),
 ];
 
@@ -162,7 +167,7 @@ impl Leave {
     /// The group that it is about; any other one where there is none.
     pub fn group(self) -> Permission {
         match self {
-            Zone(group, _) | Account(group, _) | OwnLog(group, _) | Box(group) => group,
+            Zone(group, _) | Account(group, _) | OwnLog(group, _) | Box(group) | BoxAndAll(group) => group,
             NewZone => Permission::Zone,
             OwnRules(_) => Firewall,
             OwnTokens | OwnTokensGiven => ApiTokens,
@@ -234,6 +239,11 @@ impl Hands {
             User => in_if(self.user.is_some(), Outcome::Hidden),
             Token => in_if(self.is_token, Outcome::Hidden),
             Box(group) => in_if(any(group, Write, &|over| over == Over::All), Outcome::Denied),
+            BoxAndAll(group) => {
+                let all = |group: &Permission| any(*group, Write, &|over| reaches(over, Side::Ours, false));
+                let rules = any(group, Write, &|over| over == Over::All);
+                in_if(rules && Permission::ALL.iter().all(all), Outcome::Denied)
+            }
             Socket => in_if(self.user.is_none(), Outcome::Denied),
             OwnRules(level) => {
                 let Some(user) = self.user else { return Outcome::Hidden };

@@ -31,4 +31,5 @@ mod store;
 mod tenants;
 mod terraform;
 mod trial;
+mod users;
 mod world;

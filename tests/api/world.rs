@@ -43,6 +43,8 @@ pub struct World {
     pub theirs: Tenant,
     /// An account without anything.
     empty: String,
+    /// A user without anything.
+    idle: String,
 }
 
 fn id_of(reply: &Reply) -> String {
@@ -90,6 +92,7 @@ impl Tenant {
         for name in ["zone_id", "member_zone_id"] {
             tenant.places.insert(name, zone.clone());
         }
+        tenant.places.insert("user_id", user.to_owned());
         for name in ["account_id", "member_account_id"] {
             tenant.places.insert(name, account.clone());
         }
@@ -213,7 +216,8 @@ impl World {
         let ours = Tenant::new(&stand, "1", "ours.example.com");
         let theirs = Tenant::new(&stand, "2", "theirs.example.com");
         let empty = id_of(&stand.post("/accounts", json!({ "name": "empty" })));
-        Self { stand, ours, theirs, empty }
+        let idle = id_of(&stand.post("/byway/users", json!({ "email": "idle@example.com" })));
+        Self { stand, ours, theirs, empty, idle }
     }
 
     /// After a restart: all requests are forgotten.
@@ -267,6 +271,7 @@ impl World {
     pub fn ours(&self, operation: &Operation, name: &str) -> String {
         match (operation.name.as_str(), name) {
             ("accounts_delete", "account_id") => self.empty.clone(),
+            ("byway_users_delete", "user_id") => self.idle.clone(),
             (operation, name) => self.ours.place(operation, name).to_owned(),
         }
     }

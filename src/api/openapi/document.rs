@@ -46,7 +46,12 @@ fn document(operations: &[Operation]) -> Value {
 fn path_item(operation: &Operation) -> Value {
     match operation.want {
         Want::Nothing => json!({ "servers": [{ "url": "/" }] }),
-        Want::Credentials | Want::There(..) | Want::Anywhere(..) | Want::Box(_) | Want::Socket => json!({}),
+        Want::Credentials
+        | Want::There(..)
+        | Want::Anywhere(..)
+        | Want::Box(_)
+        | Want::BoxAndAll(_)
+        | Want::Socket => json!({}),
     }
 }
 
@@ -101,6 +106,10 @@ fn wanted(want: Want) -> String {
         }
         Want::Anywhere(group, at) => format!("Wants {} {} over anything.", group.name(), level(at)),
         Want::Box(group) => format!("Wants {} Write over the whole box.", group.name()),
+        Want::BoxAndAll(group) => format!(
+            "Wants {} Write over the whole box, and every group over the user's accounts.",
+            group.name()
+        ),
         Want::Socket => "Wants the admin socket.".into(),
     }
 }

@@ -55,6 +55,8 @@ pub enum Want {
     Anywhere(Permission, Level),
     /// A group, for writing, over the whole box.
     Box(Permission),
+    /// The same, and every group over the accounts of the user of the path.
+    BoxAndAll(Permission),
     /// The admin socket.
     Socket,
 }
@@ -163,7 +165,7 @@ impl Operation {
     pub fn wants(self, want: Want) -> Self {
         match want {
             Want::Nothing | Want::Credentials => Self { want, ..self },
-            Want::There(..) | Want::Anywhere(..) | Want::Box(_) | Want::Socket => {
+            Want::There(..) | Want::Anywhere(..) | Want::Box(_) | Want::BoxAndAll(_) | Want::Socket => {
                 Self { want, ..self.fails(403, &[ApiCode::Unauthorized]) }
             }
         }

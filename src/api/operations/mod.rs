@@ -18,5 +18,6 @@ mod rules;
 mod table;
 mod tenants;
 mod tokens;
+mod users;
 
 pub use table::all;

@@ -2,8 +2,7 @@
 
 use crate::api::code::ApiCode;
 use crate::api::openapi::schema::{
-    body, count, described, flag, id, list, named, object, or_null, pattern, short_text, stamp, text, whole,
-    word,
+    body, count, described, flag, id, list, named, object, or_null, pattern, stamp, text, whole, word,
 };
 use crate::api::openapi::{Operation, Want};
 use crate::api::own::{self, HISTORY_MAX};
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 
 /// What `api::own` and `api::probes` answer.
 pub fn operations() -> Vec<Operation> {
-    [store(), trial(), users(), document(), probes()].concat()
+    [store(), trial(), document(), probes()].concat()
 }
 
 fn store() -> Vec<Operation> {
@@ -120,23 +119,6 @@ fn change() -> Value {
         [],
     );
     named("Change", change)
-}
-
-fn users() -> Vec<Operation> {
-    let fields = || [("id", id()), ("email", text()), ("created_on", stamp())];
-    let [a, b, c] = fields();
-    let with_key = object([a, b, c, ("key", pattern("^[0-9a-f]{64}$"))], []);
-    vec![
-        Operation::get("/byway/users", own::users)
-            .named("byway_users_list", "Users")
-            .wants(Want::Box(Permission::ApiTokens))
-            .pages(named("BoxUser", object(fields(), []))),
-        Operation::post("/byway/users", own::make_user)
-            .named("byway_users_create", "Make a user; its key is shown this once")
-            .wants(Want::Box(Permission::ApiTokens))
-            .takes(body([("email", short_text(254))], []))
-            .answers(with_key),
-    ]
 }
 
 fn document() -> Vec<Operation> {

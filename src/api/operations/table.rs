@@ -2,7 +2,7 @@
 
 use super::{
     address_maps, analytics, apps, audit, bgp, bindings, certificates, cloudflare, delegations, dns, loa,
-    moving, own, prefixes, rules, tenants, tokens,
+    moving, own, prefixes, rules, tenants, tokens, users,
 };
 use crate::api::openapi::Operation;
 
@@ -24,6 +24,7 @@ pub fn all() -> Vec<Operation> {
         dns::operations(),
         audit::operations(),
         own::operations(),
+        users::operations(),
         moving::operations(),
         cloudflare::operations(),
     ]
