@@ -7,8 +7,8 @@
 #
 # `up` prints one JSON line and leaves everything running. Several stand side by side by LAB_NAME (default: byway).
 # --edge FILE: a boot config; paths and listeners are replaced, and ports, routes, egress or workers that it does not
-# name are filled in. --api: the API rules instead of a table file; the line has api_url, api_token, account_id and
-# zone_id, and the URL leads to it from this host and inside the edge. The binary: BYWAY_BIN, else the release or debug build under CARGO_TARGET_DIR (default: target/).
+# name are filled in. --api: the API rules instead of a table file; the line has api_url, api_token, api_email,
+# api_key, account_id and zone_id, and the URL leads to it from this host and inside the edge. The binary: BYWAY_BIN, else the release or debug build under CARGO_TARGET_DIR (default: target/).
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
@@ -126,7 +126,9 @@ down() {
 describe() {
     local api=null
     [ ! -s "$STATE/api.json" ] || api=$(jq -c --arg url "http://127.0.0.1:$API_PORT/client/v4" --rawfile token "$STATE/api.token" \
-        --arg socket "$STATE/run/api.sock" '{api_url: $url, api_token: ($token | rtrimstr("\n")), account_id, zone_id, api_socket: $socket}' "$STATE/api.json")
+        --arg email "$API_EMAIL" --rawfile key "$STATE/api.key" --arg socket "$STATE/run/api.sock" \
+        '{api_url: $url, api_token: ($token | rtrimstr("\n")), api_email: $email, api_key: ($key | rtrimstr("\n")),
+          account_id, zone_id, api_socket: $socket}' "$STATE/api.json")
     jq -cn --argjson api "$api"  --arg client_ns "$CLIENT_NS" --arg edge_ns "$EDGE_NS" --arg origin_ns "$ORIGIN_NS" \
         --arg client4 "$CLIENT4" --arg client6 "$CLIENT6" --arg blocked "$BLOCKED4" \
         --arg north4 "$PORT_N4" --arg north6 "$PORT_N6" --arg south4 "$PORT_S4" --arg south6 "$PORT_S6" \

@@ -20,9 +20,13 @@ api_section() {
     printf 'requests_per_5min = %s\n' "${API_REQUESTS:-1200}"
 }
 
-# make_store: user, account and root token, before byway starts; leaves STATE/api.token and STATE/api.json.
+# Whose key the laboratory has.
+API_EMAIL=lab@example.com
+
+# make_store: user with its key, account and root token, before byway starts; leaves STATE/api.token, api.key and api.json.
 make_store() {
-    "$(byway_bin)" admin init --config "$STATE/edge.toml" --account laboratory --token-file "$STATE/api.token" >"$STATE/api.json"
+    "$(byway_bin)" admin init --config "$STATE/edge.toml" --email "$API_EMAIL" --account laboratory \
+        --token-file "$STATE/api.token" --key-file "$STATE/api.key" >"$STATE/api.json"
 }
 
 # admin METHOD PATH [BODY]: a call over the admin socket; the result as JSON.
@@ -48,9 +52,9 @@ lead_to_api() {
         "EXEC:ip netns exec $EDGE_NS socat STDIO 'TCP:127.0.0.1:$1'"
 }
 
-# learn_api FILE: where the API is, and under which token, from the line that `lab.sh up --api` printed.
+# learn_api FILE: where the API is, and under which token and key, from the line that `lab.sh up --api` printed.
 learn_api() {
-    API_URL=$(jq -re .api_url "$1") && API_TOKEN=$(jq -re .api_token "$1") || return 1
+    API_URL=$(jq -re .api_url "$1") && API_TOKEN=$(jq -re .api_token "$1") && API_KEY=$(jq -re .api_key "$1") || return 1
     API_APPS=/zones/$(jq -r .zone_id "$1")/spectrum/apps
     API_RULES=/zones/$(jq -r .zone_id "$1")/firewall/access_rules/rules
 }

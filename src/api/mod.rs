@@ -55,6 +55,7 @@ mod server;
 mod tenants;
 mod tokens;
 mod trial;
+mod user_tokens;
 mod users;
 
 pub use addressing::{Announcer, LoggedRoutes, Route};

@@ -8,6 +8,7 @@ use super::credentials::{Secret, TokenText};
 use super::fields::{self, maybe_text, name};
 use super::list::Listed;
 use super::office::{Office, Plan, internal};
+use super::users;
 use crate::base::limits::TOKENS_PER_USER_MAX;
 use crate::control::rfc3339;
 use crate::estate::{Change, Entity, Estate, Grant, Id, Level, Permission, Reach, Stamp, Token};
@@ -30,10 +31,18 @@ const ZONE: &str = "com.cloudflare.api.account.zone.";
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
+    listed(&office, &ask, &Whose::Own)
+}
+
+/// Tokens of a user.
+///
+/// # Errors
+/// See `Failure`.
+pub fn listed(office: &Arc<Office>, ask: &Ask, whose: &Whose) -> Listed {
     let (direction, page) = (ask.query.direction()?, ask.query.page()?);
     ask.query.close()?;
-    let user = holder(&ask)?;
     let estate = office.estate();
+    let user = holder(ask, &estate, whose)?;
     let mut tokens: Vec<_> = estate.tokens.iter().filter(|token| token.user == user).collect();
     tokens.sort_by_key(|token| (token.issued_on, token.id));
     if direction == super::query::Direction::Desc {
@@ -48,12 +57,20 @@ pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
 /// # Errors
 /// See `Failure`.
 pub async fn create(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
+    created(&office, ask, Whose::Own).await
+}
+
+/// Makes a token of a user.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn created(office: &Arc<Office>, ask: Ask, whose: Whose) -> Answer {
     let errand = ask.errand()?;
     let text = TokenText { id: office.new_id()?, secret: Secret::draw().map_err(internal)? };
     let shown = office.clone();
     office
         .change(errand, move |estate, now| {
-            let user = holder(&ask)?;
+            let user = holder(&ask, estate, &whose)?;
             if estate.tokens.iter().filter(|token| token.user == user).count() >= TOKENS_PER_USER_MAX {
                 let text =
                     format!("the user has {TOKENS_PER_USER_MAX} tokens, which is all that one may have");
@@ -86,7 +103,7 @@ pub async fn create(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
 /// See `Failure`.
 pub async fn get(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
     ask.query.close()?;
-    let token = find(&ask, &office.estate(), &id)?;
+    let token = find(&ask, &office.estate(), (&Whose::Own, &id))?;
     Ok(Success::of(token_json(&token, &office)))
 }
 
@@ -99,7 +116,7 @@ pub async fn update(State(office): State<Arc<Office>>, Path(id): Path<String>, a
     let shown = office.clone();
     office
         .change(errand, move |estate, now| {
-            let old = find(&ask, estate, &id)?;
+            let old = find(&ask, estate, (&Whose::Own, &id))?;
             refuse_more_than_held(&ask, &old.grants)?;
             let body = ask.object()?;
             let enabled = match maybe_text(&body, "status", 16)?.as_deref() {
@@ -121,12 +138,20 @@ pub async fn update(State(office): State<Arc<Office>>, Path(id): Path<String>, a
 /// # Errors
 /// See `Failure`.
 pub async fn roll(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    rolled(&office, ask, (Whose::Own, id)).await
+}
+
+/// Gives a token of a user a new secret.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn rolled(office: &Arc<Office>, ask: Ask, (whose, id): (Whose, String)) -> Answer {
     let errand = ask.errand()?;
     let secret = Secret::draw().map_err(internal)?;
     let shown = office.clone();
     office
         .change(errand, move |estate, now| {
-            let old = find(&ask, estate, &id)?;
+            let old = find(&ask, estate, (&whose, &id))?;
             refuse_more_than_held(&ask, &old.grants)?;
             let text = TokenText { id: old.id, secret }.text();
             let token = Token { hash: secret.hash(shown.hash_key()), modified_on: now, ..Token::clone(&old) };
@@ -140,10 +165,18 @@ pub async fn roll(State(office): State<Arc<Office>>, Path(id): Path<String>, ask
 /// # Errors
 /// See `Failure`.
 pub async fn delete(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    deleted(&office, ask, (Whose::Own, id)).await
+}
+
+/// Revokes a token of a user.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn deleted(office: &Arc<Office>, ask: Ask, (whose, id): (Whose, String)) -> Answer {
     let errand = ask.errand()?;
     office
         .change(errand, move |estate, _| {
-            let token = find(&ask, estate, &id)?;
+            let token = find(&ask, estate, (&whose, &id))?;
             if ask.caller.token != Some(token.id) {
                 refuse_more_than_held(&ask, &token.grants)?;
             }
@@ -219,8 +252,20 @@ const fn is_of_account(permission: Permission) -> bool {
     }
 }
 
-/// Whose tokens these are: the caller's own, with leave to see tokens.
-fn holder(ask: &Ask) -> Result<Id, Failure> {
+/// Whose tokens are meant.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// The caller's own.
+    Own,
+    /// Those of the user with this id, as it stands in the path; for those who rule the box.
+    Of(String),
+}
+
+/// The user whose tokens are meant, with leave to see them.
+fn holder(ask: &Ask, estate: &Estate, whose: &Whose) -> Result<Id, Failure> {
+    if let Whose::Of(id) = whose {
+        return users::find(ask, estate, id).map(|user| user.id);
+    }
     let user = ask.caller.user.ok_or_else(|| Failure::not_found("user behind these credentials"))?;
     let may = ask
         .caller
@@ -235,8 +280,8 @@ fn holder(ask: &Ask) -> Result<Id, Failure> {
     }
 }
 
-fn find(ask: &Ask, estate: &Estate, id: &str) -> Result<Arc<Token>, Failure> {
-    let (user, id) = (holder(ask)?, path_id(id)?);
+fn find(ask: &Ask, estate: &Estate, (whose, id): (&Whose, &str)) -> Result<Arc<Token>, Failure> {
+    let (user, id) = (holder(ask, estate, whose)?, path_id(id)?);
     let token = estate.tokens.get(id).filter(|token| token.user == user);
     token.cloned().ok_or_else(|| Failure::not_found("token"))
 }

@@ -160,6 +160,10 @@ pub const LEAVES: &[(&str, Leave)] = &[
     ("byway_users_delete", Box(ApiTokens)),
     ("byway_users_key_update", BoxAndAll(ApiTokens)),
     ("byway_users_key_delete", BoxAndAll(ApiTokens)),
+    ("byway_users_tokens_list", Box(ApiTokens)),
+    ("byway_users_tokens_create", Box(ApiTokens)),
+    ("byway_users_tokens_value_update", Box(ApiTokens)),
+    ("byway_users_tokens_delete", Box(ApiTokens)),
     ("openapi_get", Anyone),
 ];
 

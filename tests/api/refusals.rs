@@ -49,6 +49,7 @@ fn fields_that_are_wrong_are_refused_with_their_codes() {
         ("custom_certificates_prioritize", json!({ "certificates": [{ "id": "xyz", "priority": 1 }] })),
         ("custom_certificates_edit", json!({ "bundle_method": "none" })),
         ("tokens_update", json!({ "name": "" })),
+        ("byway_users_tokens_create", json!({ "name": "" })),
         ("byway_prefixes_approve", json!({ "force": "yes" })),
         ("service_bindings_create", json!({ "cidr": "2001:db8:13::/48", "service_id": 7 })),
         ("advertisement_status_edit", json!({})),
@@ -204,6 +205,7 @@ fn bounds_of_the_build_are_403() {
     refused(&world, "custom_certificates_create", &Value::Null, (403, 10015));
     let groups = world.body("tokens_create", Side::Ours);
     refused(&world, "tokens_create", &groups, (403, 10015));
+    refused(&world, "byway_users_tokens_create", &groups, (403, 10015));
     let cidr = "2001:db8:14::/48";
     let spectrum = Service::Spectrum.id().to_string();
     refused(

@@ -85,3 +85,32 @@ fn a_user_goes_when_nothing_refers_to_it_and_a_refusal_names_what_does() {
     let message = own.body["errors"][0]["message"].as_str().expect("a text");
     assert!(message.contains("1 account(s) (") && message.contains("1 token(s) ("), "{message}");
 }
+
+#[test]
+fn the_admin_socket_lists_makes_rolls_and_revokes_tokens_of_any_user() {
+    let stand = Stand::new();
+    let user = stand.post("/byway/users", json!({"email": "tenant@example.net"})).result()["id"].clone();
+    let path = format!("/byway/users/{}/tokens", user.as_str().expect("an id"));
+    let groups = stand.admin(Method::GET, "/user/tokens/permission_groups", Value::Null).result().clone();
+    let writes = groups.as_array().expect("a list").iter();
+    let writes = writes.filter(|group| group["name"].as_str().is_some_and(|name| name.ends_with(" Write")));
+    let ids: Vec<Value> = writes.map(|group| json!({"id": group["id"]})).collect();
+    let root = json!({"name": "second root", "policies": [{"effect": "allow", "permission_groups": ids,
+        "resources": {"com.cloudflare.api.account.*": "*"}}]});
+    let made = stand.admin(Method::POST, &path, root).result().clone();
+    let (id, value) = (made["id"].as_str().expect("an id"), made["value"].as_str().expect("a token"));
+    let rules = |token: &str| stand.call_by(token, Method::GET, "/byway/users", Value::Null).status.as_u16();
+    assert_eq!(rules(value), 200, "it rules the box as the first did");
+    let listed = stand.admin(Method::GET, &path, Value::Null).result().clone();
+    assert_eq!((&listed[0]["id"], listed[0].get("value")), (&made["id"], None));
+    // Another user's path does not lead to it.
+    let astray = format!("/byway/users/{}/tokens/{id}", stand.user);
+    assert_eq!(stand.admin(Method::DELETE, &astray, Value::Null).failure(), (404, 10006, None));
+    let rolled = stand.admin(Method::PUT, &format!("{path}/{id}/value"), Value::Null).result().clone();
+    let rolled = rolled.as_str().expect("a token");
+    assert_eq!((rules(value), rules(rolled)), (401, 200));
+    stand.admin(Method::DELETE, &format!("{path}/{id}"), Value::Null).result();
+    assert_eq!(rules(rolled), 401);
+    let history = stand.get("/byway/history?limit=1").result().clone();
+    assert_eq!(history[0]["actor"], "local user 0");
+}

@@ -332,7 +332,7 @@ impl World {
             "zones_create" => {
                 json!({ "name": "new.ours.example.com", "account": { "id": ours.account.to_string() } })
             }
-            "tokens_create" | "tokens_update" => self.token_body(side),
+            "tokens_create" | "tokens_update" | "byway_users_tokens_create" => self.token_body(side),
             "prefixes_create" => json!({ "cidr": format!("2001:db8:e{net}::/48"), "asn": 64_496 }),
             "prefixes_edit" => json!({ "description": "new" }),
             "service_bindings_create" => {

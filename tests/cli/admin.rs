@@ -62,6 +62,24 @@ fn a_copy_is_looked_over_before_it_takes_the_place_of_the_store() {
 }
 
 #[test]
+fn init_gives_its_user_a_key_and_leaves_no_secret_of_a_store_that_is_not_made() {
+    let (folder, config) = folder("keyed");
+    let (token, key) = (folder.file("token"), folder.file("key"));
+    let run = || byway(&["admin", "init", "--config", &config, "--token-file", &token, "--key-file", &key]);
+    fs::write(&key, "there already").expect("written");
+    let refused = run();
+    assert!(err(&refused).contains(&key), "{}", err(&refused));
+    assert!(!fs::exists(&token).expect("looked"), "the token opens nothing");
+    fs::remove_file(&key).expect("gone");
+    assert!(run().status.success());
+    let text = fs::read_to_string(&key).expect("there");
+    assert!(text.trim_end().len() == 64 && text.trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert_eq!(fs::metadata(&key).expect("there").permissions().mode() & 0o777, 0o600);
+    let exported = out(&byway(&["admin", "export", "--config", &config]));
+    assert!(exported.contains("\"key_hash\":") && !exported.contains(text.trim_end()), "{exported}");
+}
+
+#[test]
 fn what_no_start_would_put_in_force_is_not_taken_in() {
     let (folder, config) = folder("unfit");
     init(&folder, &config, "token");

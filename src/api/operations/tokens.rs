@@ -6,13 +6,18 @@ use crate::api::openapi::schema::{
 };
 use crate::api::openapi::{Operation, Want};
 use crate::api::tokens::{self, NAME_BYTES_MAX, POLICIES_MAX};
+use crate::api::user_tokens;
 use crate::estate::{Level, Permission};
 use serde_json::{Value, json};
 
 const WRITE: Want = Want::Anywhere(Permission::ApiTokens, Level::Write);
 
-/// What `api::tokens` answers.
+/// What `api::tokens` and `api::user_tokens` answer.
 pub fn operations() -> Vec<Operation> {
+    [own(), of_users()].concat()
+}
+
+fn own() -> Vec<Operation> {
     let one = "/user/tokens/{token_id}";
     vec![
         Operation::get("/user/tokens", tokens::list)
@@ -25,7 +30,7 @@ pub fn operations() -> Vec<Operation> {
             .named("tokens_create", "Make a token; its value is shown this once")
             .wants(WRITE)
             .takes(asked())
-            .answers(named("NewToken", token([("value", secret())])))
+            .answers(new_token())
             .fails(403, &[ApiCode::Quota])
             .fails(404, &[ApiCode::NotFound]),
         Operation::get("/user/tokens/verify", tokens::verify)
@@ -60,6 +65,40 @@ pub fn operations() -> Vec<Operation> {
             .answers(id_alone())
             .fails(404, &[ApiCode::NotFound]),
     ]
+}
+
+fn of_users() -> Vec<Operation> {
+    let (all, one) = ("/byway/users/{user_id}/tokens", "/byway/users/{user_id}/tokens/{token_id}");
+    let want = Want::Box(Permission::ApiTokens);
+    vec![
+        Operation::get(all, user_tokens::list)
+            .named("byway_users_tokens_list", "Tokens of a user")
+            .wants(want)
+            .directed()
+            .pages(token([]))
+            .fails(404, &[ApiCode::NotFound]),
+        Operation::post(all, user_tokens::create)
+            .named("byway_users_tokens_create", "Make a token of a user; its value is shown this once")
+            .wants(want)
+            .takes(asked())
+            .answers(new_token())
+            .fails(403, &[ApiCode::Quota])
+            .fails(404, &[ApiCode::NotFound]),
+        Operation::put("/byway/users/{user_id}/tokens/{token_id}/value", user_tokens::roll)
+            .named("byway_users_tokens_value_update", "Give a token of a user a new value")
+            .wants(want)
+            .answers(secret())
+            .fails(404, &[ApiCode::NotFound]),
+        Operation::delete(one, user_tokens::delete)
+            .named("byway_users_tokens_delete", "Revoke a token of a user")
+            .wants(want)
+            .answers(id_alone())
+            .fails(404, &[ApiCode::NotFound]),
+    ]
+}
+
+fn new_token() -> Value {
+    named("NewToken", token([("value", secret())]))
 }
 
 fn secret() -> Value {

@@ -30,6 +30,12 @@ pub enum AdminCommand {
     /// Approve a prefix, or take the approval back.
     #[command(subcommand)]
     Prefix(AdminPrefixCommand),
+    /// Tokens of users, root tokens among them, over the admin socket.
+    #[command(subcommand)]
+    Token(AdminTokenCommand),
+    /// Keys of users, over the admin socket.
+    #[command(subcommand)]
+    Key(AdminKeyCommand),
 }
 
 /// `byway admin init`.
@@ -47,6 +53,98 @@ pub struct AdminInitArgs {
     /// Where the root token is written, mode 0600; it must not exist. Left out: the terminal, where there is one.
     #[arg(long)]
     pub token_file: Option<PathBuf>,
+    /// Give the user a key (`X-Auth-Key`), written here, mode 0600; it must not exist. Left out: it has none.
+    #[arg(long)]
+    pub key_file: Option<PathBuf>,
+}
+
+/// Verbs of `admin token`.
+#[derive(Subcommand, Debug)]
+pub enum AdminTokenCommand {
+    /// Tokens of a user, or of all users.
+    List {
+        /// A user's address or id. Left out: all users.
+        #[arg(long)]
+        user: Option<String>,
+        /// Answer with JSON, policies included.
+        #[arg(long)]
+        json: bool,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
+    /// Make a token of a user.
+    Create(AdminTokenCreateArgs),
+    /// Give a token a new value; the old one is worth nothing from then on.
+    Roll {
+        /// The token's id: the first 32 digits of it.
+        id: String,
+        /// Where the new value is written, mode 0600; it must not exist. Left out: the terminal, where there is one.
+        #[arg(long)]
+        token_file: Option<PathBuf>,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
+    /// Revoke a token: it is refused from the next request on.
+    Revoke {
+        /// The token's id: the first 32 digits of it.
+        id: String,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
+}
+
+/// `byway admin token create`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("may").required(true))]
+pub struct AdminTokenCreateArgs {
+    /// The user's address or id.
+    #[arg(long)]
+    pub user: String,
+    /// The token's name.
+    #[arg(long)]
+    pub name: String,
+    /// A token that may do everything, as `init` makes it.
+    #[arg(long, group = "may")]
+    pub root: bool,
+    /// A file with a JSON list of policies, as `POST /user/tokens` takes them.
+    #[arg(long, value_name = "FILE", group = "may")]
+    pub policies: Option<PathBuf>,
+    /// Until when it is good, such as 2030-01-31T12:00:00Z. Left out: for ever.
+    #[arg(long)]
+    pub expires_on: Option<String>,
+    /// Where the token is written, mode 0600; it must not exist. Left out: the terminal, where there is one.
+    #[arg(long)]
+    pub token_file: Option<PathBuf>,
+    /// The admin socket.
+    #[arg(long, default_value = "/run/byway/api.sock")]
+    pub socket: PathBuf,
+}
+
+/// Verbs of `admin key`.
+#[derive(Subcommand, Debug)]
+pub enum AdminKeyCommand {
+    /// Give a user a new key (`X-Auth-Key`); the old one is worth nothing from then on.
+    Roll {
+        /// The user's address or id.
+        user: String,
+        /// Where the key is written, mode 0600; it must not exist. Left out: the terminal, where there is one.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
+    /// Revoke the key of a user, and give none.
+    Revoke {
+        /// The user's address or id.
+        user: String,
+        /// The admin socket.
+        #[arg(long, default_value = "/run/byway/api.sock")]
+        socket: PathBuf,
+    },
 }
 
 /// `byway admin call`.

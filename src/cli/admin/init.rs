@@ -1,6 +1,7 @@
-//! `byway admin init`: a new store with its first user, account and root token.
+//! `byway admin init`: a new store with its first user, account and root token, and the user's key where one is wanted.
 
 use super::args::AdminInitArgs;
+use super::hand_out::Outlet;
 use super::verb::api_of;
 use crate::api::{Secret, TokenText, new_id};
 use crate::base::OsClock;
@@ -9,9 +10,7 @@ use crate::estate::{Account, Change, Stamp, Token, User};
 use crate::vault::Vault;
 use nix::unistd::{Uid, chown};
 use serde_json::{Value, json};
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Makes user, account and root token, in one change; the token is out before it is worth anything.
@@ -32,7 +31,9 @@ pub fn init(args: &AdminInitArgs) -> Result<Value, String> {
     }
     let now = Stamp(OsClock::unix_micros());
     let text = TokenText { id: new_id()?, secret: Secret::draw()? };
-    let user = User { id: new_id()?, email: args.email.clone(), key_hash: None, created_on: now };
+    let key = args.key_file.as_ref().map(|_| Secret::draw()).transpose()?;
+    let key_hash = key.map(|key| key.hash(&vault.hash_key()));
+    let user = User { id: new_id()?, email: args.email.clone(), key_hash, created_on: now };
     let account = Account { id: new_id()?, name: args.account.clone(), owner: user.id, created_on: now };
     let token = Token::root(text.id, user.id, text.secret.hash(&vault.hash_key()), now);
     let words = json!({ "user_id": user.id.to_string(), "account_id": account.id.to_string(), "token_id": text.id.to_string() });
@@ -40,16 +41,20 @@ pub fn init(args: &AdminInitArgs) -> Result<Value, String> {
     change.make(user);
     change.make(account);
     change.make(token);
-    hand_out(&text.text(), args.token_file.as_deref())?;
+    let mut outlet = Outlet::open(args.token_file.as_deref(), "--token-file")?;
+    let mut key_outlet =
+        args.key_file.as_deref().map(|path| Outlet::open(Some(path), "--key-file")).transpose()?;
+    outlet.write(&text.text())?;
+    if let (Some(outlet), Some(key)) = (&mut key_outlet, key) {
+        outlet.write(&key.text())?;
+    }
     let who = super::verb::who();
     let entry = crate::api::entry(who, "byway admin init".into(), &change, now);
-    let kept = vault.commit(&entry).map_err(|error| error.to_string());
-    if kept.is_err()
-        && let Some(path) = &args.token_file
-    {
-        let _ = std::fs::remove_file(path);
+    if let Err(error) = vault.commit(&entry) {
+        outlet.take_back();
+        key_outlet.iter_mut().for_each(Outlet::take_back);
+        return Err(error.to_string());
     }
-    kept?;
     hand_over(&api.store);
     Ok(words)
 }
@@ -65,18 +70,4 @@ pub fn hand_over(store: &Path) {
             let _ = chown(Path::new(&path), Some(folder.uid().into()), Some(folder.gid().into()));
         }
     }
-}
-
-/// Writes the token where only its owner reads it.
-fn hand_out(token: &str, file: Option<&Path>) -> Result<(), String> {
-    let Some(path) = file else {
-        let mut terminal = std::io::stderr();
-        if !terminal.is_terminal() {
-            return Err("standard error is no terminal: name a --token-file, which only you can read".into());
-        }
-        return writeln!(terminal, "{token}").map_err(|error| error.to_string());
-    };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| writeln!(file, "{token}").and_then(|()| file.sync_all()));
-    written.map_err(|error| format!("{}: {error}", path.display()))
 }

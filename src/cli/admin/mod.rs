@@ -1,13 +1,16 @@
-//! `byway admin`: the first user and token, calls over the admin socket, copies of the store, history and trials.
+//! `byway admin`: the first user and token, calls over the admin socket, tokens and keys, copies of the
+//! store, history and trials.
 
 mod args;
 mod ask;
+mod hand_out;
 mod history;
 mod init;
 mod moving;
 mod passphrase;
 mod restore;
 mod seal;
+mod secrets;
 mod trial;
 mod verb;
 

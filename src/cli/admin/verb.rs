@@ -4,7 +4,7 @@ use super::args::{
     AdminBackupArgs, AdminCallArgs, AdminCommand, AdminImportCommand, AdminImportVerb, AdminPrefixCommand,
 };
 use super::ask::{answered, ask, result};
-use super::{history, init, moving, restore, trial};
+use super::{history, init, moving, restore, secrets, trial};
 use crate::cli::check::boot_spec;
 use crate::cli::cloudflare;
 use crate::cli::command::{fail, tell, tell_json};
@@ -25,6 +25,8 @@ pub fn run(command: &AdminCommand) -> ExitCode {
         },
         AdminCommand::Call(args) => call(args),
         AdminCommand::Prefix(command) => prefix(command),
+        AdminCommand::Token(command) => secrets::token(command),
+        AdminCommand::Key(command) => secrets::key(command),
         AdminCommand::Backup(args) => match backup(args) {
             Ok(()) => tell(format_args!("{} is a copy of the store", args.to.display())),
             Err(why) => fail(why),
