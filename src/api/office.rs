@@ -417,7 +417,7 @@ impl Office {
         let before = self.estate();
         let vault = self.vault.clone();
         let on_trial = self.is_on_trial_after(entry.trial);
-        let keep: Keep = Box::new(move || locked(&vault).commit(&entry).map(|_| ()).map_err(not_committed));
+        let keep: Keep = Box::new(move || commit(&vault, &entry).map_err(not_committed));
         match self.install((&next, &change), (Some(keep), on_trial), asked).await? {
             Installed::InForce { states, .. } => {
                 self.put(next);
@@ -457,7 +457,7 @@ impl Office {
         log::warning(format_args!("api: {}", undo.what));
         let on_trial = self.is_on_trial_after(undo.trial);
         let vault = self.vault.clone();
-        let keep: Keep = Box::new(move || locked(&vault).commit(&undo).map(|_| ()).map_err(not_committed));
+        let keep: Keep = Box::new(move || commit(&vault, &undo).map_err(not_committed));
         match self.install(before, (Some(keep), on_trial), Vec::new()).await {
             Ok(Installed::InForce { .. } | Installed::NotConfirmed | Installed::KeptNotPublished) => true,
             Ok(
@@ -496,9 +496,9 @@ impl Office {
     /// Keeps a change that no worker needs to know of.
     pub(super) async fn keep(&self, entry: Entry) -> Result<(), Failure> {
         let vault = self.vault.clone();
-        let kept = tokio::task::spawn_blocking(move || locked(&vault).commit(&entry)).await;
+        let kept = tokio::task::spawn_blocking(move || commit(&vault, &entry)).await;
         match kept {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(not_kept(&not_committed(error))),
             Err(_) => Err(internal("the store's writer ended")),
         }
@@ -518,6 +518,14 @@ impl Office {
 /// The store, for one thing.
 pub fn locked(vault: &Mutex<Box<dyn Vault>>) -> std::sync::MutexGuard<'_, Box<dyn Vault>> {
     vault.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps a change. The process's log has who, what and when as well: it lies elsewhere, and forgets by other rules.
+fn commit(vault: &Mutex<Box<dyn Vault>>, entry: &Entry) -> Result<(), VaultError> {
+    let number = locked(vault).commit(entry)?;
+    let Entry { who, what, edits, .. } = entry;
+    log::info(format_args!("api: version {number}: {who}: {what}: {} change(s)", edits.len()));
+    Ok(())
 }
 
 /// What the compiler said of a change; places and paths of the whole table are not the caller's to know.

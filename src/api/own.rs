@@ -77,5 +77,6 @@ fn version_json(version: &Version) -> Value {
         "actor": entry.who,
         "action": entry.what,
         "changes": entry.edits.iter().map(edit).collect::<Value>(),
+        "forgotten": version.forgotten,
     })
 }

@@ -43,10 +43,12 @@ pub fn prepare(
     };
     let email = errand.user.and_then(|user| estate.users.get(user)).map(|user| user.email.clone());
     let (user, ip) = (errand.user.map(|user| user.to_string()), errand.from.map(|ip| ip.to_string()));
+    let tenant = estate.owner_of(&next, &plan.change).map(|owner| owner.to_string()).unwrap_or_default();
     let entry = Entry {
         at: now.0,
         who: errand.who,
         what,
+        tenant,
         actor: Actor { user, email, ip },
         edits: edits(&plan.change, (estate, &next)),
         trial,
@@ -80,7 +82,7 @@ pub fn dry_words(change: &Change) -> Vec<String> {
 pub fn entry(who: String, what: String, change: &Change, now: Stamp) -> Entry {
     let (before, next) = (Estate::default(), Estate::default().with(change));
     let (actor, edits) = (Actor::default(), edits(change, (&before, &next)));
-    Entry { at: now.0, who, what, actor, edits, trial: TrialStep::GoesOn }
+    Entry { at: now.0, who, what, tenant: String::new(), actor, edits, trial: TrialStep::GoesOn }
 }
 
 fn edits(change: &Change, (before, next): (&Estate, &Estate)) -> Vec<RowEdit> {

@@ -139,11 +139,11 @@ pub const PATH_MTU_V4_MIN: usize = 576;
 /// The smallest path MTU on IPv6 (RFC 8200 5).
 pub const PATH_MTU_V6_MIN: usize = 1280;
 
-/// Changes that the API's store remembers, for its audit log and for going back.
+/// Changes that the API's store remembers, for its audit log and for going back: who, what and when.
 pub const VERSIONS_KEPT_MAX: usize = 10_000;
-/// The last of them that one may go back over.
+/// The last of them that one may go back over; they are kept whole, however long.
 pub const VERSIONS_BACK_MAX: usize = 20;
-/// Edits that they hold together; the newest change is kept whole, however long.
+/// Edits of older ones, with what was there before and after, that the audit log holds together.
 pub const VERSION_EDITS_KEPT_MAX: usize = 200_000;
 /// The longest body of an API request, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 16 << 20;

@@ -1,5 +1,6 @@
-//! Whose an entity is: for whoever may see a tenant's part of the audit log.
+//! Whose an entity is: for whoever may see a tenant's part of the audit log, and for whom a change of it counts there.
 
+use super::change::Change;
 use super::entity::{Entity, RuleHolder};
 use super::holdings::Estate;
 use super::id::Id;
@@ -64,8 +65,45 @@ impl Owner {
     }
 }
 
+impl Estate {
+    /// Whose a change is, as this estate is before it and `next` after it: an account, or a user for what is of no account.
+    /// `None`: of several, or of the box itself.
+    pub fn owner_of(&self, next: &Self, change: &Change) -> Option<Id> {
+        let mut owners = change.edits().iter().map(|edit| {
+            let entity = edit.before.as_ref().or(edit.after.as_ref())?;
+            counted(entity, self).or_else(|| counted(entity, next))
+        });
+        let first = owners.next()??;
+        owners.all(|owner| owner == Some(first)).then_some(first)
+    }
+}
+
+/// For whom a change of an entity counts.
+fn counted(entity: &Entity, estate: &Estate) -> Option<Id> {
+    match entity {
+        // Who is on the box is the box's own business.
+        Entity::User(_) | Entity::Account(_) => None,
+        Entity::Token(_)
+        | Entity::Zone(_)
+        | Entity::Prefix(_)
+        | Entity::LoaDocument(_)
+        | Entity::AddressMap(_)
+        | Entity::Binding(_)
+        | Entity::BgpPrefix(_)
+        | Entity::Delegation(_)
+        | Entity::Certificate(_)
+        | Entity::App(_)
+        | Entity::DnsRecord(_)
+        | Entity::Rule(_) => {
+            let owner = Owner::of(entity, estate);
+            owner.account.or(owner.user)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::entity::{Account, Stamp, User, Zone};
     use super::*;
 
     #[test]
@@ -75,5 +113,37 @@ mod tests {
         assert_eq!(Some(Owner::of_both(owner(1), owner(1))), owner(1));
         assert_eq!(Some(Owner::of_both(None, owner(1))), owner(1));
         assert_eq!(Some(Owner::of_both(owner(1), None)), owner(1));
+    }
+
+    #[test]
+    fn a_change_is_its_accounts_and_one_of_several_is_the_boxs() {
+        let (id, created_on) = (Id::from_bits, Stamp(0));
+        let user: Entity = User { id: id(1), email: "a".into(), key_hash: None, created_on }.into();
+        let account = |number: u128| Account { id: id(number), name: "n".into(), owner: id(1), created_on };
+        let zone = |number: u128, account: u128| Zone {
+            id: id(number),
+            name: format!("z{number}"),
+            account: id(account),
+            created_on,
+            modified_on: created_on,
+        };
+        let mut before = Estate::default();
+        [user, account(2).into(), account(3).into(), zone(4, 2).into()]
+            .into_iter()
+            .for_each(|entity| before.put(entity));
+        let owner = |edits: &dyn Fn(&mut Change)| {
+            let mut change = Change::default();
+            edits(&mut change);
+            before.owner_of(&before.with(&change), &change)
+        };
+        assert_eq!(owner(&|change| change.make(zone(5, 3))), Some(id(3)));
+        assert_eq!(owner(&|change| change.remove(zone(4, 2).into())), Some(id(2)));
+        let both = |change: &mut Change| {
+            change.make(zone(5, 3));
+            change.remove(zone(4, 2).into());
+        };
+        assert_eq!(owner(&both), None);
+        assert_eq!(owner(&|change| change.make(account(9))), None);
+        assert_eq!(owner(&|_| {}), None);
     }
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod file;
+mod forget;
 mod promise;
 mod restore;
 mod schema;

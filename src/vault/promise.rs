@@ -67,6 +67,8 @@ pub struct Entry {
     pub what: String,
     /// Who made it, by the parts that one may look for.
     pub actor: Actor,
+    /// The account or user whose entities it changes; empty: the box's own, or those of several. The log is shared out by it.
+    pub tenant: String,
     /// The edits, all or none of which are kept.
     pub edits: Vec<RowEdit>,
     /// What it does to a trial; kept with the edits or not at all. Not told by `history`.
@@ -118,6 +120,8 @@ pub struct Version {
     pub number: u64,
     /// What was committed; `body` of its edits is not kept.
     pub entry: Entry,
+    /// Edits of it that are not kept any more.
+    pub forgotten: u64,
 }
 
 /// What an edit did to its entity.

@@ -94,6 +94,15 @@ pub const STEPS: &[&str] = &[
         undo TEXT,
         PRIMARY KEY (kind, id)
     ) STRICT, WITHOUT ROWID;
+    ",
+    // Whose changes the log holds, and how many edits each was made of and are kept: nobody's push out another's.
+    "
+    ALTER TABLE version ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+    ALTER TABLE version ADD COLUMN edits INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE version ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+    UPDATE version SET edits = (SELECT count(*) FROM edit WHERE edit.version = version.number);
+    UPDATE version SET kept = edits;
+    CREATE INDEX version_by_tenant ON version (tenant, number, kept);
 ",
 ];
 

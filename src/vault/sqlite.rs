@@ -2,13 +2,13 @@
 
 use super::audit;
 use super::file;
+use super::forget::Fill;
 use super::promise::{
     Actor, AuditAsk, AuditPage, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo, Vault, VaultError,
     Version,
 };
 use super::schema::{APPLICATION_ID, NEWEST, STEPS};
 use super::trial;
-use crate::base::limits::{VERSION_EDITS_KEPT_MAX, VERSIONS_BACK_MAX, VERSIONS_KEPT_MAX};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use std::path::{Path, PathBuf};
 
@@ -22,8 +22,8 @@ pub struct SqliteVault {
     path: PathBuf,
     connection: Connection,
     hash_key: [u8; 32],
-    /// Edits that are kept, in all versions together: to count them anew with each commit would read them all.
-    edits: i64,
+    /// How full the log of changes is: to count it anew with each commit would read it all.
+    fill: Fill,
     /// The trial that it is on.
     trial: Option<Trial>,
 }
@@ -69,9 +69,9 @@ impl SqliteVault {
         let hash_key = key
             .try_into()
             .map_err(|_| VaultError::Damaged(path.to_owned(), "its key of hashes has another size".into()))?;
-        let edits = connection.query_row("SELECT count(*) FROM edit", [], |row| row.get(0)).map_err(told)?;
+        let fill = Fill::read(&connection).map_err(told)?;
         let trial = trial::held(&connection).map_err(told)?;
-        Ok(Self { path: path.to_owned(), connection, hash_key, edits, trial })
+        Ok(Self { path: path.to_owned(), connection, hash_key, fill, trial })
     }
 
     /// Looks at every page, index and reference.
@@ -147,17 +147,17 @@ impl Vault for SqliteVault {
     }
 
     fn commit(&mut self, entry: &Entry) -> Result<u64, VaultError> {
-        let path = &self.path;
-        let mut commit = || -> rusqlite::Result<(u64, i64, Option<Trial>)> {
+        let (path, fill) = (&self.path, self.fill);
+        let mut commit = || -> rusqlite::Result<(u64, Fill, Option<Trial>)> {
             let transaction = self.connection.transaction()?;
             let number = keep(&transaction, entry)?;
             let trial = trial::step(&transaction, (number, entry), self.trial.as_ref())?;
-            let edits = prune(&transaction, number, self.edits + entry.edits.len() as i64)?;
+            let fill = fill.after(&transaction, number)?;
             transaction.commit()?;
-            Ok((number, edits, trial))
+            Ok((number, fill, trial))
         };
-        let (number, edits, trial) = commit().map_err(|error| told(path, error))?;
-        (self.edits, self.trial) = (edits, trial);
+        let (number, fill, trial) = commit().map_err(|error| told(path, error))?;
+        (self.fill, self.trial) = (fill, trial);
         Ok(number)
     }
 
@@ -165,14 +165,16 @@ impl Vault for SqliteVault {
         let before = before.map_or(i64::MAX, |before| before as i64);
         let versions = || -> rusqlite::Result<Vec<Version>> {
             let mut select = self.connection.prepare_cached(
-                "SELECT number, at, who, what, user, email, ip FROM version WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
+                "SELECT number, at, who, what, user, email, ip, tenant, edits - kept FROM version WHERE number < ?1 \
+                 ORDER BY number DESC LIMIT ?2",
             )?;
             let rows = select.query_map(params![before, count as i64], |row| {
-                let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+                let (number, at, forgotten): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(8)?);
                 let actor = Actor { user: row.get(4)?, email: row.get(5)?, ip: row.get(6)? };
-                let (who, what, trial) = (row.get(2)?, row.get(3)?, TrialStep::GoesOn);
-                let entry = Entry { at: at as u64, who, what, actor, edits: Vec::new(), trial };
-                Ok(Version { number: number as u64, entry })
+                let (who, what, tenant) = (row.get(2)?, row.get(3)?, row.get(7)?);
+                let (at, edits, trial) = (at as u64, Vec::new(), TrialStep::GoesOn);
+                let entry = Entry { at, who, what, tenant, actor, edits, trial };
+                Ok(Version { number: number as u64, entry, forgotten: forgotten as u64 })
             })?;
             let mut versions = rows.collect::<rusqlite::Result<Vec<_>>>()?;
             for version in &mut versions {
@@ -315,8 +317,18 @@ fn copy(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
 
 fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
     transaction.execute(
-        "INSERT INTO version (at, who, what, user, email, ip) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![entry.at as i64, entry.who, entry.what, entry.actor.user, entry.actor.email, entry.actor.ip],
+        "INSERT INTO version (at, who, what, user, email, ip, tenant, edits, kept) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        params![
+            entry.at as i64,
+            entry.who,
+            entry.what,
+            entry.actor.user,
+            entry.actor.email,
+            entry.actor.ip,
+            entry.tenant,
+            entry.edits.len() as i64
+        ],
     )?;
     let number = transaction.last_insert_rowid();
     let mut put = transaction.prepare_cached(
@@ -337,36 +349,6 @@ fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
         note.execute(params![number, place, kind, id, before, after, undo, account, user, zone])?;
     }
     Ok(number as u64)
-}
-
-/// Bounds the log: so many versions, and among them so many of `edits`; the newest one always stays. How many edits are
-/// left.
-fn prune(transaction: &Transaction<'_>, number: u64, edits: i64) -> rusqlite::Result<i64> {
-    let oldest = number.saturating_sub(VERSIONS_KEPT_MAX as u64);
-    let mut edits = edits - forget(transaction, oldest as i64)?;
-    // Whole bodies hold secrets, and are worth keeping only as long as one may go back to them.
-    let back = number.saturating_sub(VERSIONS_BACK_MAX as u64);
-    transaction
-        .prepare_cached("UPDATE edit SET undo = NULL WHERE version = ?1 AND undo IS NOT NULL")?
-        .execute([back as i64])?;
-    while edits > VERSION_EDITS_KEPT_MAX as i64 {
-        let oldest: Option<i64> = transaction
-            .query_row("SELECT min(version) FROM edit WHERE version < ?1", [number as i64], |row| row.get(0))
-            .optional()?
-            .flatten();
-        let Some(oldest) = oldest else { break };
-        edits -= forget(transaction, oldest)?;
-    }
-    Ok(edits)
-}
-
-/// Forgets all versions up to `last`; how many edits they had.
-fn forget(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<i64> {
-    let edits = transaction
-        .prepare_cached("SELECT count(*) FROM edit WHERE version <= ?1")?
-        .query_row([last], |row| row.get(0))?;
-    transaction.prepare_cached("DELETE FROM version WHERE number <= ?1")?.execute([last])?;
-    Ok(edits)
 }
 
 /// What SQLite said, in our words.

@@ -2,7 +2,7 @@
 
 use super::schema::{NEWEST, STEPS};
 use super::*;
-use crate::base::limits::VERSIONS_KEPT_MAX;
+use crate::base::limits::{VERSION_EDITS_KEPT_MAX, VERSIONS_BACK_MAX, VERSIONS_KEPT_MAX};
 use rusqlite::Connection;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -41,7 +41,15 @@ pub(super) fn edit(id: &str, body: Option<&str>) -> RowEdit {
 
 pub(super) fn entry(edits: Vec<RowEdit>) -> Entry {
     let (who, what) = ("me".into(), "a test".into());
-    Entry { at: 5, who, what, actor: Actor::default(), edits, trial: TrialStep::GoesOn }
+    Entry {
+        at: 5,
+        who,
+        what,
+        tenant: String::new(),
+        actor: Actor::default(),
+        edits,
+        trial: TrialStep::GoesOn,
+    }
 }
 
 pub(super) fn ids(vault: &mut SqliteVault) -> Vec<String> {
@@ -171,6 +179,61 @@ fn the_log_is_bounded_and_the_newest_change_is_whole() {
     assert_eq!(all[0].entry.edits.len(), 1);
 }
 
+/// A change of a tenant's with so many edits.
+fn great(tenant: &str, edits: usize) -> Entry {
+    let edits = (0..edits)
+        .map(|number| RowEdit { undo: Some("u".into()), ..edit(&format!("{tenant}{number}"), Some("1")) });
+    Entry { tenant: tenant.into(), ..entry(edits.collect()) }
+}
+
+#[test]
+fn the_last_versions_stay_whole_however_long_and_older_ones_say_who_did_what() {
+    let folder = Folder::new("whole");
+    let mut vault = open(&folder.store()).expect("made");
+    vault.commit(&great("quiet", 3)).expect("kept");
+    let import = vault.commit(&great("box", VERSION_EDITS_KEPT_MAX + 1)).expect("kept");
+    for _ in 1..VERSIONS_BACK_MAX {
+        vault.commit(&great("a", 1)).expect("kept");
+    }
+    let version = |vault: &mut SqliteVault, number: u64| {
+        let found = vault.history(Some(number + 1), 1).expect("readable").remove(0);
+        let undo = found.entry.edits.iter().filter(|edit| edit.undo.is_some()).count();
+        (found.entry.edits.len(), undo, found.forgotten)
+    };
+    let whole = VERSION_EDITS_KEPT_MAX + 1;
+    assert_eq!(version(&mut vault, import), (whole, whole, 0), "the last to which one may go back");
+    drop(vault);
+    let mut vault = open(&folder.store()).expect("opened");
+    vault.commit(&great("a", 1)).expect("kept");
+    assert_eq!(version(&mut vault, import), (0, 0, whole as u64), "who, what and when stay");
+    assert_eq!(version(&mut vault, import - 1), (3, 0, 0), "another one's details stay");
+}
+
+#[test]
+fn nobodys_changes_push_those_of_another_out_of_the_log() {
+    let folder = Folder::new("fair");
+    drop(open(&folder.store()).expect("made"));
+    let mut plain = Connection::open(folder.store()).expect("opened");
+    let transaction = plain.transaction().expect("begun");
+    let put = "INSERT INTO version (at, who, what, tenant) VALUES (1, '', '', ?1)";
+    let quiet = 40;
+    for number in 0..VERSIONS_KEPT_MAX {
+        transaction.execute(put, [if number < quiet { "quiet" } else { "loud" }]).expect("put");
+    }
+    transaction.commit().expect("kept");
+    drop(plain);
+    let mut vault = open(&folder.store()).expect("opened");
+    for _ in 0..VERSIONS_BACK_MAX + 10 {
+        vault.commit(&great("loud", 1)).expect("kept");
+    }
+    let all = vault.history(None, 2 * VERSIONS_KEPT_MAX).expect("readable");
+    assert_eq!(all.len(), VERSIONS_KEPT_MAX);
+    let of = |tenant: &str| all.iter().filter(|version| version.entry.tenant == tenant).count();
+    assert_eq!((of("quiet"), of("loud")), (quiet, VERSIONS_KEPT_MAX - quiet));
+    let last: Vec<u64> = all.iter().take(VERSIONS_BACK_MAX).map(|version| version.number).collect();
+    assert!(last.windows(2).all(|pair| pair[0] == pair[1] + 1), "no gap among those one goes back over");
+}
+
 #[test]
 fn an_older_schema_is_copied_and_brought_up() {
     let folder = Folder::new("older");
@@ -192,7 +255,8 @@ fn an_older_schema_is_copied_and_brought_up() {
     let mut vault = open(&folder.store()).expect("brought up");
     assert!(!folder.0.join("store.schema-1.new").exists());
     assert_eq!((vault.hash_key(), ids(&mut vault)), ([3; 32], vec!["a".to_owned()]));
-    assert_eq!(vault.history(None, 9).expect("readable")[0].entry.edits[0].undo, None);
+    let version = vault.history(None, 9).expect("readable").remove(0);
+    assert_eq!((&version.entry.edits[0].undo, version.forgotten), (&None, 0));
     let copy = folder.0.join("store.schema-1");
     assert_eq!(fs::metadata(&copy).expect("there").mode() & 0o777, 0o600);
     let old = Connection::open(copy).expect("opened");

@@ -115,6 +115,7 @@ fn change() -> Value {
             ("action", text()),
             ("on_trial", flag()),
             ("changes", list(edit)),
+            ("forgotten", described("Changes whose details are not kept any more.", count())),
         ],
         [],
     );

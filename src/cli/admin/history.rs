@@ -30,16 +30,16 @@ fn history_table(versions: &Value) -> String {
             word("when"),
             word("actor"),
             word("action"),
-            changes(&version["changes"]),
+            changes(version),
         ]);
     }
     table.text()
 }
 
-/// `+2 app, ~1 zone, -1 rule`: made, changed and removed, by kind.
-fn changes(list: &Value) -> String {
+/// `+2 app, ~1 zone, -1 rule`: made, changed and removed, by kind, and how many the log does not tell of any more.
+fn changes(version: &Value) -> String {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for change in list.as_array().into_iter().flatten() {
+    for change in version["changes"].as_array().into_iter().flatten() {
         let sign = match (change["before"].is_null(), change["after"].is_null()) {
             (true, _) => "+",
             (false, false) => "~",
@@ -48,7 +48,9 @@ fn changes(list: &Value) -> String {
         *counts.entry((change["kind"].as_str().unwrap_or("?"), sign)).or_default() += 1;
     }
     let words = counts.iter().map(|((kind, sign), count)| format!("{sign}{count} {kind}"));
-    words.collect::<Vec<_>>().join(", ")
+    let forgotten = version["forgotten"].as_u64().filter(|count| *count > 0);
+    let forgotten = forgotten.map(|count| format!("{count} not kept any more"));
+    words.chain(forgotten).collect::<Vec<_>>().join(", ")
 }
 
 /// Goes back, or says what that would change.
@@ -83,11 +85,12 @@ mod tests {
                 change("app", json!({}), Value::Null), change("app", json!({}), Value::Null),
                 change("zone", json!({}), json!({})), change("rule", Value::Null, json!({})),
             ],
+            "forgotten": 3,
         }]);
         let text = history_table(&versions);
         assert!(
             text.ends_with(
-                "7  2026-01-02T03:04:05.000000Z  token t  DELETE /zones/z  -2 app, +1 rule, ~1 zone"
+                "7  2026-01-02T03:04:05.000000Z  token t  DELETE /zones/z  -2 app, +1 rule, ~1 zone, 3 not kept any more"
             ),
             "{text}"
         );
