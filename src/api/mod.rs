@@ -20,6 +20,7 @@
 //! succeeds; `codes.rs` wants each documented code met by some test.
 
 mod addressing;
+mod admin_socket;
 mod analytics;
 mod answer;
 mod app_rules;
@@ -59,6 +60,7 @@ mod user_tokens;
 mod users;
 
 pub use addressing::{Announcer, LoggedRoutes, Route};
+pub use admin_socket::AdminSocket;
 pub use answer::{Answer, ErrorItem, Failure, Success};
 pub use caller::Peer;
 pub use code::ApiCode;
@@ -71,4 +73,4 @@ pub use prepared::entry;
 pub use proof::{Checker, Claim, Sources};
 pub use revived::revived;
 pub use router::router;
-pub use server::{AdminSocket, ApiListeners, start, tls};
+pub use server::{ApiListeners, start, tls};

@@ -1,6 +1,7 @@
 //! Listeners of the API: TCP with or without TLS, and the admin socket. A thread and a runtime of its own, so that neither
 //! parsing nor the store's disk delays the control loop.
 
+use super::admin_socket::{AdminSocket, Fence};
 use super::caller::Peer;
 use super::office::{Office, Terms};
 use super::rates::Suspect;
@@ -20,11 +21,8 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use std::collections::HashMap;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -46,43 +44,6 @@ const TEND: Duration = Duration::from_millis(500);
 const STREAMS_MAX: u32 = 64;
 /// Headers of one request, in bytes.
 const HEADER_BYTES_MAX: u32 = 32 << 10;
-
-/// The admin socket: whoever may write to it rules the box.
-pub struct AdminSocket {
-    listener: UnixListener,
-    path: PathBuf,
-}
-
-impl AdminSocket {
-    /// Binds `path`, mode 0660, in place of a socket that a former byway left there.
-    ///
-    /// # Errors
-    /// The system's; `AddrInUse` where another process answers there.
-    pub fn bind(path: &Path) -> io::Result<Self> {
-        match std::fs::symlink_metadata(path) {
-            Ok(meta) if meta.file_type().is_socket() => {
-                if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                    return Err(io::ErrorKind::AddrInUse.into());
-                }
-                std::fs::remove_file(path)?;
-            }
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "is there and no socket")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))?;
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.to_owned() })
-    }
-}
-
-impl Drop for AdminSocket {
-    fn drop(&mut self) {
-        // It may be gone: the next start replaces it.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
 
 /// What the API is served on, bound before privileges are dropped.
 pub struct ApiListeners {
@@ -146,13 +107,13 @@ async fn serve(
         stopped: stopped.clone(),
     };
     let tcp = tcp.map(tokio::net::TcpListener::from_std).transpose();
-    let unix = socket.listener.try_clone().and_then(tokio::net::UnixListener::from_std);
+    let unix = socket.listener().and_then(tokio::net::UnixListener::from_std);
     match (tcp, unix) {
         (Ok(tcp), Ok(unix)) => {
             if let Some(tcp) = tcp {
                 tokio::spawn(house.clone().welcome_net(tcp));
             }
-            tokio::spawn(house.clone().welcome_local(unix));
+            tokio::spawn(house.clone().welcome_local(unix, socket.fence()));
         }
         (Err(error), _) | (_, Err(error)) => log::error(format_args!("api: {error}")),
     }
@@ -302,9 +263,8 @@ impl House {
         }
     }
 
-    async fn welcome_local(self, listener: tokio::net::UnixListener) {
+    async fn welcome_local(self, listener: tokio::net::UnixListener, fence: Fence) {
         let mut stopped = self.stopped.clone();
-        let (own_user, own_group) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         loop {
             let Ok(place) = self.local_places.clone().acquire_owned().await else { return };
             let accepted = tokio::select! {
@@ -316,8 +276,7 @@ impl House {
                 continue;
             };
             let Ok(peer) = stream.peer_cred() else { continue };
-            // The mode of the file says as much; who got the socket in another way is held to it, too.
-            if peer.uid() != 0 && peer.uid() != own_user && peer.gid() != own_group {
+            if !fence.admits(peer.uid(), peer.gid()) {
                 log::warning(format_args!("api: user {} may not use the admin socket", peer.uid()));
                 continue;
             }

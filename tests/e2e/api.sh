@@ -53,6 +53,17 @@ api_by_operators() {
     is "the old key opens nothing, the new one does" "401 200" "$(by_key "$API_KEY") $(by_key "$(cat "$STATE/key2")")"
     not "$byway" admin token create --user nobody@example.com --name x --root --token-file "$STATE/fourth" --socket "$socket" 2>/dev/null &&
         [ ! -e "$STATE/fourth" ] && pass "$SUITE: no token of nobody's, and no empty file"
+    is "the admin socket is its owner's and its group's" "660 $BYWAY_USER" "$(stat -c '%a %G' "$socket")"
+    is "it answers a member of byway's group, by whatever group that is in effect" 200 "$(by_member "$BYWAY_USER")"
+    is "and nobody else" 000 "$(by_member nogroup)"
+    chmod 666 "$socket"
+    is "also where its file was opened wide" 000 "$(by_member nogroup)"
+    chmod 660 "$socket"
+}
+# by_member GROUP: the admin socket asked by nobody, with a supplementary group.
+by_member() {
+    setpriv --reuid nobody --regid nogroup --groups "$(getent group "$1" | cut -d: -f3)" curl -s -o /dev/null --max-time 10 \
+        --unix-socket "$STATE/run/api.sock" -w '%{http_code}' http://localhost/client/v4/accounts
 }
 by_key() { curl -sS -o /dev/null --max-time 30 "$API_URL/user" -H "X-Auth-Email: $API_EMAIL" -H "X-Auth-Key: $1" -w '%{http_code}'; }
 
