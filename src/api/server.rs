@@ -118,8 +118,14 @@ async fn serve(
         (Err(error), _) | (_, Err(error)) => log::error(format_args!("api: {error}")),
     }
     end(&mut stopped).await;
-    // All places are free once every connection has ended.
-    let _ = timeout(STOP_PATIENCE, house.places.acquire_many(API_CONNECTIONS_MAX as u32)).await;
+    // All places are free once every connection has ended, those of the admin socket as well.
+    let all_ended = async {
+        let _ = house.places.acquire_many(API_CONNECTIONS_MAX as u32).await;
+        let _ = house.local_places.acquire_many(API_LOCAL_CONNECTIONS_MAX as u32).await;
+    };
+    if timeout(STOP_PATIENCE, all_ended).await.is_err() {
+        log::warning("api: some calls took too long to end and were cut");
+    }
 }
 
 /// Looks after a trial until the stop.

@@ -26,6 +26,7 @@ mod pool;
 mod refusals;
 mod rules;
 mod sequences;
+mod server;
 mod stand;
 mod store;
 mod tenants;

@@ -202,19 +202,7 @@ impl Stand {
         let opened = byway::analytics::open(&folder.0.join("analytics"), "test", "FRA").expect("opened");
         let (recorder, analytics, clerk) = opened;
         let clerk = std::thread::spawn(move || clerk.run(|text| eprintln!("{text}")));
-        let mut terms = Terms {
-            reserved,
-            requests_per_5min: 1_200,
-            apps_per_account: 100,
-            origins_per_account: 110,
-            names_per_account: 120,
-            rules_per_account: 60_000,
-            prefixes_per_account: 6,
-            loa_bytes_per_account: 100,
-            checker: outside.clone(),
-            announcer: outside.clone(),
-            analytics,
-        };
+        let mut terms = terms(reserved, &outside, analytics);
         adjust(&mut terms);
         let office = Arc::new(Office::open(Box::new(vault), estate, desk, terms));
         let (root, account, zone, user) = names;
@@ -414,6 +402,23 @@ impl Stand {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a boot config says that is narrow enough for tests.
+pub fn terms(reserved: Reserved, outside: &Arc<Outside>, analytics: byway::analytics::Reader) -> Terms {
+    Terms {
+        reserved,
+        requests_per_5min: 1_200,
+        apps_per_account: 100,
+        origins_per_account: 110,
+        names_per_account: 120,
+        rules_per_account: 60_000,
+        prefixes_per_account: 6,
+        loa_bytes_per_account: 100,
+        checker: outside.clone(),
+        announcer: outside.clone(),
+        analytics,
     }
 }
 
