@@ -58,6 +58,7 @@ mod tokens;
 mod trial;
 mod user_tokens;
 mod users;
+mod uses;
 
 pub use addressing::{Announcer, LoggedRoutes, Route};
 pub use admin_socket::AdminSocket;

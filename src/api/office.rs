@@ -19,6 +19,7 @@ use super::on_trial::OnTrial;
 use super::prepared::{Prepared, dry_words, prepare};
 use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
+use super::uses::Uses;
 use crate::base::OsClock;
 use crate::base::limits::{API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
 use crate::control::config::Problem;
@@ -29,7 +30,6 @@ use crate::table::{AppId, AppState, Reserved};
 use crate::vault::{Entry, Vault, VaultError};
 use axum::http::StatusCode;
 use serde_json::json;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -113,14 +113,18 @@ pub struct Office {
     /// What the boot config says.
     pub terms: Terms,
     asked: Mutex<Windows<Id>>,
-    /// When each token was used last, since the start.
-    used: Mutex<HashMap<Id, Stamp>>,
+    uses: Mutex<Uses>,
     suspects: Mutex<Windows<Suspect>>,
 }
 
 impl Office {
     /// Over a store that was read already.
-    pub fn open(vault: Box<dyn Vault>, estate: Estate, desk: Desk, terms: Terms) -> Self {
+    pub fn open(mut vault: Box<dyn Vault>, estate: Estate, desk: Desk, terms: Terms) -> Self {
+        let uses = vault.uses().unwrap_or_else(|error| {
+            log::warning(format_args!("api: when tokens were used last is not known: {error}"));
+            Vec::new()
+        });
+        let uses = uses.iter().filter_map(|(token, at)| Some((Id::parse(token)?, Stamp(*at))));
         let announced = routes(&estate);
         if !announced.is_empty() {
             terms.announcer.announce(&announced);
@@ -133,7 +137,7 @@ impl Office {
             on_trial: Mutex::new(OnTrial::of(vault.trial())),
             vault: Arc::new(Mutex::new(vault)),
             desk,
-            used: Mutex::default(),
+            uses: Mutex::new(Uses::of(uses)),
             asked: Mutex::new(Windows::new(300, terms.requests_per_5min)),
             suspects: Mutex::new(Windows::new(60, BAD_CREDENTIALS_PER_MIN)),
             terms,
@@ -212,7 +216,7 @@ impl Office {
         };
         caller.from = Some(client.ip());
         if let Some(token) = caller.token {
-            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(token, now);
+            self.uses.lock().unwrap_or_else(PoisonError::into_inner).note(token, now);
         }
         let Some(key) = caller.user.or(caller.token) else { return (Ok(caller), None) };
         let standing = self.asked.lock().unwrap_or_else(PoisonError::into_inner).ask(&key, now_s);
@@ -227,9 +231,29 @@ impl Office {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).policy()
     }
 
-    /// When a token was used last, since the start.
+    /// When a token was used last.
     pub fn last_used(&self, token: Id) -> Option<Stamp> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).get(&token).copied()
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).last(token)
+    }
+
+    /// Keeps when tokens were used last, where the store is an hour behind or (`is_end`) behind at all; how many it was. What
+    /// is not kept now is kept the next time.
+    pub async fn keep_uses(&self, is_end: bool) -> usize {
+        let due = self.uses.lock().unwrap_or_else(PoisonError::into_inner).due(&self.estate(), is_end);
+        if due.is_empty() {
+            return 0;
+        }
+        let vault = self.vault.clone();
+        let rows: Vec<(String, u64)> = due.iter().map(|(token, at)| (token.to_string(), at.0)).collect();
+        let kept = tokio::task::spawn_blocking(move || locked(&vault).keep_uses(&rows)).await;
+        match kept {
+            Ok(Ok(())) => {
+                self.uses.lock().unwrap_or_else(PoisonError::into_inner).kept(&due);
+                due.len()
+            }
+            // Changes meet the same, and say so.
+            Ok(Err(_)) | Err(_) => 0,
+        }
     }
 
     /// How ready byway is; `None`: the control loop does not answer.

@@ -40,6 +40,8 @@ const IDLE_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// How often a trial is looked at.
 const TEND: Duration = Duration::from_millis(500);
+/// How often one looks whether the store is to hear when tokens were used.
+const USES_PACE: Duration = Duration::from_secs(60);
 /// Streams of one HTTP/2 connection at once.
 const STREAMS_MAX: u32 = 64;
 /// Headers of one request, in bytes.
@@ -99,7 +101,7 @@ async fn serve(
     let office = Arc::new(Office::open(vault, estate, desk, terms));
     tokio::spawn(tend(office.clone(), stopped.clone()));
     let house = House {
-        router: router(office),
+        router: router(office.clone()),
         places: Arc::new(Semaphore::new(API_CONNECTIONS_MAX)),
         local_places: Arc::new(Semaphore::new(API_LOCAL_CONNECTIONS_MAX)),
         nets: Arc::default(),
@@ -117,7 +119,16 @@ async fn serve(
         }
         (Err(error), _) | (_, Err(error)) => log::error(format_args!("api: {error}")),
     }
-    end(&mut stopped).await;
+    let keeping = async {
+        loop {
+            sleep(USES_PACE).await;
+            office.keep_uses(false).await;
+        }
+    };
+    tokio::select! {
+        () = end(&mut stopped) => {}
+        () = keeping => {}
+    }
     // All places are free once every connection has ended, those of the admin socket as well.
     let all_ended = async {
         let _ = house.places.acquire_many(API_CONNECTIONS_MAX as u32).await;
@@ -126,6 +137,7 @@ async fn serve(
     if timeout(STOP_PATIENCE, all_ended).await.is_err() {
         log::warning("api: some calls took too long to end and were cut");
     }
+    let _ = timeout(STOP_PATIENCE, office.keep_uses(true)).await;
 }
 
 /// Looks after a trial until the stop.

@@ -253,6 +253,19 @@ pub trait Vault: Send {
     /// See `VaultError`.
     fn undos(&mut self) -> Result<Vec<Undo>, VaultError>;
 
+    /// Keeps when tokens were used last, by their ids, and forgets tokens that are gone. What a crash loses of it is no
+    /// change.
+    ///
+    /// # Errors
+    /// See `VaultError`; nothing was kept then.
+    fn keep_uses(&mut self, uses: &[(String, u64)]) -> Result<(), VaultError>;
+
+    /// When tokens were used last, as it was kept.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn uses(&mut self) -> Result<Vec<(String, u64)>, VaultError>;
+
     /// A secret of 32 bytes that belongs to the store: the key of the hashes of tokens.
     fn hash_key(&self) -> [u8; 32];
 

@@ -104,6 +104,8 @@ pub const STEPS: &[&str] = &[
     UPDATE version SET kept = edits;
     CREATE INDEX version_by_tenant ON version (tenant, number, kept);
 ",
+    // When tokens were used last, to the hour.
+    "CREATE TABLE used (token TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 ];
 
 /// The newest schema.

@@ -197,6 +197,33 @@ impl Vault for SqliteVault {
         trial::undos(&self.connection).map_err(|error| self.told(error))
     }
 
+    fn keep_uses(&mut self, uses: &[(String, u64)]) -> Result<(), VaultError> {
+        let path = &self.path;
+        let mut keep = || -> rusqlite::Result<()> {
+            let transaction = self.connection.transaction()?;
+            let mut put = transaction.prepare_cached(
+                "INSERT INTO used (token, at) VALUES (?1, ?2) ON CONFLICT (token) DO UPDATE SET at = ?2",
+            )?;
+            for (token, at) in uses {
+                put.execute(params![token, *at as i64])?;
+            }
+            drop(put);
+            let gone = "DELETE FROM used WHERE token NOT IN (SELECT id FROM entity WHERE kind = 'token')";
+            transaction.prepare_cached(gone)?.execute([])?;
+            transaction.commit()
+        };
+        keep().map_err(|error| told(path, error))
+    }
+
+    fn uses(&mut self) -> Result<Vec<(String, u64)>, VaultError> {
+        let read = || -> rusqlite::Result<Vec<(String, u64)>> {
+            let mut select = self.connection.prepare("SELECT token, at FROM used")?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+            rows.collect()
+        };
+        read().map_err(|error| self.told(error))
+    }
+
     fn hash_key(&self) -> [u8; 32] {
         self.hash_key
     }

@@ -248,6 +248,11 @@ impl Stand {
         &self.office.terms.reserved
     }
 
+    /// Keeps when tokens were used last, as a running byway does once a minute; how many.
+    pub fn keep_uses(&self) -> usize {
+        self.runtime.block_on(self.office.keep_uses(false))
+    }
+
     /// Where its store is.
     pub fn folder(&self) -> &Path {
         &self.folder.0

@@ -113,3 +113,19 @@ fn others_are_answered_while_a_change_is_planned() {
     answer.send(()).expect("the plan goes on");
     assert!(stand.end(change));
 }
+
+#[test]
+fn when_a_token_was_used_last_survives_a_restart_and_costs_a_write_an_hour() {
+    let stand = Stand::new();
+    let token = stand.token(byway::estate::Grant::everything());
+    let id = stand.call_by(&token, Method::GET, "/user/tokens/verify", Value::Null).result()["id"].clone();
+    let path = format!("/user/tokens/{}", id.as_str().expect("an id"));
+    let used = stand.get(&path).result()["last_used_on"].clone();
+    assert!(used.is_string());
+    assert_eq!(stand.keep_uses(), 2, "its own, and that of the token that looks");
+    stand.call_by(&token, Method::GET, "/user/tokens/verify", Value::Null).result();
+    assert_eq!(stand.keep_uses(), 0, "both were written within this hour");
+    assert_ne!(stand.get(&path).result()["last_used_on"], used, "what is told is exact while byway runs");
+    let stand = stand.restarted();
+    assert_eq!(stand.get(&path).result()["last_used_on"], used);
+}

@@ -90,6 +90,14 @@ impl Vault for NoVault {
         Ok(Vec::new())
     }
 
+    fn keep_uses(&mut self, _: &[(String, u64)]) -> Result<(), VaultError> {
+        Ok(())
+    }
+
+    fn uses(&mut self) -> Result<Vec<(String, u64)>, VaultError> {
+        Ok(Vec::new())
+    }
+
     fn hash_key(&self) -> [u8; 32] {
         [7; 32]
     }
