@@ -400,10 +400,13 @@ impl Office {
         let change = &prepared.plan.change;
         self.refuse_for_good(change)?;
         if dry_run {
-            if change.moves_tables() {
-                self.try_out(&prepared.next, change).await?;
+            if !change.moves_tables() {
+                return Ok(answer.saying(dry_words(change)));
             }
-            return Ok(answer.saying(dry_words(change)));
+            let asked = std::mem::take(&mut prepared.plan.asked);
+            let states = self.try_out((&prepared.next, &prepared.plan.change), asked).await?;
+            let states = states.iter().flat_map(|(id, state)| words(*id, state)).collect();
+            return Ok(answer.saying(dry_words(&prepared.plan.change)).saying(states));
         }
         if change.is_empty() {
             let nothing = confirm_within.map(|_| "nothing would change, and no trial begins".to_owned());
@@ -418,10 +421,14 @@ impl Office {
         Ok(answer.saying(self.trial_words().filter(|_| goes_back).into_iter().collect()))
     }
 
-    /// Compiles what a change would lead to.
-    pub(super) async fn try_out(&self, next: &Estate, change: &Change) -> Result<(), Failure> {
-        match self.install((next, change), (None, false), Vec::new()).await? {
-            Installed::Right => Ok(()),
+    /// Compiles what a change would lead to; what would become of the apps that are asked for.
+    pub(super) async fn try_out(
+        &self,
+        next: (&Estate, &Change),
+        asked: Vec<AppId>,
+    ) -> Result<Vec<(AppId, AppState)>, Failure> {
+        match self.install(next, (None, false), asked).await? {
+            Installed::Right(states) => Ok(states),
             Installed::Refused(problems) => Err(refused(problems)),
             Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
             other @ (Installed::InForce { .. }
@@ -447,7 +454,7 @@ impl Office {
                 self.put(next);
                 Ok(states)
             }
-            Installed::Right => Err(internal("a change was tried out and not kept")),
+            Installed::Right(_) => Err(internal("a change was tried out and not kept")),
             Installed::Refused(problems) => Err(refused(problems)),
             Installed::NotKept(why) => Err(not_kept(&why)),
             Installed::Ending => Err(Failure::unavailable("byway is ending; nothing was changed")),
@@ -485,8 +492,10 @@ impl Office {
         match self.install(before, (Some(keep), on_trial), Vec::new()).await {
             Ok(Installed::InForce { .. } | Installed::NotConfirmed | Installed::KeptNotPublished) => true,
             Ok(
-                other
-                @ (Installed::Right | Installed::Refused(_) | Installed::NotKept(_) | Installed::Ending),
+                other @ (Installed::Right(_)
+                | Installed::Refused(_)
+                | Installed::NotKept(_)
+                | Installed::Ending),
             ) => {
                 log::error(format_args!("api: the change could not be taken back: {other:?}"));
                 false

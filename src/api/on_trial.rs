@@ -279,7 +279,7 @@ impl Office {
         let answer = Success::of(json!({ "version": base, "changes": change.edits().len() }));
         if dry_run {
             if change.moves_tables() {
-                self.try_out(&next, change).await?;
+                self.try_out((&next, change), Vec::new()).await?;
             }
             return Ok(answer.saying(dry_words(change)));
         }

@@ -66,7 +66,8 @@ pub async fn create(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
 /// See `Failure`.
 pub async fn created(office: &Arc<Office>, ask: Ask, whose: Whose) -> Answer {
     let errand = ask.errand()?;
-    let text = TokenText { id: office.new_id()?, secret: Secret::draw().map_err(internal)? };
+    let (id, secret, dry_run) = (office.new_id()?, Secret::draw().map_err(internal)?, errand.dry_run);
+    let text = TokenText { id, secret };
     let shown = office.clone();
     office
         .change(errand, move |estate, now| {
@@ -89,7 +90,10 @@ pub async fn created(office: &Arc<Office>, ask: Ask, whose: Whose) -> Answer {
                 expires_on: expiry(&ask, estate, (&body, now))?,
             };
             let mut answer = token_json(&token, &shown);
-            answer["value"] = text.text().into();
+            // What a dry run would show opens nothing.
+            if !dry_run {
+                answer["value"] = text.text().into();
+            }
             let mut change = Change::default();
             change.make(token);
             Ok(Plan { change, asked: Vec::new(), answer: Some(Success::of(answer)) })
@@ -147,13 +151,13 @@ pub async fn roll(State(office): State<Arc<Office>>, Path(id): Path<String>, ask
 /// See `Failure`.
 pub async fn rolled(office: &Arc<Office>, ask: Ask, (whose, id): (Whose, String)) -> Answer {
     let errand = ask.errand()?;
-    let secret = Secret::draw().map_err(internal)?;
+    let (secret, dry_run) = (Secret::draw().map_err(internal)?, errand.dry_run);
     let shown = office.clone();
     office
         .change(errand, move |estate, now| {
             let old = find(&ask, estate, (&whose, &id))?;
             refuse_more_than_held(&ask, &old.grants)?;
-            let text = TokenText { id: old.id, secret }.text();
+            let text = (!dry_run).then(|| TokenText { id: old.id, secret }.text());
             let token = Token { hash: secret.hash(shown.hash_key()), modified_on: now, ..Token::clone(&old) };
             Ok(Plan { answer: Some(Success::of(text)), ..turned(old, token, &shown)? })
         })

@@ -41,8 +41,8 @@ pub enum Installed {
         /// The states of the apps that were asked for.
         states: Vec<(AppId, AppState)>,
     },
-    /// It compiles; it was not to be kept, and nothing changed.
-    Right,
+    /// It compiles; it was not to be kept, and nothing changed. The states that the apps that were asked for would have.
+    Right(Vec<(AppId, AppState)>),
     /// It was not kept, and nothing changed: why.
     Refused(Vec<Problem>),
     /// It could not be kept, and nothing changed: why.

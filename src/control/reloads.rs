@@ -242,6 +242,7 @@ impl Reloads {
         if keep.is_some() {
             workshop.hold_addresses(on_trial);
         }
+        let trial = if keep.is_none() { asked.clone() } else { Vec::new() };
         self.loading_for = vec![Client::Api(asked, reply)];
         let edited = apps.and_then(|apps| match workshop.edit(&self.loaded, &apps) {
             Ok(edited) => Some(edited),
@@ -263,9 +264,11 @@ impl Reloads {
                 }
                 (Some(edited), None) => {
                     workshop.compiler.abandon_apps(&edited);
-                    Err(LoadError::Tried)
+                    Err(LoadError::Tried(edited.states(&trial)))
                 }
-                (None, None) => workshop.try_spec(whole()).and(Err(LoadError::Tried)),
+                (None, None) => workshop
+                    .try_spec(whole())
+                    .and_then(|loaded| Err(LoadError::Tried(loaded.compiled.apps.states(&trial)))),
             };
             (workshop, result)
         }));
@@ -375,8 +378,9 @@ impl Reloads {
     }
 
     fn refuse(&mut self, error: &LoadError, clients: Vec<Client>) {
-        if let LoadError::Tried = error {
-            let right = |client: Client| client.answer(&json!({ "ok": true }), |_| Installed::Right);
+        if let LoadError::Tried(states) = error {
+            let right =
+                |client: Client| client.answer(&json!({ "ok": true }), |_| Installed::Right(states.clone()));
             return clients.into_iter().for_each(right);
         }
         let lines = error.lines();
@@ -453,13 +457,9 @@ impl Reloads {
             say_loaded(&self.loaded);
         }
         let reports = &self.loaded.compiled.apps;
-        let state = |id: &AppId| reports.find(*id).map(|report| (*id, report.state.clone()));
         let reply = json!({ "ok": true, "epoch": epoch.0, "summary": summary(&self.loaded) });
         for client in clients {
-            client.answer(&reply, |asked| Installed::InForce {
-                epoch,
-                states: asked.iter().filter_map(state).collect(),
-            });
+            client.answer(&reply, |asked| Installed::InForce { epoch, states: reports.states(asked) });
         }
     }
 

@@ -20,7 +20,7 @@ use crate::firewall::RuleSpec;
 use crate::snapshot::{
     Acting, AppChange, AppsEdited, Compiled, Compiler, LimitError, LiveSpec, NoEdit, RuleChange, Whole,
 };
-use crate::table::{AppId, AppSpec, EdgeIps, OriginBook, Reserved};
+use crate::table::{AppId, AppSpec, AppState, EdgeIps, OriginBook, Reserved};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,8 +82,8 @@ pub enum LoadError {
     Store(PathBuf, io::Error),
     /// The table is right, but the API's store did not keep it.
     Keep(PathBuf, String),
-    /// The table is right, and was to be tried alone.
-    Tried,
+    /// The table is right, and was to be tried alone: what would become of the apps that were asked for.
+    Tried(Vec<(AppId, AppState)>),
 }
 
 impl Loaded {
@@ -105,7 +105,7 @@ impl LoadError {
             Self::Limit(path, limit) => vec![format!("{}: {limit}", path.display())],
             Self::Store(path, error) => vec![format!("{}: cannot be stored: {error}", path.display())],
             Self::Keep(_, why) => vec![why.clone()],
-            Self::Tried => Vec::new(),
+            Self::Tried(_) => Vec::new(),
         }
     }
 }
@@ -119,7 +119,7 @@ impl LoadError {
             Self::Bad(_, problems) => problems.clone(),
             Self::Limit(_, limit) => one(limit.to_string()),
             Self::Keep(_, why) => one(why.clone()),
-            Self::Tried => Vec::new(),
+            Self::Tried(_) => Vec::new(),
         }
     }
 }

@@ -293,6 +293,13 @@ fn tls_changes(turns: &[Turn<'_>], changed: &[Changed], last: &Compiled) -> Resu
 }
 
 impl AppsEdited {
+    /// What becomes of those of `asked` that it changes.
+    pub fn states(&self, asked: &[AppId]) -> Vec<(AppId, AppState)> {
+        let now = self.changed.iter().filter_map(|changed| changed.now.as_ref());
+        let asked = now.filter(|(_, report)| asked.contains(&report.id));
+        asked.map(|(_, report)| (report.id, report.state.clone())).collect()
+    }
+
     /// The slots of the apps that are in force after it, each with its zone and app.
     pub fn in_force(&self) -> impl Iterator<Item = (AppSlot, ZoneSlot, &AppSpec)> {
         let now = self.changed.iter().filter_map(|changed| changed.now.as_ref());

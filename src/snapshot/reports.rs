@@ -53,6 +53,12 @@ impl Reports {
         self.zones.get(zone.index())?.apps.get(place)
     }
 
+    /// What became of those of `asked` that are there.
+    pub fn states(&self, asked: &[AppId]) -> Vec<(AppId, AppState)> {
+        let state = |id: &AppId| self.find(*id).map(|report| (*id, report.state.clone()));
+        asked.iter().filter_map(state).collect()
+    }
+
     /// How many apps there are.
     pub fn len(&self) -> usize {
         self.places.len()

@@ -295,6 +295,33 @@ fn fields_that_are_not_in_force_are_named() {
 }
 
 #[test]
+fn a_dry_run_names_the_fields_that_would_not_be_in_force() {
+    let stand = Stand::new();
+    let names = |reply: &crate::stand::Reply| {
+        reply.result();
+        let messages = reply.body["messages"].to_string();
+        (messages.contains("dry run: "), messages.contains("argo_smart_routing"))
+    };
+    let mut app = ssh(1);
+    app["argo_smart_routing"] = true.into();
+    assert_eq!(names(&stand.post(&format!("{}?dry_run=true", stand.apps()), app.clone())), (true, true));
+    assert_eq!(names(&stand.post(&format!("{}?dry_run=true", stand.apps()), ssh(1))), (true, false));
+    let id = stand.post(&stand.apps(), app).result()["id"].as_str().expect("an id").to_owned();
+    let path = format!("{}/{id}", stand.apps());
+    let dry = stand.call(Method::PATCH, &format!("{path}?dry_run=true"), json!({"ip_firewall": true}));
+    assert_eq!(names(&dry), (true, true));
+    // With a rule beside it everything is compiled anew.
+    let rule = json!({"mode": "block", "configuration": {"target": "ip", "value": "192.0.2.1"}});
+    let rules = format!("/zones/{}/firewall/access_rules/rules", stand.zone);
+    let rule = stand.post(&rules, rule).result()["id"].as_str().expect("an id").to_owned();
+    let document = stand.admin(Method::GET, "/byway/export", Value::Null).result()["document"].clone();
+    stand.call(Method::DELETE, &path, Value::Null).result();
+    stand.call(Method::DELETE, &format!("{rules}/{rule}"), Value::Null).result();
+    let dry = stand.admin(Method::POST, "/byway/import?dry_run=true", json!({ "document": document }));
+    assert_eq!((names(&dry), dry.result()["made"].as_u64()), ((true, true), Some(2)));
+}
+
+#[test]
 fn origin_port_is_a_number_or_a_text_and_comes_back_as_a_number() {
     let stand = Stand::new();
     for (last, port) in [(1, json!(22)), (2, json!("22"))] {

@@ -491,11 +491,11 @@ impl Force {
             let tried = match edited {
                 Some(edited) => {
                     workshop.compiler.abandon_apps(&edited);
-                    Ok(())
+                    Ok(edited.states(&asked))
                 }
-                None => workshop.try_spec(whole()).map(|_| ()),
+                None => workshop.try_spec(whole()).map(|tried| tried.compiled.apps.states(&asked)),
             };
-            return tried.map_or_else(|error| Installed::Refused(error.problems()), |()| Installed::Right);
+            return tried.map_or_else(|error| Installed::Refused(error.problems()), Installed::Right);
         };
         let done = match edited {
             Some(edited) => workshop.keep_edit(edited, whole, keep).map(|edited| {

@@ -114,3 +114,23 @@ fn the_admin_socket_lists_makes_rolls_and_revokes_tokens_of_any_user() {
     let history = stand.get("/byway/history?limit=1").result().clone();
     assert_eq!(history[0]["actor"], "local user 0");
 }
+
+#[test]
+fn a_dry_run_shows_no_secret() {
+    let stand = Stand::new();
+    let user = stand.post("/byway/users?dry_run=true", json!({"email": "new@example.net"}));
+    assert_eq!((user.result()["has_key"].as_bool(), user.result().get("key")), (Some(true), None));
+    let groups = stand.get("/user/tokens/permission_groups").result().clone();
+    let policy = json!({"effect": "allow", "permission_groups": [{"id": groups[0]["id"]}],
+        "resources": {"com.cloudflare.api.account.*": "*"}});
+    let token = json!({"name": "n", "policies": [policy]});
+    let of_user = format!("/byway/users/{}/tokens", stand.user);
+    for path in ["/user/tokens", of_user.as_str()] {
+        let made = stand.post(&format!("{path}?dry_run=true"), token.clone());
+        assert_eq!((made.result()["name"].as_str(), made.result().get("value")), (Some("n"), None));
+    }
+    let own = stand.get("/user/tokens/verify").result()["id"].as_str().expect("an id").to_owned();
+    let rolled = stand.call(Method::PUT, &format!("/user/tokens/{own}/value?dry_run=true"), Value::Null);
+    assert_eq!(rolled.result(), &Value::Null);
+    assert_eq!(stand.get("/user/tokens").result().as_array().map(Vec::len), Some(1), "nothing was made");
+}

@@ -2,7 +2,8 @@
 
 use crate::api::code::ApiCode;
 use crate::api::openapi::schema::{
-    body, described, id, id_alone, list, list_of, named, object, only, pattern, short_text, stamp, text, word,
+    body, described, id, id_alone, list, list_of, named, object, only, or_null, pattern, short_text, stamp,
+    text, word,
 };
 use crate::api::openapi::{Operation, Want};
 use crate::api::tokens::{self, NAME_BYTES_MAX, POLICIES_MAX};
@@ -24,7 +25,7 @@ fn own() -> Vec<Operation> {
             .named("tokens_list", "Tokens of the user")
             .wants(WRITE)
             .directed()
-            .pages(token([]))
+            .pages(token())
             .fails(404, &[ApiCode::NotFound]),
         Operation::post("/user/tokens", tokens::create)
             .named("tokens_create", "Make a token; its value is shown this once")
@@ -43,13 +44,13 @@ fn own() -> Vec<Operation> {
         Operation::get(one, tokens::get)
             .named("tokens_get", "A token, without its value")
             .wants(WRITE)
-            .answers(token([]))
+            .answers(token())
             .fails(404, &[ApiCode::NotFound]),
         Operation::put(one, tokens::update)
             .named("tokens_update", "Replace name, policies, expiry and status of a token")
             .wants(WRITE)
             .takes(asked())
-            .answers(token([]))
+            .answers(token())
             .fails(404, &[ApiCode::NotFound]),
         Operation::put("/user/tokens/{token_id}/value", tokens::roll)
             .named(
@@ -57,7 +58,7 @@ fn own() -> Vec<Operation> {
                 "Give a token a new value; the old one is worth nothing from then on",
             )
             .wants(WRITE)
-            .answers(secret())
+            .answers(described("`null` of a dry run.", or_null(secret())))
             .fails(404, &[ApiCode::NotFound]),
         Operation::delete(one, tokens::delete)
             .named("tokens_delete", "Revoke a token")
@@ -75,7 +76,7 @@ fn of_users() -> Vec<Operation> {
             .named("byway_users_tokens_list", "Tokens of a user")
             .wants(want)
             .directed()
-            .pages(token([]))
+            .pages(token())
             .fails(404, &[ApiCode::NotFound]),
         Operation::post(all, user_tokens::create)
             .named("byway_users_tokens_create", "Make a token of a user; its value is shown this once")
@@ -87,7 +88,7 @@ fn of_users() -> Vec<Operation> {
         Operation::put("/byway/users/{user_id}/tokens/{token_id}/value", user_tokens::roll)
             .named("byway_users_tokens_value_update", "Give a token of a user a new value")
             .wants(want)
-            .answers(secret())
+            .answers(described("`null` of a dry run.", or_null(secret())))
             .fails(404, &[ApiCode::NotFound]),
         Operation::delete(one, user_tokens::delete)
             .named("byway_users_tokens_delete", "Revoke a token of a user")
@@ -98,14 +99,21 @@ fn of_users() -> Vec<Operation> {
 }
 
 fn new_token() -> Value {
-    named("NewToken", token([("value", secret())]))
+    let mut token = shown();
+    token["properties"]["value"] = described("Left out by a dry run.", secret());
+    named("NewToken", token)
 }
 
 fn secret() -> Value {
     pattern("^byway_[0-9a-f]{32}_[0-9a-f]{64}$")
 }
 
-fn token<const N: usize>(more: [(&str, Value); N]) -> Value {
+/// A token as it is shown.
+fn token() -> Value {
+    named("Token", shown())
+}
+
+fn shown() -> Value {
     let policy = object(
         [
             ("id", id()),
@@ -115,7 +123,7 @@ fn token<const N: usize>(more: [(&str, Value); N]) -> Value {
         ],
         [],
     );
-    let mut token = object(
+    object(
         [
             ("id", id()),
             ("name", text()),
@@ -125,12 +133,7 @@ fn token<const N: usize>(more: [(&str, Value); N]) -> Value {
             ("policies", list(named("Policy", policy))),
         ],
         [("expires_on", stamp()), ("last_used_on", stamp())],
-    );
-    for (key, schema) in more {
-        token["properties"][key] = schema;
-        token["required"].as_array_mut().into_iter().for_each(|keys| keys.push(key.into()));
-    }
-    if N == 0 { named("Token", token) } else { token }
+    )
 }
 
 /// Accounts and zones by their names, each with `"*"`.

@@ -195,7 +195,7 @@ async fn control(mut inquiries: tokio::sync::mpsc::Receiver<Inquiry>) {
         match inquiry {
             Inquiry::Install(install) => {
                 assert!(install.keep.is_none(), "a dry run was to be kept");
-                drop(install.reply.send(Installed::Right));
+                drop(install.reply.send(Installed::Right(Vec::new())));
             }
             Inquiry::Trial(_) => {}
             Inquiry::Ask(..) | Inquiry::Metrics(..) | Inquiry::Ready(..) => panic!("nobody asks for that"),
