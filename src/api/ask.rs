@@ -38,7 +38,7 @@ impl Ask {
             what: self.what.clone(),
             user: self.caller.user,
             from: self.caller.from,
-            token: self.caller.token,
+            pass: self.caller.pass.clone(),
             dry_run,
             confirm_within: None,
         })

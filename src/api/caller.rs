@@ -3,9 +3,10 @@
 use super::answer::{ErrorItem, Failure};
 use super::code::ApiCode;
 use super::credentials::{Secret, TokenText};
-use crate::estate::{Access, Estate, Grant, Id, Level, Permission, Reach, Stamp};
+use crate::estate::{Access, Estate, Grant, Id, Level, Permission, Reach, Stamp, Token, User};
 use axum::http::{HeaderMap, StatusCode, header};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// The other end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +52,39 @@ pub struct Caller {
     pub grants: Vec<Grant>,
     /// Whether requests are counted.
     pub is_limited: bool,
+    /// By what it was let in, as that was then.
+    pub pass: Pass,
+}
+
+/// By what somebody was let in. A change may wait for its turn: what was revoked, rolled, narrowed or ran out meanwhile
+/// opens nothing any more.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Pass {
+    /// The admin socket, or byway itself.
+    #[default]
+    Local,
+    /// A token.
+    Token(Arc<Token>),
+    /// A user's key, and the accounts that it opened.
+    Key(Arc<User>, Vec<Id>),
+}
+
+impl Pass {
+    /// Whether it is as good as it was.
+    pub fn holds(&self, estate: &Estate, now: Stamp) -> bool {
+        match self {
+            Self::Local => true,
+            Self::Token(then) => estate.tokens.get(then.id).is_some_and(|token| {
+                let young = token.expires_on.is_none_or(|until| now < until);
+                token.enabled && young && token.hash == then.hash && token.grants == then.grants
+            }),
+            Self::Key(then, accounts) => {
+                let owns = |id: &Id| estate.accounts.get(*id).is_some_and(|account| account.owner == then.id);
+                let user = estate.users.get(then.id);
+                user.is_some_and(|user| user.key_hash == then.key_hash) && accounts.iter().all(owns)
+            }
+        }
+    }
 }
 
 /// Reads the headers for authentication: `Authorization: Bearer`, `X-Auth-Email` with `X-Auth-Key`, or
@@ -125,6 +159,7 @@ pub fn admit(offer: &Offer, estate: &Estate, hash_key: &[u8; 32], now: Stamp) ->
                 token: Some(id),
                 grants: token.grants.clone(),
                 is_limited: true,
+                pass: Pass::Token(token.clone()),
             })
         }
         Offer::Key(email, offered) => {
@@ -137,6 +172,7 @@ pub fn admit(offer: &Offer, estate: &Estate, hash_key: &[u8; 32], now: Stamp) ->
                 token: None,
                 grants: grants_of(user.id, estate),
                 is_limited: true,
+                pass: Pass::Key(user.clone(), owned_by(user.id, estate)),
             })
         }
     }
@@ -144,10 +180,13 @@ pub fn admit(offer: &Offer, estate: &Estate, hash_key: &[u8; 32], now: Stamp) ->
 
 /// What a user's key opens: everything in the accounts that the user owns.
 pub fn grants_of(user: Id, estate: &Estate) -> Vec<Grant> {
-    let owned: Vec<Id> =
-        estate.accounts.iter().filter(|account| account.owner == user).map(|account| account.id).collect();
+    let owned = owned_by(user, estate);
     let grant = |permission| Grant { permission, level: Level::Write, reach: Reach::Accounts(owned.clone()) };
     Permission::ALL.map(grant).to_vec()
+}
+
+fn owned_by(user: Id, estate: &Estate) -> Vec<Id> {
+    estate.accounts.iter().filter(|account| account.owner == user).map(|account| account.id).collect()
 }
 
 impl Caller {
@@ -160,6 +199,7 @@ impl Caller {
             token: None,
             grants: Grant::everything(),
             is_limited: false,
+            pass: Pass::Local,
         }
     }
 
@@ -185,5 +225,63 @@ impl std::fmt::Debug for TokenOffer {
 impl std::fmt::Debug for SecretOffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a secret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::Account;
+
+    const NOW: Stamp = Stamp(1_000);
+
+    fn token() -> Token {
+        Token::root(Id::from_bits(1), Id::from_bits(2), "hash".into(), Stamp(1))
+    }
+
+    #[test]
+    fn a_pass_of_a_token_holds_until_it_is_revoked_rolled_narrowed_disabled_or_runs_out() {
+        let pass = Pass::Token(Arc::new(token()));
+        let holds = |token: Option<Token>, now| {
+            let mut estate = Estate::default();
+            token.into_iter().for_each(|token| estate.put(token.into()));
+            pass.holds(&estate, now)
+        };
+        assert!(holds(Some(token()), NOW));
+        assert!(holds(Some(Token { name: "renamed".into(), modified_on: NOW, ..token() }), NOW));
+        assert!(!holds(None, NOW));
+        assert!(!holds(Some(Token { hash: "rolled".into(), ..token() }), NOW));
+        assert!(!holds(Some(Token { grants: Vec::new(), ..token() }), NOW));
+        assert!(!holds(Some(Token { enabled: false, ..token() }), NOW));
+        let short = || Some(Token { expires_on: Some(NOW), ..token() });
+        assert!(holds(short(), Stamp(NOW.0 - 1)) && !holds(short(), NOW));
+    }
+
+    #[test]
+    fn a_pass_of_a_key_holds_until_the_key_is_rolled_or_an_account_goes() {
+        let user = |key: &str| User {
+            id: Id::from_bits(2),
+            email: "a@b".into(),
+            key_hash: Some(key.into()),
+            created_on: Stamp(1),
+        };
+        let account = |number, owner| Account {
+            id: Id::from_bits(number),
+            name: "n".into(),
+            owner: Id::from_bits(owner),
+            created_on: Stamp(1),
+        };
+        let pass = Pass::Key(Arc::new(user("key")), vec![Id::from_bits(5)]);
+        let holds = |key: &str, owner| {
+            let mut estate = Estate::default();
+            [user(key).into(), account(5, owner).into(), account(6, 2).into()]
+                .into_iter()
+                .for_each(|entity| estate.put(entity));
+            pass.holds(&estate, NOW)
+        };
+        assert!(holds("key", 2), "an account more is no reason");
+        assert!(!holds("rolled", 2));
+        assert!(!holds("key", 3));
+        assert!(!pass.holds(&Estate::default(), NOW));
     }
 }

@@ -63,7 +63,7 @@ mod uses;
 pub use addressing::{Announcer, LoggedRoutes, Route};
 pub use admin_socket::AdminSocket;
 pub use answer::{Answer, ErrorItem, Failure, Success};
-pub use caller::Peer;
+pub use caller::{Pass, Peer};
 pub use code::ApiCode;
 pub use credentials::{Secret, TokenText, new_id, random};
 pub use moving::{told, with_key};

@@ -12,7 +12,7 @@ use super::addressing::{Announcer, routes};
 use super::answer::{Answer, ErrorItem, Failure, Success};
 use super::ask::Ask;
 use super::back::{back_to, goes_back, may_go_back};
-use super::caller::{Caller, Offer, Peer, admit};
+use super::caller::{Caller, Offer, Pass, Peer, admit};
 use super::code::ApiCode;
 use super::credentials;
 use super::on_trial::OnTrial;
@@ -65,8 +65,8 @@ pub struct Errand {
     pub user: Option<Id>,
     /// Where the request came from; `None`: not over the net.
     pub from: Option<IpAddr>,
-    /// The token that asks; it must still be good when the change's turn comes.
-    pub token: Option<Id>,
+    /// By what it was let in; it must still be good when the change's turn comes.
+    pub pass: Pass,
     /// Say what would happen, and change nothing.
     pub dry_run: bool,
     /// It begins a trial of so many seconds.
@@ -314,9 +314,7 @@ impl Office {
         if self.now().0.saturating_sub(asked.0) > TURN_PATIENCE_US {
             return Err(Failure::unavailable("the change's turn came too late; nothing was changed"));
         }
-        let estate = self.estate();
-        let token = errand.token.map(|id| estate.tokens.get(id));
-        match token.is_none_or(|token| token.is_some_and(|token| token.enabled)) {
+        match errand.pass.holds(&self.estate(), self.now()) {
             true => Ok(pen),
             false => Err(super::caller::wrong()),
         }

@@ -283,6 +283,21 @@ impl Stand {
         self.runtime.spawn(async move { office.change(errand, plan).await.is_ok() })
     }
 
+    /// Begins a call with a token; `go_on` lets it get as far as it can.
+    pub fn begin_call(&self, token: &str, method: Method, path: &str) -> tokio::task::JoinHandle<u16> {
+        let request = Request::builder().method(method).uri(format!("/client/v4{path}"));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let request = request.extension(Peer::Net(([192, 0, 2, 1], 40_000).into()));
+        let request = request.body(Body::empty()).expect("a request");
+        let answering = self.router.clone().oneshot(request);
+        self.runtime.spawn(async move { answering.await.expect("infallible").status().as_u16() })
+    }
+
+    /// The status of a call that was begun.
+    pub fn end_call(&self, call: tokio::task::JoinHandle<u16>) -> u16 {
+        self.runtime.block_on(call).expect("no panic")
+    }
+
     /// Lets what was begun go on for a moment.
     pub fn go_on(&self) {
         self.runtime.block_on(async {

@@ -129,3 +129,30 @@ fn when_a_token_was_used_last_survives_a_restart_and_costs_a_write_an_hour() {
     let stand = stand.restarted();
     assert_eq!(stand.get(&path).result()["last_used_on"], used);
 }
+
+#[test]
+fn a_change_that_waits_for_its_turn_is_refused_when_its_token_was_rolled_meanwhile() {
+    let stand = Stand::new();
+    let made = stand.token(byway::estate::Grant::everything());
+    let id = stand.call_by(&made, Method::GET, "/user/tokens/verify", Value::Null).result()["id"].clone();
+    let id = id.as_str().expect("an id").to_owned();
+    let account = stand.post("/accounts", json!({"name": "two"})).result()["id"].clone();
+    let account = format!("/accounts/{}", account.as_str().expect("an id"));
+    let ((start, started), (answer, answered)) = (channel(), channel());
+    let slow = stand.begin(move || {
+        start.send(()).expect("somebody waits for it");
+        answered.recv_timeout(Duration::from_secs(20)).expect("the others are in the queue");
+    });
+    while started.try_recv().is_err() {
+        stand.go_on();
+    }
+    // They come to their turns in this order.
+    let roll = stand.begin_call(&stand.root, Method::PUT, &format!("/user/tokens/{id}/value"));
+    stand.go_on();
+    let late = stand.begin_call(&made, Method::DELETE, &account);
+    stand.go_on();
+    answer.send(()).expect("the plan goes on");
+    assert!(stand.end(slow));
+    assert_eq!((stand.end_call(roll), stand.end_call(late)), (200, 401));
+    stand.get(&account).result();
+}
