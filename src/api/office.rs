@@ -181,8 +181,10 @@ impl Office {
         credentials::new_id().map_err(internal)
     }
 
-    /// Lets a caller in and counts the request. Bad credentials are counted by token and net, and refused early where
-    /// there were many; a valid token is let in all the same.
+    /// Lets a caller in and counts the request, before its body is read. Bad credentials are counted by token and net, and
+    /// answered 429 where there were many. They are looked at all the same: only that tells a valid token, which nobody is
+    /// to lock out by bad ones, and it costs a look-up by id and one hash of 32 bytes (about a microsecond), and no hash
+    /// where no token or key has that name.
     ///
     /// # Errors
     /// 400, 401 or 429.

@@ -172,6 +172,28 @@ fn bad_credentials_are_slowed_down_and_never_lock_a_valid_token_out() {
 }
 
 #[test]
+fn a_token_whose_secret_is_guessed_from_everywhere_is_slowed_down_and_still_opens() {
+    let stand = Stand::new();
+    let mut wrong = stand.root.clone();
+    let last = if wrong.pop() == Some('0') { '1' } else { '0' };
+    wrong.push(last);
+    let from = |number: u8, token: &str| {
+        let peer = Peer::Net(([198, 51, 100, number], 1).into());
+        let reply = stand.send_from(peer, with(&[("authorization", &format!("Bearer {token}"))]));
+        reply.status.as_u16()
+    };
+    let answers: Vec<u16> = (0..40).map(|number| from(number, &wrong)).collect();
+    assert_eq!(
+        (answers[0], answers[29], answers[30], answers[39]),
+        (401, 401, 429, 429),
+        "each from elsewhere"
+    );
+    let unknown = format!("byway_{}{}", "f".repeat(32), &wrong[wrong.len() - 65..]);
+    assert_eq!(from(50, &unknown), 401, "a token that is none is nobody's to slow down");
+    assert_eq!((from(51, &stand.root), from(0, &stand.root)), (200, 200));
+}
+
+#[test]
 fn requests_of_a_token_are_counted_and_the_admin_socket_is_exempt() {
     let stand = Stand::new();
     let first = stand.get("/user/tokens/verify");
