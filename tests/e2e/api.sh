@@ -26,6 +26,8 @@ api_by_curl() {
     holds "a block is in force when it is answered" "$(jq -r .id "$SCRATCH/rule")" not greets
     is "the block goes" 200 "$(api_status DELETE "$API_RULES/$(jq -r .id "$SCRATCH/rule")")"
     holds "and lets clients in" "" greets
+    is "a dry run names what would not be in force" 1 \
+        "$(api PATCH "$API_APPS/$id?dry_run=true" '{"argo_smart_routing":true}' | grep -c "would be changed.*argo_smart_routing")"
     is "PATCH leads elsewhere" "[\"tcp://$ORIGIN4:81\"]" \
         "$(api_result PATCH "$API_APPS/$id" "{\"origin_direct\":[\"tcp://$ORIGIN4:81\"]}" | jq -c .origin_direct)"
     holds "where nobody listens" "" not greets
