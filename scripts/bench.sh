@@ -3,6 +3,7 @@
 #
 #   bench.sh [NAME...]    all of `byway bench list`, or these
 #
+# It takes hugepages while it runs, where the machine has none free: `forward` and its peer keep their frames there.
 # BENCH_RESULTS names another folder. The peers (testpmd, HAProxy, nginx, iperf3, wrk, openssl, valgrind) are installed where
 # they are missing. It states what falls short of its bound, and what is worse than the results of the last commit; neither
 # is a failure, a bench without results is. Leave the machine alone meanwhile: timed rows are ratios to a peer of the same
@@ -10,6 +11,7 @@
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
+. "$ROOT/scripts/lib/hosts.sh"
 
 RESULTS=${BENCH_RESULTS:-$ROOT/bench-results}
 
@@ -20,7 +22,11 @@ main() {
     [ -n "${BYWAY_BIN:-}" ] || (cd "$ROOT" && cargo build --release --locked) || die "byway does not build"
     BYWAY=$(byway_bin) || die "no byway binary under $(target_dir)"
     mkdir -p "$RESULTS"
-    describe >"$RESULTS/machine.md"
+    PAGES=$(mktemp)
+    trap 'return_hugepages "$PAGES"' EXIT
+    reserve_hugepages 1024 "$PAGES"
+    # Results of another run keep their machine's description.
+    [ $# -ne 0 ] && [ -e "$RESULTS/machine.md" ] || describe >"$RESULTS/machine.md"
     while IFS=$'\t' read -r name arguments; do
         [ $# -eq 0 ] || wanted "$name" "$@" || continue
         run "$name" "$arguments"
@@ -58,6 +64,7 @@ describe() {
     printf '# The machine of these results\n\n'
     printf -- '- %s\n' "$("$BYWAY" --version)" "$(date -u +%Y-%m-%d)" \
         "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs" \
+        "$(awk '/^HugePages_Total/ { print $2 }' /proc/meminfo) hugepages" \
         "$(awk '/MemTotal/ { printf "%.0f MiB of memory", $2 / 1024 }' /proc/meminfo)" "Linux $(uname -r), $(. /etc/os-release && echo "$PRETTY_NAME")"
     for tool in dpdk-dev haproxy nginx-light iperf3 wrk valgrind openssl; do
         tools+=("$tool $(dpkg-query -W -f '${Version}' "$tool" 2>/dev/null)")

@@ -9,7 +9,7 @@
 //! One change at a time; readers take the estate as it was when they began.
 
 use super::addressing::{Announcer, routes};
-use super::answer::{Answer, ErrorItem, Failure, Success};
+use super::answer::{Answer, Failure, Success};
 use super::ask::Ask;
 use super::back::{back_to, goes_back, may_go_back};
 use super::caller::{Caller, Offer, Pass, Peer, admit};
@@ -20,9 +20,9 @@ use super::prepared::{Prepared, dry_words, prepare};
 use super::proof::Checker;
 use super::rates::{Standing, Suspect, Windows};
 use super::uses::Uses;
+use super::verdict::{refused, words};
 use crate::base::OsClock;
 use crate::base::limits::{API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
-use crate::control::config::Problem;
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
 use crate::estate::{Change, Estate, Id, Stamp, app_changes, lower};
@@ -36,8 +36,6 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-/// Refusals of the compiler that are told.
-const REFUSALS_MAX: usize = 50;
 /// How long a change may wait for its turn, in microseconds: less than its client waits.
 const TURN_PATIENCE_US: u64 = 60_000_000;
 /// Bad credentials of one token or net in a minute.
@@ -561,26 +559,6 @@ fn commit(vault: &Mutex<Box<dyn Vault>>, entry: &Entry) -> Result<(), VaultError
     Ok(())
 }
 
-/// What the compiler said of a change; places and paths of the whole table are not the caller's to know.
-fn refused(problems: Vec<Problem>) -> Failure {
-    let item = |problem: Problem| {
-        let code = problem.code.unwrap_or(ApiCode::BadField.number());
-        ErrorItem { code, ..ErrorItem::new(ApiCode::BadField, problem.text) }
-    };
-    let errors: Vec<ErrorItem> = problems.into_iter().take(REFUSALS_MAX).map(item).collect();
-    Failure { status: StatusCode::BAD_REQUEST, errors, retry_after_s: None }
-}
-
-/// Fields of an app that are accepted and not in force.
-fn words(id: AppId, state: &AppState) -> Vec<String> {
-    let name = state.name();
-    state
-        .missing()
-        .iter()
-        .map(|missing| format!("app {id} is {name}: {}: {}", missing.field(), missing.text()))
-        .collect()
-}
-
 fn too_many(what: &str, until_s: u64) -> Failure {
     let retry_after_s = Some(until_s.min(3_600) as u32);
     Failure {
@@ -607,32 +585,4 @@ fn not_committed(error: VaultError) -> String {
 pub fn internal(why: impl std::fmt::Display) -> Failure {
     log::error(format_args!("api: {why}"));
     Failure::new(StatusCode::INTERNAL_SERVER_ERROR, ApiCode::Internal, "internal error; the log says more")
-}
-
-/// Reads a store into an estate.
-///
-/// # Errors
-/// The store's, or every entity that the boot config does not bear, a line each.
-pub fn read(vault: &mut dyn Vault, reserved: &Reserved) -> Result<Estate, Vec<String>> {
-    let one = |error: VaultError| vec![error.to_string()];
-    let rows = vault.load().map_err(one)?;
-    let mut reader = crate::estate::Reader::new(reserved);
-    let mut wrong = Vec::new();
-    for kind in crate::estate::Kind::ALL {
-        for row in rows.iter().filter(|row| row.kind == kind.name()) {
-            let read = match Id::parse(&row.id) {
-                Some(id) => reader.read(*kind, id, &row.body),
-                None => Err("its id is none".into()),
-            };
-            wrong.extend(read.err().map(|why| format!("stored {} {}: {why}", row.kind, row.id)));
-        }
-    }
-    let known =
-        |row: &&crate::vault::Row| crate::estate::Kind::ALL.iter().any(|kind| kind.name() == row.kind);
-    wrong.extend(
-        rows.iter()
-            .filter(|row| !known(row))
-            .map(|row| format!("stored {} {}: no such kind", row.kind, row.id)),
-    );
-    if wrong.is_empty() { Ok(reader.done()) } else { Err(wrong) }
 }

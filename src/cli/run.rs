@@ -7,7 +7,7 @@ use super::command::fail;
 use super::secret::Secret;
 use super::{estate, folders};
 use crate::analytics::Recorder;
-use crate::base::OsClock;
+use crate::base::{Addr, OsClock};
 use crate::control::certificates::CertificateStore;
 use crate::control::config::boot::{self, BootSpec, MemoryEstimate, OnBadConfig, Placement};
 use crate::control::log;
@@ -174,11 +174,20 @@ pub fn reserved(spec: &BootSpec) -> Reserved {
         subnets: nets.map(|net| Subnet { own: net.addr().into(), length: net.prefix_len() }).collect(),
         gateways: spec.routes.iter().map(|route| route.via.into()).collect(),
         egress: ipv4.chain(ipv6).collect(),
+        management: management(spec),
         lab: spec.lab,
         origin_allow: spec.origin_allow.clone(),
         edge_pool: Some(spec.edge_pool.clone()),
         http_refused: !spec.http_as_tcp,
     }
+}
+
+/// The addresses, of those that are not this host's alone, by which the box is managed.
+fn management(spec: &BootSpec) -> Vec<Addr> {
+    let api = spec.api.as_ref().and_then(|api| api.listen);
+    let all = api.into_iter().chain(spec.metrics).chain(spec.dns.resolvers.iter().copied());
+    let hosts = all.map(|address| address.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    hosts.map(Addr::from).collect()
 }
 
 fn listen(spec: &BootSpec, user: Option<&RunAs>) -> Result<Listeners, String> {

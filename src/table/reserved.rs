@@ -26,6 +26,8 @@ pub struct Reserved {
     pub gateways: Vec<Addr>,
     /// Source addresses of origin legs.
     pub egress: Vec<Addr>,
+    /// Addresses that the box is managed by: where the API and the metrics are served, and the name servers that are asked.
+    pub management: Vec<Addr>,
     /// Whether documentation nets may be onboarded.
     pub lab: bool,
     /// Special-purpose nets, private ones above all, that origins may lie in.
@@ -45,6 +47,8 @@ pub enum Holder {
     Gateway(Addr),
     /// An address of the egress pool.
     Egress(Addr),
+    /// An address that the box is managed by.
+    Management(Addr),
 }
 
 /// Why an address may never be an origin.
@@ -74,10 +78,12 @@ impl Reserved {
         let subnet = self.subnets.iter().find(|subnet| subnet.overlaps(prefix)).copied();
         let gateway = || self.gateways.iter().find(|addr| prefix.contains(**addr)).copied();
         let egress = || self.egress.iter().find(|addr| prefix.contains(**addr)).copied();
+        let managed = || self.management.iter().find(|addr| prefix.contains(**addr)).copied();
         subnet
             .map(Holder::PortSubnet)
             .or_else(|| gateway().map(Holder::Gateway))
             .or_else(|| egress().map(Holder::Egress))
+            .or_else(|| managed().map(Holder::Management))
     }
 
     /// Whether `origin_allow` names a net that holds `addr`.
@@ -187,6 +193,7 @@ impl fmt::Display for Holder {
             }
             Self::Gateway(addr) => write!(f, "the gateway {addr}"),
             Self::Egress(addr) => write!(f, "the egress address {addr}"),
+            Self::Management(addr) => write!(f, "the management address {addr}"),
         }
     }
 }
@@ -351,5 +358,20 @@ mod tests {
             subnet("fd00::2", 64).contains(addr("fd00::ffff:1"))
                 && !subnet("fd00::2", 128).contains(addr("fd00::3"))
         );
+    }
+
+    #[test]
+    fn a_prefix_over_an_address_that_the_box_is_managed_by_is_somebodys() {
+        let reserved = Reserved {
+            management: vec![addr("198.51.100.53"), addr("2001:db8:9::1")],
+            ..Reserved::default()
+        };
+        let holder = |text: &str| {
+            let prefix = Prefix::new(text.parse().expect("a net"), true).expect("valid");
+            reserved.holder_in(prefix).map(|holder| holder.to_string())
+        };
+        assert_eq!(holder("198.51.100.0/24").as_deref(), Some("the management address 198.51.100.53"));
+        assert_eq!(holder("2001:db8:9::/48").as_deref(), Some("the management address 2001:db8:9::1"));
+        assert_eq!((holder("203.0.113.0/24"), holder("2001:db8:8::/48")), (None, None));
     }
 }

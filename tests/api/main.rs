@@ -15,6 +15,7 @@ mod codes;
 mod dns;
 mod dns_meets;
 mod document;
+mod force;
 mod full_disk;
 mod killed;
 mod killed_on_trial;

@@ -1,6 +1,7 @@
 //! An API on a bench: a store in a folder of its own, a control loop that compiles for real and confirms at once.
 
 use crate::book::BOOK;
+use crate::force::Force;
 use crate::sequences::verbs::FORM;
 use axum::Router;
 use axum::body::Body;
@@ -11,12 +12,12 @@ use byway::api::{
 };
 use byway::control::config::Problem;
 use byway::control::desk::{Desk, Inquiry, TrialNews};
-use byway::control::{Install, Installed, LoadError, Loaded, Store, Workshop};
+use byway::control::{Installed, Store, Workshop};
 use byway::estate::{
     Account, Approval, Binding, Change, Check, CheckState, Checks, Entity, Estate, Grant, Id, Prefix,
     Service, Stamp, Token, User, Zone, lower,
 };
-use byway::snapshot::{NoEdit, Snapshot};
+use byway::snapshot::Snapshot;
 use byway::table::{Prefix as Net, Reserved};
 use byway::vault::{SqliteVault, Vault};
 use serde_json::{Value, json};
@@ -485,53 +486,6 @@ fn token(user: Id, grants: Vec<Grant>, vault: &SqliteVault) -> (Token, String) {
 
 fn workshop(folder: &Path, reserved: Reserved) -> Workshop {
     Workshop::new(&folder.join("store"), Store::new(folder), reserved, 1_000, [1, 2])
-}
-
-/// What is in force, and the bench of who puts more in force: as the loop of a process does, without workers.
-struct Force {
-    workshop: Workshop,
-    loaded: Loaded,
-}
-
-impl Force {
-    fn install(&mut self, install: Install) -> Installed {
-        let Install { whole, apps, keep, asked, on_trial: _, reply: _ } = install;
-        let Self { workshop, loaded } = self;
-        let edited = apps.and_then(|apps| match workshop.edit(loaded, &apps) {
-            Ok(edited) => Some(edited),
-            Err(NoEdit::Whole(_)) => None,
-            Err(NoEdit::Limit(limit)) => panic!("an edit meets no limit here: {limit}"),
-        });
-        let Some(keep) = keep else {
-            let tried = match edited {
-                Some(edited) => {
-                    workshop.compiler.abandon_apps(&edited);
-                    Ok(edited.states(&asked))
-                }
-                None => workshop.try_spec(whole()).map(|tried| tried.compiled.apps.states(&asked)),
-            };
-            return tried.map_or_else(|error| Installed::Refused(error.problems()), Installed::Right);
-        };
-        let done = match edited {
-            Some(edited) => workshop.keep_edit(edited, whole, keep).map(|edited| {
-                workshop.compiler.commit_apps(&edited);
-                edited.apply(&mut loaded.spec, &mut loaded.compiled);
-            }),
-            None => workshop.install(whole, keep).map(|next| {
-                workshop.compiler.commit(&next.compiled);
-                *loaded = next;
-            }),
-        };
-        match done {
-            Ok(()) => {
-                let state = |id| loaded.compiled.apps.find(id).map(|report| (id, report.state.clone()));
-                let states = asked.into_iter().filter_map(state).collect();
-                Installed::InForce { epoch: loaded.compiled.snapshot.epoch, states }
-            }
-            Err(LoadError::Keep(_, why)) => Installed::NotKept(why),
-            Err(error) => Installed::Refused(error.problems()),
-        }
-    }
 }
 
 async fn control_loop(

@@ -50,7 +50,7 @@ pub struct Row {
 impl Row {
     /// Whether less is better: costs, sizes and waits are told in these units.
     pub fn is_cost(&self) -> bool {
-        ["instructions", "bytes", "us", "microseconds", "cycles", "failures", "percent"]
+        ["instructions", "bytes", "ms", "us", "microseconds", "cycles", "failures", "percent"]
             .iter()
             .any(|unit| self.unit.split_whitespace().next() == Some(unit))
     }

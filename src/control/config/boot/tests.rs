@@ -43,6 +43,32 @@ fn the_template_is_right_and_says_the_defaults() {
 }
 
 #[test]
+fn the_api_wants_tls_beyond_loopback_unless_plain_is_said_and_is_the_only_source_of_tables() {
+    let small = SMALL.replace("tables = \"t.json\"", "");
+    let of = |lines: &str| format!("{small}\n[api]\nstore = \"s\"\n{lines}\n");
+    for right in [
+        "",
+        "listen = \"\"",
+        "listen = \"[::1]:8080\"",
+        "listen = \"192.0.2.7:8080\"\nplain = true",
+        "listen = \"0.0.0.0:8443\"\ncertificate = \"c.pem\"\nkey = \"k.pem\"",
+    ] {
+        assert!(read(&of(right)).is_ok_and(|spec| spec.api.is_some()), "{right}");
+    }
+    for (wrong, why) in [
+        ("listen = \"192.0.2.7:8080\"", "is not loopback, and there is no TLS"),
+        ("listen = \"[::]:8080\"", "is not loopback, and there is no TLS"),
+        ("listen = \"127.0.0.1:8080\"\ncertificate = \"c.pem\"", "a certificate needs its key"),
+        ("listen = \"127.0.0.1:8080\"\nkey = \"k.pem\"", "a key needs its certificate"),
+    ] {
+        let found = complaints(&of(wrong));
+        assert!(found.len() == 1 && found[0].contains(why), "{wrong}: {found:?}");
+    }
+    let both = complaints(&format!("{SMALL}\n[api]\nstore = \"s\"\n"));
+    assert!(both.len() == 1 && both[0].contains("are two sources of one table"), "{both:?}");
+}
+
+#[test]
 fn relative_paths_start_at_the_files_folder() {
     assert_eq!(read(SMALL).expect("right").tables, PathBuf::from("/etc/byway/t.json"));
 }
