@@ -136,10 +136,28 @@ impl Row {
         Self { name, value, unit, peer: None, bound: least, budget: None, runs: Some(runs), ok }
     }
 
+    /// A row of what several runs cost: the median, without a bound.
+    pub fn costs(name: String, unit: &'static str, values: &[f64], of: (usize, u16)) -> Self {
+        Self::rate(name, unit, values, of, None)
+    }
+
+    /// The same with a bound that the value may not pass.
+    #[must_use]
+    pub fn at_most(self, most: f64) -> Self {
+        Self { bound: Some(most), ok: self.value <= most, ..self }
+    }
+
     /// Whether the value is within its budget, whatever the design asks for.
     fn is_in_budget(&self) -> bool {
         self.budget.is_none_or(|most| self.value <= most)
     }
+}
+
+/// Whether less of this unit is better.
+pub fn is_cost(unit: &str) -> bool {
+    ["instructions", "bytes", "ms", "us", "microseconds", "cycles", "failures", "percent"]
+        .iter()
+        .any(|cost| unit.split_whitespace().next() == Some(cost))
 }
 
 /// The least and the most.
@@ -176,10 +194,8 @@ pub fn print(bench: &str, rows: &[Row], telling: Telling) -> bool {
     for row in rows {
         eprintln!("{}", line(row));
     }
-    let machine = rows.iter().any(|row| row.runs.is_some()).then(Machine::here);
-    if let Some(machine) = &machine {
-        eprintln!("machine: {machine}");
-    }
+    let machine = Machine::here();
+    eprintln!("machine: {machine}");
     let ok = rows.iter().all(|row| row.ok);
     if telling.json {
         let first = rows.first();
@@ -216,7 +232,8 @@ fn line(row: &Row) -> String {
             format!("{head} {ratio:.3} of {peer_value:.1} ({peer})  at least {least:>5}  {verdict}{spread}")
         }
         (None, Some(runs)) => {
-            format!("{head} at least {:>7}  {verdict}{}", limit(row.bound, 0), spread(runs))
+            let which = if is_cost(row.unit) { "most" } else { "least" };
+            format!("{head} at {which:<5} {:>7}  {verdict}{}", limit(row.bound, 0), spread(runs))
         }
         (None, None) => {
             let (bound, budget) = (limit(row.bound, 0), limit(row.budget, 0));

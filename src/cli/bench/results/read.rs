@@ -1,6 +1,7 @@
 //! Results as `--json` wrote them, one file a bench, read back. What a later or earlier version said more or less of a row
 //! is no matter.
 
+use super::super::report::is_cost;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,9 +51,7 @@ pub struct Row {
 impl Row {
     /// Whether less is better: costs, sizes and waits are told in these units.
     pub fn is_cost(&self) -> bool {
-        ["instructions", "bytes", "ms", "us", "microseconds", "cycles", "failures", "percent"]
-            .iter()
-            .any(|unit| self.unit.split_whitespace().next() == Some(unit))
+        is_cost(&self.unit)
     }
 
     /// What a later run is held against: the ratio where there is a peer, since both suffer from the machine alike.

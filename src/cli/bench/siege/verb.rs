@@ -1,15 +1,16 @@
-//! The bench itself: quiet, calibration, flood.
+//! The bench itself: calibration, then quiet and flood in turns.
 
 use super::super::lab::{LabError, within};
-use super::super::report::{self, Row, Telling};
+use super::super::report::{self, Row, Telling, median};
 use super::lab::{EDGE, Lab, ORIGIN};
 use super::talks::{self, Talks};
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// Clients a second, and for how long.
+/// Clients a second, for how long, and how many times without and with a flood.
 const CLIENTS_PER_S: u64 = 100;
-const SECONDS: u64 = 10;
+const SECONDS: u64 = 5;
+const ROUNDS: usize = 5;
 /// SYNs a second that calibration begins with and ends at, how long each try takes, and how often it halves the span.
 const RATE_MIN: u64 = 10_000;
 const RATE_MAX: u64 = 2_000_000;
@@ -36,31 +37,56 @@ fn rows() -> Result<Vec<Row>, LabError> {
     let lab = Lab::raise()?;
     let refused = |error: std::io::Error| LabError::Refused("the origin".to_owned(), error.to_string());
     within(&lab.origin, || talks::serve(address(ORIGIN)).map_err(refused))??;
-    let quiet = visit(&lab)?;
     let highest = calibrate(&lab)?;
     let rate = (highest as f64 * SHARE) as u64;
-    let (flooded, said) = std::thread::scope(|scope| {
-        // The flood is there before the first client and after the last.
-        let flood = scope.spawn(|| lab.flood(rate, SECONDS + 4));
-        std::thread::sleep(std::time::Duration::from_secs(2));
-        let talks = visit(&lab);
-        (talks, flood.join().unwrap_or_else(|_| Err(LabError::Panicked)))
-    });
-    Ok(told(&quiet, &flooded?, (highest, &said?)))
+    let (mut quiet, mut flooded) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        quiet.push(visit(&lab)?);
+        flooded.push(visit_in_flood(&lab, rate)?);
+    }
+    Ok(told(&quiet, &flooded, highest))
 }
 
-fn told(quiet: &Talks, flooded: &Talks, (highest, flood): (u64, &Value)) -> Vec<Row> {
-    let (calm, slow) = (quiet.setup_us(0.99), flooded.setup_us(0.99));
-    let seconds = flood["seconds"].as_f64().unwrap_or(1.0);
-    let a_second = |field: &str| flood[field].as_f64().unwrap_or(0.0) / seconds;
+/// The clients of one round, and what the flood that was there before the first and after the last says of itself.
+fn visit_in_flood(lab: &Lab, rate: u64) -> Result<(Talks, Value), LabError> {
+    std::thread::scope(|scope| {
+        let flood = scope.spawn(|| lab.flood(rate, SECONDS + 4));
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let talks = visit(lab);
+        let said = flood.join().unwrap_or_else(|_| Err(LabError::Panicked));
+        Ok((talks?, said?))
+    })
+}
+
+fn told(quiet: &[Talks], flooded: &[(Talks, Value)], highest: u64) -> Vec<Row> {
+    let setup = |name: &str, talks: &[&Talks], quantile: f64| {
+        let values: Vec<f64> = talks.iter().map(|talks| talks.setup_us(quantile)).collect();
+        Row::costs(name.to_owned(), "us", &values, ((CLIENTS_PER_S * SECONDS) as usize, 0))
+    };
+    let calm: Vec<&Talks> = quiet.iter().collect();
+    let slow: Vec<&Talks> = flooded.iter().map(|(talks, _)| talks).collect();
+    let failed = |talks: &[&Talks]| talks.iter().map(|talks| talks.failed).sum::<u64>() as f64;
+    let a_second = |field: &str| {
+        let each = |(_, said): &(Talks, Value)| {
+            said[field].as_f64().unwrap_or(0.0) / said["seconds"].as_f64().unwrap_or(1.0)
+        };
+        median(flooded.iter().map(each).collect())
+    };
+    let quiet_p99 = setup("quiet_setup_p99", &calm, 0.99);
+    let most = SLOWER_MAX * quiet_p99.value;
     vec![
-        Row::new("flood_failed_clients".into(), flooded.failed as f64, "failures", Some(0.0)),
-        Row::new("flood_setup_p99".into(), slow, "us", Some(SLOWER_MAX * calm)),
-        Row::new("flood_answered_clients".into(), flooded.done() as f64, "clients", None),
-        Row::new("flood_setup_p50".into(), flooded.setup_us(0.5), "us", None),
-        Row::new("quiet_failed_clients".into(), quiet.failed as f64, "failures", Some(0.0)),
-        Row::new("quiet_setup_p99".into(), calm, "us", None),
-        Row::new("quiet_setup_p50".into(), quiet.setup_us(0.5), "us", None),
+        Row::new("flood_failed_clients".into(), failed(&slow), "failures", Some(0.0)),
+        setup("flood_setup_p99", &slow, 0.99).at_most(most),
+        Row::new(
+            "flood_answered_clients".into(),
+            slow.iter().map(|talks| talks.done()).sum::<u64>() as f64,
+            "clients",
+            None,
+        ),
+        setup("flood_setup_p50", &slow, 0.5),
+        Row::new("quiet_failed_clients".into(), failed(&calm), "failures", Some(0.0)),
+        quiet_p99,
+        setup("quiet_setup_p50", &calm, 0.5),
         Row::new("flood_syns".into(), a_second("sent_frames"), "a second", None),
         Row::new("flood_syns_without_loss".into(), highest as f64, "a second", None),
         Row::new("flood_syn_acks".into(), a_second("syn_acks"), "a second", None),
