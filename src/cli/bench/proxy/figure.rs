@@ -82,8 +82,8 @@ fn answered(printed: &str) -> Option<f64> {
 pub struct Work {
     /// Clock cycles of use: byway's turns that found something to do, else all that the CPU was not idle.
     cycles: f64,
-    /// Of them in byway's system calls, which are its driver's.
-    driver: f64,
+    /// Those that byway's worker spent outside system calls, which are its driver's; polls of empty queues are among them.
+    own: Option<f64>,
 }
 
 impl Work {
@@ -95,16 +95,20 @@ impl Work {
         let hz = cycles_hz()?;
         if !contender.is_byway() {
             let cycles = busy_ticks(&read("/proc/stat")?, &net.proxy_cpu) / TICKS_PER_S * hz;
-            return Ok(Self { cycles, driver: 0.0 });
+            return Ok(Self { cycles, own: None });
         }
         let metrics = net.byway.run(&["curl", "--silent", "http://127.0.0.1:9180/metrics"])?;
         let cycles = busy_cycles(&metrics).ok_or(LabError::Unreadable("byway".to_owned(), metrics))?;
-        Ok(Self { cycles, driver: system_ticks(daemon.pid(), &net.proxy_cpu) / TICKS_PER_S * hz })
+        Ok(Self { cycles, own: Some(user_ticks(daemon.pid(), &net.proxy_cpu) / TICKS_PER_S * hz) })
     }
 
-    /// Cycles of a request, without the driver's, when `requests` were answered since `earlier`.
+    /// Cycles of a request when `requests` were answered since `earlier`. What byway spends without its driver is at most either
+    /// of two counts, the smaller of which is told: turns with work have system calls in them, and time outside of these turns
+    /// without work.
     pub fn per_request(self, earlier: Self, requests: f64) -> f64 {
-        (self.cycles - earlier.cycles - (self.driver - earlier.driver)) / requests
+        let useful = self.cycles - earlier.cycles;
+        let own = self.own.zip(earlier.own).map_or(useful, |(own, earlier)| own - earlier);
+        useful.min(own) / requests
     }
 }
 
@@ -133,18 +137,18 @@ fn busy_ticks(stat: &str, cpu: &str) -> f64 {
     ticks.iter().take(8).sum::<f64>() - ticks.iter().skip(3).take(2).sum::<f64>()
 }
 
-/// System time of a process's threads that last ran on the proxy's CPU: its worker.
-fn system_ticks(pid: u32, cpu: &str) -> f64 {
+/// Time outside system calls of a process's threads that last ran on the proxy's CPU: its worker.
+fn user_ticks(pid: u32, cpu: &str) -> f64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
-    stats.filter_map(|stat| system_time(&stat, cpu)).sum()
+    stats.filter_map(|stat| user_time(&stat, cpu)).sum()
 }
 
-/// `stime` of a `/proc/PID/stat` whose `processor` is this CPU; the name in parentheses may hold anything.
-fn system_time(stat: &str, cpu: &str) -> Option<f64> {
+/// `utime` of a `/proc/PID/stat` whose `processor` is this CPU; the name in parentheses may hold anything.
+fn user_time(stat: &str, cpu: &str) -> Option<f64> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    // The field behind the parentheses is the third: stime is the 15th, processor the 39th.
-    (*fields.get(36)? == cpu).then(|| fields.get(12)?.parse().ok())?
+    // The field behind the parentheses is the third: utime is the 14th, processor the 39th.
+    (*fields.get(36)? == cpu).then(|| fields.get(11)?.parse().ok())?
 }
 
 fn read(path: &str) -> Result<String, LabError> {
@@ -172,11 +176,19 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_s_system_time_counts_on_its_cpu_alone() {
+    fn a_thread_s_own_time_counts_on_its_cpu_alone() {
         let numbers: Vec<String> = (4..=52).map(|field| field.to_string()).collect();
         let stat = format!("77 (a) b) R {}", numbers.join(" "));
-        assert_eq!(system_time(&stat, "39"), Some(15.0));
-        assert_eq!(system_time(&stat, "1"), None);
+        assert_eq!(user_time(&stat, "39"), Some(14.0));
+        assert_eq!(user_time(&stat, "1"), None);
+    }
+
+    #[test]
+    fn a_request_costs_the_smaller_of_the_two_counts_and_never_less_than_nothing() {
+        let work = |cycles, own| Work { cycles, own };
+        assert_eq!(work(900.0, Some(500.0)).per_request(work(100.0, Some(100.0)), 8.0), 50.0);
+        assert_eq!(work(300.0, Some(5_000.0)).per_request(work(100.0, Some(100.0)), 8.0), 25.0);
+        assert_eq!(work(900.0, None).per_request(work(100.0, None), 8.0), 100.0);
     }
 
     #[test]
