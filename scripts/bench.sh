@@ -3,7 +3,7 @@
 #
 #   bench.sh [NAME...]    all of `byway bench list`, or these
 #
-# It takes hugepages while it runs, where the machine has none free: `forward` and its peer keep their frames there.
+# It takes 2 GiB of hugepages while it runs, beside those that the machine has: `forward` and its peer keep their frames there.
 # BENCH_RESULTS names another folder. The peers (testpmd, HAProxy, nginx, iperf3, wrk, openssl, valgrind) are installed where
 # they are missing. It states what falls short of its bound, and what is worse than the results of the last commit; neither
 # is a failure, a bench without results is. Leave the machine alone meanwhile: timed rows are ratios to a peer of the same
@@ -22,11 +22,11 @@ main() {
     [ -n "${BYWAY_BIN:-}" ] || (cd "$ROOT" && cargo build --release --locked) || die "byway does not build"
     BYWAY=$(byway_bin) || die "no byway binary under $(target_dir)"
     mkdir -p "$RESULTS"
+    # Results of another run keep their machine's description.
+    [ $# -ne 0 ] && [ -e "$RESULTS/machine.md" ] || describe >"$RESULTS/machine.md"
     PAGES=$(mktemp)
     trap 'return_hugepages "$PAGES"' EXIT
     reserve_hugepages 1024 "$PAGES"
-    # Results of another run keep their machine's description.
-    [ $# -ne 0 ] && [ -e "$RESULTS/machine.md" ] || describe >"$RESULTS/machine.md"
     while IFS=$'\t' read -r name arguments; do
         [ $# -eq 0 ] || wanted "$name" "$@" || continue
         run "$name" "$arguments"

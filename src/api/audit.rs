@@ -105,6 +105,18 @@ async fn answer(office: &Office, caller: &Caller, question: AuditAsk, page: Page
     Ok(List::new(rows, info))
 }
 
+/// A request by method and path, or in a word.
+fn plain_request(what: &str) -> &str {
+    let is_method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+    match what.split_once(' ') {
+        Some((method, path)) if is_method(method) => {
+            let len = method.len() + 1 + path.find([' ', ',']).unwrap_or(path.len());
+            what.get(..len).unwrap_or(method)
+        }
+        Some(_) | None => "administration",
+    }
+}
+
 fn row_json(mut row: AuditRow, estate: &Estate, known: Option<&[Id]>) -> Value {
     let interface = if row.actor.ip.is_some() { "API" } else { "admin socket" };
     let user = row.actor.user.as_deref().and_then(Id::parse);
@@ -119,7 +131,9 @@ fn row_json(mut row: AuditRow, estate: &Estate, known: Option<&[Id]>) -> Value {
     };
     let account = row.account.as_deref().and_then(Id::parse).and_then(|account| estate.accounts.get(account));
     let owner = account.map(|account| account.owner.to_string()).or_else(|| row.user.clone());
-    let mut metadata = json!({ "request": row.what });
+    // What whoever runs the box imports from, and by which files, is not for tenants.
+    let mut metadata =
+        json!({ "request": if is_known { row.what.as_str() } else { plain_request(&row.what) } });
     if is_known {
         metadata["credentials"] = row.who.into();
     }

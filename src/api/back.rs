@@ -5,7 +5,9 @@ use super::ask::Ask;
 use super::code::ApiCode;
 use super::tenants::rules_box;
 use crate::base::limits::VERSIONS_BACK_MAX;
-use crate::estate::{Approval, Change, Edit, Entity, Estate, Id, Key, Kind, Permission, body, unsound};
+use crate::estate::{
+    Approval, Change, Edit, Entity, Estate, Id, Key, Kind, LoaDocument, Permission, body, unsound,
+};
 use crate::table::Reserved;
 use crate::vault::{Undo, Version};
 use axum::http::StatusCode;
@@ -118,13 +120,21 @@ fn as_it_was(
     for ((kind, id), text) in bodies.iter().filter_map(|(key, text)| text.as_ref().map(|text| (*key, text))) {
         reader.read(kind, id, text).map_err(|why| format!("{} {id} as it was: {why}", kind.name()))?;
     }
-    let then = reader.done();
+    let mut then = reader.done();
+    // A letter stays where others go back, but for one whose account was not there yet: it is nobody's.
+    let mut letters = Change::default();
+    let is_orphan = |letter: &&std::sync::Arc<LoaDocument>| then.accounts.get(letter.account).is_none();
+    then.loa_documents
+        .iter()
+        .filter(is_orphan)
+        .for_each(|letter| letters.remove(Entity::LoaDocument(letter.clone())));
+    then = then.with(&letters);
     let present = unsound(estate);
     if let Some(fault) = unsound(&then).into_iter().find(|fault| present.binary_search(fault).is_err()) {
         let Key { kind, id } = fault.key;
         return Err(format!("{} {id} cannot be as it was: {}", kind.name(), fault.text));
     }
-    let mut change = Change::default();
+    let mut change = letters;
     for (kind, id) in was.keys().copied() {
         let key = Key { kind, id };
         match (estate.get(key), then.get(key)) {

@@ -73,7 +73,7 @@ pub use moving::{told, with_key};
 pub use office::{Errand, Office, Plan, Terms};
 pub use on_trial::back_at_start;
 pub use openapi::served as openapi_text;
-pub use prepared::entry;
+pub use prepared::{entry, entry_of};
 pub use proof::{Checker, Claim, Sources};
 pub use revived::revived;
 pub use router::router;

@@ -15,7 +15,7 @@ use super::answer::{Answer, Failure, Success};
 use super::back::before_trial;
 use super::code::ApiCode;
 use super::office::{Errand, Office, Plan, internal, locked};
-use super::prepared::{Prepared, dry_words, entry, prepare};
+use super::prepared::{Prepared, dry_words, entry, entry_of, prepare};
 use super::tenants::in_use;
 use crate::control::desk::{HeldTrial, Inquiry, TrialNews};
 use crate::control::{log, rfc3339};
@@ -112,14 +112,19 @@ impl Office {
     /// # Errors
     /// 400 with 10016.
     pub(super) fn refuse_for_good(&self, change: &Change) -> Result<(), Failure> {
-        let is_letter =
-            |edit: &crate::estate::Edit| edit.key.kind == Kind::LoaDocument && edit.after.is_none();
-        match self.trial().is_some() && change.edits().iter().any(is_letter) {
-            true => Err(in_use(
-                "letters do not come back, and a trial is under way: delete it after `byway confirm`".into(),
-            )),
-            false => Ok(()),
-        }
+        let gone = |kind| {
+            let edits = change.edits().iter();
+            edits.filter(|edit| edit.after.is_none()).any(|edit| edit.key.kind == kind)
+        };
+        let what = match () {
+            () if self.trial().is_none() => return Ok(()),
+            () if gone(Kind::LoaDocument) => "letters do",
+            () if gone(Kind::User) => "users do",
+            () => return Ok(()),
+        };
+        Err(in_use(format!(
+            "{what} not come back, and a trial is under way: delete it after `byway confirm`"
+        )))
     }
 
     /// Looks up in the store what is on trial, and tells the control loop.
@@ -226,7 +231,9 @@ impl Office {
         let Some(trial) = self.overdue(now_unix_s) else { return };
         let errand = errand_of_time(&trial);
         log::warning(format_args!("api: {}", errand.what));
-        if let Err(failure) = self.go_back(&pen, errand, trial.base).await {
+        let went = self.go_back(&pen, errand, trial.base).await;
+        // Where byway is ending, the store has it and workers do not hear of it any more.
+        if let Some(failure) = went.err().filter(|_| self.trial().is_some()) {
             self.hear_failure(&failure, now_unix_s).await;
         }
     }
@@ -321,7 +328,10 @@ pub fn back_at_start(
 ) -> Result<(Estate, Entry), String> {
     let undos = vault.undos().map_err(|error| error.to_string())?;
     let change = before_trial(undos, estate, reserved)?;
-    let Errand { who, what, .. } = errand_of_time(trial);
-    let entry = Entry { trial: TrialStep::Ends, ..entry(who, what, &change, now) };
+    let Errand { who, mut what, .. } = errand_of_time(trial);
+    if !trial.time.is_over(now.0 / 1_000_000) {
+        what = format!("cannot be put in force any more, back to version {}: {}", trial.base, trial.what);
+    }
+    let entry = Entry { trial: TrialStep::Ends, ..entry_of(who, what, (estate, &change), now) };
     Ok((estate.with(&change), entry))
 }

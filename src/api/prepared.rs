@@ -80,9 +80,15 @@ pub fn dry_words(change: &Change) -> Vec<String> {
 
 /// A change as a store takes it that has nothing yet.
 pub fn entry(who: String, what: String, change: &Change, now: Stamp) -> Entry {
-    let (before, next) = (Estate::default(), Estate::default().with(change));
-    let (actor, edits) = (Actor::default(), edits(change, (&before, &next)));
-    Entry { at: now.0, who, what, tenant: String::new(), actor, edits, trial: TrialStep::GoesOn }
+    entry_of(who, what, (&Estate::default(), change), now)
+}
+
+/// A change of an estate as its store takes it, made by nobody over the net.
+pub fn entry_of(who: String, what: String, (before, change): (&Estate, &Change), now: Stamp) -> Entry {
+    let next = before.with(change);
+    let tenant = before.owner_of(&next, change).map(|owner| owner.to_string()).unwrap_or_default();
+    let (actor, edits) = (Actor::default(), edits(change, (before, &next)));
+    Entry { at: now.0, who, what, tenant, actor, edits, trial: TrialStep::GoesOn }
 }
 
 fn edits(change: &Change, (before, next): (&Estate, &Estate)) -> Vec<RowEdit> {

@@ -148,6 +148,7 @@ impl Sessions {
         }
         net.event(session.event(EventKind::Disconnect, Status::NormalClose, self.worker, now));
         net.page().count(End::InOrder.counter());
+        self.note_unspliced(id, net);
         self.leave_origin(id, net);
         self.vacate(id);
     }
@@ -198,11 +199,17 @@ impl Sessions {
             net.event(session.event(kind, end.status(), self.worker, now));
         }
         net.page().count(end.counter());
+        self.note_unspliced(id, net);
+        self.leave_origin(id, net);
+        self.vacate(id);
+    }
+
+    /// Counts a session that was to be spliced and ended before it could be.
+    fn note_unspliced<N: Net>(&self, id: u32, net: &mut N) {
+        let session = &self.sessions[id as usize];
         if session.splice == SpliceWish::Wanted && session.connected_at.is_some() {
             net.page().count(Counter::UnsplicedForBusy);
         }
-        self.leave_origin(id, net);
-        self.vacate(id);
     }
 
     /// Drops a half-open session without a word: its client never proved that it is there.

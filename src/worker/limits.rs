@@ -8,6 +8,7 @@ use super::rate::RateLimit;
 pub(super) struct Limits {
     pub echo: RateLimit,
     pub icmp_error: RateLimit,
+    pub icmp_told_on: RateLimit,
     pub icmp_in: RateLimit,
     pub syn: RateLimit,
     pub handshake: RateLimit,
@@ -23,6 +24,7 @@ impl Limits {
         Self {
             echo: limit(rates.echo_per_s),
             icmp_error: limit(rates.icmp_error_per_s),
+            icmp_told_on: limit(rates.icmp_error_per_s),
             icmp_in: limit(rates.icmp_in_per_s),
             syn: limit(rates.syn_per_s),
             handshake: limit(rates.handshake_per_s),

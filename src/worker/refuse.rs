@@ -60,17 +60,25 @@ impl<P: Port> Worker<P> {
         self.exit.page.count(Counter::ResetsSent);
     }
 
-    /// An ICMP error about `packet`, from the address that it was for.
-    pub(super) fn send_icmp_error(&mut self, key: &FlowKey, kind: IcmpErrorKind, packet: &[u8]) {
-        let Some(error) = IcmpErrorEmit::new(key.dst, kind, packet) else { return };
-        if !self.limits.icmp_error.allow(self.exit.now) {
-            return;
+    /// An ICMP error about `packet`, from the address that it was for; whether it was sent. What a path's state alone is told of
+    /// has a limit of its own: whoever sends many such leaves others the news that their packets do not fit.
+    pub(super) fn send_icmp_error(&mut self, key: &FlowKey, kind: IcmpErrorKind, packet: &[u8]) -> bool {
+        let Some(error) = IcmpErrorEmit::new(key.dst, kind, packet) else { return false };
+        let limit = match kind {
+            IcmpErrorKind::TooBig { mtu: _ } => &mut self.limits.icmp_error,
+            IcmpErrorKind::Unreachable(_) | IcmpErrorKind::TimeExceeded | IcmpErrorKind::ParameterProblem => {
+                &mut self.limits.icmp_told_on
+            }
+        };
+        if !limit.allow(self.exit.now) {
+            return false;
         }
-        let Some(hop) = self.exit.route(key.src) else { return };
+        let Some(hop) = self.exit.route(key.src) else { return false };
         if self.exit.room() == 0 {
-            return;
+            return false;
         }
         self.exit.emit(hop, error.packet_len(), |out| error.emit(out));
         self.exit.page.count(Counter::IcmpErrorsSent);
+        true
     }
 }

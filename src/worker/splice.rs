@@ -62,7 +62,11 @@ impl<P: Port> Worker<P> {
         let mut quote = [0; QUOTE_BYTES_MAX];
         let len = news.segment.packet_len().min(QUOTE_BYTES_MAX);
         let _ = news.segment.emit(&mut quote[..len]);
-        self.send_icmp_error(&news.key, news.kind, &quote[..len]);
+        let sent = self.send_icmp_error(&news.key, news.kind, &quote[..len]);
+        // That longer segments do not pass any more is in force whether or not it was told.
+        if !sent && !matches!(news.kind, IcmpErrorKind::TooBig { .. }) {
+            return Some(Fate::Dropped(DropReason::IcmpRateLimited));
+        }
         self.exit.page.count(Counter::IcmpErrorsAccepted);
         Some(Fate::Absorbed)
     }

@@ -14,8 +14,11 @@ pub struct Force {
 impl Force {
     /// Compiles and keeps a table, or only tries it.
     pub fn install(&mut self, install: Install) -> Installed {
-        let Install { whole, apps, keep, asked, on_trial: _, reply: _ } = install;
+        let Install { whole, apps, keep, asked, on_trial, reply: _ } = install;
         let Self { workshop, loaded } = self;
+        if keep.is_some() {
+            workshop.hold_addresses(on_trial);
+        }
         let edited = apps.and_then(|apps| match workshop.edit(loaded, &apps) {
             Ok(edited) => Some(edited),
             Err(NoEdit::Whole(_)) => None,

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How often a byway is killed while a trial begins, and while one ends.
 const KILLS: u64 = 20;
+/// Kills where one of the two was never kept until then.
+const KILLS_MAX: u64 = 8 * KILLS;
 /// The longest time from the call to the end, in microseconds: a call takes a few milliseconds.
 const LINGER_US_MAX: u64 = 9_000;
 
@@ -114,7 +116,11 @@ fn kill_9_while_a_trial_begins_or_ends_leaves_all_of_it_or_nothing() {
     let house = House::build("halves");
     let mut rng = Rng::new(0x7217);
     let (mut began, mut ended) = (0, 0);
-    for kill in 0..KILLS {
+    for kill in 0..KILLS_MAX {
+        // On a busy machine the kill comes first for long.
+        if kill >= KILLS && began > 0 && ended > 0 {
+            break;
+        }
         println!("kill {kill}");
         let mut process = house.start();
         let app = app(&house);
@@ -147,7 +153,7 @@ fn kill_9_while_a_trial_begins_or_ends_leaves_all_of_it_or_nothing() {
         done(&house, Method::DELETE, &app, Value::Null);
         process.end();
     }
-    println!("{began} of {} beginnings and {ended} of {} ends were kept", KILLS / 2, KILLS / 2);
+    println!("{began} beginnings and {ended} ends were kept");
     assert!(began > 0 && ended > 0, "a kill that always comes first proves little: {began} {ended}");
 }
 

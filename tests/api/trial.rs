@@ -238,17 +238,49 @@ fn a_trial_is_begun_right_and_over_the_admin_socket_or_not_at_all() {
     assert_eq!((dry.result(), trial(&stand)), (&json!({"trial": null}), Value::Null));
 }
 
-#[test]
-fn what_was_revoked_on_trial_stays_revoked_and_letters_are_not_deleted_on_trial() {
-    let stand = Stand::new();
-    let letters = stand.addressing("loa_documents");
+/// Puts a letter among these; its path.
+fn letter_in(stand: &Stand, letters: &str) -> String {
     let form =
         "--x\r\nContent-Disposition: form-data; name=\"loa_document\"\r\n\r\n%PDF-1.4 one\r\n--x--\r\n";
     let upload = Request::post(format!("/client/v4{letters}"))
         .header("content-type", "multipart/form-data; boundary=x")
         .header("authorization", format!("Bearer {}", stand.root));
     let letter = stand.send(upload.body(Body::from(form)).expect("a request")).result()["id"].clone();
-    let letter = format!("{letters}/{}", letter.as_str().expect("an id"));
+    format!("{letters}/{}", letter.as_str().expect("an id"))
+}
+
+#[test]
+fn an_account_that_was_made_with_a_letter_goes_with_it_and_users_are_not_deleted_on_trial() {
+    let stand = Stand::new();
+    let made = || {
+        let account = post(&stand, "/accounts", json!({ "name": "new" })).result()["id"].clone();
+        let account = account.as_str().expect("an id").to_owned();
+        let letter = letter_in(&stand, &format!("/accounts/{account}/addressing/loa_documents"));
+        (format!("/accounts/{account}"), letter)
+    };
+    let is_gone = |(account, letter): &(String, String)| {
+        let status = |path: &str| stand.call(Method::GET, path, Value::Null).status.as_u16();
+        (status(account), status(&format!("{letter}/download"))) == (404, 404)
+    };
+    let user = post(&stand, "/byway/users", json!({ "email": "gone@example.com" })).result()["id"].clone();
+    let user = format!("/byway/users/{}", user.as_str().expect("an id"));
+    let over = begin(&stand, 60);
+    let on_trial = made();
+    assert_eq!(stand.call(Method::DELETE, &user, Value::Null).failure(), (400, 10016, None));
+    stand.tend(over);
+    assert_eq!((trial(&stand), is_gone(&on_trial)), (Value::Null, true));
+    stand.call(Method::DELETE, &user, Value::Null).result();
+    let history = stand.call(Method::GET, "/byway/history?limit=1", Value::Null).result().clone();
+    let version = history[0]["version"].clone();
+    let by_hand = made();
+    post(&stand, "/byway/rollback", json!({ "version": version })).result();
+    assert!(is_gone(&by_hand));
+}
+
+#[test]
+fn what_was_revoked_on_trial_stays_revoked_and_letters_are_not_deleted_on_trial() {
+    let stand = Stand::new();
+    let letter = letter_in(&stand, &stand.addressing("loa_documents"));
     let (old, over) = (stand.token(Grant::everything()), begin(&stand, 60));
     let new = stand.token(Grant::everything());
     let id = stand.call_by(&old, Method::GET, "/user/tokens/verify", Value::Null).result()["id"].clone();

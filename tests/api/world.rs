@@ -365,6 +365,11 @@ impl World {
                 Value::Null
             }
             "byway_users_create" => json!({ "email": "new@example.com" }),
+            // None is deleted on trial.
+            "byway_users_delete" => {
+                self.stand.admin(Method::POST, "/byway/trial/confirm", Value::Null);
+                Value::Null
+            }
             _ => Value::Null,
         }
     }

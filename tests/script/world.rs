@@ -363,12 +363,12 @@ impl World {
                 self.no_more()?;
                 let error = mtu.map_or(PathError::Unreachable, |mtu| PathError::TooBig { mtu });
                 let talk = &self.talks[peer as usize];
-                let seq = talk.byway_isn.unwrap_or(0).wrapping_add(seq as u32);
+                let (relative, seq) = (seq, talk.byway_isn.unwrap_or(0).wrapping_add(seq as u32));
                 let kind = mtu.map_or(IcmpErrorKind::Unreachable(Unreachable::Host), |mtu| {
                     IcmpErrorKind::TooBig { mtu: mtu.into() }
                 });
                 if let Some(told) = self.sessions.path_news(&talk.key.reversed(), seq, kind) {
-                    return self.told_on(peer, told, (kind, drop.as_deref()));
+                    return self.told_on((peer, relative), told, (kind, drop.as_deref()));
                 }
                 let fate =
                     self.sessions.icmp_error(&talk.key.reversed(), seq, error, self.now, &mut self.net);
@@ -413,7 +413,7 @@ impl World {
     /// What the other side of a spliced session is told of a path: its own segment, by its own number.
     fn told_on(
         &self,
-        peer: Peer,
+        (peer, seq): (Peer, i64),
         told: Result<byway::session::PathNews, DropReason>,
         (kind, drop): (IcmpErrorKind, Option<&str>),
     ) -> Result<(), String> {
@@ -425,7 +425,7 @@ impl World {
             Ok(told) if told.key != other.key || told.segment.src != other.key.src_endpoint() => {
                 Err(format!("{told:?} was told"))
             }
-            Ok(told) if told.segment.seq.wrapping_sub(other.isn) > 1 << 20 => {
+            Ok(told) if told.segment.seq != other.isn.wrapping_add(seq as u32) => {
                 Err(format!("{told:?} was told"))
             }
             Ok(_) => Ok(()),

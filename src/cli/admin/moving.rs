@@ -174,7 +174,7 @@ fn by_hand(
         vault.adopt_key(key).map_err(|error| one(error.to_string()))?;
     }
     let what = format!("byway admin import {}", args.file.display());
-    let entry = crate::api::entry(who(), what, &change, Stamp(OsClock::unix_micros()));
+    let entry = crate::api::entry_of(who(), what, (&estate, &change), Stamp(OsClock::unix_micros()));
     vault.commit(&entry).map_err(|error| one(error.to_string()))?;
     let trial = vault.trial();
     drop(vault);

@@ -155,8 +155,14 @@ fn roll_token(socket: &Path, id: &str, file: Option<&Path>) -> Result<Value, Str
     let path = path_of(socket, id)?;
     let mut outlet = Outlet::open(file, "--token-file")?;
     let value = call(socket, "PUT", &format!("{path}/value"), None)?;
-    outlet.write(value.as_str().ok_or("the answer has no token")?)?;
+    let written = value.as_str().ok_or("the answer has no token".to_owned());
+    written.and_then(|value| outlet.write(value)).map_err(lost)?;
     Ok(json!({ "token_id": id }))
+}
+
+/// What to say where nobody has the new secret.
+fn lost(why: String) -> String {
+    format!("{why}; the old one is worth nothing any more and the new one is lost: roll it again")
 }
 
 fn revoke_token(socket: &Path, id: &str) -> Result<Value, String> {
@@ -167,7 +173,8 @@ fn roll_key(socket: &Path, user: &str, file: Option<&Path>) -> Result<Value, Str
     let user = user_id(socket, user)?;
     let mut outlet = Outlet::open(file, "--key-file")?;
     let answer = call(socket, "PUT", &format!("/byway/users/{user}/key"), None)?;
-    outlet.write(answer["key"].as_str().ok_or("the answer has no key")?)?;
+    let written = answer["key"].as_str().ok_or("the answer has no key".to_owned());
+    written.and_then(|key| outlet.write(key)).map_err(lost)?;
     Ok(json!({ "user_id": user, "email": answer["email"] }))
 }
 

@@ -3,7 +3,7 @@
 //! What may be odd about a segment (a flag that matters, options beside timestamps, numbers outside the windows, a session
 //! judged under an older snapshot) is left to `odd.rs`.
 //!
-//! Cost: 710 instructions a frame in the whole turn (`byway bench session`, rows `spliced_*`), some 110 of which are the
+//! Cost: 750 instructions a frame in the whole turn (`byway bench session`, rows `spliced_*`), some 110 of which are the
 //! in-memory port's; beside `macswap`, `byway bench forward --scenario splice`.
 
 use super::Splices;
@@ -150,7 +150,7 @@ impl Record {
     pub fn has_closed_elsewhere(&self, side: Side, segment: &TcpSegment) -> bool {
         let lane = &self.lanes[side.index()];
         let beyond = segment.seq.wrapping_add(segment.seq_len()).wrapping_sub(lane.nxt);
-        if lane.fin.passed() { beyond != 0 } else { (beyond as i32) < 0 }
+        if lane.fin.passed() { beyond != 0 } else { (beyond as i32) <= 0 }
     }
 
     /// Takes note of a FIN that went on; whether it was its side's first.
@@ -213,8 +213,7 @@ impl Record {
         let (lane, back) = self.lanes_of(side);
         let end = segment.seq.wrapping_add(segment.seq_len());
         let ahead = end.wrapping_sub(lane.nxt);
-        // Nothing comes behind a FIN: what claims to moves nothing.
-        let advance = if (ahead as i32) > 0 && !lane.fin.passed() { ahead } else { 0 };
+        let advance = if (ahead as i32) > 0 && lane.goes_on() { ahead } else { 0 };
         lane.nxt = lane.nxt.wrapping_add(advance);
         (lane.heard, lane.probes) = (heard(now), 0);
         let ack = segment.ack.wrapping_sub(back.seq_add);

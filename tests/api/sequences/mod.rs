@@ -189,10 +189,10 @@ fn go_back(rng: &mut Rng, stand: &Stand, model: &mut Model, past: &BTreeMap<u64,
     } else {
         stand.admin(Method::POST, "/byway/rollback", json!({"version": version}))
     };
-    // What was revoked stays revoked, and letters are not kept twice.
+    // What was revoked stays revoked, and letters are not kept twice; one goes with an account that was not there yet.
     let then = then.filter(|_| may).map(|then| Model {
         tokens: model.tokens.clone(),
-        letters: model.letters.clone(),
+        letters: model.letters.iter().filter(|one| then.account(&one.account).is_some()).cloned().collect(),
         letter_bytes_max: model.letter_bytes_max,
         ..then
     });

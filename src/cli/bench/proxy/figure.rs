@@ -99,7 +99,7 @@ impl Work {
         }
         let metrics = net.byway.run(&["curl", "--silent", "http://127.0.0.1:9180/metrics"])?;
         let cycles = busy_cycles(&metrics).ok_or(LabError::Unreadable("byway".to_owned(), metrics))?;
-        Ok(Self { cycles, own: Some(user_ticks(daemon.pid(), &net.proxy_cpu) / TICKS_PER_S * hz) })
+        Ok(Self { cycles, own: Some(user_ticks(daemon.pid()) / TICKS_PER_S * hz) })
     }
 
     /// Cycles of a request when `requests` were answered since `earlier`. What byway spends without its driver is at most either
@@ -137,18 +137,19 @@ fn busy_ticks(stat: &str, cpu: &str) -> f64 {
     ticks.iter().take(8).sum::<f64>() - ticks.iter().skip(3).take(2).sum::<f64>()
 }
 
-/// Time outside system calls of a process's threads that last ran on the proxy's CPU: its worker.
-fn user_ticks(pid: u32, cpu: &str) -> f64 {
+/// Time outside system calls of a process's workers.
+fn user_ticks(pid: u32) -> f64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
-    stats.filter_map(|stat| user_time(&stat, cpu)).sum()
+    stats.filter_map(|stat| worker_time(&stat)).sum()
 }
 
-/// `utime` of a `/proc/PID/stat` whose `processor` is this CPU; the name in parentheses may hold anything.
-fn user_time(stat: &str, cpu: &str) -> Option<f64> {
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    // The field behind the parentheses is the third: utime is the 14th, processor the 39th.
-    (*fields.get(36)? == cpu).then(|| fields.get(11)?.parse().ok())?
+/// `utime` of a `/proc/PID/stat` that is a worker's; the name in parentheses may hold anything.
+fn worker_time(stat: &str) -> Option<f64> {
+    let (head, rest) = stat.rsplit_once(')')?;
+    let is_worker = head.split_once('(')?.1.starts_with("worker-");
+    // The field behind the parentheses is the third: utime is the 14th.
+    is_worker.then(|| rest.split_whitespace().nth(11)?.parse().ok())?
 }
 
 fn read(path: &str) -> Result<String, LabError> {
@@ -176,15 +177,16 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_s_own_time_counts_on_its_cpu_alone() {
+    fn the_time_of_workers_alone_counts() {
         let numbers: Vec<String> = (4..=52).map(|field| field.to_string()).collect();
-        let stat = format!("77 (a) b) R {}", numbers.join(" "));
-        assert_eq!(user_time(&stat, "39"), Some(14.0));
-        assert_eq!(user_time(&stat, "1"), None);
+        let stat = |name: &str| format!("77 ({name}) R {}", numbers.join(" "));
+        assert_eq!(worker_time(&stat("worker-0")), Some(14.0));
+        assert_eq!(worker_time(&stat("worker-) (")), Some(14.0));
+        assert_eq!(worker_time(&stat("control")), None);
     }
 
     #[test]
-    fn a_request_costs_the_smaller_of_the_two_counts_and_never_less_than_nothing() {
+    fn a_request_costs_the_smaller_of_the_two_counts() {
         let work = |cycles, own| Work { cycles, own };
         assert_eq!(work(900.0, Some(500.0)).per_request(work(100.0, Some(100.0)), 8.0), 50.0);
         assert_eq!(work(300.0, Some(5_000.0)).per_request(work(100.0, Some(100.0)), 8.0), 25.0);
