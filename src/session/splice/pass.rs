@@ -150,7 +150,7 @@ impl Record {
     pub fn has_closed_elsewhere(&self, side: Side, segment: &TcpSegment) -> bool {
         let lane = &self.lanes[side.index()];
         let beyond = segment.seq.wrapping_add(segment.seq_len()).wrapping_sub(lane.nxt);
-        if lane.fin.passed() { beyond != 0 } else { (beyond as i32) <= 0 }
+        if lane.fin.passed() { beyond != 0 } else { (beyond as i32) < 0 }
     }
 
     /// Takes note of a FIN that went on; whether it was its side's first.
@@ -213,7 +213,7 @@ impl Record {
         let (lane, back) = self.lanes_of(side);
         let end = segment.seq.wrapping_add(segment.seq_len());
         let ahead = end.wrapping_sub(lane.nxt);
-        let advance = if (ahead as i32) > 0 && lane.goes_on() { ahead } else { 0 };
+        let advance = if (ahead as i32) > 0 { ahead } else { 0 };
         lane.nxt = lane.nxt.wrapping_add(advance);
         (lane.heard, lane.probes) = (heard(now), 0);
         let ack = segment.ack.wrapping_sub(back.seq_add);

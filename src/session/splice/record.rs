@@ -191,19 +191,6 @@ impl Lane {
         }
     }
 
-    /// Whether what comes behind all that passed moves anything. Nothing comes behind a FIN that the other side acknowledged; a
-    /// FIN that was not was none, where its side goes on: the receiver discarded it, or a stranger made it.
-    #[inline(always)]
-    pub const fn goes_on(&mut self) -> bool {
-        if self.fin.passed() {
-            if self.una == self.nxt {
-                return false;
-            }
-            self.fin = Fin::NotYet;
-        }
-        true
-    }
-
     /// Numbers that passed and are not acknowledged.
     pub const fn in_flight(&self) -> u32 {
         self.nxt.wrapping_sub(self.una)
