@@ -80,8 +80,12 @@ fn look(api: &ApiBox, list: &Operation, bytes: &[u8]) {
         whole.reverse();
     }
     let number = |name| value_of(name).map(|text| text.parse::<usize>().expect("it was accepted"));
-    // Pages of DNS records have a length of their own where none is asked for; here all fit into one.
-    let unsaid = if list.name.starts_with("dns_records") { 100 } else { whole.len().max(1) };
+    // Pages of DNS records and audit logs have a length of their own where none is asked for; here all fit into one.
+    let unsaid = if list.path.contains("/dns_records") || list.path.contains("/audit_logs") {
+        100
+    } else {
+        whole.len().max(1)
+    };
     let (page, per_page) = (number("page").unwrap_or(1), number("per_page").unwrap_or(unsaid));
     let wanted: Vec<&Value> = whole.iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect();
     let got: Vec<&Value> = answer["result"].as_array().expect("a list").iter().collect();
