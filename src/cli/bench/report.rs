@@ -136,12 +136,7 @@ impl Row {
         Self { name, value, unit, peer: None, bound: least, budget: None, runs: Some(runs), ok }
     }
 
-    /// A row of what several runs cost: the median, without a bound.
-    pub fn costs(name: String, unit: &'static str, values: &[f64], of: (usize, u16)) -> Self {
-        Self::rate(name, unit, values, of, None)
-    }
-
-    /// The same with a bound that the value may not pass.
+    /// The same with a bound that the value may not pass, which is what a cost has.
     #[must_use]
     pub fn at_most(self, most: f64) -> Self {
         Self { bound: Some(most), ok: self.value <= most, ..self }

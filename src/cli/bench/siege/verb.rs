@@ -61,7 +61,7 @@ fn visit_in_flood(lab: &Lab, rate: u64) -> Result<(Talks, Value), LabError> {
 fn told(quiet: &[Talks], flooded: &[(Talks, Value)], highest: u64) -> Vec<Row> {
     let setup = |name: &str, talks: &[&Talks], quantile: f64| {
         let values: Vec<f64> = talks.iter().map(|talks| talks.setup_us(quantile)).collect();
-        Row::costs(name.to_owned(), "us", &values, ((CLIENTS_PER_S * SECONDS) as usize, 0))
+        Row::rate(name.to_owned(), "us", &values, ((CLIENTS_PER_S * SECONDS) as usize, 0), None)
     };
     let calm: Vec<&Talks> = quiet.iter().collect();
     let slow: Vec<&Talks> = flooded.iter().map(|(talks, _)| talks).collect();
