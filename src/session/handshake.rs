@@ -160,12 +160,27 @@ impl Sessions {
         if for_our_syn && flags.has(TcpFlags::SYN) {
             return self.origin_answered(at, segment, options, now, net);
         }
-        if flags.has(TcpFlags::ACK) && !for_our_syn && self.allowance.take(now) {
-            // The origin holds an old connection on this tuple: the reset makes it let go before our next SYN.
-            let leg = self.leg(at);
-            packet::send_reset(&leg.key, segment.ack, leg.hop, net);
+        if flags.has(TcpFlags::ACK) && !for_our_syn {
+            self.clear_the_way(at, segment.ack, now, net);
         }
         Fate::Dropped(DropReason::OutOfState)
+    }
+
+    /// The origin holds an old connection on this tuple, as it does where byway was started anew within the origin's TIME-WAIT: a
+    /// reset makes it let go, and the SYN goes again at once, not after a second; as Linux has it, once a call.
+    fn clear_the_way<N: Net>(&mut self, at: LegRef, its_ack: u32, now: Instant, net: &mut N) {
+        let leg = self.leg(at);
+        let (key, hop, first) = (leg.key, leg.hop, !leg.is(flag::RESENT_SYN));
+        if !first && !self.allowance.take(now) {
+            return;
+        }
+        packet::send_reset(&key, its_ack, hop, net);
+        if first && self.leg(at).snd_max != self.leg(at).iss && self.send_syn(at, now, net) {
+            let leg = self.leg_mut(at);
+            leg.set(flag::RESENT_SYN);
+            leg.flight_since = now;
+            net.page().count(Counter::RetransmitsSent);
+        }
     }
 
     /// The origin's SYN-ACK: both legs are up.

@@ -35,6 +35,8 @@ struct Probe {
     /// What we expect next; `None` before the SYN-ACK.
     rcv_nxt: Option<u32>,
     called_at: Instant,
+    /// Whether its SYN went out more than once.
+    resent: bool,
     resend_at: Instant,
     until: Instant,
 }
@@ -75,7 +77,8 @@ impl Sessions {
         let Some(key) = self.choose_egress(call, now, net) else { return false };
         let (iss, _) = self.isns.numbers(self.hasher.hash(&key), now);
         let (resend_at, until) = (now + RESEND, now + order.timeout);
-        let probe = Probe { order, key, hop, iss, rcv_nxt: None, called_at: now, resend_at, until };
+        let probe =
+            Probe { order, key, hop, iss, rcv_nxt: None, called_at: now, resent: false, resend_at, until };
         probe.call(net);
         self.probes.live.push(probe);
         true
@@ -121,10 +124,12 @@ impl Sessions {
             self.note_probe(outcome);
             return Fate::Absorbed;
         }
-        if flags.has(TcpFlags::ACK) && !for_us && self.allowance.take(now) {
-            // The origin holds an old connection on this tuple: the reset makes it let go before our next SYN.
-            let probe = &self.probes.live[at];
+        if flags.has(TcpFlags::ACK) && !for_us && (!probe.resent || self.allowance.take(now)) {
+            // The origin holds an old connection on this tuple: the reset makes it let go, and the SYN goes again at once.
             packet::send_reset(&probe.key, segment.ack, probe.hop, net);
+            if !probe.resent {
+                probe.resend(now, net);
+            }
         }
         Fate::Dropped(DropReason::OutOfState)
     }
@@ -187,8 +192,7 @@ impl Sessions {
                 }
                 self.end_probe(at, outcome, now);
             } else if now >= probe.resend_at {
-                probe.resend_at = now + RESEND;
-                probe.call(net);
+                probe.resend(now, net);
             }
         }
     }
@@ -213,6 +217,12 @@ impl Probe {
         let mut syn = packet::to_peer(&self.key, TcpFlags::SYN, (self.iss, 0));
         (syn.options.mss, syn.window) = (Some(MSS), WINDOW);
         packet::send(&syn, self.hop, net);
+    }
+
+    /// The SYN once more.
+    fn resend<N: Net>(&mut self, now: Instant, net: &mut N) {
+        (self.resent, self.resend_at) = (true, now + RESEND);
+        self.call(net);
     }
 
     /// ACK of the SYN-ACK and our FIN in one, behind the LOCAL header where there is one.
