@@ -168,7 +168,8 @@ impl Sessions {
         let leg = self.leg(at);
         let in_order = leg.is(flag::FIN_IN) && leg.is(flag::FIN_OUT) && leg.in_flight() == 0;
         let first = leg.state == State::Closed;
-        let early = in_order.then(|| self.early_reuse(leg, first, now)).flatten();
+        let early =
+            (in_order && at.side() == Side::Origin).then(|| self.early_reuse(leg, first, now)).flatten();
         self.retire(at, early, now);
     }
 

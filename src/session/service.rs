@@ -47,8 +47,12 @@ impl Sessions {
                 return true;
             }
         } else if matches!(phase, Phase::Open | Phase::Closing) {
-            self.relay(id, Side::Client, now, net);
-            self.relay(id, Side::Origin, now, net);
+            for from in [Side::Client, Side::Origin] {
+                let leg = self.sessions[id as usize].leg(from);
+                if leg.queued() != 0 || leg.is(flag::FIN_IN) {
+                    self.relay(id, from, now, net);
+                }
+            }
         }
         let done = self.flush(LegRef::new(id, Side::Client), now, net)
             & self.flush(LegRef::new(id, Side::Origin), now, net);

@@ -7,9 +7,9 @@
 //!  +-------+-------+-----+-----+-----+------+-------+---------+-------+---------+--------
 //! ```
 
-use super::field::{be16, be32, put16};
+use super::field::{be16, be32, put};
 use super::headers::TcpFlags;
-use super::tcp_options::TcpOptions;
+use super::tcp_options::{STAMPS_LEN, TcpOptions};
 use super::{ipv4, ipv6};
 use crate::base::{DropReason, Endpoint};
 use std::fmt;
@@ -139,32 +139,40 @@ impl TcpEmit {
     /// Writes the headers at the front of `packet` and returns the rest, where the payload goes. `None`, and nothing
     /// written, where `packet` is shorter than `packet_len`.
     pub fn emit<'a>(&self, packet: &'a mut [u8]) -> Option<&'a mut [u8]> {
-        let packet = packet.get_mut(..self.packet_len())?;
+        let stamps = self.options.lone_timestamps();
+        let options_len = if stamps.is_some() { STAMPS_LEN } else { self.options.emit_len() };
+        let tcp_len = HEADER_LEN + options_len + usize::from(self.payload_len);
+        let packet = packet.get_mut(..self.ip_header_len() + tcp_len)?;
         let (ip, tcp) = packet.split_at_mut_checked(self.ip_header_len())?;
-        self.emit_ip(ip);
+        self.emit_ip(ip, tcp_len as u16);
         let (header, behind) = tcp.split_first_chunk_mut::<HEADER_LEN>()?;
-        let options_len = self.options.emit_len();
-        put16(header, 0, self.src.port);
-        put16(header, 2, self.dst.port);
-        header[4..8].copy_from_slice(&self.seq.to_be_bytes());
-        header[8..12].copy_from_slice(&self.ack.to_be_bytes());
-        header[12] = (((HEADER_LEN + options_len) / 4) as u8) << 4;
-        header[13] = self.flags.0;
-        put16(header, 14, self.window);
-        header[16..20].fill(0);
+        let ports = u32::from(self.src.port) << 16 | u32::from(self.dst.port);
+        let offset = ((HEADER_LEN + options_len) / 4) as u32;
+        put(header, 0, ports.to_be_bytes());
+        put(header, 4, self.seq.to_be_bytes());
+        put(header, 8, self.ack.to_be_bytes());
+        put(
+            header,
+            12,
+            (offset << 28 | u32::from(self.flags.0) << 16 | u32::from(self.window)).to_be_bytes(),
+        );
+        put(header, 16, [0; 4]);
         let (options, payload) = behind.split_at_mut_checked(options_len)?;
-        self.options.emit(options);
+        match stamps {
+            Some(stamps) => options.copy_from_slice(&stamps),
+            None => self.options.emit(options),
+        }
         Some(payload)
     }
 
-    fn emit_ip(&self, ip: &mut [u8]) {
+    #[inline(always)]
+    fn emit_ip(&self, ip: &mut [u8], tcp_len: u16) {
         let (src, dst) = (self.src.addr, self.dst.addr);
-        let total_len = self.packet_len() as u16;
         if let Some(header) = ip.first_chunk_mut::<{ ipv6::HEADER_LEN }>() {
-            let payload_len = total_len - ipv6::HEADER_LEN as u16;
             let next = PROTOCOL;
-            ipv6::Header { src, dst, next, hop_limit: ipv6::HOP_LIMIT, payload_len }.emit(header);
+            ipv6::Header { src, dst, next, hop_limit: ipv6::HOP_LIMIT, payload_len: tcp_len }.emit(header);
         } else if let Some(header) = ip.first_chunk_mut::<{ ipv4::HEADER_LEN }>() {
+            let total_len = ipv4::HEADER_LEN as u16 + tcp_len;
             ipv4::Header { src, dst, protocol: PROTOCOL, total_len }.emit(header);
         }
     }

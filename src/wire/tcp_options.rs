@@ -14,6 +14,8 @@ pub const LEN_MAX: usize = 40;
 pub(super) const OPTION_WORDS_MAX: usize = 5;
 /// The largest window shift (RFC 7323 2.3).
 pub const WINDOW_SHIFT_MAX: u8 = 14;
+/// Bytes of timestamps that stand alone.
+pub(super) const STAMPS_LEN: usize = 12;
 /// The timestamps option as most stacks send it: two no-ops, kind, length.
 const TIMESTAMP_ALIGNED: [u8; 4] = [kind::NOP, kind::NOP, kind::TIMESTAMP, 10];
 
@@ -199,6 +201,27 @@ impl TcpOptions {
             count += 1;
         }
         (words, count)
+    }
+
+    /// What `emit` writes where there are timestamps and nothing else, as in nearly all segments; `None` for all else.
+    #[inline(always)]
+    pub(super) const fn lone_timestamps(&self) -> Option<[u8; STAMPS_LEN]> {
+        let Self {
+            mss: None,
+            window_shift: None,
+            sack_permitted: false,
+            timestamp: Some((value, echo)),
+            sack,
+        } = self
+        else {
+            return None;
+        };
+        if sack.len != 0 {
+            return None;
+        }
+        let [[a, b, c, d], [e, f, g, h]] = [value.to_be_bytes(), echo.to_be_bytes()];
+        let [w, x, y, z] = TIMESTAMP_ALIGNED;
+        Some([w, x, y, z, a, b, c, d, e, f, g, h])
     }
 
     /// Bytes that `emit` writes: a multiple of four, at most 40.

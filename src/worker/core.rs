@@ -172,6 +172,7 @@ impl<P: Port> Worker<P> {
     /// One turn of the loop.
     pub fn turn(&mut self, now: Instant) -> Turn {
         self.exit.now = now;
+        self.exit.forget_bearings();
         self.take_snapshot();
         let errands = self.take_commands();
         self.take_notices();

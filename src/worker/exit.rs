@@ -305,6 +305,9 @@ impl<P: Port> Exit<P> {
     fn finish(&mut self, port: PortId, frame: &mut P::Frame) {
         let offload = self.faces[port.index()].offload;
         let packet = &mut frame.bytes_mut()[ethernet::HEADER_LEN..];
+        if offload.tx_ip && offload.tx_tcp && checksum::pseudo_tcp4(packet) {
+            return frame.set_tx_meta(TCP4_BY_DEVICE);
+        }
         let ipv6 = packet.first().is_some_and(|first| first >> 4 == 6);
         let ip_checksum = offload.tx_ip && !ipv6;
         if !ip_checksum {
@@ -428,13 +431,21 @@ impl<P: Port> Net for Exit<P> {
         };
         let filled = fill(&mut frame.bytes_mut()[ethernet::HEADER_LEN..]);
         self.ledger.made += 1;
-        let to = destination(&frame.bytes()[ethernet::HEADER_LEN..]);
-        let Some(hop) = to.and_then(|dst| self.lead(hop, dst)) else {
+        let Some(to) = destination(&frame.bytes()[ethernet::HEADER_LEN..]) else {
             self.lose(DropReason::NoRoute);
             return filled;
         };
-        self.finish(self.neighbors.port(hop), &mut frame);
-        self.dispatch(hop, frame);
+        if let Some(port) = self.head_for(hop, to, frame.bytes_mut()) {
+            let ether_type = if to.is_v4() { EtherType::Ipv4 } else { EtherType::Ipv6 };
+            ethernet::set_ether_type(frame.bytes_mut(), ether_type);
+            self.finish(port, &mut frame);
+            self.push(port, frame);
+        } else if let Some(hop) = self.lead(hop, to) {
+            self.finish(self.neighbors.port(hop), &mut frame);
+            self.dispatch(hop, frame);
+        } else {
+            self.lose(DropReason::NoRoute);
+        }
         filled
     }
 
@@ -506,6 +517,17 @@ impl<P: Port> Net for Exit<P> {
         &self.page
     }
 }
+
+/// Both checksums of a segment over IPv4 are the device's.
+const TCP4_BY_DEVICE: TxMeta = TxMeta {
+    l2_len: ethernet::HEADER_LEN as u8,
+    l3_len: ipv4::HEADER_LEN as u8,
+    ipv6: false,
+    ip_checksum: true,
+    tcp_checksum: true,
+    segment: 0,
+    l4_len: 0,
+};
 
 /// The driver whose ports share their hardware address with the kernel's interface at the other end.
 const TAP_DRIVER: &str = "net_tap";

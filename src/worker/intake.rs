@@ -252,7 +252,6 @@ impl<P: Port> Worker<P> {
     /// The passes after the first.
     fn serve_burst(&mut self, batch: &mut FrameBatch<P::Frame>, found: &mut [Found]) {
         self.find_burst(batch, found);
-        self.exit.forget_bearings();
         let when = (self.judging(), self.exit.now);
         let (mut tally, mut passed) = (Tally::ZERO, 0);
         let (count, mut head) = (batch.len(), None);

@@ -113,6 +113,13 @@ impl<P: Port> Worker<P> {
     /// The same frame by the road that takes all.
     #[inline(never)]
     pub(super) fn serve_fully(&mut self, frame: P::Frame, fixed: Fixed4, found: &Found) -> Fate {
+        let segment = match fixed.protocol {
+            Protocol::Tcp => fixed.segment(frame.bytes()),
+            Protocol::Udp => None,
+        };
+        if let Some(segment) = segment {
+            return self.serve_tcp(frame, &segment, found);
+        }
         match fixed.parsed(frame.bytes()) {
             Some(parsed) => self.serve_parsed(frame, &parsed, found),
             None => self.drop_frame(frame, DropReason::FrameTruncated),

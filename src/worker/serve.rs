@@ -39,8 +39,9 @@ impl<P: Port> Worker<P> {
         }
     }
 
+    /// The fate of a segment.
     #[inline]
-    fn serve_tcp(&mut self, mut frame: P::Frame, segment: &TcpSegment, found: &Found) -> Fate {
+    pub(super) fn serve_tcp(&mut self, mut frame: P::Frame, segment: &TcpSegment, found: &Found) -> Fate {
         let fate = match self.sessions.confirm(found.leg, &segment.key, found.hash) {
             Some(leg) if self.sessions.is_spliced(leg) => return self.serve_splice(leg, segment, frame),
             Some(leg) => match self.splice_before(leg, segment) {

@@ -119,7 +119,12 @@ impl Sessions {
                     return true;
                 }
                 Next::Segment(_) if net.room() == 0 => return false,
-                Next::Segment(piece) => sending.emit(&piece, now, net),
+                Next::Segment(piece) => {
+                    sending.emit(&piece, now, net);
+                    if sending.is_done() {
+                        return true;
+                    }
+                }
             }
         }
         false
@@ -214,6 +219,12 @@ impl Sending<'_> {
         let fits = net.cuts(leg.hop).saturating_sub(HEADERS_V4 + options) as u32;
         let most = fits.min(self.sender.pace.quantum().max(2 * mss));
         (most - most % mss).max(mss)
+    }
+
+    /// Whether nothing is left that could be sent now or later.
+    #[inline]
+    fn is_done(&self) -> bool {
+        self.leg.unsent() == 0 && !self.leg.is(flag::PROBING_WINDOW) && !self.sender.has_lost()
     }
 
     fn next(&mut self, now: Instant, longest: u32) -> Next {
