@@ -84,20 +84,26 @@ api_over_restarts() {
 }
 
 api_by_python() {
-    local venv lines
-    venv=$(target_dir)/e2e-python
-    if ! "$venv/bin/python" -c "import cloudflare" 2>/dev/null; then
-        python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "$SDK_PYTHON" >"$SCRATCH/pip" 2>&1 ||
-            { cat "$SCRATCH/pip" >&2; fail "$SUITE: the SDK is installed"; return 1; }
-    fi
+    local lines
+    has_python_sdk || return 1
     lines=$(API_URL=$API_URL API_TOKEN=$API_TOKEN CLIENT_NS=$CLIENT_NS ORIGIN4=$ORIGIN4 EDGE_IP4=$EDGE_IP4 CLIENT4=$CLIENT4 \
         ACCOUNT=$(jq -r .account_id "$SCRATCH/lab.json") ZONE=$(jq -r .zone_id "$SCRATCH/lab.json") \
-        "$venv/bin/python" "$ROOT/tests/e2e/api_sdk.py" 2>"$SCRATCH/sdk.err")
+        "$PYTHON" -W ignore::DeprecationWarning "$ROOT/tests/e2e/api_sdk.py" 2>"$SCRATCH/sdk.err")
     while read -r verdict what; do
         case $verdict in ok) pass "$SUITE: python: $what" ;; FAIL) fail "$SUITE: python: $what" ;; esac
     done <<<"$lines"
     is "the SDK came to its end" "done" "$(tail -n 1 <<<"$lines")"
     [ ! -s "$SCRATCH/sdk.err" ] || tail -n 20 "$SCRATCH/sdk.err" >&2
+}
+
+# has_python_sdk: installs it where it is not; PYTHON is the interpreter that has it.
+has_python_sdk() {
+    local venv
+    venv=$(target_dir)/e2e-python
+    PYTHON=$venv/bin/python
+    "$PYTHON" -c "import cloudflare, sys; sys.exit(cloudflare.__version__ != '${SDK_PYTHON#*==}')" 2>/dev/null && return 0
+    python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "$SDK_PYTHON" >"$SCRATCH/pip" 2>&1 ||
+        { cat "$SCRATCH/pip" >&2; fail "$SUITE: the SDK is installed"; return 1; }
 }
 
 # The store on a small disk: a full one refuses changes by name, traffic goes on, and there is room again when there is room.
@@ -175,24 +181,28 @@ api_on_trial() {
     holds "and stays" "" not greets
 }
 
-# The TypeScript SDK, as tests/e2e/sdk/package-lock.json pins it.
 api_by_typescript() {
-    local folder lines
-    folder=$(target_dir)/e2e-node
-    mkdir -p "$folder"
-    if ! cmp -s "$ROOT/tests/e2e/sdk/package-lock.json" "$folder/package-lock.json" || [ ! -d "$folder/node_modules/cloudflare" ]; then
-        cp "$ROOT/tests/e2e/sdk/package.json" "$ROOT/tests/e2e/sdk/package-lock.json" "$folder/"
-        (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund >"$SCRATCH/npm" 2>&1) ||
-            { cat "$SCRATCH/npm" >&2; rm -f "$folder/package-lock.json"; fail "$SUITE: the TypeScript SDK is installed"; return 1; }
-    fi
-    lines=$(SDK_FOLDER=$folder API_URL=$API_URL API_TOKEN=$API_TOKEN CLIENT_NS=$CLIENT_NS ORIGIN4=$ORIGIN4 EDGE_IP4=$EDGE_IP4 CLIENT4=$CLIENT4 \
-        ACCOUNT=$(jq -r .account_id "$SCRATCH/lab.json") ZONE=$(jq -r .zone_id "$SCRATCH/lab.json") \
+    local lines
+    has_typescript_sdk || return 1
+    lines=$(SDK_FOLDER=$SDK_FOLDER API_URL=$API_URL API_TOKEN=$API_TOKEN CLIENT_NS=$CLIENT_NS ORIGIN4=$ORIGIN4 EDGE_IP4=$EDGE_IP4 \
+        CLIENT4=$CLIENT4 ACCOUNT=$(jq -r .account_id "$SCRATCH/lab.json") ZONE=$(jq -r .zone_id "$SCRATCH/lab.json") \
         node "$ROOT/tests/e2e/api_sdk.mjs" 2>"$SCRATCH/node.err")
     while read -r verdict what; do
         case $verdict in ok) pass "$SUITE: typescript: $what" ;; FAIL) fail "$SUITE: typescript: $what" ;; esac
     done <<<"$lines"
     is "the TypeScript SDK came to its end" "done" "$(tail -n 1 <<<"$lines")"
     [ ! -s "$SCRATCH/node.err" ] || tail -n 20 "$SCRATCH/node.err" >&2
+}
+
+# has_typescript_sdk: into SDK_FOLDER, as tests/e2e/sdk/package-lock.json pins it.
+has_typescript_sdk() {
+    local pinned=$ROOT/tests/e2e/sdk
+    SDK_FOLDER=$(target_dir)/e2e-node
+    mkdir -p "$SDK_FOLDER"
+    cmp -s "$pinned/package-lock.json" "$SDK_FOLDER/package-lock.json" && [ -d "$SDK_FOLDER/node_modules/cloudflare" ] && return 0
+    cp "$pinned/package.json" "$pinned/package-lock.json" "$SDK_FOLDER/"
+    (cd "$SDK_FOLDER" && npm ci --ignore-scripts --no-audit --no-fund >"$SCRATCH/npm" 2>&1) ||
+        { cat "$SCRATCH/npm" >&2; rm -f "$SDK_FOLDER/package-lock.json"; fail "$SUITE: the TypeScript SDK is installed"; return 1; }
 }
 
 # This byway as the Cloudflare of another one, whose traffic follows.
