@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Makes certificates for tests and benches into a folder: make.sh FOLDER. None of them is for anything else.
+# Makes certificates for tests and benches into a folder: make.sh FOLDER [NAME SUBJECT-ALT-NAMES]..., the latter for further
+# ones by the same authority. None of them is for anything else.
 set -euo pipefail
 out=$1
+shift
 mkdir -p "$out"
 cd "$out"
 
@@ -24,6 +26,10 @@ issue edge ec DNS:lab.example.com,DNS:*.wild.example.com
 issue edge-rsa rsa DNS:lab.example.com
 issue other ec DNS:other.example.com
 issue expired ec DNS:lab.example.com -1
+while [ $# -gt 1 ]; do
+    issue "$1" ec "$2"
+    shift 2
+done
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 -keyout self.key -out self.pem \
     -subj "/CN=self" -addext subjectAltName=DNS:lab.example.com 2>/dev/null
 rm -f ca.srl
