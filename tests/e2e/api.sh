@@ -181,6 +181,42 @@ api_on_trial() {
     holds "and stays" "" not greets
 }
 
+# Clients that take their time, while others work: each connection is ended by byway, in time or by `timeout`.
+api_slow_clients() {
+    local port=${API_URL#*127.0.0.1:} two socket
+    port=${port%%/*}
+    API_SLOW=()
+    slow_client silent 100 "$port" ''
+    slow_client head 60 "$port" 'GET /client/v4/user HTTP/1.1\r\nHost: api'
+    slow_client body 60 "$port" \
+        "POST /client/v4/accounts HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer $API_TOKEN\r\nContent-Length: 99\r\nConnection: close\r\n\r\n{"
+    slow_client idle 100 "$port" 'GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n'
+    two='const session = require("http2").connect(process.argv[1]), stream = session.request({ ":path": "/healthz" });
+stream.on("response", (head) => console.log("HTTP/2", head[":status"])).resume();'
+    (in_ns "$EDGE_NS" timeout 100 node -e "$two" "http://127.0.0.1:$port" >"$SCRATCH/two.slow" 2>&1; echo $? >"$SCRATCH/two.code") &
+    API_SLOW+=($!)
+    for socket in byway api; do
+        (timeout 100 socat -u "UNIX-CONNECT:$STATE/run/$socket.sock" STDOUT >"$SCRATCH/$socket.slow" 2>&1; echo $? >"$SCRATCH/$socket.code") &
+        API_SLOW+=($!)
+    done
+}
+# slow_client NAME SECONDS PORT WORDS: says them and listens; leaves what it heard and a code in SCRATCH.
+slow_client() {
+    (in_ns "$EDGE_NS" timeout "$2" bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "$2" >&3 && cat <&3' - "$3" "$4" >"$SCRATCH/$1.slow"
+        echo $? >"$SCRATCH/$1.code") &
+    API_SLOW+=($!)
+}
+api_slow_clients_are_gone() {
+    wait "${API_SLOW[@]}"
+    heard() { echo "$(cat "$SCRATCH/$1.code") $(sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$SCRATCH/$1.slow")"; }
+    is "a client that says nothing is given up" "0 " "$(heard silent)"
+    is "one with half a head" 0 "$(cut -d ' ' -f 1 <<<"$(heard head)")"
+    is "one with half a body, by 408" "0 408" "$(heard body)"
+    is "one that asks no more" "0 200" "$(heard idle)"
+    is "one that asks no more over HTTP/2" "0 200" "$(heard two)"
+    is "one of the control socket, and of the admin socket" "0  0 " "$(heard byway) $(heard api)"
+}
+
 api_by_typescript() {
     local lines
     has_typescript_sdk || return 1

@@ -80,7 +80,7 @@ suite_cookies() {
 suite_ports() {
     ports_edge >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && source_ports_come_round
 }
-suite_api() { open_api_lab && api_by_curl && api_by_operators && api_analytics && api_over_restarts && analytics_of_the_gone && api_on_a_full_disk && api_moves && api_on_trial && api_over_tls && api_by_python && api_by_typescript && api_import && api_by_schemathesis; }
+suite_api() { open_api_lab && api_by_curl && api_by_operators && api_analytics && api_over_restarts && analytics_of_the_gone && api_on_a_full_disk && api_moves && api_on_trial && api_over_tls && api_slow_clients && api_by_python && api_by_typescript && api_slow_clients_are_gone && api_import && api_by_schemathesis; }
 suite_flood() {
     cookies_edge auto >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && real_clients_in_a_flood
 }
