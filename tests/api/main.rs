@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod bgp;
 mod book;
+mod bounds;
 mod certificates;
 mod cloudflare;
 mod cloudflare_beside;

@@ -4,5 +4,6 @@
 mod certificates;
 mod dns;
 mod house;
+mod local;
 mod origins;
 mod scenes;
