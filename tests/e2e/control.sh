@@ -88,6 +88,7 @@ term_drains() {
     client curl -sS --max-time 60 --limit-rate 4M "http://$EDGE_IP4/last" | sum_of >"$STATE/last.sum" &
     transfer=$!
     sleep 1
+    [ "$SUITE" != splice ] || spliced_as_drain_begins
     kill -TERM "$pid"
     sleep 0.5
     holds "SIGTERM: a new connection is not taken" "" not greets

@@ -31,7 +31,19 @@ start_servers() {
     start_daemon early_end "$STATE/early_end.log" ip netns exec "$ORIGIN_NS" \
         socat -t 10 "TCP-LISTEN:7001,bind=$ORIGIN4,fork,reuseaddr" "SYSTEM:echo first; exec >&-; cat >$STATE/early_end.got,pipes"
     start_daemon iperf3 "$STATE/iperf3.log" ip netns exec "$ORIGIN_NS" iperf3 -s -B "$ORIGIN4"
+    all_listen "$ORIGIN_NS" 7000 7001 5201
 }
+
+# all_listen NS PORT...: waits until somebody listens on each of them. Nobody is called: a server of one client at a time, as
+# iperf3's, would have its hands full with that.
+all_listen() {
+    local ns=$1 port
+    shift
+    for port in "$@"; do
+        wait_for 10 listens "$ns" "$port" || { fail "$SUITE: a server listens on port $port"; return 1; }
+    done
+}
+listens() { in_ns "$1" ss -Hltn "sport = :$2" | grep -q .; }
 
 close_lab() {
     [ "$LAB_OPEN" = 1 ] || return 0

@@ -19,7 +19,7 @@ start_proxy_receivers() {
         socat "TCP-LISTEN:7003,bind=$ORIGIN4,fork,reuseaddr" 'SYSTEM:head -n 1'
     start_daemon first_bytes "$STATE/first_bytes.log" ip netns exec "$ORIGIN_NS" \
         socat "TCP-LISTEN:7004,bind=$ORIGIN4,fork,reuseaddr" 'SYSTEM:head -c 16 | od -An -tx1'
-    wait_for 5 in_ns "$ORIGIN_NS" nc -z "$ORIGIN4" 7004
+    all_listen "$ORIGIN_NS" 7003 7004
 }
 
 proxy_over_tcp() {

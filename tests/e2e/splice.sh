@@ -50,7 +50,7 @@ spliced_reload() {
 spliced_origin_dies() {
     local code=0 started=$SECONDS died='"Status":444'
     start_daemon dying "$STATE/dying.log" ip netns exec "$ORIGIN_NS" socat -u OPEN:/dev/zero "TCP-LISTEN:7002,bind=$ORIGIN4,reuseaddr"
-    wait_for 5 in_ns "$ORIGIN_NS" sh -c 'ss -ltn | grep -q :7002'
+    all_listen "$ORIGIN_NS" 7002
     client sh -c "timeout 20 nc $EDGE_IP4 7002 >/dev/null" &
     local reader=$!
     sleep 1
@@ -61,4 +61,12 @@ spliced_origin_dies() {
     wait_for 10 test "$(metric '^byway_sessions')" -eq 0
     wait_for 5 event "$died"
     holds "and the event says that the origin reset it" "$(grep -Eo "$died" "$STATE/run/events.jsonl" | tail -n 1)" event "$died"
+}
+
+# What term_drains is about here: its transfer is the only session, and splice carries it when the drain begins.
+spliced_as_drain_begins() {
+    local share
+    share=$(spliced_share)
+    is "SIGTERM: the only session then is spliced" "1 1" "$(metric '^byway_sessions') $(metric '^byway_spliced_sessions[{ ]')"
+    holds "and was from its start" "$share of 1000 bytes, $(metric '^byway_app_bytes_total') in all" test "$share" -ge 990
 }

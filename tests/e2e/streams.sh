@@ -25,19 +25,20 @@ streams_apps() {
 }
 
 start_streams() {
-    local size port=7200 at
+    local size port=7200 at corked=()
     start_ftp ftp4 "$ORIGIN4" "$FTP_RANGE4" && start_ftp ftp6 "$ORIGIN6" "$FTP_RANGE6" || return 1
     for size in $CORKED_SIZES; do
         for at in "$ORIGIN4 $port" "$ORIGIN6 $((port + 1))"; do
             # shellcheck disable=SC2086  # address and port are two words
             start_daemon "corked-${at#* }" "$STATE/corked.log" ip netns exec "$ORIGIN_NS" \
                 /usr/bin/python3 "$ROOT/tests/e2e/corked_origin.py" "$size" $at
+            corked+=("${at#* }")
         done
         port=$((port + 2))
     done
     start_daemon iperf4 "$STATE/iperf4.log" ip netns exec "$ORIGIN_NS" iperf3 -s -B "$ORIGIN4" -p 5201
     start_daemon iperf6 "$STATE/iperf6.log" ip netns exec "$ORIGIN_NS" iperf3 -s -B "$ORIGIN6" -p 5202
-    wait_for 10 in_ns "$ORIGIN_NS" nc -z "$ORIGIN6" 5202
+    all_listen "$ORIGIN_NS" "${corked[@]}" 5201 5202
 }
 
 # start_ftp NAME ADDRESS RANGE: anonymous, with a folder that may be written to; the root itself must not be.
@@ -118,7 +119,7 @@ tenth_of_the_rate() {
     make_wire "$CLIENT_NS" bare0 "$ORIGIN_NS" bare0 1500 && ip -n "$CLIENT_NS" addr add 198.18.2.1/30 dev bare0 &&
         ip -n "$ORIGIN_NS" addr add 198.18.2.2/30 dev bare0 || { fail "$SUITE: a bare link"; return 0; }
     start_daemon iperf_bare "$STATE/iperf_bare.log" ip netns exec "$ORIGIN_NS" iperf3 -s -B 198.18.2.2
-    wait_for 5 in_ns "$ORIGIN_NS" nc -z 198.18.2.2 5201
+    wait_for 5 in_ns "$ORIGIN_NS" sh -c 'ss -Hltn "src 198.18.2.2 and sport = :5201" | grep -q .'
     rate=$( (bare_rate; bare_rate) | sort -n | tail -n 1)
     ip -n "$CLIENT_NS" link del bare0
     holds "the port's rate, flat out with nobody between" "${rate:-no answer} Mbit/s" test "${rate:-0}" -gt 100 || return 0

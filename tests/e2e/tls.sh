@@ -55,7 +55,8 @@ tls_origins() {
     start_daemon bad_client "$dir/bad_client.log" ip netns exec "$CLIENT_NS" \
         socat TCP-LISTEN:9000,bind=127.0.0.1,fork,reuseaddr \
         "SYSTEM:{ timeout 1 cat; printf 'this is no record'; sleep 1; } | nc $EDGE_IP4 $FLEXIBLE"
-    wait_for 10 in_ns "$ORIGIN_NS" curl -sk -o /dev/null "https://$ORIGIN4:8443/" ||
+    all_listen "$ORIGIN_NS" 8450 8451 && all_listen "$CLIENT_NS" 9000 &&
+        wait_for 10 in_ns "$ORIGIN_NS" curl -sk -o /dev/null "https://$ORIGIN4:8443/" ||
         { tail -n 20 "$dir"/*.log >&2; return 1; }
 }
 
