@@ -129,6 +129,7 @@ pub struct Ip {
     src: Vec<u8>,
     dst: Vec<u8>,
     hops: u8,
+    class: u8,
     /// Version 4 or 6 and, on IPv4, the header's words, where not the true ones.
     first: Option<u8>,
     len: Option<u16>,
@@ -142,12 +143,18 @@ impl Ip {
     fn new(eth: Eth, src: u32, dst: u32) -> Self {
         let (src, dst) = (src.to_be_bytes().to_vec(), dst.to_be_bytes().to_vec());
         let (first, len, extension, options) = (None, None, None, Vec::new());
-        Self { eth, src, dst, hops: 64, first, len, fragment: 0x4000, options, extension, checksum_flip: 0 }
+        let (hops, class, fragment, checksum_flip) = (64, 0, 0x4000, 0);
+        Self { eth, src, dst, hops, class, first, len, fragment, options, extension, checksum_flip }
     }
 
     /// Time to live or hop limit.
     pub fn hops(self, hops: u8) -> Self {
         Self { hops, ..self }
+    }
+
+    /// DSCP and ECN: the type of service, or the traffic class.
+    pub fn class(self, class: u8) -> Self {
+        Self { class, ..self }
     }
 
     /// The first byte of the header: version, and words of an IPv4 header.
@@ -189,6 +196,7 @@ impl Ip {
             ack: 0,
             flags: 0,
             window: 65_535,
+            urgent: 0,
             options: Vec::new(),
             payload: Vec::new(),
             words: None,
@@ -239,8 +247,8 @@ impl Ip {
         let len = self.len.unwrap_or((words * 4 + payload.len()) as u16).to_be_bytes();
         let fragment = self.fragment.to_be_bytes();
         let first = self.first.unwrap_or(0x40 | words as u8);
-        let mut header =
-            vec![first, 0, len[0], len[1], 0, 0, fragment[0], fragment[1], self.hops, protocol, 0, 0];
+        let mut header = vec![first, self.class, len[0], len[1], 0, 0];
+        header.extend([fragment[0], fragment[1], self.hops, protocol, 0, 0]);
         header.extend([&self.src[..], &self.dst, &self.options].concat());
         let sum = (!naive_sum(&header) ^ self.checksum_flip).to_be_bytes();
         header[10..12].copy_from_slice(&sum);
@@ -251,7 +259,8 @@ impl Ip {
         let extension = self.extension.map(|_| vec![protocol, 0, 0, 0, 0, 0, 0, 0]).unwrap_or_default();
         let len = self.len.unwrap_or((extension.len() + payload.len()) as u16).to_be_bytes();
         let next = self.extension.unwrap_or(protocol);
-        let header = [self.first.unwrap_or(0x60), 0, 0, 0, len[0], len[1], next, self.hops];
+        let first = self.first.unwrap_or(0x60) | self.class >> 4;
+        let header = [first, self.class << 4, 0, 0, len[0], len[1], next, self.hops];
         [&header[..], &self.src, &self.dst, &extension, payload].concat()
     }
 
@@ -273,6 +282,7 @@ pub struct Tcp {
     ack: u32,
     flags: u8,
     window: u16,
+    urgent: u16,
     options: Vec<u8>,
     payload: Vec<u8>,
     words: Option<u8>,
@@ -324,6 +334,11 @@ impl Tcp {
         Self { window, ..self }
     }
 
+    /// The urgent pointer; not the flag.
+    pub fn urgent(self, urgent: u16) -> Self {
+        Self { urgent, ..self }
+    }
+
     /// These options.
     pub fn options(self, options: TcpOptions) -> Self {
         let mut bytes = vec![0; options.emit_len()];
@@ -357,8 +372,7 @@ impl Tcp {
         let mut segment = [self.ports.0.to_be_bytes(), self.ports.1.to_be_bytes()].concat();
         segment.extend([self.seq.to_be_bytes(), self.ack.to_be_bytes()].concat());
         segment.extend([words << 4, self.flags]);
-        segment.extend(self.window.to_be_bytes());
-        segment.extend([0; 4]);
+        segment.extend([self.window, 0, self.urgent].map(u16::to_be_bytes).concat());
         segment.extend([self.options, self.payload].concat());
         let sum = self.ip.checksum(6, &segment) ^ self.checksum_flip;
         segment[16..18].copy_from_slice(&sum.to_be_bytes());

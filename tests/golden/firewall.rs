@@ -172,6 +172,34 @@ fn a_new_block_ends_the_sessions_it_matches_as_client_filtered() {
     assert_eq!((page.counter(Counter::ClosedByFirewall), page.gauge(Gauge::Sessions)), (1, 0));
 }
 
+/// Blocked clients of a net are told at once, and then as one event an interval with their count, on the road of strangers
+/// over IPv4 and on that of all others.
+#[test]
+fn blocked_syns_are_told_at_once_and_then_gathered_with_their_count() {
+    const PER_SECOND: u64 = 3;
+    for (net, family) in [("10.0.0.", 0), ("2001:2:1::", 1)] {
+        let mut bench =
+            bench(&[rule(Mode::Block, ip("10.0.0.0/24")), rule(Mode::Block, ip("2001:2:1::/48"))]);
+        let (mut told, mut hosts) = (Vec::new(), (1_u16..).map(|host| format!("{net}{}", host % 200 + 1)));
+        for second in 0..35 {
+            let syns = if second == 0 { 1 } else { PER_SECOND * u64::from(second <= 20) };
+            for host in hosts.by_ref().take(syns as usize) {
+                let syn = eth().ip(host.as_str(), EDGE_IPS[family]).tcp(4_000, 22).seq(7).syn();
+                bench.inject(&syn.bytes(), RxMeta::default());
+            }
+            let (out, events) = bench.turns();
+            assert_eq!(out, Vec::<String>::new());
+            for event in events {
+                assert_eq!((event.kind, event.status), (EventKind::ClientFiltered, Status::FirewallDeny));
+                assert_eq!((event.firewall.name(), event.client.port), ("BLOCK_IP", 4_000));
+                told.push((second, u64::from(event.count)));
+            }
+        }
+        assert_eq!(told, [(0, 1), (10, 10 * PER_SECOND), (20, 10 * PER_SECOND)], "{net}");
+        assert_eq!(bench.control.pages[0].dropped(DropReason::FirewallBlocked), 1 + 20 * PER_SECOND);
+    }
+}
+
 /// A worker with so many half-open sessions.
 fn full_of(sessions: u32, config: fn(&mut byway::worker::Settings)) -> Bench {
     let mut bench = Bench::new(config, SSH, &[]);

@@ -2,10 +2,12 @@
 
 use crate::bench::Bench;
 use crate::link::ANNOUNCED;
+use crate::pair::{CLIENT, ORIGIN, Pair, USUAL, app, segment_of};
 use byway::base::{AppSlot, DropReason, Instant, PortId, WorkerId};
 use byway::port::RxMeta;
 use byway::port::mem::{MemOptions, link};
 use byway::snapshot::Command;
+use byway::table::{Prefix, PrefixSpec};
 use byway::telemetry::{AppCounter, Counter, Gauge};
 use byway::testkit::edge::{EDGE_IPS, EDGE_MAC, LAB_APPS, LabApp, addr, edge, live_spec, settings};
 use byway::testkit::frames::{PEER_MAC, eth};
@@ -110,6 +112,45 @@ fn no_session_is_opened_while_draining() {
     let page = &bench.control.pages[0];
     assert_eq!((page.dropped(DropReason::Draining), page.gauge(Gauge::Sessions)), (1, 0));
     assert_eq!(page.app(AppSlot(0), AppCounter::Refused), 1);
+}
+
+/// Whoever was there before the prefix came is no stranger with a forged address, spliced or not.
+#[test]
+fn a_prefix_onboarded_later_turns_its_addresses_away_as_sources_but_for_sessions_that_live() {
+    for (family, client, net) in
+        [(0, "203.0.113.7", "203.0.113.0/24"), (1, "2001:db8:7::7", "2001:db8:7::/48")]
+    {
+        let new = |port: u16| eth().ip(client, EDGE_IPS[family]).tcp(port, 80).seq(7).syn().bytes();
+        let datagram = eth().ip(client, EDGE_IPS[family]).udp(4_000, 53).payload(b"?").bytes();
+        let ping = eth().ip(client, EDGE_IPS[family]).echo(1, 1, b"hi").bytes();
+        for spliced_max in [8, 0] {
+            let bench = Bench::new(|settings| settings.session.spliced_max = spliced_max, &LAB_APPS, &[]);
+            let mut pair = Pair::call(bench, (family, client, 4_000), app(family).port, false);
+            pair.accept(&USUAL);
+            assert_eq!(pair.gauge(Gauge::SplicedSessions), u64::from(spliced_max > 0));
+            for frame in [&new(5_000), &datagram, &ping] {
+                assert!(!pair.turn(Some(frame)).is_empty(), "nobody minds");
+            }
+            let mut spec = live_spec(&LAB_APPS, &[]);
+            let prefix = Prefix::new(net.parse().expect("a net"), true).expect("a prefix");
+            spec.prefixes.push(PrefixSpec::plain(prefix));
+            pair.bench.control.publish(&spec);
+            let later = eth().ip(client, EDGE_IPS[family]).udp(4_001, 53).payload(b"?").bytes();
+            for (dropped, frame) in (1..).zip([&new(5_001), &later, &ping]) {
+                assert!(pair.turn(Some(frame)).is_empty(), "{client}");
+                assert_eq!(pair.drops(DropReason::SpoofedSource), dropped, "{client}");
+            }
+            let said = pair.segment(CLIENT).payload(b"hello").bytes();
+            let to_origin = pair.ends[ORIGIN].key.reversed();
+            let relayed = |frame: &Vec<u8>| segment_of(frame).key == to_origin && frame.ends_with(b"hello");
+            assert!(pair.turn(Some(&said)).iter().any(relayed), "{client}, {spliced_max}");
+            assert!(!pair.turn(Some(&datagram)).is_empty(), "{client}");
+            assert_eq!(pair.drops(DropReason::SpoofedSource), 3);
+            // When the prefix goes they are clients again.
+            pair.bench.control.publish(&live_spec(&LAB_APPS, &[]));
+            assert!(!pair.turn(Some(&new(5_002))).is_empty(), "{client}");
+        }
+    }
 }
 
 #[test]

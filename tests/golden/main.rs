@@ -10,11 +10,14 @@ mod lifetime;
 mod limits;
 mod link;
 mod origins;
+mod pair;
 mod park;
 mod probes;
 mod refusals;
 mod room;
+mod splice;
 mod udp;
+mod unspliced;
 
 use bench::Row;
 use byway::base::DropReason;
