@@ -1,4 +1,5 @@
-//! Segments of spliced sessions with any header and options that a stranger may send, in a worker of two such sessions.
+//! Segments of spliced sessions over IPv4 or IPv6 with any header and options that a stranger may send, in a worker of two
+//! such sessions.
 //!
 //! Whatever comes, a frame that goes on bears right checksums, for its own sake verified anew; it belongs to the other leg of
 //! the very session that it came for; and nothing is written beside that session's record: the other session answers a
@@ -27,6 +28,8 @@ const GOOD: RxMeta = RxMeta {
     multi_segment: false,
     vlan_stripped: false,
 };
+/// Where clients are, over IPv4 and over IPv6.
+const CLIENTS: [&str; 2] = ["10.0.0.7", "2001:2:1::7"];
 /// Initial sequence numbers of clients and origins; the latter wrap.
 const ISNS: [u32; 2] = [1_000, u32::MAX - 2_000];
 
@@ -48,9 +51,10 @@ struct World {
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
     let mut world = World::new();
-    let stamped = input.byte() & 1 == 1;
-    let target = world.splice(2_000, stamped);
-    let bystander = world.splice(2_001, stamped);
+    let form = input.byte();
+    let (stamped, family) = (form & 1 == 1, usize::from(form >> 1 & 1));
+    let target = world.splice(family, 2_000, stamped);
+    let bystander = world.splice(family, 2_001, stamped);
     let Some((target, bystander)) = target.zip(bystander) else { panic!("both sessions are spliced") };
     for _ in 0..STEPS_MAX {
         if input.0.is_empty() {
@@ -89,9 +93,9 @@ impl World {
     }
 
     /// Opens a session that is spliced at once; its two sides.
-    fn splice(&mut self, port: u16, stamped: bool) -> Option<[Side; 2]> {
-        let syn =
-            eth().ip4("10.0.0.7", EDGE_IPS[0]).tcp(port, LAB_APPS[0].port).seq(ISNS[0]).syn().window(8_192);
+    fn splice(&mut self, family: usize, port: u16, stamped: bool) -> Option<[Side; 2]> {
+        let syn = eth().ip(CLIENTS[family], EDGE_IPS[family]).tcp(port, LAB_APPS[family].port);
+        let syn = syn.seq(ISNS[0]).syn().window(8_192);
         let answer = *self.turn(Some(&opening(syn, stamped))).first()?;
         let client = Side { key: answer.key.reversed(), seq: ISNS[0] + 1, ack: answer.seq.wrapping_add(1) };
         let call = *self.turn(Some(&tcp(&client, stamped).flags(TcpFlags(TcpFlags::ACK)).bytes())).first()?;
@@ -123,7 +127,10 @@ impl World {
         let mut sent = Vec::new();
         while let Some(frame) = self.wire.take() {
             match parse(frame.bytes(), &hints) {
-                Ok(Parsed::Tcp(segment)) => sent.push(segment),
+                Ok(Parsed::Tcp(segment)) => {
+                    assert_eq!(usize::from(segment.ip_end), frame.bytes().len(), "padding went on");
+                    sent.push(segment);
+                }
                 Ok(Parsed::Udp { .. } | Parsed::Icmp { .. } | Parsed::Arp { .. } | Parsed::Ndp { .. }) => {}
                 Err(reason) => panic!("the edge sent a frame that its own parser drops: {reason:?}"),
             }
@@ -146,7 +153,8 @@ fn opening(tcp: Tcp, stamped: bool) -> Vec<u8> {
     tcp.raw_options(&[&usual[..], if stamped { &stamps } else { &[] }].concat()).bytes()
 }
 
-/// A segment of a side with numbers near its own or anywhere, any flags, window, urgent pointer and options.
+/// A segment of a side with numbers near its own or anywhere, any flags, window, urgent pointer and options; padded by a link
+/// or not.
 fn segment(side: &Side, input: &mut Input<'_>) -> Vec<u8> {
     let [how, flags, near, len] = input.take();
     let far = |input: &mut Input<'_>| u32::from_be_bytes(input.take());
@@ -154,9 +162,15 @@ fn segment(side: &Side, input: &mut Input<'_>) -> Vec<u8> {
     let ack = if how & 2 == 0 { 0 } else { far(input) };
     let moved = Side { seq: side.seq.wrapping_add(seq), ack: side.ack.wrapping_add(ack), ..*side };
     let flags = if how & 4 == 0 { TcpFlags::ACK | flags & TcpFlags::PSH } else { flags };
-    let window = u16::from_be_bytes(input.take());
+    let (window, urgent) = (u16::from_be_bytes(input.take()), u16::from_be_bytes(input.take()));
     let words = usize::from(input.byte() % 11);
     let options: Vec<u8> = (0..words * 4).map(|_| input.byte()).collect();
     let body: Vec<u8> = (0..usize::from(len)).map(|n| n as u8 ^ len).collect();
-    tcp(&moved, false).flags(TcpFlags(flags)).window(window).raw_options(&options).payload(&body).bytes()
+    let segment =
+        tcp(&moved, false).flags(TcpFlags(flags)).window(window).urgent(urgent).raw_options(&options);
+    let mut frame = segment.payload(&body).bytes();
+    if how & 8 != 0 {
+        frame.resize(frame.len() + usize::from(how >> 4), 0xee);
+    }
+    frame
 }
