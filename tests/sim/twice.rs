@@ -23,6 +23,10 @@ const SEEDS: u64 = 200;
 const SPLICED_PERCENT_MIN: u64 = 65;
 /// Of a talk whose client vanishes, the bytes that it has heard by then.
 const HEARD_BEFORE_VANISHING: u64 = 20_000;
+/// Shifts of the windows that clients and origins tell.
+const WINDOW_SHIFTS: [u8; 7] = [0, 0, 1, 3, 6, 10, 14];
+/// When the peers' clocks turn, in two runs of three: while most talk.
+const CLOCKS_TURN_MS: u32 = 400;
 /// The clock's span within which everything has ended.
 const LENGTH_MAX: Span = Span::from_secs(3_600);
 
@@ -163,6 +167,10 @@ fn stage(rng: &mut Rng, seed: u64, splices: bool) -> (World, Control) {
     let mut host = Host::new(GATEWAY_MAC, EDGE_MAC, is_outside, true, seed);
     // Clients of even address and all origins but the range's use timestamps.
     host.stamped = |own| own.bits() & 1 == 0 || own == addr("192.0.2.1") || own == addr("2001:2:2::1");
+    // Their clocks wrap, turn from what is less by RFC 7323 5.2 to what is more, or neither while they talk.
+    host.clock_ahead = [0, 0_u32.wrapping_sub(CLOCKS_TURN_MS), (1 << 31) - CLOCKS_TURN_MS][seed as usize % 3];
+    host.window_shift =
+        Box::new(move |own| WINDOW_SHIFTS[(own.bits() as u64 / 2 + seed) as usize % WINDOW_SHIFTS.len()]);
     world.hosts.push((PortId(0), host));
     (world, control)
 }

@@ -3,7 +3,7 @@
 //! It owns whole prefixes, so that one host plays thousands of clients or origins behind one hardware address. Its
 //! link layer shares no code with `wire`: a mistake there does not hide here.
 
-use super::peer::{self, Outcome, Peer};
+use super::peer::{self, Outcome, Peer, Speech};
 use super::seal::Seal;
 use super::talk::Talk;
 use crate::base::{Addr, Endpoint, Instant};
@@ -44,6 +44,10 @@ pub struct Host {
     pub unplugged: HashSet<Addr>,
     /// Which of its addresses use TCP timestamps.
     pub stamped: fn(Addr) -> bool,
+    /// How many milliseconds the clock of those is ahead of the run's.
+    pub clock_ahead: u32,
+    /// By how many bits each of its addresses shifts its windows.
+    pub window_shift: Box<dyn Fn(Addr) -> u8>,
     /// Ports on which it accepts TLS alone.
     pub sealed_ports: HashMap<u16, Arc<ServerConfig>>,
     /// The hardware address that frames go to.
@@ -77,6 +81,8 @@ impl Host {
             absent: None,
             unplugged: HashSet::new(),
             stamped: |_| false,
+            clock_ahead: 0,
+            window_shift: Box::new(|_| 0),
             sealed_ports: HashMap::new(),
             gateway,
             iface,
@@ -92,16 +98,16 @@ impl Host {
 
     /// Opens a connection from `near` to `far`.
     pub fn connect(&mut self, near: Endpoint, far: Endpoint, talk: Talk, now: Instant) {
-        let stamped = (self.stamped)(near.addr);
-        let peer = Peer::client(&mut self.iface, (near, far), talk, stamped);
+        let speech = self.speech(near.addr);
+        let peer = Peer::client(&mut self.iface, (near, far), talk, speech);
         self.peers.insert((near, far), peer);
         self.poll((near, far), now);
     }
 
     /// The same through TLS.
     pub fn connect_sealed(&mut self, (near, far): Tuple, talk: Talk, seal: Seal, now: Instant) {
-        let stamped = (self.stamped)(near.addr);
-        let peer = Peer::client(&mut self.iface, (near, far), talk, stamped).sealed(seal);
+        let speech = self.speech(near.addr);
+        let peer = Peer::client(&mut self.iface, (near, far), talk, speech).sealed(seal);
         self.peers.insert((near, far), peer);
         self.poll((near, far), now);
     }
@@ -184,12 +190,16 @@ impl Host {
     }
 
     fn accept(&self, near: Endpoint, far: Endpoint) -> Peer {
-        let peer = Peer::origin(near, far, (self.stamped)(near.addr));
+        let peer = Peer::origin(near, far, self.speech(near.addr));
         let config = self.sealed_ports.get(&near.port).cloned();
         match config.and_then(|config| ServerConnection::new(config).ok()) {
             Some(tls) => peer.sealed(Seal::origin(tls)),
             None => peer,
         }
+    }
+
+    fn speech(&self, own: Addr) -> Speech {
+        Speech { stamped: (self.stamped)(own), window_shift: (self.window_shift)(own) }
     }
 
     /// Lets the stack answer a segment that no peer takes: with RST, as any host does.
@@ -202,7 +212,7 @@ impl Host {
     /// Feeds what is in the pipe to the peer, lets it act, and sends what it says.
     fn poll(&mut self, tuple: Tuple, now: Instant) {
         let at = smol(now);
-        peer::set_clock(now.millis() as u32);
+        peer::set_clock((now.millis() as u32).wrapping_add(self.clock_ahead));
         let Some(peer) = self.peers.get_mut(&tuple) else {
             self.pipe.rx = None;
             return;

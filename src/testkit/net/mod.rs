@@ -12,7 +12,7 @@ mod world;
 pub use chat::{Answer, Chat, Form, Service};
 pub use datagrams::{Datagrams, Tally};
 pub use host::{Absence, Host};
-pub use peer::{Outcome, Peer};
+pub use peer::{Outcome, Peer, Speech};
 pub use seal::Seal;
 pub use talk::{Ending, HEADER_LEN, Talk};
 pub use world::{SimPort, Towards, Watch, World};

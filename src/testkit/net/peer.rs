@@ -46,6 +46,22 @@ fn clock() -> u32 {
     CLOCK.get()
 }
 
+/// What of TCP's options an end speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Speech {
+    /// Whether it knows of timestamps.
+    pub stamped: bool,
+    /// The shift of its windows, 14 at most.
+    pub window_shift: u8,
+}
+
+impl Speech {
+    /// smoltcp takes the shift from the size of the buffer. Of a large one no more is ever touched than what comes.
+    const fn buffer_bytes(self) -> usize {
+        if self.window_shift == 0 { BUFFER_BYTES } else { 1 << (15 + self.window_shift) }
+    }
+}
+
 /// One end of one connection.
 pub struct Peer {
     part: Part,
@@ -66,24 +82,24 @@ pub struct Peer {
 
 /// Silence after which a peer probes: a lost RST would leave it waiting for ever.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-/// Bytes of each socket buffer.
+/// Bytes of each socket buffer, where windows are not shifted.
 const BUFFER_BYTES: usize = 8 * 1024;
 /// Bytes that TLS is given at a time.
 const PLAIN_BYTES: usize = 4 * 1024;
 
 impl Peer {
     /// A client that connects now.
-    pub fn client(iface: &mut Interface, ends: (Endpoint, Endpoint), talk: Talk, stamped: bool) -> Self {
+    pub fn client(iface: &mut Interface, ends: (Endpoint, Endpoint), talk: Talk, speech: Speech) -> Self {
         let (near, far) = ends;
-        let mut peer = Self::new(Part::Client, ends, Some(talk), stamped);
+        let mut peer = Self::new(Part::Client, ends, Some(talk), speech);
         let set = peer.set.get_mut::<tcp::Socket>(Default::default());
         set.connect(iface.context(), ip(far), ip(near)).expect("a fresh socket connects");
         peer
     }
 
     /// An origin's end for a connection that comes in now.
-    pub fn origin(near: Endpoint, far: Endpoint, stamped: bool) -> Self {
-        let mut peer = Self::new(Part::Origin, (near, far), None, stamped);
+    pub fn origin(near: Endpoint, far: Endpoint, speech: Speech) -> Self {
+        let mut peer = Self::new(Part::Origin, (near, far), None, speech);
         let set = peer.set.get_mut::<tcp::Socket>(Default::default());
         set.listen(ip(near)).expect("a fresh socket listens");
         peer
@@ -141,12 +157,12 @@ impl Peer {
         iface.poll_at(now, &self.set)
     }
 
-    fn new(part: Part, (near, far): (Endpoint, Endpoint), talk: Option<Talk>, stamped: bool) -> Self {
-        let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
-        let mut socket = tcp::Socket::new(buffer(), buffer());
+    fn new(part: Part, (near, far): (Endpoint, Endpoint), talk: Option<Talk>, speech: Speech) -> Self {
+        let buffer = |bytes| tcp::SocketBuffer::new(vec![0; bytes]);
+        let mut socket = tcp::Socket::new(buffer(speech.buffer_bytes()), buffer(BUFFER_BYTES));
         socket.set_nagle_enabled(false);
         socket.set_keep_alive(Some(KEEPALIVE));
-        socket.set_tsval_generator(stamped.then_some(clock as fn() -> u32));
+        socket.set_tsval_generator(speech.stamped.then_some(clock as fn() -> u32));
         let mut set = SocketSet::new(Vec::with_capacity(1));
         set.add(socket);
         let (seal, first) = (None, Vec::new());
