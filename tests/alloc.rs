@@ -3,28 +3,33 @@
 //! refused; neighbours are asked for, tables reloaded: nothing is allocated and nothing freed. TLS alone allocates: so
 //! many times a record as record 15 of the architecture says, and nothing for sessions beside it.
 
-use byway::base::{Addr, AsNumber, DropReason, Endpoint, Instant, PortId, Span};
+use byway::base::{Addr, AppSlot, AsNumber, DropReason, Endpoint, Instant, PortId, Span};
 use byway::firewall::{Layers, Mode, NetOf, RuleNet, RuleSpec, Target, WhenceMap};
 use byway::port::fault::{FaultPort, FaultRates};
 use byway::port::mem::{MemOptions, link};
-use byway::session::SynCookies;
 use byway::session::tls::{CryptoSettings, crypto};
+use byway::session::{SpliceHandshake, SynCookies};
 use byway::snapshot::LiveSpec;
 use byway::table::ConnectionLimits;
-use byway::telemetry::Counter;
+use byway::telemetry::{AppCounter, Counter};
 use byway::testkit::apps::{
     FLEXIBLE, FLOODED, FULL, RANGE, RULED, SEALED_ORIGIN_PORTS, SEVERAL, UNSTEADY_ORIGIN, services, spec,
 };
 use byway::testkit::edge::{Control, EDGE_IPS, EDGE_MAC, GATEWAY_MAC, addr, edge, is_outside, settings};
 use byway::testkit::frames::eth;
-use byway::testkit::net::{Absence, Answer, Chat, Datagrams, Ending, Host, Peer, Seal, SimPort, Talk, World};
+use byway::testkit::net::{
+    Absence, Answer, Chat, Datagrams, Ending, Host, Peer, Seal, SimPort, Talk, Towards, World,
+};
 use byway::testkit::tls::{EDGE_RSA, client, material, server};
+use byway::wire::{Parsed, RxHints, parse};
 use byway::worker::Settings;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 #[global_allocator]
@@ -52,6 +57,8 @@ fn a_worker_neither_allocates_nor_frees_after_launch_and_tls_as_much_as_is_said(
     assert_eq!(operations(), before + 2, "the meter counts");
     everything_in_clear(SynCookies::Off);
     everything_in_clear(SynCookies::Always);
+    everything_spliced(SynCookies::Off, SpliceHandshake::Immediate);
+    everything_spliced(SynCookies::Always, SpliceHandshake::ClientRtt);
     records_of_tls();
 }
 
@@ -235,6 +242,137 @@ fn hold_seen(control: &Control, syn_cookies: SynCookies) {
             reason.name()
         );
     }
+}
+
+/// A client that a rule blocks while it talks, and one that is gone all of a sudden.
+const BLOCKED: &str = "10.0.4.7";
+const GONE: &str = "10.0.6.7";
+/// Talks of both and of all others.
+const SPLICED_TALKS: u32 = 200;
+
+/// Half of the clients use timestamps, and all origins but the range's.
+fn is_stamped(own: Addr) -> bool {
+    own.bits() & 1 == 0 || own == addr("192.0.2.1") || own == addr("2001:2:2::1")
+}
+
+/// Sessions that are spliced where they can be, over IPv4 and IPv6, on a link that loses some: closed in every order, reset,
+/// ended by a rule and by time, and told of what routers say of their paths.
+fn everything_spliced(syn_cookies: SynCookies, splice_handshake: SpliceHandshake) {
+    let mut settings = settings(2);
+    (settings.session.syn_cookies, settings.session.splice_handshake) = (syn_cookies, splice_handshake);
+    settings.session.spliced_max = 256;
+    let (mut world, mut control) = world(&settings, &spec(true, &[]));
+    world.hosts[0].1.stamped = is_stamped;
+    let mut frames = 0_u32;
+    world.loses = Some(Box::new(move |_| {
+        frames += 1;
+        frames.is_multiple_of(61)
+    }));
+    let last = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&last);
+    world.watch = Some(Box::new(move |_, towards, frame| {
+        if towards == Towards::Hosts {
+            frame.clone_into(&mut seen.borrow_mut());
+        }
+    }));
+    world.meter = Some(operations);
+    let (end, mut steps, mut is_blocked) = (world.now + Span::from_secs(1_200), 0_u32, false);
+    loop {
+        if steps.is_multiple_of(2) && steps / 2 < SPLICED_TALKS {
+            talk_spliced(&mut world, steps / 2);
+        }
+        world.step().expect("the laws hold");
+        tell_of_path(&mut world, &std::mem::take(&mut *last.borrow_mut()), steps as usize);
+        silent(&control);
+        if !is_blocked && has_heard(&world, BLOCKED) {
+            control.publish(&spec(false, &[addr(BLOCKED)]));
+            is_blocked = true;
+        }
+        if has_heard(&world, GONE) {
+            world.hosts[0].1.unplugged.insert(addr(GONE));
+        }
+        let idle = world.workers.iter().all(|worker| worker.sessions() == 0);
+        let mut peers = world.hosts[0].1.peers();
+        if idle && steps / 2 >= SPLICED_TALKS && peers.all(|peer| peer.near.addr == addr(GONE)) {
+            break;
+        }
+        assert!(world.now < end, "talks are left over");
+        steps += 1;
+    }
+    hold_spliced(&control);
+    assert_eq!(world.metered, 0, "allocations and frees in {} steps of spliced sessions", world.steps());
+}
+
+/// Whether a client is in the middle of its talk.
+fn has_heard(world: &World, client: &str) -> bool {
+    world.hosts[0].1.peers().any(|peer| peer.near.addr == addr(client) && peer.heard() >= 20_000)
+}
+
+/// Begins the next talk: two of three in the family of their origin; those of `BLOCKED` and `GONE` are long.
+fn talk_spliced(world: &mut World, id: u32) {
+    let v6 = id % 3 == 1;
+    let port =
+        if v6 || id % 20 == 6 { 81 } else { [80, RANGE + (id % 20) as u16, RULED][id as usize % 4 % 3] };
+    let client = match (id, v6) {
+        (_, true) => Addr::from_bits(addr("2001:2:1::").bits() | u128::from(id + 1)),
+        (_, false) => Addr::v4([10, 0, 1, id as u8]),
+    };
+    let (client, port, long) = match id {
+        121 => (addr(BLOCKED), RULED, true),
+        161 => (addr(GONE), 80, true),
+        _ => (client, port, id.is_multiple_of(8)),
+    };
+    let near = Endpoint { addr: client, port: 2_000 + id as u16 };
+    let far = Endpoint { addr: addr(EDGE_IPS[usize::from(!client.is_v4())]), port };
+    let up = if long { 300_000 } else { 3_000 };
+    let talk = Talk { id, up, down: 3 * up, ending: Ending::ALL[id as usize % 4] };
+    let now = world.now;
+    world.hosts[0].1.connect(near, far, talk, now);
+}
+
+/// A router's word on the segment that a host just got: nothing is wrong with it but what the word says.
+fn tell_of_path(world: &mut World, frame: &[u8], number: usize) {
+    const WORDS_V4: [(u8, u8, [u8; 4]); 3] = [(3, 4, [0, 0, 5, 220]), (3, 1, [0; 4]), (11, 0, [0; 4])];
+    const WORDS_V6: [(u8, u8, [u8; 4]); 3] = [(2, 0, [0, 0, 5, 220]), (1, 3, [0; 4]), (3, 0, [0; 4])];
+    let Ok(Parsed::Tcp(segment)) = parse(frame, &RxHints::default()) else { return };
+    if segment.payload_len() == 0 {
+        return;
+    }
+    let edge = segment.key.src;
+    let (router, words) = if edge.is_v4() { ("10.9.0.1", WORDS_V4) } else { ("2001:2:1:9::1", WORDS_V6) };
+    let (kind, code, rest) = words[number % 3];
+    let quote = &frame[14..frame.len().min(14 + 64)];
+    world.wires[0].send(&eth().ip(addr(router), edge).icmp(kind, code, rest, quote).bytes());
+}
+
+/// Nothing is held to allocate nothing that did not happen to spliced sessions, of both families.
+fn hold_spliced(control: &Control) {
+    use Counter::*;
+    let counted = |counter| control.pages.iter().map(|page| page.counter(counter)).sum::<u64>();
+    let counters = [
+        SessionsSpliced,
+        SplicedFrames,
+        FlightsSpliced,
+        ResetsPassed,
+        ClosedInOrder,
+        ClosedByFirewall,
+        ClosedByClientTimeout,
+        RejudgedSessions,
+        IcmpErrorsAccepted,
+        IcmpErrorsSent,
+        ChallengeAcks,
+        UnsplicedForFamily,
+        HandedOverFrames,
+    ];
+    for counter in counters {
+        assert!(counted(counter) > 0, "{counter:?} never moved");
+    }
+    let apps = (0..16).flat_map(|app| [(app, AppCounter::BytesIn), (app, AppCounter::BytesOut)]);
+    let of_app = |(app, bytes)| control.pages.iter().map(|page| page.app(AppSlot(app), bytes)).sum::<u64>();
+    let (bytes, relayed) =
+        (apps.map(of_app).sum::<u64>(), counted(RelayedFromClients) + counted(RelayedFromOrigins));
+    // A third is of IPv6.
+    assert!(relayed * 4 < bytes, "{relayed} of {bytes} bytes were not spliced");
 }
 
 /// A machine of its own that talks through TLS: it can be left standing while others go on.
