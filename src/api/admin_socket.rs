@@ -6,13 +6,11 @@
 //! it does not any more (somebody opened it wide, or gave it to another group), the peer's user or group in effect must be
 //! right.
 
+use crate::control::local_socket;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-
-/// Its owner and its group may use it, and nobody else.
-const MODE: u32 = 0o660;
 
 /// The admin socket: whoever may write to it rules the box.
 pub struct AdminSocket {
@@ -29,7 +27,7 @@ pub struct Fence {
 }
 
 impl AdminSocket {
-    /// Binds `path`, mode 0660, in place of a socket that a former byway left there.
+    /// Binds `path`, mode 0660 from its first moment on, in place of a socket that a former byway left there.
     ///
     /// # Errors
     /// The system's; `AddrInUse` where another process answers there.
@@ -45,10 +43,7 @@ impl AdminSocket {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, PermissionsExt::from_mode(MODE))?;
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.to_owned() })
+        Ok(Self { listener: local_socket::open(path)?, path: path.to_owned() })
     }
 
     /// Its listener, once more.
@@ -91,6 +86,7 @@ impl Fence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn socket(name: &str) -> (AdminSocket, PathBuf) {
         let path = std::env::temp_dir().join(format!("byway-admin-{}-{name}", std::process::id()));

@@ -24,6 +24,7 @@ mod install;
 mod life;
 mod listing;
 mod load;
+pub mod local_socket;
 pub mod log;
 mod merges;
 mod notify;

@@ -3,10 +3,11 @@
 
 use super::ask::{Ask, refusal};
 use super::desk::{Desk, Inquiry};
+use super::local_socket;
 use crate::base::outside::plain_json;
 use serde_json::Value;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Binds `path` with mode 0660. A file that a dead byway left behind is replaced; a live one is an error.
+    /// Binds `path` with mode 0660 from its first moment on. A file that a dead byway left behind is replaced; a live one is an error.
     ///
     /// # Errors
     /// The system's, or `AddrInUse` where a process answers on it.
@@ -41,10 +42,7 @@ impl ControlSocket {
             }
             std::fs::remove_file(path)?;
         }
-        let listener = std::os::unix::net::UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.to_owned() })
+        Ok(Self { listener: local_socket::open(path)?, path: path.to_owned() })
     }
 
     /// Where it is.
