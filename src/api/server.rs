@@ -3,6 +3,7 @@
 
 use super::admin_socket::{AdminSocket, Fence};
 use super::caller::Peer;
+use super::listener_tls::{InForce, ListenerTls};
 use super::office::{Office, Terms};
 use super::rates::Suspect;
 use super::router::router;
@@ -19,15 +20,14 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -52,7 +52,7 @@ pub struct ApiListeners {
     /// TCP.
     pub tcp: Option<TcpListener>,
     /// TLS on it.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<ListenerTls>,
     /// The admin socket.
     pub socket: AdminSocket,
 }
@@ -72,11 +72,15 @@ pub fn start(
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let (stop, stopped) = watch::channel(false);
+        let hangup = {
+            let _inside = runtime.enter();
+            signal(SignalKind::hangup())?
+        };
         let thread = std::thread::Builder::new().name("byway-api".into()).spawn(move || {
             // It wants no rights; where there are none to give up, nothing is lost.
             let _ = privileges::shed();
             let office = (vault, estate, desk, terms);
-            runtime.block_on(serve(listeners, office, stopped));
+            runtime.block_on(serve(listeners, office, (stopped, hangup)));
             runtime.shutdown_timeout(Duration::from_millis(200));
         })?;
         let stop: ApiStop = Box::new(move || {
@@ -96,8 +100,9 @@ pub fn start(
 async fn serve(
     ApiListeners { tcp, tls, socket }: ApiListeners,
     (vault, estate, desk, terms): (Box<dyn Vault>, Estate, Desk, Terms),
-    mut stopped: watch::Receiver<bool>,
+    (mut stopped, hangup): (watch::Receiver<bool>, Signal),
 ) {
+    let tls = tls.map(|tls| tls.tended(desk.clone(), hangup));
     let office = Arc::new(Office::open(vault, estate, desk, terms));
     tokio::spawn(tend(office.clone(), stopped.clone()));
     let house = House {
@@ -105,7 +110,7 @@ async fn serve(
         places: Arc::new(Semaphore::new(API_CONNECTIONS_MAX)),
         local_places: Arc::new(Semaphore::new(API_LOCAL_CONNECTIONS_MAX)),
         nets: Arc::default(),
-        tls: tls.map(TlsAcceptor::from),
+        tls,
         stopped: stopped.clone(),
     };
     let tcp = tcp.map(tokio::net::TcpListener::from_std).transpose();
@@ -245,7 +250,7 @@ struct House {
     local_places: Arc<Semaphore>,
     /// How many connections each net has.
     nets: Arc<Mutex<HashMap<Suspect, usize>>>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<InForce>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -271,6 +276,7 @@ impl House {
                 match &house.tls {
                     None => house.converse(stream, peer).await,
                     Some(tls) => {
+                        let tls = TlsAcceptor::from(tls.borrow().clone());
                         if let Ok(Ok(stream)) = timeout(HEAD_PATIENCE, tls.accept(stream)).await {
                             house.converse(stream, peer).await;
                         }
@@ -358,23 +364,6 @@ impl House {
         }
         let _ = timeout(STOP_PATIENCE, connection).await;
     }
-}
-
-/// The server's side of TLS, from PEM files.
-///
-/// # Errors
-/// One line that names the file.
-pub fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, String> {
-    let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    let pair = crate::tls::Certificate::from_pem(&read(certificate)?, &read(key)?);
-    let pair = pair.map_err(|fault| format!("{}: {fault}", certificate.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let versions = versions.map_err(|error| error.to_string())?;
-    let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(pair.key().clone()));
-    let mut config = versions.with_no_client_auth().with_cert_resolver(resolver);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
 
 #[cfg(test)]

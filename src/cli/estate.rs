@@ -3,7 +3,7 @@
 use super::folders;
 use super::run::{patiently, reserved};
 use crate::analytics::Recorder;
-use crate::api::{AdminSocket, ApiListeners, LoggedRoutes, Sources, Terms};
+use crate::api::{AdminSocket, ApiListeners, ListenerTls, LoggedRoutes, Sources, Terms};
 use crate::base::OsClock;
 use crate::control::config::boot::{ApiSpec, BootSpec};
 use crate::control::privileges::RunAs;
@@ -123,7 +123,7 @@ fn listen(api: &ApiSpec, user: Option<&RunAs>) -> Result<ApiListeners, String> {
             Some(listener)
         }
     };
-    let tls = api.tls.as_ref().map(|(certificate, key)| crate::api::tls(certificate, key)).transpose()?;
+    let tls = api.tls.as_ref().map(|(certificate, key)| ListenerTls::read(certificate, key)).transpose()?;
     let path = &api.socket;
     let socket =
         patiently(|| AdminSocket::bind(path)).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -27,6 +27,7 @@ impl Control {
             Inquiry::Install(install) if !self.is_leaving() => self.reloads.install(install),
             Inquiry::Install(install) => drop(install.reply.send(Installed::Ending)),
             Inquiry::Trial(news) => self.api_trial = news,
+            Inquiry::ListenerTls(problem) => self.listener_problem = problem,
             Inquiry::Ready(reply) => {
                 let _ = reply.send(self.readiness());
             }
@@ -205,7 +206,7 @@ impl Control {
             "rules": rules,
             "geo": geo,
             "geo_problems": self.reloads.loaded().geo_problems,
-            "certificate_problems": self.reloads.loaded().certificate_problems,
+            "certificate_problems": self.certificate_problems().collect::<Vec<_>>(),
             "events_lost": self.events.lost() + self.fleet.lost_events(),
         })
     }

@@ -136,8 +136,11 @@ impl CertificateStore {
         };
         let paths = [cert, key].map(|path| self.folder.join(&**path));
         paths.iter().for_each(|path| self.note(path));
-        let certificate = match read_pair(&paths, reading) {
-            Ok(certificate) => certificate,
+        let certificate = match read_pair(&paths) {
+            Ok((certificate, is_open)) => {
+                reading.warnings.extend(is_open);
+                certificate
+            }
             Err(why) => reading.keep(self.pairs.get(&paths).cloned(), place, why)?,
         };
         reading.pairs.insert(paths, certificate.clone());
@@ -171,8 +174,11 @@ impl CertificateStore {
     }
 }
 
-/// One pair of files; else what is wrong with them.
-fn read_pair(paths: &[PathBuf; 2], reading: &mut Reading) -> Result<Certificate, String> {
+/// A chain and its key from two files, and a word where the key is open to others.
+///
+/// # Errors
+/// What is wrong with them, in one line that names the file.
+pub fn read_pair(paths: &[PathBuf; 2]) -> Result<(Certificate, Option<String>), String> {
     let [cert, key] = paths;
     let read =
         |path: &Path| read_file(path, PEM_BYTES_MAX).map_err(|error| format!("{}: {error}", path.display()));
@@ -181,14 +187,13 @@ fn read_pair(paths: &[PathBuf; 2], reading: &mut Reading) -> Result<Certificate,
         (Err(first), Err(second)) => return Err(format!("{first}; {second}")),
         (Err(why), Ok(_)) | (Ok(_), Err(why)) => return Err(why),
     };
-    if mode & 0o027 != 0 {
+    let is_open = (mode & 0o027 != 0).then(|| {
         let (path, mode) = (key.display(), mode & 0o777);
-        reading
-            .warnings
-            .push(format!("{path}: the key is open to others (mode {mode:o}): chmod 640 or less"));
-    }
-    Certificate::from_pem(&chain, &secret)
-        .map_err(|fault| format!("{}, {}: {fault}", cert.display(), key.display()))
+        format!("{path}: the key is open to others (mode {mode:o}): chmod 640 or less")
+    });
+    let certificate = Certificate::from_pem(&chain, &secret)
+        .map_err(|fault| format!("{}, {}: {fault}", cert.display(), key.display()))?;
+    Ok((certificate, is_open))
 }
 
 /// Trust in the web's authorities and those of `bundle`.

@@ -50,6 +50,8 @@ pub enum Inquiry {
     Install(Install),
     /// What the API has on trial; nobody waits for an answer.
     Trial(TrialNews),
+    /// What is wrong with the pair of the API's listener that was read last, if anything is; nobody waits for an answer.
+    ListenerTls(Option<String>),
     /// How ready byway is.
     Ready(oneshot::Sender<Readiness>),
 }

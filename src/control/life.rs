@@ -136,6 +136,8 @@ pub struct Control {
     pub(super) admin_socket: Option<PathBuf>,
     /// What the API told last of its trials.
     pub(super) api_trial: TrialNews,
+    /// What is wrong with the files of the API's listener since they were read last.
+    pub(super) listener_problem: Option<String>,
     heartbeat: Heartbeat,
     watch: FileWatch,
     geo_watch: Vec<FileWatch>,
@@ -215,6 +217,7 @@ impl Control {
             usage: recorder.map(|recorder| Usage::new(recorder, now)),
             admin_socket,
             api_trial: TrialNews::default(),
+            listener_problem: None,
             heartbeat,
             watch,
             geo_watch,
@@ -518,6 +521,11 @@ impl Control {
         (0..self.ports.infos().len() as u8).map(|id| self.ports.state(PortId(id))).collect()
     }
 
+    /// What is wrong with certificates since they were read last: the table's, and the API's own.
+    pub(super) fn certificate_problems(&self) -> impl Iterator<Item = &String> {
+        self.reloads.loaded().certificate_problems.iter().chain(&self.listener_problem)
+    }
+
     /// How ready byway is.
     pub(super) fn readiness(&self) -> Readiness {
         match self.phase {
@@ -540,7 +548,7 @@ impl Control {
             }
         }
         let loaded = self.reloads.loaded();
-        why.extend(loaded.geo_problems.iter().chain(&loaded.certificate_problems).cloned());
+        why.extend(loaded.geo_problems.iter().chain(self.certificate_problems()).cloned());
         if self.events.failing() {
             why.push("events cannot be written".into());
         }

@@ -43,7 +43,7 @@ mod table_rows;
 mod timestamp;
 mod trial;
 mod usage;
-mod watch;
+pub mod watch;
 pub mod whereabouts;
 mod workshop;
 

@@ -21,6 +21,7 @@ mod full_disk;
 mod killed;
 mod killed_on_trial;
 mod leave;
+mod listener_tls;
 mod lists;
 mod matrix;
 mod moving;

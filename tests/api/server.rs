@@ -53,7 +53,7 @@ fn stopped_under_way(name: &str, connect: fn(&Path, SocketAddr) -> Box<dyn Line>
             match inquiries.blocking_recv().expect("one call") {
                 Inquiry::Ready(reply) => break reply,
                 // That there is no trial is told at the start.
-                Inquiry::Trial(_) => {}
+                Inquiry::Trial(_) | Inquiry::ListenerTls(_) => {}
                 Inquiry::Ask(..) | Inquiry::Metrics(_) | Inquiry::Install(_) => panic!("one call"),
             }
         };

@@ -520,7 +520,9 @@ async fn control_loop(
             }
             Inquiry::Ready(reply) => drop(reply.send(byway::control::desk::Readiness::Ready)),
             Inquiry::Trial(news) => heard.lock().expect("no panic").push(news),
-            Inquiry::Ask(..) | Inquiry::Metrics(..) => panic!("the API asks for neither"),
+            Inquiry::Ask(..) | Inquiry::Metrics(..) | Inquiry::ListenerTls(_) => {
+                panic!("the API asks for neither")
+            }
         }
     }
 }

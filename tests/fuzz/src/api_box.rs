@@ -197,7 +197,7 @@ async fn control(mut inquiries: tokio::sync::mpsc::Receiver<Inquiry>) {
                 assert!(install.keep.is_none(), "a dry run was to be kept");
                 drop(install.reply.send(Installed::Right(Vec::new())));
             }
-            Inquiry::Trial(_) => {}
+            Inquiry::Trial(_) | Inquiry::ListenerTls(_) => {}
             Inquiry::Ask(..) | Inquiry::Metrics(..) | Inquiry::Ready(..) => panic!("nobody asks for that"),
         }
     }
