@@ -77,6 +77,6 @@ pub use on_trial::back_at_start;
 pub use openapi::served as openapi_text;
 pub use prepared::{entry, entry_of};
 pub use proof::{Checker, Claim, Sources};
-pub use revived::revived;
+pub use revived::{Revived, revivals, revived};
 pub use router::router;
 pub use server::{ApiListeners, start};

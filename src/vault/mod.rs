@@ -17,5 +17,5 @@ pub use promise::{
     Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo,
     Vault, VaultError, Version,
 };
-pub use restore::Candidate;
+pub use restore::{Candidate, OldRows};
 pub use sqlite::{SqliteVault, told as sqlite_error};

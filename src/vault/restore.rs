@@ -8,7 +8,7 @@
 //! ```
 
 use super::file::{self, with};
-use super::promise::{Vault, VaultError};
+use super::promise::{Row, Vault, VaultError};
 use super::sqlite::{SqliteVault, told};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -31,6 +31,17 @@ pub struct Candidate {
     beside: Beside,
     store: PathBuf,
     old: Old,
+}
+
+/// What the store whose place is to be taken holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OldRows {
+    /// There is none.
+    Nothing,
+    /// These entities.
+    Rows(Vec<Row>),
+    /// Nobody knows.
+    Unreadable,
 }
 
 /// The store whose place is to be taken.
@@ -86,11 +97,14 @@ impl Candidate {
         &mut self.vault
     }
 
-    /// All entities of the store whose place is to be taken, where that can be read.
-    pub fn old_rows(&self) -> Option<Vec<super::promise::Row>> {
+    /// All entities of the store whose place is to be taken.
+    pub fn old_rows(&self) -> OldRows {
         match &self.old {
-            Old::Held(connection) => super::sqlite::rows(connection).ok(),
-            Old::Nothing { .. } | Old::Unreadable => None,
+            Old::Held(connection) => {
+                super::sqlite::rows(connection).map_or(OldRows::Unreadable, OldRows::Rows)
+            }
+            Old::Nothing { .. } => OldRows::Nothing,
+            Old::Unreadable => OldRows::Unreadable,
         }
     }
 

@@ -46,7 +46,8 @@ fn a_copy_is_looked_over_before_it_takes_the_place_of_the_store() {
     let said = out(&restored);
     assert!(restored.status.success(), "{}", err(&restored));
     assert_eq!(said.matches("not in the copy: ").count(), 3, "{said}");
-    assert!(said.contains("(root) was revoked or rolled since"), "{said}");
+    assert!(said.contains("(root) of user "), "{said}");
+    assert!(said.contains("is not in the store: if it was revoked, it opens the box again"), "{said}");
     let kept = said.rsplit_once("kept of the old store: ").expect("kept").1.trim();
     assert_eq!(fs::metadata(kept).expect("there").permissions().mode() & 0o777, 0o600);
     let again = byway(&["admin", "init", "--config", &config, "--token-file", &folder.file("token3")]);
@@ -59,6 +60,97 @@ fn a_copy_is_looked_over_before_it_takes_the_place_of_the_store() {
     assert!(err(&refused).contains(&half), "{}", err(&refused));
     let names = fs::read_dir(&folder.0).expect("there").flatten();
     assert!(names.into_iter().all(|name| !name.file_name().to_string_lossy().contains("restoring")));
+}
+
+/// Does this to a store that no byway has open.
+fn edit(store: &str, text: &str) {
+    let store = rusqlite::Connection::open(store).expect("opened");
+    store.execute_batch(text).expect("edited");
+}
+
+#[test]
+fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
+    let (folder, config) = folder("revived");
+    let key = folder.file("key");
+    let token = folder.file("token");
+    let made = byway(&["admin", "init", "--config", &config, "--token-file", &token, "--key-file", &key]);
+    assert!(made.status.success(), "{}", err(&made));
+    let (store, copy) = (folder.file("store"), folder.file("copy"));
+    // Tokens by their ids: one that stays, and three that are rolled, disabled and revoked after the copy.
+    for (digit, name) in [("a", "stays"), ("b", "rolled"), ("c", "disabled"), ("d", "revoked")] {
+        edit(
+            &store,
+            &format!(
+                "INSERT INTO entity SELECT kind, '{id}', json_set(body, '$.id', '{id}', '$.name', '{name}') FROM entity \
+                 WHERE kind = 'token' AND body LIKE '%root%'",
+                id = digit.repeat(32)
+            ),
+        );
+    }
+    assert!(byway(&["admin", "backup", &copy, "--config", &config]).status.success());
+    let report = || -> Value {
+        let dry = byway(&["admin", "restore", &copy, "--config", &config, "--dry-run", "--json"]);
+        assert!(dry.status.success(), "{}", err(&dry));
+        serde_json::from_str(&out(&dry)).expect("JSON")
+    };
+    let (same, user) = (report(), json!("root@localhost"));
+    assert_eq!(
+        (&same["revived"], &same["restored"], &same["holds"]["token"]),
+        (&json!([]), &json!(false), &json!(5))
+    );
+    edit(
+        &store,
+        &format!(
+            "UPDATE entity SET body = json_set(body, '$.hash', '{}') WHERE id = '{}'; \
+             UPDATE entity SET body = json_set(body, '$.enabled', json('false')) WHERE id = '{}'; \
+             DELETE FROM entity WHERE id = '{}'; \
+             UPDATE entity SET body = json_set(body, '$.key_hash', NULL) WHERE kind = 'user'",
+            "0".repeat(64),
+            "b".repeat(32),
+            "c".repeat(32),
+            "d".repeat(32)
+        ),
+    );
+    let told = report();
+    let mut revived = told["revived"].as_array().expect("a list").clone();
+    assert!(revived.iter().all(|secret| secret["user"]["email"] == user), "{told}");
+    revived.sort_by_key(|secret| secret["id"].to_string());
+    let words = |secret: &Value| format!("{} {} {}", secret["kind"], secret["name"], secret["why"]);
+    let mut all: Vec<String> = revived.iter().map(words).collect();
+    all.sort();
+    assert_eq!(
+        all,
+        [
+            r#""token" "disabled" "was disabled, and opens the box again""#,
+            r#""token" "revoked" "is not in the store: if it was revoked, it opens the box again""#,
+            r#""token" "rolled" "has another secret in the store: if it was rolled, the old one opens the box again""#,
+            r#""user_key" null "has no key in the store: if it was revoked, the old one opens the box again""#,
+        ]
+    );
+    let restored = byway(&["admin", "restore", &copy, "--config", &config]);
+    let said = out(&restored);
+    assert_eq!(said.matches("warning: ").count(), 4, "{said}");
+    for secret in &revived {
+        let (id, user) = (&secret["id"], &secret["user"]["id"]);
+        let line =
+            said.lines().find(|line| line.contains(id.as_str().expect("an id")) && line.contains("warning"));
+        assert!(line.is_some_and(|line| line.contains(user.as_str().expect("an id"))), "{id}: {said}");
+    }
+}
+
+#[test]
+fn a_restore_over_a_store_that_cannot_be_read_says_that_nobody_knows_what_was_revoked() {
+    let (folder, config) = folder("unread");
+    init(&folder, &config, "token");
+    let copy = folder.file("copy");
+    assert!(byway(&["admin", "backup", &copy, "--config", &config]).status.success());
+    fs::write(folder.file("store"), "no database").expect("written");
+    let said = out(&byway(&["admin", "restore", &copy, "--config", &config]));
+    assert!(
+        said.contains("warning: the present store cannot be read, so that nobody knows what was revoked"),
+        "{said}"
+    );
+    assert!(said.contains("is restored; kept of the old store: "), "{said}");
 }
 
 #[test]

@@ -206,6 +206,9 @@ pub struct AdminRestoreArgs {
     /// Look the copy over, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Answer with JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `byway admin export`.
