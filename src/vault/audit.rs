@@ -127,16 +127,91 @@ mod tests {
         assert_eq!(audit(ask("one\",\"two")).total, 0, "an id is no list of ids");
     }
 
+    /// A store of an older schema with what `rows` put into one of schema 3, brought up.
+    fn brought_up(folder: &Folder, schema: usize, rows: &str) -> impl Vault {
+        assert!(super::super::make_file(&folder.store()).expect("made"));
+        let plain = Connection::open(folder.store()).expect("opened");
+        let steps = |steps: &[&str]| steps.iter().for_each(|step| plain.execute_batch(step).expect("made"));
+        steps(&STEPS[..3]);
+        let meta = "INSERT INTO meta VALUES ('hash_key', zeroblob(32)), ('written_by', x'31')";
+        plain.execute_batch(meta).expect("put");
+        plain.execute_batch(rows).expect("put");
+        steps(&STEPS[3..schema]);
+        plain.pragma_update(None, "application_id", APPLICATION_ID).expect("set");
+        plain.pragma_update(None, "user_version", schema as u32).expect("set");
+        drop(plain);
+        open(&folder.store()).expect("brought up")
+    }
+
+    #[test]
+    fn old_entries_are_theirs_who_held_the_entity_then_and_nobodys_where_the_log_does_not_prove_it() {
+        // Zones and prefixes that went from one to two, or may have gone: versions 3 and 4 are not in the log any more.
+        let rows = r#"
+            INSERT INTO entity VALUES ('zone', 'moved', '{"account":"two"}'), ('zone', 'older', '{"account":"two"}'),
+                ('zone', 'still', '{"account":"two"}'), ('zone', 'gap', '{"account":"two"}'),
+                ('prefix', 'p', '{"account":"two"}');
+            INSERT INTO version (number, at, who, what) VALUES
+                (2, 1, '', ''), (5, 1, '', ''), (6, 1, '', ''), (7, 1, '', ''), (8, 1, '', '');
+            INSERT INTO edit (version, place, kind, id, before, after) VALUES
+                (2, 0, 'app', 'still', NULL, '{"zone":"still"}'),
+                (2, 1, 'zone', 'gap', NULL, '{"account":"one"}'),
+                (5, 0, 'zone', 'moved', NULL, '{"account":"one"}'),
+                (5, 1, 'app', 'moved', NULL, '{"zone":"moved"}'),
+                (5, 2, 'app', 'still', '{"zone":"still"}', NULL),
+                (5, 3, 'rule', 'older', NULL, '{"holder":{"zone":"older"}}'),
+                (5, 4, 'binding', 'p', NULL, '{"prefix":"p"}'),
+                (5, 5, 'dns_record', 'gap', '{"zone":"gap"}', NULL),
+                (6, 0, 'app', 'moved', '{"zone":"moved"}', '{"zone":"moved"}'),
+                (7, 0, 'zone', 'moved', '{"account":"one"}', '{"account":"two"}'),
+                (7, 1, 'app', 'moved', '{"zone":"moved"}', '{"zone":"moved"}'),
+                (7, 2, 'zone', 'older', '{"account":"one"}', '{"account":"two"}'),
+                (7, 3, 'prefix', 'p', '{"account":"one"}', '{"account":"two"}'),
+                (7, 4, 'token', 't', '{"user":"u"}', '{"user":"v"}'),
+                (7, 5, 'address_map', 'm', '{"account":"one"}', '{"account":"two"}'),
+                (8, 0, 'app', 'moved', '{"zone":"moved"}', NULL),
+                (8, 1, 'binding', 'p', '{"prefix":"p"}', NULL),
+                (8, 2, 'rule', 'own', NULL, '{"holder":{"user":"u"}}'),
+                (8, 3, 'rule', 'odd', '{"holder":{"user":"u"}}', '{"holder":{"user":"v"}}');"#;
+        // Of schema 3, and of the newest one that has the mistake: a store that was brought up before.
+        for schema in [3, 7] {
+            let folder = Folder::new(&format!("audit-held-{schema}"));
+            let mut vault = brought_up(&folder, schema, rows);
+            let mut all = |ask: AuditAsk| -> Vec<(u64, u64)> {
+                ids(&vault.audit(&AuditAsk { oldest_first: true, limit: 100, ..ask }).expect("answered"))
+            };
+            let user = |user: &str| AuditAsk { user: Some(user.into()), ..AuditAsk::default() };
+            assert_eq!(all(ask("one")), [(2, 1), (5, 0), (5, 1), (5, 3), (5, 4), (6, 0)], "schema {schema}");
+            assert_eq!(all(ask("two")), [(5, 2), (5, 5), (8, 0), (8, 1)], "schema {schema}");
+            assert_eq!((all(user("u")), all(user("v"))), (vec![(8, 2)], vec![]), "schema {schema}");
+        }
+    }
+
+    #[test]
+    fn what_a_user_or_a_tenant_is_known_to_have_done_keeps_its_reader_over_a_new_schema() {
+        let folder = Folder::new("audit-kept");
+        let rows = "INSERT INTO version (number, at, who, what) VALUES (2, 1, '', ''), (5, 1, '', ''), (6, 1, '', '');";
+        drop(brought_up(&folder, 3, rows));
+        let plain = Connection::open(folder.store()).expect("opened");
+        let later = r#"
+            UPDATE version SET user = 'u' WHERE number = 2;
+            UPDATE version SET tenant = 'one' WHERE number = 5;
+            INSERT INTO edit (version, place, kind, id, after, account) VALUES
+                (2, 0, 'app', 'a', '{"zone":"lost"}', 'one'), (5, 0, 'app', 'a', '{"zone":"lost"}', 'one'),
+                (6, 0, 'app', 'a', '{"zone":"lost"}', 'one');"#;
+        plain.execute_batch(later).expect("put");
+        plain.execute_batch(STEPS[7]).expect("once more");
+        drop(plain);
+        let mut vault = open(&folder.store()).expect("opened");
+        assert_eq!(ids(&vault.audit(&ask("one")).expect("answered")), [(5, 0), (2, 0)]);
+    }
+
     #[test]
     fn entries_of_an_older_schema_are_asked_whose_they_are() {
         let folder = Folder::new("audit-older");
-        assert!(super::super::make_file(&folder.store()).expect("made"));
-        let plain = Connection::open(folder.store()).expect("opened");
-        STEPS[..3].iter().for_each(|step| plain.execute_batch(step).expect("made"));
-        plain
-            .execute_batch(
-                r#"INSERT INTO meta VALUES ('hash_key', zeroblob(32)), ('written_by', x'31');
-                INSERT INTO entity VALUES ('zone', 'z', '{"account":"one","name":"z.example"}');
+        let mut vault = brought_up(
+            &folder,
+            3,
+            r#"INSERT INTO entity VALUES ('zone', 'z', '{"account":"one","name":"z.example"}');
                 INSERT INTO version (at, who, what) VALUES (1, 'x', 'y');
                 INSERT INTO edit (version, place, kind, id, before, after) VALUES
                     (1, 0, 'account', 'one', NULL, '{}'),
@@ -156,12 +231,7 @@ mod tests {
                     (1, 14, 'address_map', 'm', NULL, '{"account":"one"}'),
                     (1, 15, 'app', 'lost', NULL, '{"zone":"unknown"}'),
                     (1, 16, 'app', 'odd', NULL, 'no JSON');"#,
-            )
-            .expect("put");
-        plain.pragma_update(None, "application_id", APPLICATION_ID).expect("set");
-        plain.pragma_update(None, "user_version", 3).expect("set");
-        drop(plain);
-        let mut vault = open(&folder.store()).expect("brought up");
+        );
         let mut places = |ask: AuditAsk| -> Vec<u64> {
             let mut places: Vec<u64> =
                 ids(&vault.audit(&ask).expect("answered")).iter().map(|id| id.1).collect();

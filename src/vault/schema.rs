@@ -106,6 +106,89 @@ pub const STEPS: &[&str] = &[
 ",
     // When tokens were used last, to the hour.
     "CREATE TABLE used (token TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    // The step from schema 3 gave old edits to whoever held their zone or prefix last. They are theirs who held it then, as
+    // far as the log itself proves that: by the edit of the zone or prefix before or after, or by what is there now, and no
+    // version missing in between. What nobody is proven to have held is read by those alone who run the box. What later
+    // byways wrote for a user or a tenant is right as it is; the rest of theirs is looked at once more.
+    "
+    CREATE TABLE whole (version INTEGER PRIMARY KEY, run INTEGER NOT NULL) STRICT;
+    INSERT INTO whole
+        SELECT number, number - row_number() OVER (ORDER BY number) FROM version WHERE kept = edits;
+    CREATE TABLE holding (kind TEXT, id TEXT, version INTEGER, place INTEGER, was TEXT, became TEXT,
+        PRIMARY KEY (kind, id, version, place)) WITHOUT ROWID;
+    INSERT INTO holding
+        SELECT kind, id, version, place,
+            CASE WHEN before IS NULL THEN NULL WHEN json_valid(before) THEN coalesce(json_extract(before, '$.account'), '') ELSE '' END,
+            CASE WHEN after IS NULL THEN NULL WHEN json_valid(after) THEN coalesce(json_extract(after, '$.account'), '') ELSE '' END
+        FROM edit WHERE kind IN ('zone', 'prefix');
+    CREATE TABLE claim (version INTEGER, place INTEGER, kind TEXT, id TEXT, account TEXT, owner TEXT,
+        PRIMARY KEY (version, place)) WITHOUT ROWID;
+    INSERT INTO claim (version, place, kind, id)
+        SELECT version, place, min(of), min(whose) FROM (
+            SELECT version, place,
+                CASE edit WHEN 'zone' THEN 'zone' WHEN 'prefix' THEN 'prefix' WHEN 'account' THEN 'account'
+                    WHEN 'user' THEN 'owner' WHEN 'token' THEN 'owner'
+                    WHEN 'loa_document' THEN 'account' WHEN 'address_map' THEN 'account'
+                    WHEN 'binding' THEN 'prefix' WHEN 'bgp_prefix' THEN 'prefix' WHEN 'delegation' THEN 'prefix'
+                    WHEN 'app' THEN 'zone' WHEN 'certificate' THEN 'zone' WHEN 'dns_record' THEN 'zone'
+                    WHEN 'rule' THEN CASE WHEN json_extract(body, '$.holder.account') IS NOT NULL THEN 'account'
+                        WHEN json_extract(body, '$.holder.user') IS NOT NULL THEN 'owner' ELSE 'zone' END
+                    END AS of,
+                CASE edit WHEN 'zone' THEN id WHEN 'prefix' THEN id WHEN 'account' THEN id WHEN 'user' THEN id
+                    WHEN 'token' THEN json_extract(body, '$.user')
+                    WHEN 'loa_document' THEN json_extract(body, '$.account')
+                    WHEN 'address_map' THEN json_extract(body, '$.account')
+                    WHEN 'binding' THEN json_extract(body, '$.prefix')
+                    WHEN 'bgp_prefix' THEN json_extract(body, '$.prefix')
+                    WHEN 'delegation' THEN json_extract(body, '$.prefix')
+                    WHEN 'app' THEN json_extract(body, '$.zone')
+                    WHEN 'certificate' THEN json_extract(body, '$.zone')
+                    WHEN 'dns_record' THEN json_extract(body, '$.zone')
+                    WHEN 'rule' THEN coalesce(json_extract(body, '$.holder.account'),
+                        json_extract(body, '$.holder.user'), json_extract(body, '$.holder.zone'))
+                    END AS whose
+            FROM (
+                SELECT e.version, e.place, e.kind AS edit, e.id, iif(json_valid(text), text, '{}') AS body
+                FROM (
+                    SELECT version, place, kind, id, before AS text FROM edit WHERE before IS NOT NULL
+                    UNION ALL SELECT version, place, kind, id, after FROM edit WHERE after IS NOT NULL
+                ) e JOIN version v ON v.number = e.version
+                WHERE v.user IS NULL AND v.tenant = ''
+            )
+        )
+        GROUP BY version, place
+        HAVING count(of) = count(*) AND count(whose) = count(*) AND count(DISTINCT of || whose) = 1;
+    UPDATE claim SET account = id WHERE kind = 'account';
+    UPDATE claim SET owner = id WHERE kind = 'owner';
+    UPDATE claim SET account = CASE
+        WHEN EXISTS (SELECT 1 FROM holding h WHERE h.kind = claim.kind AND h.id = claim.id AND h.version = claim.version)
+        THEN (SELECT iif(count(DISTINCT held) = 1, min(held), '') FROM (
+            SELECT was AS held FROM holding h WHERE h.kind = claim.kind AND h.id = claim.id AND h.version = claim.version
+            UNION ALL
+            SELECT became FROM holding h WHERE h.kind = claim.kind AND h.id = claim.id AND h.version = claim.version))
+        ELSE coalesce(
+            (SELECT coalesce(became, '') FROM holding h JOIN whole w ON w.version = h.version
+                WHERE h.kind = claim.kind AND h.id = claim.id AND h.version < claim.version
+                    AND w.run = (SELECT run FROM whole WHERE whole.version = claim.version)
+                ORDER BY h.version DESC, h.place DESC LIMIT 1),
+            (SELECT coalesce(was, '') FROM holding h JOIN whole w ON w.version = h.version
+                WHERE h.kind = claim.kind AND h.id = claim.id AND h.version > claim.version
+                    AND w.run = (SELECT run FROM whole WHERE whole.version = claim.version)
+                ORDER BY h.version, h.place LIMIT 1),
+            (SELECT json_extract(body, '$.account') FROM entity
+                WHERE entity.kind = claim.kind AND entity.id = claim.id AND json_valid(body)
+                    AND (SELECT run FROM whole WHERE whole.version = claim.version)
+                        = (SELECT run FROM whole WHERE whole.version = (SELECT max(number) FROM version))))
+        END
+        WHERE kind IN ('zone', 'prefix');
+    UPDATE edit SET account = (SELECT nullif(c.account, '') FROM claim c WHERE c.version = edit.version AND c.place = edit.place)
+        WHERE account IS NOT NULL AND version IN (SELECT number FROM version WHERE user IS NULL AND tenant = '');
+    UPDATE edit SET owner = (SELECT c.owner FROM claim c WHERE c.version = edit.version AND c.place = edit.place)
+        WHERE owner IS NOT NULL AND version IN (SELECT number FROM version WHERE user IS NULL AND tenant = '');
+    DROP TABLE whole;
+    DROP TABLE holding;
+    DROP TABLE claim;
+    ",
 ];
 
 /// The newest schema.
