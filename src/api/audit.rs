@@ -124,11 +124,7 @@ fn row_json(mut row: AuditRow, estate: &Estate, known: Option<&[Id]>) -> Value {
     if !is_known {
         row.actor = Actor::default();
     }
-    let verb = match (&row.before, &row.after) {
-        (None, _) => AuditVerb::Add,
-        (Some(_), Some(_)) => AuditVerb::Change,
-        (Some(_), None) => AuditVerb::Delete,
-    };
+    let verb = AuditVerb::of(row.before.is_some(), row.after.is_some());
     let account = row.account.as_deref().and_then(Id::parse).and_then(|account| estate.accounts.get(account));
     let owner = account.map(|account| account.owner.to_string()).or_else(|| row.user.clone());
     // What whoever runs the box imports from, and by which files, is not for tenants.

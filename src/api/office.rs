@@ -22,7 +22,7 @@ use super::rates::{Standing, Suspect, Windows};
 use super::uses::Uses;
 use super::verdict::{refused, words};
 use crate::base::OsClock;
-use crate::base::limits::{API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
+use crate::base::limits::{API_AUDITS_MAX, API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
 use crate::estate::{Change, Estate, Id, Stamp, app_changes, lower};
@@ -103,6 +103,7 @@ pub struct Office {
     estate: RwLock<Arc<Estate>>,
     pub(super) pen: tokio::sync::Mutex<()>,
     queue: Semaphore,
+    audits: Arc<Semaphore>,
     pub(super) vault: Arc<Mutex<Box<dyn Vault>>>,
     hash_key: [u8; 32],
     pub(super) desk: Desk,
@@ -131,6 +132,7 @@ impl Office {
             estate: RwLock::new(Arc::new(estate)),
             pen: tokio::sync::Mutex::new(()),
             queue: Semaphore::new(API_CHANGES_WAITING_MAX),
+            audits: Arc::new(Semaphore::new(API_AUDITS_MAX)),
             hash_key: vault.hash_key(),
             on_trial: Mutex::new(OnTrial::of(vault.trial())),
             vault: Arc::new(Mutex::new(vault)),
@@ -285,7 +287,13 @@ impl Office {
     /// # Errors
     /// 503: the store cannot be read.
     pub async fn audit(&self, ask: crate::vault::AuditAsk) -> Result<crate::vault::AuditPage, Failure> {
-        self.read_vault(move |vault| vault.audit(&ask)).await
+        let turn = self.audits.clone().acquire_owned().await;
+        self.read_vault(move |vault| {
+            // Also where whoever asked has gone meanwhile.
+            let _turn = turn;
+            vault.audit(&ask)
+        })
+        .await
     }
 
     async fn read_vault<T: Send + 'static>(

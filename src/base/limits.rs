@@ -145,6 +145,8 @@ pub const VERSIONS_KEPT_MAX: usize = 10_000;
 pub const VERSIONS_BACK_MAX: usize = 20;
 /// Edits of older ones, with what was there before and after, that the audit log holds together.
 pub const VERSION_EDITS_KEPT_MAX: usize = 200_000;
+/// Questions to the audit log that are at the store at once: a change waits for one at most before it has its turn.
+pub const API_AUDITS_MAX: usize = 1;
 /// The longest body of an API request, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 16 << 20;
 /// The same of an import, over the admin socket alone: a hundred thousand apps fit twice over.

@@ -139,6 +139,15 @@ impl AuditVerb {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Add, Self::Change, Self::Delete];
 
+    /// By whether the entity was there before and is there after.
+    pub const fn of(before: bool, after: bool) -> Self {
+        match (before, after) {
+            (false, _) => Self::Add,
+            (true, true) => Self::Change,
+            (true, false) => Self::Delete,
+        }
+    }
+
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {

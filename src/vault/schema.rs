@@ -189,6 +189,16 @@ pub const STEPS: &[&str] = &[
     DROP TABLE holding;
     DROP TABLE claim;
     ",
+    // What an edit did, in a word, so that an index answers a question to the audit log and how many entries it has in all:
+    // no body is read but those of the page.
+    "
+    ALTER TABLE edit ADD COLUMN verb TEXT;
+    UPDATE edit SET verb = CASE WHEN before IS NULL THEN 'add' WHEN after IS NULL THEN 'delete' ELSE 'change' END;
+    DROP INDEX edit_account;
+    DROP INDEX edit_owner;
+    CREATE INDEX edit_account ON edit (account, version, place, zone, verb) WHERE account IS NOT NULL;
+    CREATE INDEX edit_owner ON edit (owner, version, place, zone, verb, account) WHERE owner IS NOT NULL;
+    ",
 ];
 
 /// The newest schema.

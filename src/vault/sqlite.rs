@@ -4,8 +4,8 @@ use super::audit;
 use super::file;
 use super::forget::Fill;
 use super::promise::{
-    Actor, AuditAsk, AuditPage, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo, Vault, VaultError,
-    Version,
+    Actor, AuditAsk, AuditPage, AuditVerb, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo, Vault,
+    VaultError, Version,
 };
 use super::schema::{APPLICATION_ID, NEWEST, STEPS};
 use super::trial;
@@ -363,8 +363,8 @@ fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
     )?;
     let mut remove = transaction.prepare_cached("DELETE FROM entity WHERE kind = ?1 AND id = ?2")?;
     let mut note = transaction.prepare_cached(
-        "INSERT INTO edit (version, place, kind, id, before, after, undo, account, owner, zone)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO edit (version, place, kind, id, before, after, undo, account, owner, zone, verb)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     for (place, edit) in (0_i64..).zip(&entry.edits) {
         match &edit.body {
@@ -373,7 +373,8 @@ fn keep(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<u64> {
         };
         let RowOwner { account, user, zone } = &edit.owner;
         let RowEdit { kind, id, before, after, undo, .. } = edit;
-        note.execute(params![number, place, kind, id, before, after, undo, account, user, zone])?;
+        let verb = AuditVerb::of(before.is_some(), after.is_some()).name();
+        note.execute(params![number, place, kind, id, before, after, undo, account, user, zone, verb])?;
     }
     Ok(number as u64)
 }

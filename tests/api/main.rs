@@ -5,6 +5,7 @@ mod addressing;
 mod analytics;
 mod apps;
 mod audit;
+mod audit_turns;
 mod auth;
 mod bgp;
 mod book;
