@@ -4,6 +4,8 @@
 mod audit;
 mod file;
 mod forget;
+#[cfg(test)]
+mod power_loss;
 mod promise;
 mod restore;
 mod schema;
