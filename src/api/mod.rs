@@ -38,6 +38,7 @@ mod fields;
 mod kept;
 mod list;
 mod listener_tls;
+mod lockout;
 mod merge;
 mod moving;
 mod office;

@@ -5,6 +5,7 @@ use super::ask::{Ask, path_id};
 use super::code::ApiCode;
 use super::fields;
 use super::list::Listed;
+use super::lockout;
 use super::office::{Office, Plan};
 use super::query::{Direction, Query};
 use crate::control::config::tables::{TableErrors, read_one_rule};
@@ -210,7 +211,7 @@ async fn create(office: Arc<Office>, scope: Scope, ask: Ask) -> Answer {
             let mut change = Change::default();
             change.make(rule);
             Ok(Plan {
-                answer: Some(answer.saying(locked_out(&estate.with(&change), holder))),
+                answer: Some(answer.saying(lockout::warning(&estate.with(&change), holder))),
                 change,
                 asked: Vec::new(),
             })
@@ -243,7 +244,7 @@ async fn batch(office: Arc<Office>, scope: Scope, ask: Ask) -> Answer {
                 rows.push(rule_json(&rule, estate));
                 change.make(rule);
             }
-            let warnings = locked_out(&estate.with(&change), holder);
+            let warnings = lockout::warning(&estate.with(&change), holder);
             let answer = Success::of(rows).saying(warnings);
             Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
         })
@@ -307,7 +308,7 @@ async fn edit(office: Arc<Office>, scope: Scope, id: String, ask: Ask) -> Answer
             let mut change = Change::default();
             let answer = Success::of(rule_json(&rule, estate));
             change.turn(Entity::Rule(old), rule);
-            let warnings = locked_out(&estate.with(&change), holder);
+            let warnings = lockout::warning(&estate.with(&change), holder);
             Ok(Plan { change, asked: Vec::new(), answer: Some(answer.saying(warnings)) })
         })
         .await
@@ -326,10 +327,12 @@ async fn delete(office: Arc<Office>, scope: Scope, id: String, ask: Ask) -> Answ
                 }
             }
             let rule = find(estate, holder, &id)?;
-            let answer = Some(Success::of(json!({ "id": rule.id.to_string() })));
+            let answer = Success::of(json!({ "id": rule.id.to_string() }));
             let mut change = Change::default();
             change.remove(Entity::Rule(rule));
-            Ok(Plan { change, asked: Vec::new(), answer })
+            // An allow may have been all that let anybody in.
+            let warnings = lockout::warning(&estate.with(&change), holder);
+            Ok(Plan { change, asked: Vec::new(), answer: Some(answer.saying(warnings)) })
         })
         .await
 }
@@ -365,37 +368,6 @@ fn duplicate(target: Target, pointer: Option<String>) -> ErrorItem {
     let text =
         format!("firewallaccessrules.api.duplicate_of_existing: {target} has a rule in this scope already");
     ErrorItem { pointer, ..ErrorItem::new(ApiCode::DuplicateRule, text) }
-}
-
-/// A word of warning where blocks leave no IPv4 client that could pass.
-fn locked_out(estate: &Estate, holder: RuleHolder) -> Vec<String> {
-    // Unicast space that clients may come from: 1.0.0.0 to 223.255.255.255 without loopback.
-    let wanted = [(0x0100_0000_u64, 0x7eff_ffff), (0x8000_0000, 0xdfff_ffff)];
-    let mut blocked: Vec<(u64, u64)> = Vec::new();
-    for rule in estate.rules_of(holder) {
-        match (rule.spec.mode, rule.spec.target) {
-            (Mode::Whitelist, _) => return Vec::new(),
-            (Mode::Block, Target::Net(net)) if net.first().is_v4() => {
-                let first = u64::from(net.first().bits() as u32);
-                blocked.push((first, first + (1 << (32 - net.length())) - 1));
-            }
-            (Mode::Block | Mode::Challenge | Mode::JsChallenge | Mode::ManagedChallenge, _) => {}
-        }
-    }
-    blocked.sort_unstable();
-    let covered = |(from, to): (u64, u64)| {
-        let mut next = from;
-        for (first, last) in &blocked {
-            if *first > next {
-                break;
-            }
-            next = next.max(last + 1);
-        }
-        next > to
-    };
-    let none_passes = !blocked.is_empty() && wanted.into_iter().all(covered);
-    let text = "these rules block every IPv4 client: none could pass any more";
-    none_passes.then(|| text.to_owned()).into_iter().collect()
 }
 
 /// `configuration.value` as Cloudflare keeps it: a lone IPv6 address in full.

@@ -140,6 +140,83 @@ fn blocks_that_nobody_could_pass_are_warned_of() {
     assert_eq!((eased.status.as_u16(), &eased.body["messages"]), (200, &json!([])));
 }
 
+/// Blocks of /8 that are all of the space of clients together, but the one with this first number.
+fn blocks_without(left: u32, from: std::ops::RangeInclusive<u32>) -> Value {
+    let all = from.filter(|n| *n != 127 && *n != left);
+    let all: Vec<Value> = all.map(|n| rule("block", "ip_range", &format!("{n}.0.0.0/8"))).collect();
+    json!({ "rules": all })
+}
+
+#[test]
+fn rules_of_zone_account_and_user_are_looked_at_together() {
+    let user = "/user/firewall/access_rules/rules".to_owned();
+    let last = || rule("block", "ip_range", "100.0.0.0/8");
+    // What lets whom in, in which scope; whether nobody could pass all the same.
+    for (scope, target, value, is_locked) in [
+        (None, "", "", true),
+        (Some(0), "ip", "198.51.100.7", false),
+        (Some(1), "ip_range", "198.51.100.0/24", false),
+        (Some(2), "asn", "AS64496", false),
+        (Some(2), "country", "DE", false),
+        (Some(1), "ip6", "2001:db8::1", true),
+    ] {
+        for place in 0..3 {
+            let stand = Stand::new();
+            let account = format!("/accounts/{}/firewall/access_rules/rules", stand.account);
+            let scopes = [zone_rules(&stand), account, user.clone()];
+            let mut kept = Vec::new();
+            if let Some(scope) = scope {
+                let made = stand.post(&scopes[scope], rule("whitelist", target, value)).result().clone();
+                kept.push(format!("{}/{}", scopes[scope], made["id"].as_str().expect("an id")));
+            }
+            // A third of the space in each scope, and none of the last piece.
+            for (path, third) in scopes.iter().zip([1..=99, 100..=170, 171..=223]) {
+                let some = stand.post(&format!("{path}/batch"), blocks_without(100, third));
+                some.result();
+                assert_eq!(some.body["messages"], json!([]), "100.0.0.0/8 is open");
+            }
+            let what = format!("{scope:?} {target} {value}, the last one in scope {place}");
+            let made = stand.post(&scopes[place], last());
+            let text = made.body["messages"][0]["message"].as_str().unwrap_or("");
+            assert_eq!(
+                text.contains("every IPv4 client of example.net: none could pass"),
+                is_locked,
+                "{what}: {made:?}"
+            );
+            // The allow was all that let anybody in.
+            for allow in kept.iter().filter(|_| !is_locked) {
+                let gone = stand.call(Method::DELETE, allow, Value::Null);
+                assert!(gone.body["messages"].to_string().contains("none could pass"), "{what}: {gone:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn zones_that_nobody_could_reach_are_named_and_others_are_not() {
+    let stand = Stand::new();
+    let account = format!("/accounts/{}/firewall/access_rules/rules", stand.account);
+    let zone = |name: &str| {
+        let body = json!({"name": name, "account": {"id": stand.account.to_string()}});
+        stand.post("/zones", body).result()["id"].as_str().expect("an id").to_owned()
+    };
+    let (open, half) = (zone("open.example.org"), zone("half.example.org"));
+    let rules = |zone: &str| format!("/zones/{zone}/firewall/access_rules/rules");
+    stand.post(&rules(&open), rule("whitelist", "ip", "198.51.100.7")).result();
+    stand.post(&rules(&half), rule("block", "ip_range", "100.0.0.0/8")).result();
+    let all = stand.post(&format!("{account}/batch"), blocks_without(100, 1..=223));
+    assert!(all.body["messages"].to_string().contains("client of half.example.org: none"), "{all:?}");
+    let last = stand.post(&account, rule("block", "ip_range", "100.0.0.0/8"));
+    let told = last.body["messages"].to_string();
+    assert!(told.contains("client of example.net, half.example.org: none"), "{told}");
+    // Rules of an account act on zones of others as little as those of another zone.
+    let other = stand.post("/accounts", json!({"name": "other"})).result()["id"].clone();
+    let body = json!({"name": "example.org", "account": {"id": other}});
+    let apart = stand.post("/zones", body).result()["id"].as_str().expect("an id").to_owned();
+    let made = stand.post(&rules(&apart), rule("block", "ip", "192.0.2.1"));
+    assert_eq!(made.body["messages"], json!([]));
+}
+
 #[test]
 fn another_zones_rules_are_not_there() {
     let stand = Stand::new();
