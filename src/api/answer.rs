@@ -2,7 +2,7 @@
 
 use super::code::ApiCode;
 use crate::base::outside::OneLine;
-use crate::control::config::tables::{Message, TableErrors};
+use crate::control::config::tables::{Code, Message, TableError, TableErrors};
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -129,10 +129,17 @@ impl Failure {
 }
 
 impl From<TableErrors> for Failure {
-    fn from(errors: TableErrors) -> Self {
-        let status = StatusCode::BAD_REQUEST;
+    /// What is not enabled is told alone: it is 403, and the rest is no question then.
+    fn from(mut errors: TableErrors) -> Self {
+        let is_disabled = |error: &TableError| error.code == Some(Code::Ftp);
+        let mut status = StatusCode::BAD_REQUEST;
+        if errors.list.iter().any(is_disabled) {
+            status = StatusCode::FORBIDDEN;
+            errors.list.retain(is_disabled);
+            errors.more = 0;
+        }
         let all = errors.list.len() + errors.more;
-        let item = |error: crate::control::config::tables::TableError| match (error.code, error.line) {
+        let item = |error: TableError| match (error.code, error.line) {
             (Some(code), _) => ErrorItem::at(code.number(), error.pointer, error.text),
             (None, Some(_)) => ErrorItem::new(ApiCode::BadJson, error.text),
             (None, None) => ErrorItem::at(ApiCode::BadField.number(), error.pointer, error.text),

@@ -111,6 +111,15 @@ fn an_app_is_refused_alike_when_it_is_made_replaced_and_merged() {
         refused(&world, "spectrum_apps_update", &whole, (400, code));
         refused(&world, "spectrum_apps_edit", &spoil, (400, code));
     }
+    // What is not enabled is told before what is wrong beside it.
+    let spoil = json!({ "traffic_type": "ftp", "tls": "on" });
+    let mut whole = world.app(22);
+    (whole["traffic_type"], whole["tls"]) = ("ftp".into(), "on".into());
+    for (name, body) in
+        [("spectrum_apps_create", &whole), ("spectrum_apps_update", &whole), ("spectrum_apps_edit", &spoil)]
+    {
+        refused(&world, name, body, (403, 11014));
+    }
 }
 
 /// A name with an address, one with a CNAME, one that is delegated.

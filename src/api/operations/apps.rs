@@ -87,6 +87,7 @@ fn made(operation: Operation) -> Operation {
         .fails(400, &REFUSALS)
         .fails(400, &NAMES)
         .fails(403, &[ApiCode::Quota])
+        .fails(403, &[Code::Ftp])
         .fails(404, &[ApiCode::NotFound])
 }
 

@@ -342,6 +342,14 @@ fn read_traffic_type(app: &Object<'_, '_>, reader: &AppReader<'_>, faults: &mut 
             faults.coded(&at, Code::Origin, format_args!("{word} is refused: {unbuilt}"));
             TrafficType::Direct
         }
+        Some("ftp") => {
+            faults.coded(
+                &at,
+                Code::Ftp,
+                "FTP is not enabled: write direct, which carries its connections as they are",
+            );
+            TrafficType::Direct
+        }
         Some(_) => {
             value.wrong::<()>("direct or http", faults);
             TrafficType::Direct

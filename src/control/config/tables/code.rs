@@ -1,5 +1,15 @@
 //! Spectrum's numeric error codes (`reference/spectrum.md`, section 1.8) and which of our refusals bear them: the one
 //! table of them. Where the public record names no code the choice is ours.
+//!
+//! Codes of that list which nothing in byway can bring about are not here, and not in the OpenAPI document:
+//!
+//! ```text
+//!  10012  an unknown field, of a pay-as-you-go account: byway has no plans; an unknown field is dropped with a message, as
+//!         Cloudflare does for everybody else
+//!  11018  static edge_ips without the entitlement: byway has none; an address that is not the account's is 11019
+//!  11026  argo_smart_routing without the entitlement: the switch is kept, does nothing, and says so
+//!  11034  a second app of one protocol, of a pay-as-you-go account: byway has no plans
+//! ```
 
 /// A code of Spectrum's error list.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -15,6 +25,8 @@ pub enum Code {
     OriginAddress = 11002,
     /// `dns.type` is no word for it, or does not go with `edge_ips.type`.
     DnsType = 11004,
+    /// `traffic_type` ftp, which is not enabled: Cloudflare's older word, behind which byway has nothing.
+    Ftp = 11014,
     /// An edge address outside the onboarded prefixes.
     EdgeNotOnboarded = 11019,
     /// An edge address, protocol and port that another app has.
