@@ -167,7 +167,8 @@ pub async fn prioritize(State(office): State<Arc<Office>>, Path(zone): Path<Stri
             let mut change = Change::default();
             for (at, item) in list.iter().enumerate() {
                 let wrong = |key: &str, text: &str| fields::wrong(&format!("certificates/{at}/{key}"), text);
-                let id = item.get("id").and_then(Value::as_str).unwrap_or("");
+                // cloudflare-go 0.x writes `ID`.
+                let id = item.get("id").or_else(|| item.get("ID")).and_then(Value::as_str).unwrap_or("");
                 let old =
                     find(estate, &zone, id).map_err(|_| wrong("id", "is no certificate of this zone"))?;
                 let priority = item.get("priority").and_then(Value::as_i64);

@@ -4,7 +4,7 @@ use super::answer::{Answer, Failure, Success};
 use super::app_rules::lies_in;
 use super::ask::Ask;
 use super::code::ApiCode;
-use super::fields::{name, text};
+use super::fields::{name, text, wrong};
 use super::list::Listed;
 use super::office::{Office, Plan};
 use crate::control::rfc3339;
@@ -14,7 +14,7 @@ use crate::estate::{
 use crate::table::DnsName;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// The longest name of an account, in bytes (Cloudflare's own bound).
@@ -175,7 +175,10 @@ pub async fn make_zone(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
         .change(errand, move |estate, now| {
             let body = ask.object()?;
             let field = |pointer: &str, text: &str| Failure::field(ApiCode::BadField.number(), pointer, text);
-            let account = body.get("account").and_then(|account| account.get("id")).and_then(Value::as_str);
+            refuse_unserved(&body)?;
+            // Older clients call it by its older name.
+            let account = body.get("account").or_else(|| body.get("organization"));
+            let account = account.and_then(|account| account.get("id")).and_then(Value::as_str);
             let account = account.filter(|id| Id::parse(id).is_some());
             let account =
                 account.ok_or_else(|| field("/account/id", "must be the id of the zone's account"))?;
@@ -197,6 +200,48 @@ pub async fn make_zone(State(office): State<Arc<Office>>, ask: Ask) -> Answer {
             let answer = Success::of(zone_json(&zone, estate));
             change.make(zone);
             Ok(Plan { change, asked: Vec::new(), answer: Some(answer) })
+        })
+        .await
+}
+
+/// Every zone of byway's is whole, carries traffic and has no name servers: what says otherwise is refused.
+fn refuse_unserved(body: &Map<String, Value>) -> Result<(), Failure> {
+    let says = |key: &str, known: &[Value]| body.get(key).is_some_and(|value| !known.contains(value));
+    let unserved = [
+        (
+            "type",
+            says("type", &[Value::Null, "full".into()]),
+            "must be full: zones of byway have no other type",
+        ),
+        (
+            "paused",
+            says("paused", &[Value::Null, false.into()]),
+            "must be false: zones of byway are not paused",
+        ),
+        (
+            "vanity_name_servers",
+            says("vanity_name_servers", &[Value::Null, json!([])]),
+            "must be empty: byway answers no DNS",
+        ),
+        ("plan", says("plan", &[Value::Null]), "cannot be chosen: zones of byway have no plans"),
+    ];
+    match unserved.into_iter().find(|(_, is_said, _)| *is_said) {
+        Some((key, _, text)) => Err(wrong(key, text)),
+        None => Ok(()),
+    }
+}
+
+/// `PATCH /zones/{zone}`: nothing of a zone changes, and what says the same as it is is right.
+///
+/// # Errors
+/// See `Failure`.
+pub async fn edit_zone(State(office): State<Arc<Office>>, Path(id): Path<String>, ask: Ask) -> Answer {
+    let errand = ask.errand()?;
+    office
+        .change(errand, move |estate, _| {
+            let zone = ask.zone(&id, estate, (Permission::Zone, Level::Write))?;
+            refuse_unserved(&ask.object()?)?;
+            Ok(Plan { answer: Some(Success::of(zone_json(&zone, estate))), ..Plan::default() })
         })
         .await
 }

@@ -14,7 +14,6 @@ use crate::control::rfc3339;
 use crate::estate::{Change, Entity, Estate, Grant, Id, Level, Permission, Reach, Stamp, Token};
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The longest name of a token, in bytes.
@@ -78,12 +77,14 @@ pub async fn created(office: &Arc<Office>, ask: Ask, whose: Whose) -> Answer {
                 return Err(Failure::unauthorized(text).with_code(ApiCode::Quota));
             }
             let body = ask.object()?;
+            let (grants, policies) = grants(&ask, &body)?;
             let token = Token {
                 id: text.id,
                 name: name(&body, "name", NAME_BYTES_MAX)?,
                 user,
                 hash: text.secret.hash(shown.hash_key()),
-                grants: grants(&ask, &body)?,
+                grants,
+                policies,
                 enabled: true,
                 issued_on: now,
                 modified_on: now,
@@ -129,10 +130,12 @@ pub async fn update(State(office): State<Arc<Office>>, Path(id): Path<String>, a
                 Some("disabled") => false,
                 Some(_) => return Err(fields::wrong("status", "must be active or disabled")),
             };
-            let (name, grants) = (name(&body, "name", NAME_BYTES_MAX)?, grants(&ask, &body)?);
+            let name = name(&body, "name", NAME_BYTES_MAX)?;
+            let (grants, policies) = grants(&ask, &body)?;
             let expires_on = expiry(&ask, estate, (&body, now))?;
-            let token = Token { name, grants, enabled, expires_on, modified_on: now, ..Token::clone(&old) };
-            turned(old, token, &shown)
+            let token = Token { name, grants, policies, enabled, expires_on, ..Token::clone(&old) };
+            let modified_on = if token == *old { old.modified_on } else { now };
+            turned(old, Token { modified_on, ..token }, &shown)
         })
         .await
 }
@@ -318,15 +321,22 @@ fn wanted_expiry(body: &Map<String, Value>, now: Stamp) -> Result<Option<Stamp>,
     time.map(|micros| Some(Stamp(micros))).ok_or_else(|| fields::wrong("expires_on", right))
 }
 
-/// `policies` as grants: each group over each resource.
-fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<Vec<Grant>, Failure> {
+/// What would narrow a token and is not served: left aside it would make one that does more than was asked for.
+const UNSERVED: [&str; 2] = ["condition", "not_before"];
+
+/// `policies` as grants: each group over each resource; how many each policy came to.
+fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<(Vec<Grant>, Vec<u32>), Failure> {
+    let unserved = UNSERVED.into_iter().find(|key| body.get(*key).is_some_and(says_something));
+    if let Some(key) = unserved {
+        return Err(fields::wrong(key, "is not served: leave it out; the token would not be bound by it"));
+    }
     let policies = body.get("policies").and_then(Value::as_array).filter(|list| !list.is_empty());
     let policies =
         policies.ok_or_else(|| fields::wrong("policies", "must be a list with at least one policy"))?;
     if policies.len() > POLICIES_MAX {
         return Err(fields::wrong("policies", &format!("holds more than {POLICIES_MAX} policies")));
     }
-    let mut grants = Vec::new();
+    let (mut grants, mut counts) = (Vec::new(), Vec::new());
     for (at, policy) in policies.iter().enumerate() {
         let wrong = |key: &str, text: &str| fields::wrong(&format!("policies/{at}/{key}"), text);
         if policy.get("effect").and_then(Value::as_str) != Some("allow") {
@@ -335,7 +345,7 @@ fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<Vec<Grant>, Failure> {
         let reach = reach(policy.get("resources")).map_err(|text| wrong("resources", &text))?;
         let groups = policy.get("permission_groups").and_then(Value::as_array);
         let groups = groups.ok_or_else(|| wrong("permission_groups", "must be a list"))?;
-        let mut named = BTreeSet::new();
+        let mut named = Vec::new();
         for group in groups {
             let id = group.get("id").and_then(Value::as_str).and_then(Id::parse);
             let found = all_groups().find(|(known, _, _)| Some(*known) == id);
@@ -345,14 +355,29 @@ fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<Vec<Grant>, Failure> {
                     "holds an id that GET /user/tokens/permission_groups does not list",
                 )
             })?;
-            named.insert((permission, level));
+            if !named.contains(&(permission, level)) {
+                named.push((permission, level));
+            }
+        }
+        if !named.is_empty() {
+            counts.push((named.len() * reach.len()) as u32);
         }
         for (permission, level) in named {
             grants.extend(reach.iter().map(|reach| Grant { permission, level, reach: reach.clone() }));
         }
     }
     refuse_more_than_held(ask, &grants)?;
-    Ok(grants)
+    Ok((grants, counts))
+}
+
+/// Whether a value is more than empty lists and objects.
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(fields) => fields.values().any(says_something),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
 }
 
 /// `{"com.cloudflare.api.account.ID": "*"}` and the like.
@@ -362,21 +387,22 @@ fn reach(resources: Option<&Value>) -> Result<Vec<Reach>, String> {
     if resources.len() > RESOURCES_MAX {
         return Err(format!("holds more than {RESOURCES_MAX} resources"));
     }
-    let (mut accounts, mut zones) = (Vec::new(), Vec::new());
+    let (mut all, mut accounts, mut zones) = (None, Vec::new(), Vec::new());
     for (name, value) in resources {
         if value.as_str() != Some("*") {
             return Err(format!("{name}: the only value that is known is \"*\""));
         }
         match (name.strip_prefix(ZONE), name.strip_prefix(ACCOUNT)) {
             (Some("*"), _) => return Err(format!("{name}: name the zones, or their account by {ACCOUNT}ID")),
-            (None, Some("*")) => return Ok(vec![Reach::All]),
+            (None, Some("*")) => all = Some(Reach::All),
             (Some(id), _) => zones.push(Id::parse(id).ok_or(format!("{name} names no zone"))?),
             (None, Some(id)) => accounts.push(Id::parse(id).ok_or(format!("{name} names no account"))?),
             (None, None) => return Err(format!("{name}: write {ACCOUNT}ID, {ZONE}ID or {ACCOUNT}*")),
         }
     }
     let accounts = (!accounts.is_empty()).then_some(Reach::Accounts(accounts));
-    Ok(accounts.into_iter().chain((!zones.is_empty()).then_some(Reach::Zones(zones))).collect())
+    let zones = (!zones.is_empty()).then_some(Reach::Zones(zones));
+    Ok(all.into_iter().chain(accounts).chain(zones).collect())
 }
 
 /// Nobody gives away what they do not have.
@@ -412,7 +438,7 @@ fn token_json(token: &Token, office: &Office) -> Value {
         (true, true) => "expired",
         (true, false) => "active",
     };
-    let policies = (0_u32..).zip(&token.grants).map(|(at, grant)| policy_json(token.id, at, grant));
+    let policies = (0_u32..).zip(policies_of(token)).map(|(at, grants)| policy_json(token.id, at, grants));
     let mut answer = json!({
         "id": token.id.to_string(),
         "name": token.name,
@@ -430,20 +456,46 @@ fn token_json(token: &Token, office: &Office) -> Value {
     answer
 }
 
-fn policy_json(token: Id, at: u32, grant: &Grant) -> Value {
-    let group =
-        all_groups().find(|(_, permission, level)| (*permission, *level) == (grant.permission, grant.level));
-    let group = group
-        .map(|(id, permission, level)| json!({"id": id.to_string(), "name": group_name(permission, level)}));
-    let resources: Map<String, Value> = match &grant.reach {
-        Reach::All => [(format!("{ACCOUNT}*"), "*".into())].into_iter().collect(),
-        Reach::Accounts(ids) => ids.iter().map(|id| (format!("{ACCOUNT}{id}"), "*".into())).collect(),
-        Reach::Zones(ids) => ids.iter().map(|id| (format!("{ZONE}{id}"), "*".into())).collect(),
+/// The grants of each policy, as they were asked for; each by itself where that is not known.
+fn policies_of(token: &Token) -> Vec<&[Grant]> {
+    let sum: u64 = token.policies.iter().map(|count| u64::from(*count)).sum();
+    if sum != token.grants.len() as u64 {
+        return token.grants.chunks(1).collect();
+    }
+    let mut rest = token.grants.as_slice();
+    let mut next = |count: &u32| {
+        let (policy, behind) = rest.split_at(*count as usize);
+        rest = behind;
+        policy
     };
+    token.policies.iter().map(|count| next(count)).collect()
+}
+
+/// Groups and resources in the order in which they were asked for: Terraform compares the text of `resources`.
+fn policy_json(token: Id, at: u32, grants: &[Grant]) -> Value {
+    let mut named: Vec<(Permission, Level)> = Vec::new();
+    let mut resources: Map<String, Value> = Map::new();
+    for grant in grants {
+        let group = (grant.permission, grant.level);
+        if !named.contains(&group) {
+            named.push(group);
+        }
+        let names: Vec<String> = match &grant.reach {
+            Reach::All => vec![format!("{ACCOUNT}*")],
+            Reach::Accounts(ids) => ids.iter().map(|id| format!("{ACCOUNT}{id}")).collect(),
+            Reach::Zones(ids) => ids.iter().map(|id| format!("{ZONE}{id}")).collect(),
+        };
+        resources.extend(names.into_iter().map(|name| (name, "*".into())));
+    }
+    let groups = named.iter().filter_map(|named| {
+        let (id, permission, level) =
+            all_groups().find(|(_, permission, level)| (*permission, *level) == *named)?;
+        Some(json!({ "id": id.to_string(), "name": group_name(permission, level) }))
+    });
     json!({
         "id": Id::from_bits(token.bits() ^ u128::from(at + 1)).to_string(),
         "effect": "allow",
-        "permission_groups": group.into_iter().collect::<Vec<_>>(),
+        "permission_groups": groups.collect::<Value>(),
         "resources": resources,
     })
 }

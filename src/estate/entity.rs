@@ -76,6 +76,9 @@ pub struct Token {
     pub hash: String,
     /// What it may do.
     pub grants: Vec<Grant>,
+    /// How many of its grants each of its policies came to, in their order; empty where that was not kept.
+    #[serde(default)]
+    pub policies: Vec<u32>,
     /// Whether it is in use; a disabled one is refused.
     pub enabled: bool,
     /// When it was made.
@@ -95,6 +98,7 @@ impl Token {
             user,
             hash,
             grants: Grant::everything(),
+            policies: Vec::new(),
             enabled: true,
             issued_on: now,
             modified_on: now,

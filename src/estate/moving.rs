@@ -308,6 +308,7 @@ mod tests {
             user: id(1),
             hash: hash("b"),
             grants,
+            policies: Vec::new(),
             enabled: true,
             issued_on: now,
             modified_on: now,

@@ -162,6 +162,7 @@ impl House {
             user,
             hash: text.secret.hash(&vault.hash_key()),
             grants: Grant::everything(),
+            policies: Vec::new(),
             enabled: true,
             issued_on: MADE,
             modified_on: MADE,

@@ -86,6 +86,7 @@ pub const LEAVES: &[(&str, Leave)] = &[
     ("zones_list", Anyone),
     ("zones_create", NewZone),
     ("zones_get", ZoneSeen),
+    ("zones_edit", Zone(Permission::Zone, Write)),
     ("zones_delete", Zone(Permission::Zone, Write)),
     ("tokens_list", OwnTokens),
     ("tokens_create", OwnTokensGiven),

@@ -46,6 +46,7 @@ fn fields_that_are_wrong_are_refused_with_their_codes() {
     for (name, body) in [
         ("accounts_create", json!({ "name": "" })),
         ("zones_create", json!({ "name": "x.example.org", "account": { "id": "xyz" } })),
+        ("zones_edit", json!({ "paused": true })),
         ("custom_certificates_prioritize", json!({ "certificates": [{ "id": "xyz", "priority": 1 }] })),
         ("custom_certificates_edit", json!({ "bundle_method": "none" })),
         ("tokens_update", json!({ "name": "" })),

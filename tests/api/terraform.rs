@@ -4,7 +4,11 @@
 
 use crate::stand::{Stand, binding, prefix};
 use axum::http::Method;
+use byway::estate::{Grant, Level, Permission, Reach};
 use serde_json::{Value, json};
+
+const CHAIN: &str = include_str!("../certs/edge.pem");
+const KEY: &str = include_str!("../certs/edge.key");
 
 /// What cloudflare-go 0.x sends for a time that was never set.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -251,9 +255,22 @@ fn byo_ip_prefixes_and_address_maps_are_applied_twice_without_a_difference() {
     assert_eq!(version(&stand), before);
     let bound = stand.get(&prefixes).result()[0].clone();
     let status = format!("{prefixes}/{}/bgp/status", bound["id"].as_str().expect("an id"));
-    for advertised in [false, false] {
-        let body = json!({"advertised": advertised});
-        assert!(stand.call(Method::PATCH, &status, body).status.as_u16() < 500, "version 4's switch");
+    // Version 4 adopts a prefix that is there: its description, its switch, and what of them is read.
+    let four = format!("{prefixes}/{}", bound["id"].as_str().expect("an id"));
+    for advertised in [true, false] {
+        for is_again in [false, true] {
+            let before = version(&stand);
+            let described = stand.call(Method::PATCH, &four, json!({"description": "four"})).result().clone();
+            let switched =
+                stand.call(Method::PATCH, &status, json!({"advertised": advertised})).result().clone();
+            assert_eq!(
+                (&described["description"], &switched["advertised"]),
+                (&json!("four"), &json!(advertised))
+            );
+            assert_eq!(stand.get(&four).result()["description"], "four");
+            assert_eq!(stand.get(&status).result(), &switched, "a plan after it is empty");
+            assert!(!is_again || version(&stand) == before, "applied again");
+        }
     }
     let maps = stand.addressing("address_maps");
     let zone = json!({"identifier": stand.zone.to_string(), "kind": "zone"});
@@ -271,4 +288,178 @@ fn byo_ip_prefixes_and_address_maps_are_applied_twice_without_a_difference() {
         assert!(again.status.is_success(), "version 4 puts members one by one: {again:?}");
     }
     assert_eq!(version(&stand), before);
+}
+
+/// Whatever is said of a thing that is there already, as often as one likes, changes nothing.
+fn same(stand: &Stand, (method, path): (Method, &str), body: &Value) -> Value {
+    let before = version(stand);
+    let replies = [(); 2].map(|()| stand.call(method.clone(), path, body.clone()).result().clone());
+    assert_eq!(replies[0], replies[1]);
+    assert_eq!(version(stand), before, "{path}: {body}: nothing changes");
+    replies[0].clone()
+}
+
+#[test]
+fn zones_are_applied_twice_without_a_difference() {
+    let stand = Stand::new();
+    let account = stand.account.to_string();
+    // By cloudflare-go 0.x, which names the account as it was named once, with a time that was never set.
+    let four = json!({
+        "name": "four.example.org", "jump_start": false, "type": "full",
+        "organization": {"id": account, "created_on": NEVER},
+    });
+    let made = stand.post("/zones", four).result().clone();
+    let one = format!("/zones/{}", made["id"].as_str().expect("an id"));
+    // It says the type once more by itself, and whether the zone rests where that was set.
+    for body in [json!({"type": "full"}), json!({"paused": false}), json!({"vanity_name_servers": []})] {
+        assert_eq!(same(&stand, (Method::PATCH, &one), &body), made);
+    }
+    let read = stand.get(&one).result().clone();
+    assert_eq!(read, made);
+    let state = json!({"account": {"id": account}, "name": "four.example.org", "type": "full", "paused": false, "status": "active"});
+    assert!(differences(&state, &read, "").is_empty(), "{read}");
+    // To a plan that is left out a text is enough; lists of name servers are lists.
+    assert!(read["plan"]["legacy_id"].is_string() && read["name_servers"].is_array());
+
+    let five =
+        json!({"account": {"id": account}, "name": "five.example.org", "type": "full", "paused": false});
+    let made = stand.post("/zones", five.clone()).result().clone();
+    let one = format!("/zones/{}", made["id"].as_str().expect("an id"));
+    let read = stand.get(&one).result().clone();
+    assert_eq!(read, made);
+    assert!(differences(&five, &read, "").is_empty(), "{read}");
+    assert_eq!(same(&stand, (Method::PATCH, &one), &five), made, "version 5 sends what it has");
+
+    // What would read otherwise is refused and not dropped: a plan after it would never be empty.
+    for (key, value) in [
+        ("type", json!("partial")),
+        ("paused", json!(true)),
+        ("vanity_name_servers", json!(["ns1.example.org"])),
+        ("plan", json!({"id": "free"})),
+    ] {
+        let pointer = format!("/{key}");
+        let refused = stand.call(Method::PATCH, &one, json!({ key: value }));
+        assert_eq!(refused.failure(), (400, 10011, Some(&*pointer)), "{value}");
+        let mut other = json!({"account": {"id": account}, "name": "other.example.org"});
+        other[key] = value;
+        assert_eq!(stand.post("/zones", other).failure(), (400, 10011, Some(&*pointer)));
+    }
+}
+
+#[test]
+fn custom_certificates_are_applied_twice_without_a_difference() {
+    let stand = Stand::new();
+    let path = format!("/zones/{}/custom_certificates", stand.zone);
+    let pair = |more: Value| {
+        let mut pair = json!({"certificate": CHAIN, "private_key": KEY, "bundle_method": "ubiquitous", "type": "legacy_custom"});
+        for (key, value) in more.as_object().expect("an object") {
+            pair[key] = value.clone();
+        }
+        pair
+    };
+    // Both versions keep what is never answered: the pair and its type.
+    let unread = ["certificate", "private_key", "type"];
+    let four = apply(&stand, &path, &pair(json!({"bundle_method": "force"})), (Method::PATCH, &unread));
+    // Version 4 waits until it is in force, and reads the times.
+    assert_eq!(four["status"], "active");
+    for key in ["uploaded_on", "modified_on", "expires_on"] {
+        assert!(four[key].as_str().is_some_and(|text| text.ends_with('Z')), "{key}: {four}");
+    }
+    let five = apply(&stand, &path, &pair(json!({})), (Method::PATCH, &unread));
+    // Priorities by cloudflare-go 0.x, which writes `ID`.
+    let ids = [&four, &five].map(|one| one["id"].clone());
+    let priorities = json!({"certificates": [{"ID": ids[0], "priority": 1}, {"ID": ids[1], "priority": 2}]});
+    let prioritize = format!("{path}/prioritize");
+    let rows = stand.call(Method::PUT, &prioritize, priorities.clone()).result().clone();
+    assert_eq!((&rows[0]["id"], &rows[0]["priority"]), (&ids[1], &json!(2)));
+    assert_eq!(same(&stand, (Method::PUT, &prioritize), &priorities), rows);
+    let one = format!("{path}/{}", ids[0].as_str().expect("an id"));
+    assert_eq!(stand.get(&one).result()["priority"], 1);
+}
+
+#[test]
+fn api_tokens_are_applied_twice_without_a_difference() {
+    let stand = Stand::new();
+    let groups = stand.get("/user/tokens/permission_groups").result().clone();
+    let group = |name: &str| {
+        let mut all = groups.as_array().expect("a list").iter();
+        all.find(|group| group["name"] == name).expect("one")["id"].clone()
+    };
+    let account = format!("com.cloudflare.api.account.{}", stand.account);
+    let zone = format!("com.cloudflare.api.account.zone.{}", stand.zone);
+    let named = |names: &[&str]| names.iter().map(|name| json!({"id": group(name)})).collect::<Value>();
+    let policy = |names: &[&str], resources: Value| json!({"effect": "allow", "permission_groups": named(names), "resources": resources});
+    let unlike = ["SSL and Certificates Read", "DNS Write", "Zone Settings Read"];
+    for policies in [
+        json!([policy(&["DNS Read"], json!({&account: "*"}))]),
+        // Groups in any order, over resources of both kinds.
+        json!([policy(&unlike, json!({&account: "*", &zone: "*"}))]),
+        // Two that say the same of the same, and one beside them.
+        json!([
+            policy(&["DNS Read"], json!({&zone: "*"})),
+            policy(&["DNS Write"], json!({&zone: "*"})),
+            policy(&["DNS Read"], json!({"com.cloudflare.api.account.*": "*", &account: "*"})),
+        ]),
+    ] {
+        let body = json!({"name": "terraform", "policies": policies, "expires_on": "2130-01-31T12:00:00Z"});
+        let made = stand.post("/user/tokens", body.clone()).result().clone();
+        let one = format!("/user/tokens/{}", made["id"].as_str().expect("an id"));
+        let read = stand.get(&one).result().clone();
+        let (sent, got) =
+            (policies.as_array().expect("a list"), read["policies"].as_array().expect("a list"));
+        assert_eq!(sent.len(), got.len(), "{body} became {read}");
+        for (sent, got) in sent.iter().zip(got) {
+            let ids = |policy: &Value| -> Vec<Value> {
+                let groups = policy["permission_groups"].as_array().expect("a list").iter();
+                groups.map(|group| group["id"].clone()).collect()
+            };
+            assert_eq!((ids(sent), &sent["effect"]), (ids(got), &got["effect"]));
+            // Version 5 compares the text.
+            assert_eq!(sent["resources"].to_string(), got["resources"].to_string());
+        }
+        let ids =
+            got.iter().map(|policy| policy["id"].to_string()).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(ids.len(), got.len(), "policies have ids of their own");
+        assert_eq!(
+            (&read["status"], &read["expires_on"]),
+            (&json!("active"), &json!("2130-01-31T12:00:00.000000Z"))
+        );
+        assert_eq!(same(&stand, (Method::PUT, &one), &body), read, "version 4 sends no status");
+        let mut five = body.clone();
+        five["status"] = "active".into();
+        assert_eq!(same(&stand, (Method::PUT, &one), &five), read);
+    }
+    // What would bind a token, and is not served, is refused and not dropped.
+    let body = |key: &str, value: Value| json!({"name": "bound", "policies": [policy(&["DNS Read"], json!({&zone: "*"}))], key: value});
+    for (key, value) in [
+        ("condition", json!({"request_ip": {"in": ["192.0.2.0/24"]}})),
+        ("condition", json!({"request_ip": {"not_in": ["192.0.2.0/24"]}})),
+        ("not_before", json!("2030-01-31T12:00:00Z")),
+    ] {
+        let pointer = format!("/{key}");
+        assert_eq!(stand.post("/user/tokens", body(key, value)).failure(), (400, 10011, Some(&*pointer)));
+    }
+    stand.post("/user/tokens", body("condition", json!({"request_ip": {"in": [], "not_in": null}}))).result();
+}
+
+#[test]
+fn tokens_keep_their_policies_over_a_restart_and_older_ones_show_a_policy_for_each_grant() {
+    let stand = Stand::new();
+    let reach = Reach::Zones(vec![stand.zone]);
+    let grants = [Level::Read, Level::Write];
+    let grants = grants.map(|level| Grant { permission: Permission::Dns, level, reach: reach.clone() });
+    stand.token(grants.to_vec());
+    let list = stand.get("/user/tokens").result().clone();
+    let older =
+        list.as_array().expect("a list").iter().find(|token| token["name"] == "t").expect("one").clone();
+    assert_eq!(older["policies"].as_array().map(Vec::len), Some(2));
+    let policy = |policy: &Value| json!({"effect": "allow", "permission_groups": [policy["permission_groups"][0].clone()], "resources": policy["resources"]});
+    let [read, write] = [policy(&older["policies"][0]), policy(&older["policies"][1])];
+    let mut both = read.clone();
+    both["permission_groups"] = json!([write["permission_groups"][0], read["permission_groups"][0]]);
+    let made = stand.post("/user/tokens", json!({"name": "new", "policies": [both, read]})).result().clone();
+    let stand = stand.restarted();
+    let one = format!("/user/tokens/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(stand.get(&one).result()["policies"], made["policies"]);
+    assert_eq!(made["policies"][0]["permission_groups"].as_array().map(Vec::len), Some(2));
 }

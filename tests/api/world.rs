@@ -194,6 +194,7 @@ fn plain_token(id: Id, user: Id, grants: Vec<Grant>) -> (Token, TokenText) {
         user,
         hash: String::new(),
         grants,
+        policies: Vec::new(),
         enabled: true,
         issued_on: MADE,
         modified_on: MADE,
@@ -332,6 +333,7 @@ impl World {
             "zones_create" => {
                 json!({ "name": "new.ours.example.com", "account": { "id": ours.account.to_string() } })
             }
+            "zones_edit" => json!({ "type": "full" }),
             "tokens_create" | "tokens_update" | "byway_users_tokens_create" => self.token_body(side),
             "prefixes_create" => json!({ "cidr": format!("2001:db8:e{net}::/48"), "asn": 64_496 }),
             "prefixes_edit" => json!({ "description": "new" }),

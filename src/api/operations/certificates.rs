@@ -81,16 +81,11 @@ fn patch() -> Value {
 }
 
 fn priorities() -> Value {
-    let row = body(
-        [
-            ("id", id()),
-            (
-                "priority",
-                json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX }),
-            ),
-        ],
-        [],
-    );
+    let priority = json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX });
+    let mut row = body([("priority", priority)], []);
+    row["properties"]["id"] = id();
+    row["properties"]["ID"] = id();
+    row["anyOf"] = json!([{ "required": ["id"] }, { "required": ["ID"] }]);
     body([("certificates", list(row))], [])
 }
 

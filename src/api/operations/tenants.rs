@@ -2,8 +2,8 @@
 
 use crate::api::code::ApiCode;
 use crate::api::openapi::schema::{
-    body, flag, id, id_alone, list, named, object, only, or_null, short_text, some_text, stamp, text, whole,
-    word,
+    body, described, flag, id, id_alone, list, list_of, named, object, only, or_null, short_text, some_text,
+    stamp, text, whole, word,
 };
 use crate::api::openapi::{Operation, Want};
 use crate::api::tenants::{self, NAME_BYTES_MAX};
@@ -53,7 +53,17 @@ fn body_with_owner(owner: Value) -> Value {
 }
 
 fn zones() -> Vec<Operation> {
-    let asked = body([("name", short_text(253)), ("account", body([("id", id())], []))], []);
+    let types = [
+        ("type", only("full")),
+        ("paused", only(false)),
+        ("vanity_name_servers", list_of(text(), (0, 0))),
+        ("plan", json!({ "type": "null" })),
+    ];
+    let account = || body([("id", id())], []);
+    let mut asked = body([("name", short_text(253))], types.clone());
+    asked["properties"]["account"] = account();
+    asked["properties"]["organization"] = described("the older name of `account`", account());
+    asked["anyOf"] = json!([{ "required": ["account"] }, { "required": ["organization"] }]);
     vec![
         Operation::get("/zones", tenants::zones)
             .named("zones_list", "Zones")
@@ -73,6 +83,12 @@ fn zones() -> Vec<Operation> {
             .fails(404, &[ApiCode::NotFound]),
         Operation::get("/zones/{zone_id}", tenants::zone)
             .named("zones_get", "A zone")
+            .answers(zone())
+            .fails(404, &[ApiCode::NotFound]),
+        Operation::patch("/zones/{zone_id}", tenants::edit_zone)
+            .named("zones_edit", "Say of a zone what it is already; nothing else is served")
+            .wants(Want::There(Permission::Zone, Level::Write))
+            .takes(named("ZonePatch", body([], types)))
             .answers(zone())
             .fails(404, &[ApiCode::NotFound]),
         Operation::delete("/zones/{zone_id}", tenants::delete_zone)

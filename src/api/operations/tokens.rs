@@ -155,6 +155,8 @@ fn asked() -> Value {
         [
             ("status", described("Of an update alone.", word(["active", "disabled"]))),
             ("expires_on", json!({ "type": "string", "format": "date-time", "maxLength": 40 })),
+            ("condition", described("Not served: empty, or left out.", json!({ "type": "object" }))),
+            ("not_before", described("Not served.", json!({ "type": "null" }))),
         ],
     );
     named("TokenBody", token)
