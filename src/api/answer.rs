@@ -22,6 +22,8 @@ pub struct Success {
     pub info: Option<Value>,
     /// `messages`.
     pub messages: Vec<String>,
+    /// `timing`: what Cloudflare says of a long call beside its result.
+    pub timing: Option<Value>,
 }
 
 /// One thing wrong.
@@ -54,12 +56,18 @@ pub type Answer = Result<Success, Failure>;
 impl Success {
     /// 200 with `result`.
     pub fn of(result: impl Into<Value>) -> Self {
-        Self { status: StatusCode::OK, result: Some(result.into()), info: None, messages: Vec::new() }
+        Self {
+            status: StatusCode::OK,
+            result: Some(result.into()),
+            info: None,
+            messages: Vec::new(),
+            timing: None,
+        }
     }
 
     /// 200 without `result`.
     pub const fn bare() -> Self {
-        Self { status: StatusCode::OK, result: None, info: None, messages: Vec::new() }
+        Self { status: StatusCode::OK, result: None, info: None, messages: Vec::new(), timing: None }
     }
 
     /// With messages.
@@ -170,6 +178,9 @@ impl IntoResponse for Success {
         body.insert("result".into(), self.result.unwrap_or(Value::Null));
         if let Some(info) = self.info {
             body.insert("result_info".into(), info);
+        }
+        if let Some(timing) = self.timing {
+            body.insert("timing".into(), timing);
         }
         (self.status, Json(Value::Object(body))).into_response()
     }

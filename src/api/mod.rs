@@ -35,6 +35,7 @@ mod code;
 mod credentials;
 mod dns;
 mod fields;
+mod form;
 mod kept;
 mod list;
 mod listener_tls;

@@ -163,6 +163,8 @@ pub const LOA_BYTES_MAX: usize = 10_000_000;
 pub const DNS_RECORDS_PER_ZONE_MAX: usize = 10_000;
 /// DNS records of one batch.
 pub const DNS_BATCH_MAX: usize = 1_000;
+/// A zone file that is read, in bytes: a zone with all its records fits.
+pub const DNS_FILE_BYTES_MAX: usize = 4 << 20;
 /// Texts (TXT) of one host name together, in bytes (Cloudflare's own bound).
 pub const TXT_BYTES_PER_NAME_MAX: usize = 8_192;
 /// Connections that the API serves at once.
@@ -214,6 +216,7 @@ const _: () = assert!(ANALYTICS_LIMIT_MAX * 7 <= ANALYTICS_NUMBERS_MAX);
 const _: () = assert!(ANALYTICS_INTERVALS_MAX * 7 <= ANALYTICS_NUMBERS_MAX);
 const _: () = assert!(PROGRESS_ROWS_PER_LOOK_MAX as usize <= NEIGHBORS_MAX);
 const _: () = assert!(LOA_BYTES_MAX < API_BODY_BYTES_MAX);
+const _: () = assert!(DNS_FILE_BYTES_MAX < API_BODY_BYTES_MAX);
 const _: () = assert!(API_CONNECTIONS_PER_NET_MAX < API_CONNECTIONS_MAX);
 const _: () = assert!(VERSIONS_BACK_MAX < VERSIONS_KEPT_MAX);
 const _: () = assert!(PROBES_IN_FLIGHT_MAX <= PROBES_MAX);

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 const BYTES_MAX: usize = 2_048;
 /// How long it may be written: each byte as an escape, with quotes.
 const WRITTEN_BYTES_MAX: usize = 4 * BYTES_MAX + 64;
+/// The longest string of a record, in bytes (RFC 1035 3.3).
+const STRING_BYTES_MAX: usize = 255;
 
 /// A text as it was written.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -23,7 +25,7 @@ impl TxtContent {
         if text.is_empty() {
             return Err("the text is empty");
         }
-        if text.len() > WRITTEN_BYTES_MAX || decode(text)?.len() > BYTES_MAX {
+        if text.len() > WRITTEN_BYTES_MAX || decode(text)?.iter().map(Vec::len).sum::<usize>() > BYTES_MAX {
             return Err("the text is longer than 2048 bytes");
         }
         Ok(Self(text.into()))
@@ -37,7 +39,17 @@ impl TxtContent {
     /// What it says, strings one behind the other.
     pub fn bytes(&self) -> Vec<u8> {
         // It was read before.
-        decode(&self.0).unwrap_or_default()
+        decode(&self.0).unwrap_or_default().concat()
+    }
+
+    /// What it says as strings of at most 255 bytes, the longest that a record has (RFC 1035 3.3); at least one.
+    pub fn strings(&self) -> Vec<Vec<u8>> {
+        let written = decode(&self.0).unwrap_or_default();
+        let cut = |string: &Vec<u8>| match string.is_empty() {
+            true => vec![Vec::new()],
+            false => string.chunks(STRING_BYTES_MAX).map(<[u8]>::to_vec).collect(),
+        };
+        written.iter().flat_map(cut).collect()
     }
 }
 
@@ -55,18 +67,21 @@ impl From<TxtContent> for String {
     }
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, &'static str> {
+/// The strings as they were written.
+fn decode(text: &str) -> Result<Vec<Vec<u8>>, &'static str> {
     if text.chars().any(char::is_control) {
         return Err("the text has control characters; write them as \\DDD inside quotes");
     }
-    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    let (mut strings, mut rest) = (Vec::new(), text.as_bytes());
     if rest.first() != Some(&b'"') {
-        return Ok(rest.to_vec());
+        return Ok(vec![rest.to_vec()]);
     }
     while let Some(inside) = rest.strip_prefix(b"\"") {
+        let mut bytes = Vec::new();
         rest = string(inside, &mut bytes)?.trim_ascii_start();
+        strings.push(bytes);
     }
-    if rest.is_empty() { Ok(bytes) } else { Err("behind a string in quotes only another one may stand") }
+    if rest.is_empty() { Ok(strings) } else { Err("behind a string in quotes only another one may stand") }
 }
 
 /// Reads a string behind its first quote into `bytes`; what is left behind its last one.
@@ -107,6 +122,19 @@ mod tests {
         assert_eq!(says(r#""a\"b\\c\007""#), Ok(b"a\"b\\c\x07".to_vec()));
         assert_eq!(says(r#"a"b\"#), Ok(br#"a"b\"#.to_vec()));
         assert_eq!(TxtContent::new(" \"x\" ").map(|text| text.as_str().to_owned()), Ok("\"x\"".into()));
+    }
+
+    #[test]
+    fn a_text_has_the_strings_that_were_written_cut_where_they_are_too_long() {
+        let lengths = |text: &str| -> Vec<usize> {
+            let text = TxtContent::new(text).expect("a text");
+            assert_eq!(text.strings().concat(), text.bytes());
+            text.strings().iter().map(Vec::len).collect()
+        };
+        assert_eq!(lengths("one two"), [7]);
+        assert_eq!(lengths("\"one\" \"two\" \"\""), [3, 3, 0]);
+        assert_eq!(lengths(&"x".repeat(600)), [255, 255, 90]);
+        assert_eq!(lengths(&format!("\"{}\" \"x\"", "\\120".repeat(256))), [255, 1, 1]);
     }
 
     #[test]

@@ -149,6 +149,7 @@ impl Book {
         let response = &operation.words["responses"][status.to_string()];
         assert!(response.is_object(), "{asked}: {status} is not documented for {}", operation.name);
         let kind = headers["content-type"].to_str().expect("a text");
+        let kind = kind.split(';').next().unwrap_or(kind);
         let schema = &response["content"][kind]["schema"];
         assert!(schema.is_object(), "{asked}: {status} with {kind} is not documented for {}", operation.name);
         if kind == "application/json" {

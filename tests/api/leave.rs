@@ -140,6 +140,8 @@ pub const LEAVES: &[(&str, Leave)] = &[
     ("dns_records_list", Zone(Dns, Read)),
     ("dns_records_create", Zone(Dns, Write)),
     ("dns_records_batch", Zone(Dns, Write)),
+    ("dns_records_export", Zone(Dns, Read)),
+    ("dns_records_import", Zone(Dns, Write)),
     ("dns_records_get", Zone(Dns, Read)),
     ("dns_records_update", Zone(Dns, Write)),
     ("dns_records_edit", Zone(Dns, Write)),

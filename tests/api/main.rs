@@ -38,3 +38,4 @@ mod terraform;
 mod trial;
 mod users;
 mod world;
+mod zone_files;

@@ -210,6 +210,12 @@ fn pdf(request: axum::http::request::Builder) -> (axum::http::request::Builder, 
     (request.header("content-type", "multipart/form-data; boundary=x"), Body::from(form))
 }
 
+/// The form of a zone file.
+fn zone_file(request: axum::http::request::Builder) -> (axum::http::request::Builder, Body) {
+    let form = "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\ntxt TXT new\r\n--x--\r\n";
+    (request.header("content-type", "multipart/form-data; boundary=x"), Body::from(form))
+}
+
 impl World {
     /// Two tenants, and an account without anything.
     pub fn new() -> Self {
@@ -292,8 +298,10 @@ impl World {
         let dry = operation.parameters("query").iter().any(|(name, _)| name == "dry_run");
         let query = format!("?{}{}", operation.needed(), if dry { "dry_run=true" } else { "" });
         let request = Request::builder().method(operation.method.clone()).uri(format!("{path}{query}"));
-        if operation.name == "loa_documents_create" {
-            return pdf(request);
+        match operation.name.as_str() {
+            "loa_documents_create" => return pdf(request),
+            "dns_records_import" => return zone_file(request),
+            _ => {}
         }
         let body = self.body(&operation.name, side);
         let text = if body.is_null() { String::new() } else { body.to_string() };

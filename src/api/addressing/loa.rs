@@ -4,13 +4,13 @@ use super::words::{READ, WRITE, not_found, quota};
 use crate::api::answer::{Answer, ErrorItem, Failure, Success};
 use crate::api::ask::{Ask, path_id};
 use crate::api::code::ApiCode;
+use crate::api::form::Upload;
 use crate::api::list::Listed;
 use crate::api::office::{Office, Plan, internal};
 use crate::base::limits::LOA_BYTES_MAX;
 use crate::control::rfc3339;
 use crate::estate::{Change, Entity, Estate, Id, LoaDocument, Stamp};
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -22,36 +22,6 @@ use std::sync::Arc;
 const FIELD: &str = "loa_document";
 /// What every PDF file begins with (ISO 32000-1, 7.5.2).
 const PDF: &[u8] = b"%PDF-";
-
-/// A request whose body is a form.
-#[derive(Debug)]
-pub struct Upload {
-    ask: Ask,
-    content_type: String,
-}
-
-impl<S: Send + Sync> FromRequest<S> for Upload {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
-        Ok(Self { ask: Ask::from_request(request, state).await?, content_type })
-    }
-}
-
-/// The file of a form, and its name where it has one.
-async fn file_of(body: Bytes, content_type: &str) -> Result<(Bytes, Option<String>), Failure> {
-    let boundary = multer::parse_boundary(content_type).map_err(|error| bad_form(&error))?;
-    let mut form = multer::Multipart::new(Body::from(body).into_data_stream(), boundary);
-    while let Some(field) = form.next_field().await.map_err(|error| bad_form(&error))? {
-        if field.name() == Some(FIELD) {
-            let name = field.file_name().map(str::to_owned);
-            return Ok((field.bytes().await.map_err(|error| bad_form(&error))?, name));
-        }
-    }
-    Err(bad_form(&format_args!("the form has no field {FIELD}")))
-}
 
 fn bad_form(why: &dyn std::fmt::Display) -> Failure {
     let error = ErrorItem::new(ApiCode::AddressingCidr, format!("invalid_loa_form: {why}"));
@@ -65,17 +35,19 @@ fn bad_form(why: &dyn std::fmt::Display) -> Failure {
 pub async fn create(
     State(office): State<Arc<Office>>,
     Path(account): Path<String>,
-    Upload { ask, content_type }: Upload,
+    Upload { ask, form }: Upload,
 ) -> Answer {
     let errand = ask.errand()?;
     ask.account(&account, &office.estate(), WRITE)?;
-    let (file, name) = file_of(ask.body.clone(), &content_type).await?;
-    refuse_unread(&file)?;
+    let [field] = form.fields([FIELD]).await.map_err(|error| bad_form(&error))?;
+    let field = field.ok_or_else(|| bad_form(&format_args!("the form has no field {FIELD}")))?;
+    refuse_unread(&field.bytes)?;
     let (id, quota_bytes) = (office.new_id()?, office.terms.loa_bytes_per_account);
     office
         .change(errand, move |estate, now| {
             let account = ask.account(&account, estate, WRITE)?.id;
-            let document = written(estate, (id, account), (&file, name), (now, quota_bytes))?;
+            let letter = (&*field.bytes, field.file_name);
+            let document = written(estate, (id, account), letter, (now, quota_bytes))?;
             let mut change = Change::default();
             let answer = Success::of(document_json(&document)).status(StatusCode::CREATED);
             change.make(document);

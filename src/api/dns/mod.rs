@@ -9,6 +9,8 @@ pub mod records;
 mod row;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
+mod zone_file;
 
 pub use batch::batch;
 pub use clash::app_clash;

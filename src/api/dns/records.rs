@@ -195,11 +195,30 @@ pub fn created(
     (id, now): (Id, Stamp),
     terms: &Terms,
 ) -> Result<Made, Failure> {
-    if estate.record_count(zone.id) >= DNS_RECORDS_PER_ZONE_MAX {
-        return Err(quotas::used_up(&format!("the zone has {DNS_RECORDS_PER_ZONE_MAX} DNS records")));
-    }
-    let record = read::record(body, zone, (id, now), None)?;
+    // A full zone is told before what is wrong with one more.
+    refuse_full(estate, zone)?;
+    admitted(body, read::record(body, zone, (id, now), None)?, (estate, zone), terms)
+}
+
+/// Holds a new record that was read against all others.
+///
+/// # Errors
+/// See `Failure`.
+pub fn admitted(
+    body: &Map<String, Value>,
+    record: DnsRecord,
+    (estate, zone): (&Estate, &Zone),
+    terms: &Terms,
+) -> Result<Made, Failure> {
+    refuse_full(estate, zone)?;
     held(body, record, (estate, zone), terms)
+}
+
+fn refuse_full(estate: &Estate, zone: &Zone) -> Result<(), Failure> {
+    match estate.record_count(zone.id) < DNS_RECORDS_PER_ZONE_MAX {
+        true => Ok(()),
+        false => Err(quotas::used_up(&format!("the zone has {DNS_RECORDS_PER_ZONE_MAX} DNS records"))),
+    }
 }
 
 /// Reads what takes a record's place.

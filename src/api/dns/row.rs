@@ -155,11 +155,19 @@ impl<'e> Line<'e> {
 
     /// As it is answered.
     pub fn json(&self, estate: &Estate) -> Value {
-        let row = match self.source {
+        self.row(estate).map(|row| row.json()).unwrap_or_default()
+    }
+
+    /// The record.
+    pub fn record(&self, estate: &Estate) -> Option<DnsRecord> {
+        self.row(estate).map(|row| row.record)
+    }
+
+    fn row(&self, estate: &Estate) -> Option<Row> {
+        match self.source {
             Source::Plain(record) => Some(Row::plain(record.clone())),
             Source::Managed(said) => managed(estate, self.zone, said_id(self.zone.id, self.name, said)),
-        };
-        row.map(|row| row.json()).unwrap_or_default()
+        }
     }
 }
 

@@ -130,7 +130,11 @@ fn parameters(operation: &Operation) -> Value {
 fn responses(operation: &Operation) -> Value {
     let (status, content) = match &operation.reply {
         Reply::Result(status, result) => (*status, json_content(success(result.clone(), None))),
-        Reply::Page(row) => (200, json_content(success(schema::list(row.clone()), Some(result_info())))),
+        Reply::Timed(result) => (200, json_content(success(result.clone(), Some(("timing", timing()))))),
+        Reply::Page(row) => {
+            let info = Some(("result_info", result_info()));
+            (200, json_content(success(schema::list(row.clone()), info)))
+        }
         Reply::File(media_type) => {
             (200, json!({ *media_type: { "schema": { "type": "string", "format": "binary" } } }))
         }
@@ -177,7 +181,8 @@ const fn reason(status: u16) -> &'static str {
     }
 }
 
-fn success(result: Value, info: Option<Value>) -> Value {
+/// The envelope; `beside`: one more key of it.
+fn success(result: Value, beside: Option<(&str, Value)>) -> Value {
     let message = schema::named(
         "Message",
         schema::object([("code", schema::count()), ("message", schema::text())], []),
@@ -191,9 +196,9 @@ fn success(result: Value, info: Option<Value>) -> Value {
         ],
         [],
     );
-    if let Some(info) = info {
-        envelope["properties"]["result_info"] = info;
-        envelope["required"] = json!(["success", "errors", "messages", "result", "result_info"]);
+    if let Some((key, schema)) = beside {
+        envelope["properties"][key] = schema;
+        envelope["required"] = json!(["success", "errors", "messages", "result", key]);
     }
     envelope
 }
@@ -201,6 +206,12 @@ fn success(result: Value, info: Option<Value>) -> Value {
 fn result_info() -> Value {
     let fields = ["page", "per_page", "count", "total_count", "total_pages"];
     schema::named("ResultInfo", schema::object(fields.map(|field| (field, schema::count())), []))
+}
+
+fn timing() -> Value {
+    let seconds = schema::described("seconds", json!({ "type": "number", "minimum": 0 }));
+    let times = [("start_time", schema::stamp()), ("end_time", schema::stamp()), ("process_time", seconds)];
+    schema::named("Timing", schema::object(times, []))
 }
 
 fn failure(codes: &BTreeSet<u32>) -> Value {

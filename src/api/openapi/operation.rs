@@ -66,6 +66,8 @@ pub enum Want {
 pub enum Reply {
     /// An envelope around `result`.
     Result(u16, Value),
+    /// An envelope around `result`, with `timing`.
+    Timed(Value),
     /// An envelope around a list, with `result_info`.
     Page(Value),
     /// Bytes of this media type.
@@ -230,6 +232,12 @@ impl Operation {
     #[must_use]
     pub fn answers(self, result: Value) -> Self {
         Self { reply: Reply::Result(200, result), ..self }
+    }
+
+    /// 200 with `result` and `timing`.
+    #[must_use]
+    pub fn answers_timed(self, result: Value) -> Self {
+        Self { reply: Reply::Timed(result), ..self }
     }
 
     /// 201 with `result`.

@@ -1,10 +1,10 @@
 //! DNS records of zones (`api::dns`).
 
 use crate::api::code::ApiCode;
-use crate::api::dns::{self, filter, records};
+use crate::api::dns::{self, filter, records, transfer};
 use crate::api::openapi::schema::{
-    any_of, body, described, flag, id, id_alone, list, list_of, named, object, or_null, pattern, short_text,
-    some_text, stamp, text, whole, word,
+    any_of, body, count, described, flag, id, id_alone, list, list_of, named, object, or_null, pattern,
+    short_text, some_text, stamp, text, whole, word,
 };
 use crate::api::openapi::{Operation, Want};
 use crate::base::limits::DNS_BATCH_MAX;
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 const READ: Want = Want::There(Permission::Dns, Level::Read);
 const WRITE: Want = Want::There(Permission::Dns, Level::Write);
 
-/// What a record may be refused for.
-const REFUSALS: [ApiCode; 16] = [
+/// What a record may be refused for, beside being there already.
+const REFUSALS: [ApiCode; 15] = [
     ApiCode::RecordName,
     ApiCode::RecordType,
     ApiCode::RecordProxied,
@@ -31,7 +31,6 @@ const REFUSALS: [ApiCode; 16] = [
     ApiCode::NotDelegated,
     ApiCode::Delegated,
     ApiCode::RecordThere,
-    ApiCode::RecordIdentical,
 ];
 
 /// What `api::dns` answers.
@@ -49,6 +48,18 @@ pub fn operations() -> Vec<Operation> {
             .answers(batched())
             .fails(400, &[ApiCode::InUse])
             .fails(404, &[ApiCode::NoRecord]),
+        Operation::get("/zones/{zone_id}/dns_records/export", transfer::export)
+            .named("dns_records_export", "All DNS records of a zone as a zone file, those of apps among them")
+            .wants(READ)
+            .downloads("text/plain")
+            .fails(404, &[ApiCode::NotFound]),
+        tried(Operation::post("/zones/{zone_id}/dns_records/import", transfer::import))
+            .named(
+                "dns_records_import",
+                "Make the DNS records of a zone file, all or none; those that are there are passed over",
+            )
+            .takes_form(form())
+            .answers_timed(imported()),
         Operation::get(one, records::get)
             .named("dns_records_get", "A DNS record")
             .wants(READ)
@@ -97,6 +108,10 @@ fn listed(operation: Operation) -> Operation {
 }
 
 fn made(operation: Operation) -> Operation {
+    tried(operation).fails(400, &[ApiCode::RecordIdentical])
+}
+
+fn tried(operation: Operation) -> Operation {
     operation
         .wants(WRITE)
         .fails(400, &REFUSALS)
@@ -217,4 +232,16 @@ fn batch() -> Value {
 fn batched() -> Value {
     let lists = ["deletes", "patches", "puts", "posts"].map(|key| (key, list(record())));
     named("DnsRecordsDone", object(lists, []))
+}
+
+/// The form of an import.
+fn form() -> Value {
+    let file =
+        described("a zone file (RFC 1035) of at most 4 MiB", json!({ "type": "string", "format": "binary" }));
+    let proxied = described("of records whose tags do not say cf-proxied", word(["true", "false"]));
+    body([("file", file)], [("proxied", proxied)])
+}
+
+fn imported() -> Value {
+    named("DnsRecordsImported", object([("recs_added", count()), ("total_records_parsed", count())], []))
 }
