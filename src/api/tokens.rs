@@ -463,12 +463,13 @@ fn policies_of(token: &Token) -> Vec<&[Grant]> {
         return token.grants.chunks(1).collect();
     }
     let mut rest = token.grants.as_slice();
-    let mut next = |count: &u32| {
+    let mut policies = Vec::with_capacity(token.policies.len());
+    for count in &token.policies {
         let (policy, behind) = rest.split_at(*count as usize);
+        policies.push(policy);
         rest = behind;
-        policy
-    };
-    token.policies.iter().map(|count| next(count)).collect()
+    }
+    policies
 }
 
 /// Groups and resources in the order in which they were asked for: Terraform compares the text of `resources`.
