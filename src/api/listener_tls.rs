@@ -41,7 +41,7 @@ impl ListenerTls {
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, String> {
         let paths = [certificate.to_owned(), key.to_owned()];
         let watch = watch_from_now(&paths);
-        let (certificate, is_open) = read_pair(&paths)?;
+        let (certificate, is_open) = read_pair(&paths, Certificate::from_pem_of_any)?;
         if let Some(is_open) = is_open {
             log::warning(format_args!("api: {is_open}"));
         }
@@ -109,7 +109,7 @@ fn watch_from_now(paths: &[PathBuf; 2]) -> FilesWatch {
 
 /// A pair whose key is nobody else's.
 fn safe_pair(paths: &[PathBuf; 2]) -> Result<Certificate, String> {
-    match read_pair(paths)? {
+    match read_pair(paths, Certificate::from_pem_of_any)? {
         (certificate, None) => Ok(certificate),
         (_, Some(is_open)) => Err(is_open),
     }

@@ -6,7 +6,9 @@ use super::config::boot::TlsSpec;
 use super::config::tables::Code;
 use super::watch::{Look, look};
 use crate::snapshot::{CertificateSpec, HeldCertificate, LiveSpec, ZoneSpec};
-use crate::tls::{Certificate, Material, MinTls, Tickets, Trust, Wrong, ZoneCertificates, ZoneMaterial};
+use crate::tls::{
+    Certificate, CertificateFault, Material, MinTls, Tickets, Trust, Wrong, ZoneCertificates, ZoneMaterial,
+};
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::fs::File;
@@ -136,7 +138,7 @@ impl CertificateStore {
         };
         let paths = [cert, key].map(|path| self.folder.join(&**path));
         paths.iter().for_each(|path| self.note(path));
-        let certificate = match read_pair(&paths) {
+        let certificate = match read_pair(&paths, Certificate::from_pem) {
             Ok((certificate, is_open)) => {
                 reading.warnings.extend(is_open);
                 certificate
@@ -174,11 +176,14 @@ impl CertificateStore {
     }
 }
 
+/// How a pair is read: `Certificate::from_pem`, or `from_pem_of_any`.
+type FromPem = fn(&[u8], &[u8]) -> Result<Certificate, CertificateFault>;
+
 /// A chain and its key from two files, and a word where the key is open to others.
 ///
 /// # Errors
 /// What is wrong with them, in one line that names the file.
-pub fn read_pair(paths: &[PathBuf; 2]) -> Result<(Certificate, Option<String>), String> {
+pub fn read_pair(paths: &[PathBuf; 2], from_pem: FromPem) -> Result<(Certificate, Option<String>), String> {
     let [cert, key] = paths;
     let read =
         |path: &Path| read_file(path, PEM_BYTES_MAX).map_err(|error| format!("{}: {error}", path.display()));
@@ -191,7 +196,7 @@ pub fn read_pair(paths: &[PathBuf; 2]) -> Result<(Certificate, Option<String>), 
         let (path, mode) = (key.display(), mode & 0o777);
         format!("{path}: the key is open to others (mode {mode:o}): chmod 640 or less")
     });
-    let certificate = Certificate::from_pem(&chain, &secret)
+    let certificate = from_pem(&chain, &secret)
         .map_err(|fault| format!("{}, {}: {fault}", cert.display(), key.display()))?;
     Ok((certificate, is_open))
 }

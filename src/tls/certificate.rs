@@ -45,6 +45,16 @@ impl Certificate {
     /// # Errors
     /// See `CertificateFault`.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
+        let certificate = Self::from_pem_of_any(chain, key)?;
+        if certificate.names.is_empty() { Err(CertificateFault::NoName) } else { Ok(certificate) }
+    }
+
+    /// The same for a server that nobody finds by name alone: its certificate may be one of addresses (RFC 5280 4.2.1.6,
+    /// iPAddress).
+    ///
+    /// # Errors
+    /// As `from_pem`, but for `NoName`.
+    pub fn from_pem_of_any(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
         let chain = chain.map_err(|_| CertificateFault::NoCertificate)?;
         let first = chain.first().ok_or(CertificateFault::NoCertificate)?;
@@ -72,9 +82,7 @@ impl Certificate {
 
 fn names_of(certificate: &CertificateDer<'_>) -> Result<Box<[Box<str>]>, CertificateFault> {
     let parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateFault::NotAServers)?;
-    let names: Box<[Box<str>]> =
-        parsed.valid_dns_names().take(NAMES_MAX).map(|name| name.to_ascii_lowercase().into()).collect();
-    if names.is_empty() { Err(CertificateFault::NoName) } else { Ok(names) }
+    Ok(parsed.valid_dns_names().take(NAMES_MAX).map(|name| name.to_ascii_lowercase().into()).collect())
 }
 
 /// Never shows the key.

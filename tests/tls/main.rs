@@ -290,6 +290,8 @@ fn bad_files_are_named() {
     assert_eq!(read(chain, b"x"), Err(CertificateFault::NoKey));
     assert_eq!(read(chain, OTHER.1), Err(CertificateFault::KeyOfAnother));
     assert_eq!(read(tls::AUTHORITY, key), Err(CertificateFault::NoName));
+    let nameless = Certificate::from_pem_of_any(tls::AUTHORITY, key).map(drop);
+    assert_eq!(nameless, Err(CertificateFault::KeyOfAnother), "but for its key it would do for a listener");
     assert_eq!(read(&chain.repeat(17), key), Err(CertificateFault::ChainTooLong));
     assert_eq!(Trust::new(Some(b"nothing")).map(drop), Err(TrustFault::Empty));
     assert!(!format!("{:?}", Certificate::from_pem(chain, key)).contains("PRIVATE"));
