@@ -9,7 +9,7 @@
 
 use super::field::{be16, be32, put};
 use super::headers::TcpFlags;
-use super::tcp_options::{STAMPS_LEN, TcpOptions};
+use super::tcp_options::{STAMPS_LEN, TIMESTAMP_ALIGNED, TcpOptions};
 use super::{ipv4, ipv6};
 use crate::base::{DropReason, Endpoint};
 use std::fmt;
@@ -159,7 +159,13 @@ impl TcpEmit {
         put(header, 16, [0; 4]);
         let (options, payload) = behind.split_at_mut_checked(options_len)?;
         match stamps {
-            Some(stamps) => options.copy_from_slice(&stamps),
+            Some((value, echo)) => {
+                if let Some(options) = options.first_chunk_mut::<STAMPS_LEN>() {
+                    put(options, 0, TIMESTAMP_ALIGNED);
+                    put(options, 4, value.to_be_bytes());
+                    put(options, 8, echo.to_be_bytes());
+                }
+            }
             None => self.options.emit(options),
         }
         Some(payload)

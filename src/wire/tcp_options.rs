@@ -17,7 +17,7 @@ pub const WINDOW_SHIFT_MAX: u8 = 14;
 /// Bytes of timestamps that stand alone.
 pub(super) const STAMPS_LEN: usize = 12;
 /// The timestamps option as most stacks send it: two no-ops, kind, length.
-const TIMESTAMP_ALIGNED: [u8; 4] = [kind::NOP, kind::NOP, kind::TIMESTAMP, 10];
+pub(super) const TIMESTAMP_ALIGNED: [u8; 4] = [kind::NOP, kind::NOP, kind::TIMESTAMP, 10];
 
 mod kind {
     pub const END: u8 = 0;
@@ -203,25 +203,11 @@ impl TcpOptions {
         (words, count)
     }
 
-    /// What `emit` writes where there are timestamps and nothing else, as in nearly all segments; `None` for all else.
+    /// The timestamps, where there is nothing else, as in nearly all segments.
     #[inline(always)]
-    pub(super) const fn lone_timestamps(&self) -> Option<[u8; STAMPS_LEN]> {
-        let Self {
-            mss: None,
-            window_shift: None,
-            sack_permitted: false,
-            timestamp: Some((value, echo)),
-            sack,
-        } = self
-        else {
-            return None;
-        };
-        if sack.len != 0 {
-            return None;
-        }
-        let [[a, b, c, d], [e, f, g, h]] = [value.to_be_bytes(), echo.to_be_bytes()];
-        let [w, x, y, z] = TIMESTAMP_ALIGNED;
-        Some([w, x, y, z, a, b, c, d, e, f, g, h])
+    pub(super) const fn lone_timestamps(&self) -> Option<(u32, u32)> {
+        let alone = self.mss.is_none() && self.window_shift.is_none() && !self.sack_permitted;
+        if alone && self.sack.len == 0 { self.timestamp } else { None }
     }
 
     /// Bytes that `emit` writes: a multiple of four, at most 40.
