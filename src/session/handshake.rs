@@ -167,19 +167,21 @@ impl Sessions {
     }
 
     /// The origin holds an old connection on this tuple, as it does where byway was started anew within the origin's TIME-WAIT: a
-    /// reset makes it let go, and the SYN goes again at once, not after a second; as Linux has it, once a call.
+    /// reset makes it let go, and the SYN goes again at once, not after a second; once a call, much as Linux has it.
     fn clear_the_way<N: Net>(&mut self, at: LegRef, its_ack: u32, now: Instant, net: &mut N) {
         let leg = self.leg(at);
-        let (key, hop, first) = (leg.key, leg.hop, !leg.is(flag::RESENT_SYN));
+        let (key, hop) = (leg.key, leg.hop);
+        let first = !leg.is(flag::RESENT_SYN) && leg.snd_max != leg.iss;
         if !first && !self.allowance.take(now) {
             return;
         }
         packet::send_reset(&key, its_ack, hop, net);
-        if first && self.leg(at).snd_max != self.leg(at).iss && self.send_syn(at, now, net) {
-            let leg = self.leg_mut(at);
-            leg.set(flag::RESENT_SYN);
-            leg.flight_since = now;
-            net.page().count(Counter::RetransmitsSent);
+        if first {
+            self.leg_mut(at).set(flag::RESENT_SYN);
+            if self.send_syn(at, now, net) {
+                self.leg_mut(at).flight_since = now;
+                net.page().count(Counter::RetransmitsSent);
+            }
         }
     }
 

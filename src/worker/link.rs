@@ -159,6 +159,7 @@ impl<P: Port> Worker<P> {
     fn learn(&mut self, update: NeighborUpdate) {
         let NeighborUpdate { port, addr, mac } = update;
         let Some(hop) = self.exit.neighbors.learn((port, addr), mac, self.exit.now) else { return };
+        self.exit.forget_bearings();
         match mac {
             Some(_) => self.exit.release(hop),
             None => self.exit.give_up(hop),

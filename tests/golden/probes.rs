@@ -129,6 +129,20 @@ fn a_silent_origin_is_called_each_second_and_given_up_at_its_time() {
 }
 
 #[test]
+fn an_old_connection_of_an_origins_is_reset_and_called_over_at_once_and_once() {
+    let mut trial = Trial::begin("192.0.2.1", false);
+    let old = trial.as_origin().seq(500).ack(77).bytes();
+    let out = trial.answer(&old);
+    let [(reset, _), (syn, _)] = &out[..] else { panic!("{out:?}") };
+    assert!(reset.flags.has(TcpFlags::RST) && reset.seq == 77, "{out:?}");
+    assert!(syn.flags.is_first_syn() && syn.seq == trial.syn.seq && syn.key == trial.syn.key, "{out:?}");
+    let out = trial.answer(&old);
+    assert!(out.len() == 1 && out[0].0.flags.has(TcpFlags::RST), "{out:?}");
+    trial.take_call();
+    assert!(matches!(trial.outcome(), Some(ProbeOutcome::Connected(_))));
+}
+
+#[test]
 fn an_icmp_error_about_its_syn_ends_a_probe() {
     let mut trial = Trial::begin("192.0.2.1", false);
     let ours = trial.syn.key.src_endpoint();
