@@ -75,7 +75,20 @@ impl<P: Port> Outbox<P> {
 
     /// How many buffers are at hand for which every port has room. Tops the stash up, and sends where a batch is
     /// nearly full.
+    #[inline]
     pub fn room(&mut self, flushed: &mut Flushed) -> usize {
+        let room = self.room_now();
+        if room < BURST_FRAMES_MAX { self.make_room(flushed) } else { room }
+    }
+
+    #[inline(always)]
+    fn room_now(&self) -> usize {
+        let free = self.batches.iter().map(|batch| batch.remaining_capacity());
+        free.fold(self.spares.len(), usize::min)
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self, flushed: &mut Flushed) -> usize {
         if self.spares.len() < BURST_FRAMES_MAX {
             self.top_up();
         }
@@ -84,8 +97,7 @@ impl<P: Port> Outbox<P> {
                 self.flush_port(port, flushed);
             }
         }
-        let free = self.batches.iter().map(|batch| batch.remaining_capacity()).min().unwrap_or(0);
-        free.min(self.spares.len())
+        if self.batches.is_empty() { 0 } else { self.room_now() }
     }
 
     /// An empty buffer; `None` when there is none anywhere.

@@ -113,11 +113,9 @@ impl<P: Port> Worker<P> {
     /// The same frame by the road that takes all.
     #[inline(never)]
     pub(super) fn serve_fully(&mut self, frame: P::Frame, fixed: Fixed4, found: &Found) -> Fate {
-        let segment = match fixed.protocol {
-            Protocol::Tcp => fixed.segment(frame.bytes()),
-            Protocol::Udp => None,
-        };
-        if let Some(segment) = segment {
+        if fixed.protocol == Protocol::Tcp
+            && let Some(segment) = fixed.segment(frame.bytes())
+        {
             return self.serve_tcp(frame, &segment, found);
         }
         match fixed.parsed(frame.bytes()) {
