@@ -42,15 +42,27 @@ impl List {
     }
 
     fn respond(self, patience: Duration) -> Response {
-        let mut pen = Pen { rows: self.rows, rows_written: 0, info: Some(self.info) };
-        let first = pen.chunk();
-        let body = match pen.is_done() {
-            true => Body::from(first),
-            false => Body::new(Chunks::begin(first, pen, patience)),
-        };
-        let json = HeaderValue::from_static("application/json");
-        (StatusCode::OK, [(header::CONTENT_TYPE, json)], body).into_response()
+        let mut comma = "";
+        let rows = self.rows.map(move |row| format!("{}{row}", std::mem::replace(&mut comma, ",")));
+        let begin = std::iter::once(r#"{"success":true,"errors":[],"messages":[],"result":["#.to_owned());
+        let end = std::iter::once(format!("],\"result_info\":{}}}", self.info));
+        respond(Box::new(begin.chain(rows).chain(end)), "application/json", patience)
     }
+}
+
+/// A text of this type whose parts are written when their turn comes.
+pub fn streamed(parts: impl Iterator<Item = String> + Send + 'static, kind: &'static str) -> Response {
+    respond(Box::new(parts), kind, TAKE_PATIENCE)
+}
+
+fn respond(parts: Parts, kind: &'static str, patience: Duration) -> Response {
+    let mut pen = Pen { parts: Some(parts) };
+    let first = pen.chunk();
+    let body = match pen.is_done() {
+        true => Body::from(first),
+        false => Body::new(Chunks::begin(first, pen, patience)),
+    };
+    (StatusCode::OK, [(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
 impl IntoResponse for List {
@@ -59,37 +71,30 @@ impl IntoResponse for List {
     }
 }
 
-/// Writes the envelope.
+/// What a text is made of.
+type Parts = Box<dyn Iterator<Item = String> + Send>;
+
+/// Writes a text.
 struct Pen {
-    rows: Box<dyn Iterator<Item = Value> + Send>,
-    rows_written: usize,
     /// Until the end is written.
-    info: Option<Value>,
+    parts: Option<Parts>,
 }
 
 impl Pen {
     fn is_done(&self) -> bool {
-        self.info.is_none()
+        self.parts.is_none()
     }
 
-    /// The next part of the envelope; empty after its end.
+    /// The next part of the text; empty after its end.
     fn chunk(&mut self) -> Bytes {
         let mut text = String::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
-        if self.rows_written == 0 && !self.is_done() {
-            text.push_str(r#"{"success":true,"errors":[],"messages":[],"result":["#);
-        }
-        while text.len() < CHUNK_BYTES {
-            let Some(row) = self.rows.next() else {
-                if let Some(info) = self.info.take() {
-                    text.push_str(&format!("],\"result_info\":{info}}}"));
-                }
-                break;
-            };
-            if self.rows_written > 0 {
-                text.push(',');
+        while text.len() < CHUNK_BYTES
+            && let Some(parts) = &mut self.parts
+        {
+            match parts.next() {
+                Some(part) => text.push_str(&part),
+                None => self.parts = None,
             }
-            text.push_str(&row.to_string());
-            self.rows_written += 1;
         }
         text.shrink_to_fit();
         Bytes::from(text)

@@ -4,6 +4,7 @@
 
 use crate::estate::{Estate, Id, Rule, RuleHolder};
 use crate::firewall::{Mode, Target};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Unicast space that clients may come from: 1.0.0.0 to 223.255.255.255 without loopback, first and last.
@@ -23,7 +24,8 @@ struct Wall {
 /// A word of warning where rules of `holder` act on a zone that no IPv4 client can reach any more.
 pub fn warning(estate: &Estate, holder: RuleHolder) -> Vec<String> {
     let homes = homes(estate, holder);
-    let mut locked = Vec::new();
+    let (mut locked, mut nobody) = (Vec::new(), false);
+    let own = rules_by_zone(estate, &homes);
     for (shared, zones) in &homes {
         let rules = shared.iter().flat_map(|holder| estate.rules_of(*holder));
         let wall = Wall::of(rules);
@@ -32,13 +34,14 @@ pub fn warning(estate: &Estate, holder: RuleHolder) -> Vec<String> {
         }
         let gaps = wall.gaps();
         let is_locked = |zone: &&Id| {
-            let own = Wall::of(estate.rules_of(RuleHolder::Zone(**zone)));
+            let own = Wall::of(own.get(zone).into_iter().flatten().copied());
             !own.lets_in && gaps.iter().all(|gap| own.covers(*gap))
         };
         locked.extend(zones.iter().filter(is_locked).filter_map(|zone| estate.zones.get(*zone)));
-        if zones.is_empty() && gaps.is_empty() {
-            return vec!["these rules block every IPv4 client: none could pass any more".to_owned()];
-        }
+        nobody |= zones.is_empty() && gaps.is_empty();
+    }
+    if nobody && locked.is_empty() {
+        return vec!["these rules block every IPv4 client: none could pass any more".to_owned()];
     }
     let mut names: Vec<&str> = locked.iter().map(|zone| zone.name.as_str()).collect();
     names.sort_unstable();
@@ -54,8 +57,25 @@ pub fn warning(estate: &Estate, holder: RuleHolder) -> Vec<String> {
     (!names.is_empty()).then_some(text).into_iter().collect()
 }
 
+/// The own rules of all these zones, by one look at the rules that there are.
+fn rules_by_zone<'e>(estate: &'e Estate, homes: &[Home]) -> HashMap<Id, Vec<&'e Arc<Rule>>> {
+    let mut own: HashMap<Id, Vec<_>> =
+        homes.iter().flat_map(|(_, zones)| zones).map(|zone| (*zone, Vec::new())).collect();
+    for rule in estate.rules.iter() {
+        if let RuleHolder::Zone(zone) = rule.holder
+            && let Some(rules) = own.get_mut(&zone)
+        {
+            rules.push(rule);
+        }
+    }
+    own
+}
+
+/// Zones, behind whoever else has rules for all of them.
+type Home = (Vec<RuleHolder>, Vec<Id>);
+
 /// The zones that rules of `holder` act on, with whoever else has rules for all of them.
-fn homes(estate: &Estate, holder: RuleHolder) -> Vec<(Vec<RuleHolder>, Vec<Id>)> {
+fn homes(estate: &Estate, holder: RuleHolder) -> Vec<Home> {
     let shared = |account: Id| {
         let owner = estate.accounts.get(account).map(|account| RuleHolder::User(account.owner));
         [RuleHolder::Account(account)].into_iter().chain(owner).collect()

@@ -85,6 +85,9 @@ fn why_token(before: Option<&Token>, token: &Token) -> Option<&'static str> {
         Some(before) if lasts(before) < lasts(token) => {
             Some("ends earlier in the store, and opens the box for longer")
         }
+        Some(before) if token.grants.iter().any(|grant| !before.grants.contains(grant)) => {
+            Some("may not do all of it in the store: what it was narrowed by since is undone")
+        }
         Some(_) => None,
     }
 }

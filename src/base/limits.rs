@@ -159,11 +159,13 @@ pub const ADDRESS_MAPS_PER_ACCOUNT_MAX: usize = 1_000;
 pub const ADDRESS_MAP_MEMBERS_MAX: usize = 1_000;
 /// One letter of authorisation, in bytes; its form fits a request's body.
 pub const LOA_BYTES_MAX: usize = 10_000_000;
+/// Records of a zone file that is read: those of apps stand in an export beside those of the operator.
+pub const DNS_FILE_RECORDS_MAX: usize = 20_000;
 /// DNS records of one zone that its operator makes.
 pub const DNS_RECORDS_PER_ZONE_MAX: usize = 10_000;
 /// DNS records of one batch.
 pub const DNS_BATCH_MAX: usize = 1_000;
-/// A zone file that is read, in bytes: a zone with all its records fits.
+/// A zone file that is read, in bytes.
 pub const DNS_FILE_BYTES_MAX: usize = 4 << 20;
 /// Texts (TXT) of one host name together, in bytes (Cloudflare's own bound).
 pub const TXT_BYTES_PER_NAME_MAX: usize = 8_192;

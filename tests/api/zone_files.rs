@@ -5,7 +5,7 @@ use crate::sequences::verbs::FORM;
 use crate::stand::{Reply, Stand};
 use axum::body::Body;
 use axum::http::{Method, Request};
-use byway::base::limits::{DNS_FILE_BYTES_MAX, DNS_RECORDS_PER_ZONE_MAX};
+use byway::base::limits::{DNS_FILE_BYTES_MAX, DNS_FILE_RECORDS_MAX, DNS_RECORDS_PER_ZONE_MAX};
 use byway::estate::{
     DnsRecord, Entity, Grant, Level, Permission, Reach, RecordData, RecordName, RecordSettings, Stamp,
 };
@@ -282,9 +282,8 @@ fn a_file_that_is_none_or_too_large_is_refused() {
     );
     assert_eq!(import(&stand, &";".repeat(DNS_FILE_BYTES_MAX + 1)).failure(), (413, 10413, None));
     assert_eq!(made(&import(&stand, &";".repeat(DNS_FILE_BYTES_MAX))), (0, 0));
-    let many: String = (0..=DNS_RECORDS_PER_ZONE_MAX).map(|one| format!("r TXT t{one}\n")).collect();
-    let refused = import(&stand, &many);
-    assert_eq!(refused.status, 400);
+    let refused = import(&stand, &"r TXT t\n".repeat(DNS_FILE_RECORDS_MAX + 1));
+    assert_eq!(refused.failure(), (400, 10011, Some("/file")));
     assert!(records(&stand).is_empty());
     let marked: String = (0..60).map(|_| "a A x\n").collect();
     assert_eq!(import(&stand, &marked).body["errors"].as_array().map(Vec::len), Some(50));

@@ -76,8 +76,10 @@ fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
     let made = byway(&["admin", "init", "--config", &config, "--token-file", &token, "--key-file", &key]);
     assert!(made.status.success(), "{}", err(&made));
     let (store, copy) = (folder.file("store"), folder.file("copy"));
-    // Tokens by their ids: one that stays, and three that are rolled, disabled and revoked after the copy.
-    for (digit, name) in [("a", "stays"), ("b", "rolled"), ("c", "disabled"), ("d", "revoked")] {
+    // Tokens by their ids: one that stays, and four that are rolled, disabled, revoked and narrowed after the copy.
+    for (digit, name) in
+        [("a", "stays"), ("b", "rolled"), ("c", "disabled"), ("d", "revoked"), ("e", "narrowed")]
+    {
         edit(
             &store,
             &format!(
@@ -96,7 +98,7 @@ fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
     let (same, user) = (report(), json!("root@localhost"));
     assert_eq!(
         (&same["revived"], &same["restored"], &same["holds"]["token"]),
-        (&json!([]), &json!(false), &json!(5))
+        (&json!([]), &json!(false), &json!(6))
     );
     edit(
         &store,
@@ -104,11 +106,13 @@ fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
             "UPDATE entity SET body = json_set(body, '$.hash', '{}') WHERE id = '{}'; \
              UPDATE entity SET body = json_set(body, '$.enabled', json('false')) WHERE id = '{}'; \
              DELETE FROM entity WHERE id = '{}'; \
+             UPDATE entity SET body = json_remove(body, '$.grants[0]') WHERE id = '{}'; \
              UPDATE entity SET body = json_set(body, '$.key_hash', NULL) WHERE kind = 'user'",
             "0".repeat(64),
             "b".repeat(32),
             "c".repeat(32),
-            "d".repeat(32)
+            "d".repeat(32),
+            "e".repeat(32)
         ),
     );
     let told = report();
@@ -122,6 +126,7 @@ fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
         all,
         [
             r#""token" "disabled" "was disabled, and opens the box again""#,
+            r#""token" "narrowed" "may not do all of it in the store: what it was narrowed by since is undone""#,
             r#""token" "revoked" "is not in the store: if it was revoked, it opens the box again""#,
             r#""token" "rolled" "has another secret in the store: if it was rolled, the old one opens the box again""#,
             r#""user_key" null "has no key in the store: if it was revoked, the old one opens the box again""#,
@@ -129,7 +134,7 @@ fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
     );
     let restored = byway(&["admin", "restore", &copy, "--config", &config]);
     let said = out(&restored);
-    assert_eq!(said.matches("warning: ").count(), 4, "{said}");
+    assert_eq!(said.matches("warning: ").count(), 5, "{said}");
     for secret in &revived {
         let (id, user) = (&secret["id"], &secret["user"]["id"]);
         let line =

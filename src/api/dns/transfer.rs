@@ -3,23 +3,24 @@
 
 use super::read;
 use super::records::{READ, WRITE, admitted};
-use super::row::{Line, lines, managed};
-use super::zone_file::{Entries, Fault, Read, Reader, Wrong, written};
+use super::row::{Line, lines};
+use super::zone_file::{Entries, Fault, Read, Reader, Wrong, head, title, written};
 use crate::api::answer::{Answer, ERRORS_MAX, ErrorItem, Failure, Success};
 use crate::api::ask::Ask;
 use crate::api::code::ApiCode;
 use crate::api::fields::wrong;
 use crate::api::form::Upload;
+use crate::api::list::streamed;
 use crate::api::office::{Office, Plan, Terms};
 use crate::base::Addr;
-use crate::base::limits::{DNS_FILE_BYTES_MAX, DNS_RECORDS_PER_ZONE_MAX};
+use crate::base::limits::{DNS_FILE_BYTES_MAX, DNS_FILE_RECORDS_MAX};
 use crate::control::rfc3339;
 use crate::estate::{
-    Change, DnsRecord, Entity, Estate, Id, RecordData, Said, Stamp, Zone, dynamic_name, said_id,
+    Change, DnsRecord, Entity, Estate, Id, RecordData, RecordType, Said, Stamp, Zone, dynamic_name, said_id,
 };
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -41,23 +42,60 @@ pub async fn export(
     ask: Ask,
 ) -> Result<Response, Failure> {
     let now = office.now();
-    let text = office.look(move |estate| {
+    let parts = office.look(move |estate| {
         let zone = ask.zone(&zone, estate, READ)?;
         ask.query.close()?;
         let mut lines = lines(estate, &zone);
-        lines.sort_unstable_by(Line::order);
-        let records: Vec<DnsRecord> = lines.iter().filter_map(|line| line.record(estate)).collect();
-        Ok(written(&zone, &records, now))
+        lines.sort_unstable_by(|one, other| {
+            let kinds = place_of(one.kind()).cmp(&place_of(other.kind()));
+            kinds.then_with(|| one.order(other))
+        });
+        let records: Vec<Shown> = lines.iter().filter_map(|line| Shown::of(line, estate)).collect();
+        let newest =
+            records.iter().filter_map(|record| record.of_estate(estate)).map(|record| record.modified_on);
+        let begin = head(&zone, newest.max(), now);
+        let (estate, mut section) = (estate.clone(), None);
+        let lines = records.into_iter().filter_map(move |record| {
+            let record = record.of_estate(&estate)?;
+            let kind = record.data.kind();
+            let begins = section.replace(kind) != Some(kind);
+            Some(if begins { format!("{}{}", title(kind), written(record)) } else { written(record) })
+        });
+        Ok(std::iter::once(begin).chain(lines))
     });
-    let text = text.await?;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, plain)], text).into_response())
+    Ok(streamed(parts.await?, "text/plain; charset=utf-8"))
+}
+
+/// A record that is still to be written: one of the operator's by its id, one of apps as it was when the export began.
+enum Shown {
+    Plain(Id),
+    Managed(Box<DnsRecord>),
+}
+
+impl Shown {
+    fn of(line: &Line<'_>, estate: &Estate) -> Option<Self> {
+        match line.plain() {
+            Some(record) => Some(Self::Plain(record.id)),
+            None => line.record(estate).map(|record| Self::Managed(Box::new(record))),
+        }
+    }
+
+    fn of_estate<'r>(&'r self, estate: &'r Estate) -> Option<&'r DnsRecord> {
+        match self {
+            Self::Plain(id) => estate.dns_records.get(*id).map(|record| &**record),
+            Self::Managed(record) => Some(record),
+        }
+    }
+}
+
+fn place_of(kind: RecordType) -> Option<usize> {
+    RecordType::ALL.iter().position(|one| *one == kind)
 }
 
 /// `POST /zones/{zone}/dns_records/import`: `multipart/form-data` with `file`, and `proxied` for records that do not say.
 ///
 /// # Errors
-/// See `Failure`; each error names its line.
+/// See `Failure`; each error of the file names its line, a quota that is used up none.
 pub async fn import(
     State(office): State<Arc<Office>>,
     Path(zone): Path<String>,
@@ -134,6 +172,11 @@ impl<'d> Draft<'d> {
                 Ok(Read::Soa) => {
                     self.words.insert("the SOA record is left out: byway answers no DNS".into());
                 }
+                Ok(Read::Record(_)) if self.parsed == DNS_FILE_RECORDS_MAX => {
+                    let text = format!("the file has more than {DNS_FILE_RECORDS_MAX} records");
+                    self.refuse(entry.line, ApiCode::BadField.number(), &text);
+                    break;
+                }
                 Ok(Read::Record(body)) => self.record(entry.line, &body)?,
                 Err(Wrong { code, text }) => self.refuse(entry.line, code.number(), &text),
             }
@@ -145,10 +188,6 @@ impl<'d> Draft<'d> {
     }
 
     fn record(&mut self, line: usize, body: &Map<String, Value>) -> Result<(), Failure> {
-        if self.parsed == DNS_RECORDS_PER_ZONE_MAX {
-            let text = format!("line {line}: the file has more than {DNS_RECORDS_PER_ZONE_MAX} records");
-            return Err(wrong(FILE, &text));
-        }
         self.parsed += 1;
         let id = Id::from_bits(self.first.bits().wrapping_add(self.parsed as u128));
         let place = (&self.estate, self.zone);
@@ -220,5 +259,5 @@ fn is_there(record: &DnsRecord, (estate, zone): (&Estate, &Zone)) -> bool {
         | RecordData::Txt(_) => None,
     };
     others.any(|other| (other.ttl, other.proxied) == (record.ttl, record.proxied))
-        || said.is_some_and(|said| managed(estate, zone, said_id(zone.id, name, said)).is_some())
+        || said.is_some_and(|said| estate.apps_saying(zone.id, said_id(zone.id, name, said)).next().is_some())
 }

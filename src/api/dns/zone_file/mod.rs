@@ -11,4 +11,4 @@ mod writer;
 
 pub use entries::{Entries, Fault};
 pub use reader::{Read, Reader, Wrong};
-pub use writer::written;
+pub use writer::{head, title, written};

@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 
 /// Units of a TTL as BIND has them, in seconds.
 const UNITS: [(u8, u64); 5] = [(b's', 1), (b'm', 60), (b'h', 3_600), (b'd', 86_400), (b'w', 604_800)];
+/// A name in full and its last dot, in bytes (RFC 1035 2.3.4, as text).
+const NAME_BYTES_MAX: usize = 254;
 /// What a record is given that says no TTL, and nothing above it either: byway may choose.
 const TTL_AUTOMATIC: u64 = 1;
 
@@ -71,7 +73,8 @@ impl Reader {
         if entry.has_owner {
             // An entry has at least one word.
             let name = words.next().map_or("", |word| word.text);
-            self.owner = Some(self.whole(name));
+            self.owner = None;
+            self.owner = Some(self.whole(name)?);
         }
         let (ttl, kind) = self.head(&mut words)?;
         if kind.eq_ignore_ascii_case("SOA") {
@@ -102,7 +105,7 @@ impl Reader {
 
     fn direct(&mut self, name: &str, words: &[Word<'_>]) -> Result<Read, Wrong> {
         match (name.to_ascii_uppercase().as_str(), words) {
-            ("$ORIGIN", [origin]) => self.origin = self.whole(origin.text),
+            ("$ORIGIN", [origin]) => self.origin = self.whole(origin.text)?,
             ("$TTL", [ttl]) => {
                 let ttl = seconds(ttl.text)
                     .ok_or_else(|| wrong(ApiCode::RecordTtl, "$TTL is no number of seconds"))?;
@@ -172,12 +175,12 @@ impl Reader {
         let whole = |name: &str| self.target(name);
         let parts = match (kind, &*texts) {
             (RecordType::A | RecordType::Aaaa, [addr]) => json!({ "content": addr }),
-            (RecordType::Cname | RecordType::Ns, [host]) => json!({ "content": whole(host) }),
+            (RecordType::Cname | RecordType::Ns, [host]) => json!({ "content": whole(host)? }),
             (RecordType::Mx, [priority, host]) => {
-                json!({ "priority": number(priority), "content": whole(host) })
+                json!({ "priority": number(priority), "content": whole(host)? })
             }
             (RecordType::Srv, [priority, weight, port, host]) => json!({ "data": {
-                "priority": number(priority), "weight": number(weight), "port": number(port), "target": whole(host),
+                "priority": number(priority), "weight": number(weight), "port": number(port), "target": whole(host)?,
             } }),
             (RecordType::Caa, [flags, tag, value]) => {
                 json!({ "data": { "flags": number(flags), "tag": tag, "value": value } })
@@ -200,18 +203,23 @@ impl Reader {
     }
 
     /// What a record points at; the root stays a dot.
-    fn target(&self, name: &str) -> String {
-        if name == "." { name.to_owned() } else { self.whole(name) }
+    fn target(&self, name: &str) -> Result<String, Wrong> {
+        if name == "." { Ok(name.to_owned()) } else { self.whole(name) }
     }
 
-    /// A name in full, without its last dot.
-    fn whole(&self, name: &str) -> String {
-        match (name, name.strip_suffix('.')) {
-            ("@", _) => self.origin.clone(),
-            (_, Some(whole)) => whole.to_owned(),
-            (name, None) if self.origin.is_empty() => name.to_owned(),
-            (name, None) => format!("{name}.{}", self.origin),
+    /// A name in full, without its last dot. One that is longer than any is refused here: it would be copied for each entry.
+    fn whole(&self, name: &str) -> Result<String, Wrong> {
+        let whole = name.strip_suffix('.');
+        let behind = if name == "@" || whole.is_some() { 0 } else { 1 + self.origin.len() };
+        if name.len() + behind > NAME_BYTES_MAX {
+            return Err(wrong(ApiCode::RecordName, "a name has more than 253 letters"));
         }
+        Ok(match whole {
+            _ if name == "@" => self.origin.clone(),
+            Some(whole) => whole.to_owned(),
+            None if self.origin.is_empty() => name.to_owned(),
+            None => format!("{name}.{}", self.origin),
+        })
     }
 }
 
@@ -340,6 +348,8 @@ mod tests {
             ("$INCLUDE /etc/passwd", ApiCode::BadField),
             ("$GENERATE 1-9 a$ A 192.0.2.$", ApiCode::BadField),
             ("$X", ApiCode::BadField),
+            (&format!("{} A 192.0.2.1", "a".repeat(250)), ApiCode::RecordName),
+            (&format!("$ORIGIN {}", "a.".repeat(130)), ApiCode::RecordName),
             ("a A 192.0.2.1 ; cf_tags=!", ApiCode::BadField),
         ] {
             let read = all(text, false).remove(0);

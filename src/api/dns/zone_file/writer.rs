@@ -9,34 +9,30 @@ use std::fmt::Write;
 /// What the start of authority says beside its names and its serial: Cloudflare's own spans, in seconds.
 const SOA_SPANS: &str = "10000 2400 604800 3600";
 
-/// The file; records come sorted.
-pub fn written(zone: &Zone, records: &[DnsRecord], now: Stamp) -> String {
+/// What stands above the records, of which the newest was changed then.
+pub fn head(zone: &Zone, newest: Option<Stamp>, now: Stamp) -> String {
     let name = &zone.name;
-    let mut text = format!(
+    // A change of any record moves it on (RFC 1982); it wraps in 2106.
+    let serial = (newest.unwrap_or(zone.modified_on).micros() / 1_000_000) as u32;
+    format!(
         ";;\n;; Domain:     {name}.\n;; Exported:   {}\n;;\n\
          ;; byway answers no DNS: write your own name servers into the SOA record, and NS records beside it,\n\
-         ;; before a name server reads this file. A TTL of 1 stands for automatic.\n;;\n\n",
+         ;; before a name server reads this file. A TTL of 1 stands for automatic.\n;;\n\n\
+         ;; SOA Record\n{name}.\t3600\tIN\tSOA\t{name}. hostmaster.{name}. {serial} {SOA_SPANS}\n",
         rfc3339(now.micros())
-    );
-    // A change of any record moves it on (RFC 1982); it wraps in 2106.
-    let newest = records.iter().map(|record| record.modified_on).max().unwrap_or(zone.modified_on);
-    let serial = (newest.micros() / 1_000_000) as u32;
-    let _ = writeln!(
-        text,
-        ";; SOA Record\n{name}.\t3600\tIN\tSOA\t{name}. hostmaster.{name}. {serial} {SOA_SPANS}"
-    );
-    for kind in RecordType::ALL {
-        let mut of_kind = records.iter().filter(|record| record.data.kind() == kind).peekable();
-        if of_kind.peek().is_some() {
-            let _ = writeln!(text, "\n;; {} Records", kind.name());
-        }
-        for record in of_kind {
-            let (name, ttl, data) = (record.name.as_str(), record.ttl, data(&record.data));
-            let remark = remark::written(record);
-            let _ = writeln!(text, "{name}.\t{ttl}\tIN\t{}\t{data}{remark}", kind.name());
-        }
-    }
-    text
+    )
+}
+
+/// What stands above the first record of a type.
+pub fn title(kind: RecordType) -> String {
+    format!("\n;; {} Records\n", kind.name())
+}
+
+/// The line of a record.
+pub fn written(record: &DnsRecord) -> String {
+    let (name, ttl, kind) = (record.name.as_str(), record.ttl, record.data.kind().name());
+    let (data, remark) = (data(&record.data), remark::written(record));
+    format!("{name}.\t{ttl}\tIN\t{kind}\t{data}{remark}\n")
 }
 
 fn data(data: &RecordData) -> String {
