@@ -45,8 +45,7 @@ impl Certificate {
     /// # Errors
     /// See `CertificateFault`.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
-        let certificate = Self::from_pem_of_any(chain, key)?;
-        if certificate.names.is_empty() { Err(CertificateFault::NoName) } else { Ok(certificate) }
+        Self::read(chain, key, |names| !names.is_empty())
     }
 
     /// The same for a server that nobody finds by name alone: its certificate may be one of addresses (RFC 5280 4.2.1.6,
@@ -55,6 +54,10 @@ impl Certificate {
     /// # Errors
     /// As `from_pem`, but for `NoName`.
     pub fn from_pem_of_any(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
+        Self::read(chain, key, |_| true)
+    }
+
+    fn read(chain: &[u8], key: &[u8], names_do: fn(&[Box<str>]) -> bool) -> Result<Self, CertificateFault> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
         let chain = chain.map_err(|_| CertificateFault::NoCertificate)?;
         let first = chain.first().ok_or(CertificateFault::NoCertificate)?;
@@ -62,6 +65,9 @@ impl Certificate {
             return Err(CertificateFault::ChainTooLong);
         }
         let names = names_of(first)?;
+        if !names_do(&names) {
+            return Err(CertificateFault::NoName);
+        }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateFault::NoKey)?;
         let key = any_supported_type(&key).map_err(|_| CertificateFault::KeyUnsupported)?;
         let key = CertifiedKey::new(chain, key);

@@ -68,6 +68,12 @@ fn edit(store: &str, text: &str) {
     store.execute_batch(text).expect("edited");
 }
 
+/// The id of a token, made of its name.
+fn id_of(name: &str) -> String {
+    let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hex:0<32}")
+}
+
 #[test]
 fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
     let (folder, config) = folder("revived");
@@ -77,17 +83,11 @@ fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
     assert!(made.status.success(), "{}", err(&made));
     let (store, copy) = (folder.file("store"), folder.file("copy"));
     // Tokens by their ids: one that stays, and four that are rolled, disabled, revoked and narrowed after the copy.
-    for (digit, name) in
-        [("a", "stays"), ("b", "rolled"), ("c", "disabled"), ("d", "revoked"), ("e", "narrowed")]
-    {
-        edit(
-            &store,
-            &format!(
-                "INSERT INTO entity SELECT kind, '{id}', json_set(body, '$.id', '{id}', '$.name', '{name}') FROM entity \
-                 WHERE kind = 'token' AND body LIKE '%root%'",
-                id = digit.repeat(32)
-            ),
-        );
+    for name in ["stays", "rolled", "disabled", "revoked", "narrowed"] {
+        let id = id_of(name);
+        let of_root = "FROM entity WHERE kind = 'token' AND body LIKE '%root%'";
+        let body = format!("json_set(body, '$.id', '{id}', '$.name', '{name}')");
+        edit(&store, &format!("INSERT INTO entity SELECT kind, '{id}', {body} {of_root}"));
     }
     assert!(byway(&["admin", "backup", &copy, "--config", &config]).status.success());
     let report = || -> Value {
@@ -109,10 +109,10 @@ fn a_restore_names_every_token_and_key_that_opens_the_box_again() {
              UPDATE entity SET body = json_remove(body, '$.grants[0]') WHERE id = '{}'; \
              UPDATE entity SET body = json_set(body, '$.key_hash', NULL) WHERE kind = 'user'",
             "0".repeat(64),
-            "b".repeat(32),
-            "c".repeat(32),
-            "d".repeat(32),
-            "e".repeat(32)
+            id_of("rolled"),
+            id_of("disabled"),
+            id_of("revoked"),
+            id_of("narrowed")
         ),
     );
     let told = report();

@@ -34,7 +34,8 @@ start_names() {
     dns_says target.lab.test AAAA "$FIRST6"
     dns_says forbidden.lab.test A 127.0.0.1
     # Those that were asked for before there was a name server are asked for again.
-    wait_for 30 reached 8401 "$FIRST4" && wait_for 30 reached 8404 "$FIRST6"
+    wait_for 30 reached 8401 "$FIRST4" && wait_for 30 reached 8402 "$FIRST6" && wait_for 30 reached 8403 "$FIRST4" &&
+        wait_for 30 reached 8404 "$FIRST6"
 }
 
 # reached PORT ADDRESS: both families' clients come to that address of the origin.
