@@ -84,6 +84,8 @@ async function tenants() {
   check("accounts.create", (await ids(client.accounts.list())).includes(second.id));
   const made = await client.zones.create({ name: "second.example", account: { id: second.id } });
   check("zones.create", (await client.zones.get({ zone_id: made.id })).account.id === second.id);
+  check("zones.edit says what it is", (await client.zones.edit({ zone_id: made.id, type: "full" })).id === made.id);
+  check("and nothing else", await refused(400, () => client.zones.edit({ zone_id: made.id, type: "partial" })));
   check("an account with a zone stays", await refused(400, () => client.accounts.delete(of)));
   check("zones.delete answers the id", (await client.zones.delete({ zone_id: made.id })).id === made.id);
   check("accounts.delete answers the id", (await client.accounts.delete(of)).id === second.id);
@@ -310,6 +312,13 @@ async function dns() {
   check("and goes with it", await refused(404, () => kept.get(managed.id, zone)));
   const batch = await kept.batch({ ...zone, deletes: [{ id: rows[1].id }], posts: [{ type: "TXT", name: "b", content: "x", ttl: 1 }] });
   check("dns.records.batch", batch.deletes[0].id === rows[1].id && batch.posts[0].name === "b.example.com");
+  const text = await kept.export(zone);
+  check("dns.records.export", text.includes('\nb.example.com.\t1\tIN\tTXT\t"x"'));
+  const read = await kept.import({ ...zone, file: "imported 300 IN A 192.0.2.77 ; from a file\n" });
+  check("dns.records.import", read.recs_added === 1 && read.total_records_parsed === 1);
+  const there = await all(kept.list({ ...zone, comment: { exact: "from a file" } }));
+  check("and the record is there", same(there.map((row) => row.content), ["192.0.2.77"]));
+  check("an export adds nothing where it comes from", (await kept.import({ ...zone, file: text })).recs_added === 0);
   for (const id of await ids(kept.list(zone))) await kept.delete(id, zone);
   check("dns.records.delete leaves none", (await all(kept.list(zone))).length === 0);
 }

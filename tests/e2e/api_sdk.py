@@ -77,6 +77,8 @@ def tenants():
     check("accounts.create", second.id in [account.id for account in client.accounts.list()])
     zone = client.zones.create(name="second.example", account={"id": second.id})
     check("zones.create", client.zones.get(zone_id=zone.id).account.id == second.id)
+    check("zones.edit says what it is", client.zones.edit(zone_id=zone.id, type="full").id == zone.id)
+    check("and nothing else", refused(400, lambda: client.zones.edit(zone_id=zone.id, type="partial")))
     check("an account with a zone stays", refused(400, lambda: client.accounts.delete(account_id=second.id)))
     check("zones.delete answers the id", client.zones.delete(zone_id=zone.id).id == zone.id)
     check("accounts.delete answers the id", client.accounts.delete(account_id=second.id).id == second.id)
@@ -307,6 +309,13 @@ def dns():
     check("and goes with it", refused(404, lambda: kept.get(managed[0].id, **of)))
     batch = kept.batch(deletes=[{"id": rows[1].id}], posts=[{"type": "TXT", "name": "b", "content": "x", "ttl": 1}], **of)
     check("dns.records.batch", batch.deletes[0].id == rows[1].id and batch.posts[0].name == "b.example.com")
+    text = kept.export(**of)
+    check("dns.records.export", "\nb.example.com.\t1\tIN\tTXT\t\"x\"" in text)
+    made = kept.import_(file="imported 300 IN A 192.0.2.77 ; from a file\n", **of)
+    check("dns.records.import", (made.recs_added, made.total_records_parsed) == (1, 1))
+    found = [row.content for row in kept.list(comment={"exact": "from a file"}, **of)]
+    check("and the record is there", found == ["192.0.2.77"])
+    check("an export adds nothing where it comes from", kept.import_(file=text, **of).recs_added == 0)
     left = [row.id for row in kept.list(**of)]
     check("dns.records.delete answers the id", [kept.delete(each, **of).id for each in left] == left)
     check("the list of records is empty", list(kept.list(**of)) == [])
