@@ -2,6 +2,7 @@
 # Installs what is missing and runs every test: the second of the README's two commands, and what .ci/run calls.
 # Sections run one after the other, each with its time; a failed one does not stop the rest. `test.sh NAME...` runs
 # only the named sections. The last line sums the tests of all sections: `N passed, N failed`.
+# The release build, which has one core busy for most of its time, begins beside the first section at the lowest priority.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
@@ -23,20 +24,32 @@ clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 clippy_without_dpdk() { cargo clippy --no-default-features --all-targets --locked -- -D warnings; }
 programs() { check_programs; }
 unit() { cargo test --workspace --locked --no-fail-fast; }
-# With DPDK and real hosts; those after it use the release binary, which is what operators run.
+# With DPDK and real hosts; those after it use the release binary, which is what operators run. Waits for the build that
+# was begun early, by cargo's lock.
 release() { cargo build --release --locked; }
-# Instructions under callgrind, against tests/bench/budget.toml; nothing that is timed.
+begin_release() {
+    nice -n 19 cargo build --release --locked --quiet >"$LOGS/release-early.log" 2>&1 </dev/null &
+    EARLY=$!
+    trap 'kill "$EARLY" 2>/dev/null' EXIT
+}
+# Instructions under callgrind, against tests/bench/budget.toml; nothing that is timed, so that all run at once.
 bench() {
-    local byway
-    byway=$(target_dir)/release/byway
-    "$byway" bench session --budget-only && "$byway" bench session --udp --quick --budget-only &&
-        "$byway" bench session --tls --quick --budget-only
+    local byway words pids=() at code=0
+    byway=$(target_dir)/release/byway words=$(mktemp -d)
+    "$byway" bench session --budget-only >"$words/0" 2>&1 & pids+=($!)
+    "$byway" bench session --udp --quick --budget-only >"$words/1" 2>&1 & pids+=($!)
+    "$byway" bench session --tls --quick --budget-only >"$words/2" 2>&1 & pids+=($!)
+    for at in "${!pids[@]}"; do wait "${pids[at]}" || code=1; done
+    cat "$words"/*
+    rm -rf "$words"
+    return "$code"
 }
 end_to_end() { ./tests/e2e/run.sh; }
 demo() { ./scripts/demo.sh; }
 rehearsal() { ./scripts/rehearsal.sh; }
-# Long enough to try the seeds and find the obvious; `scripts/fuzz.sh --seconds 3600` is for the night.
-fuzz() { scripts/fuzz.sh --seconds 20; }
+# Long enough to try the seeds and find the obvious, and built in less time than it would run faster;
+# `scripts/fuzz.sh --seconds 3600` is for the night.
+fuzz() { CARGO_PROFILE_RELEASE_OPT_LEVEL=1 scripts/fuzz.sh --seconds 15; }
 
 # section NAME: runs the function of that name, its words into a log, and counts what it counted.
 section() {
@@ -65,7 +78,7 @@ counted() {
 need_root "test.sh"
 printf '== packages\n'
 install_packages build lab test rehearsal
-[ $# -eq 0 ] || SECTIONS=("$@")
+if [ $# -eq 0 ]; then begin_release; else SECTIONS=("$@"); fi
 for name in "${SECTIONS[@]}"; do
     [ "$(type -t "$name")" = function ] || die "no section $name"
     section "$name"
