@@ -63,7 +63,11 @@ pub fn draw(rng: &mut Rng, model: &Model, account: String) -> Beside {
             Some(ip) => Beside::TakeOut { map: old, part: Part::Ip(ip) },
             None => Beside::TakeOut { map: old, part },
         },
-        _ => Beside::DropMap(old),
+        _ => {
+            let off: Vec<&AddressMap> = model.maps.iter().filter(|map| !map.enabled).collect();
+            let off = pick(rng, &off).map(|map| (*map).clone()).filter(|_| rng.chance_ppm(500_000));
+            Beside::DropMap(off.unwrap_or(old))
+        }
     }
 }
 

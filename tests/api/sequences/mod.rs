@@ -2,6 +2,7 @@
 //! snapshot and the answers say what a naive model says.
 
 pub mod beside;
+pub mod files;
 pub mod model;
 pub mod ranges;
 pub mod records;
@@ -15,13 +16,14 @@ use byway::tls::{AppTls, Mode};
 use byway::vault::{SqliteVault, Vault};
 use byway::wire::Protocol;
 use model::{Account, Binding, HELD, Met, Model, NETS, Prefix, Token, Zone, address};
+use records::RecordVerb;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use verbs::{Ground, LASTS, Verb, draw, request};
 use view::{by_answers, by_export};
 
 /// Sequences, and calls of each.
-const SEQUENCES: u64 = 24;
+const SEQUENCES: u64 = 32;
 const CALLS: usize = 120;
 
 /// What sequences came to: a test that met little would prove little.
@@ -34,6 +36,8 @@ struct Tally {
     codes: BTreeMap<u64, u32>,
     /// Apps with TLS that a first packet met, and of these such as have a name for clients without one.
     met_tls: [u32; 2],
+    /// Lines of zone files: made into records, and passed over.
+    lines: [u64; 2],
 }
 
 /// Codes that the model foretells.
@@ -42,7 +46,9 @@ const CODES: [u64; 22] = [
     11_000, 81_044, 81_053, 81_054, 81_055, 81_056, 81_057, 81_058,
 ];
 /// Words of the calls that are to be done.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 14] = [
+    "TurnZone",
+    "Record Import",
     "Record Make",
     "Record Turn",
     "Record Drop",
@@ -76,6 +82,7 @@ fn any_sequence_of_calls_leaves_the_box_as_the_model_has_it() {
         assert!(tally.codes.contains_key(&code), "{code}: {tally:?}");
     }
     assert!(tally.met_tls.iter().all(|met| *met >= 20), "{tally:?}");
+    assert!(tally.lines.iter().all(|lines| *lines >= 20), "{tally:?}");
 }
 
 fn sequence(seed: u64, tally: &mut Tally) {
@@ -160,8 +167,20 @@ fn one_call(
     if is_dry {
         return "dry";
     }
-    let id = result["id"].as_str().unwrap_or("none");
-    *model = next.named(id);
+    if let Verb::Record(RecordVerb::Import(file)) = &verb {
+        let (added, all) = ((next.records.len() - model.records.len()) as u64, file.lines.len() as u64);
+        let said = |key: &str| result[key].as_u64();
+        assert_eq!(
+            (said("recs_added"), said("total_records_parsed")),
+            (Some(added), Some(all)),
+            "{file:?}: {reply:?}"
+        );
+        tally.lines[0] += added;
+        tally.lines[1] += all - added;
+        *model = next.recognised(&by_export(&byway::estate::export(&stand.estate())));
+    } else {
+        *model = next.named(result["id"].as_str().unwrap_or("none"));
+    }
     *tally.done.entry(word(&verb)).or_default() += 1;
     "done"
 }

@@ -356,6 +356,24 @@ impl Model {
         self
     }
 
+    /// Whether records came without their ids being told.
+    pub fn has_nameless(&self) -> bool {
+        self.records.iter().any(|one| one.id == NEW)
+    }
+
+    /// Records whose ids were not told, known again in another sight of the box: no two of a name say the same.
+    #[must_use]
+    pub fn recognised(mut self, sight: &BTreeMap<String, Value>) -> Self {
+        for record in self.records.iter_mut().filter(|one| one.id == NEW) {
+            let row = record.row();
+            let same = |(key, value): &(&String, &Value)| key.starts_with("dns_record ") && **value == row;
+            if let Some((key, _)) = sight.iter().find(same) {
+                record.id = key["dns_record ".len()..].to_owned();
+            }
+        }
+        self
+    }
+
     /// Everything in one form, by kind and id, to be held against other sights of the box.
     pub fn view(&self) -> BTreeMap<String, Value> {
         let mut view = BTreeMap::new();
@@ -394,8 +412,7 @@ impl Model {
             put("certificate", &one.id, json!({"zone": one.zone, "hosts": PAIRS[one.pair]}));
         }
         for one in &self.records {
-            let row = json!({"zone": one.zone, "name": one.name, "type": one.kind, "content": one.content, "ttl": one.ttl, "proxied": one.proxied});
-            put("dns_record", &one.id, row);
+            put("dns_record", &one.id, one.row());
         }
         for one in &self.maps {
             let ips: Vec<String> = one.ips.iter().map(|ip| address(*ip)).collect();
@@ -417,6 +434,15 @@ impl Model {
             }
         }
         view
+    }
+}
+
+impl Record {
+    fn row(&self) -> Value {
+        json!({
+            "zone": self.zone, "name": self.name, "type": self.kind, "content": self.content, "ttl": self.ttl,
+            "proxied": self.proxied,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Calls about DNS records, and what may stand at one name.
 
+use super::files::{self, ZoneFile};
 use super::model::{Model, NEW, Record};
 use super::verbs::{NOBODY, Request, pick};
 use axum::http::Method;
@@ -19,10 +20,14 @@ pub enum RecordVerb {
         zone: String,
         id: String,
     },
+    Import(ZoneFile),
 }
 
 /// Draws one for a box as it stands.
 pub fn draw(rng: &mut Rng, model: &Model, zone: String) -> RecordVerb {
+    if rng.chance_ppm(200_000) {
+        return RecordVerb::Import(files::draw(rng, model, zone));
+    }
     let Some(old) = pick(rng, &model.records).cloned().filter(|_| rng.chance_ppm(500_000)) else {
         return RecordVerb::Make(record(rng, model, zone));
     };
@@ -42,7 +47,7 @@ pub fn draw(rng: &mut Rng, model: &Model, zone: String) -> RecordVerb {
     }
 }
 
-fn record(rng: &mut Rng, model: &Model, zone: String) -> Record {
+pub fn record(rng: &mut Rng, model: &Model, zone: String) -> Record {
     let domain = model.zone(&zone).map_or("example.net", |zone| &zone.name);
     let name = match rng.below(10) {
         0 => domain.to_owned(),
@@ -82,6 +87,7 @@ impl RecordVerb {
                 Request::by(Method::PATCH, format!("{}/{}", of(&record.zone), record.id), merged)
             }
             Self::Drop { zone, id } => Request::by(Method::DELETE, format!("{}/{id}", of(zone)), Value::Null),
+            Self::Import(file) => file.request(),
         }
     }
 
@@ -94,13 +100,19 @@ impl RecordVerb {
         match self {
             Self::Make(record) => {
                 model.zone(&record.zone).ok_or(10_006_u64)?;
-                next.records.push(taken(model, record, None)?);
+                if let Taken::New(record) = taken(model, record, None, |_| false)? {
+                    next.records.push(record);
+                }
             }
             Self::Turn(record, _) => {
-                let old = found(model, (&record.zone, &record.id))?;
-                next.records[old] = taken(model, record, Some(&model.records[old]))?;
+                let place = found(model, (&record.zone, &record.id))?;
+                let old = &model.records[place];
+                if let Taken::New(record) = taken(model, record, Some(old), |record| record == old)? {
+                    next.records[place] = record;
+                }
             }
             Self::Drop { zone, id } => drop(next.records.remove(found(model, (zone, id))?)),
+            Self::Import(file) => return file.after(model),
         }
         Ok(next)
     }
@@ -117,8 +129,24 @@ fn found(model: &Model, (zone, id): (&str, &str)) -> Result<usize, u64> {
     model.records.iter().position(|one| one.id == id && one.zone == zone).ok_or(81_044)
 }
 
-/// A record as it is kept.
-fn taken(model: &Model, record: &Record, old: Option<&Record>) -> Result<Record, u64> {
+/// What comes of a record that is sent.
+pub enum Taken {
+    /// As it is kept.
+    New(Record),
+    /// It changes nothing.
+    AsItIs,
+}
+
+/// Whether a record is right, and may stand where it is to stand; what changes nothing is not asked the second.
+///
+/// # Errors
+/// The code by which it is refused.
+pub fn taken(
+    model: &Model,
+    record: &Record,
+    old: Option<&Record>,
+    is_there: impl Fn(&Record) -> bool,
+) -> Result<Taken, u64> {
     let is_host = ["A", "AAAA", "CNAME"].contains(&record.kind);
     match record.kind {
         "LOC" => return Err(9_002),
@@ -130,15 +158,15 @@ fn taken(model: &Model, record: &Record, old: Option<&Record>) -> Result<Record,
         _ => {}
     }
     let record = Record { ttl: if record.proxied { 1 } else { record.ttl }, ..record.clone() };
-    if old == Some(&record) {
-        return Ok(record);
+    if is_there(&record) {
+        return Ok(Taken::AsItIs);
     }
     let keeps_name = old.is_some_and(|old| old.name == record.name);
     if !keeps_name && model.home(&record.name).map(|home| &home.id) != Some(&record.zone) {
         return Err(9_000);
     }
     match clash(model, &record) {
-        None => Ok(record),
+        None => Ok(Taken::New(record)),
         Some(code) => Err(code),
     }
 }
@@ -146,7 +174,8 @@ fn taken(model: &Model, record: &Record, old: Option<&Record>) -> Result<Record,
 fn clash(model: &Model, record: &Record) -> Option<u64> {
     let others = || {
         let at = model.records.iter().filter(|one| one.zone == record.zone && one.name == record.name);
-        at.filter(|one| one.id != record.id)
+        // One that the same call made has no id of its own yet.
+        at.filter(|one| one.id != record.id || one.id == NEW)
     };
     if let Some(same) = others().find(|one| (one.kind, &one.content) == (record.kind, &record.content)) {
         let is_identical = (same.ttl, same.proxied) == (record.ttl, record.proxied);

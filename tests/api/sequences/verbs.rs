@@ -29,6 +29,8 @@ pub enum Verb {
         name: String,
     },
     DropZone(String),
+    /// A change of a zone, of which nothing changes: the field, what it is to be, and whether it is that.
+    TurnZone(String, (&'static str, Value, bool)),
     MakeApp(App),
     TurnApp(App),
     DropApp {
@@ -148,6 +150,7 @@ pub fn draw(rng: &mut Rng, model: &Model, ground: &Ground) -> Verb {
             Verb::MakeZone { account: homely, name: zone_name(rng) }
         }
         4 => Verb::DropZone(zone),
+        21 if rng.chance_ppm(500_000) => Verb::TurnZone(zone, zone_field(rng)),
         5..=9 => new_app(rng, model, zone),
         10..=12 => match pick(rng, &model.apps).cloned() {
             None => Verb::MakeApp(App { id: NEW.into(), ..app(rng, model, zone) }),
@@ -229,6 +232,19 @@ fn zone_name(rng: &mut Rng) -> String {
         ["example.com", "sub.example.com", "example.org", "example.net", "deep.sub.example.com", "a.test"];
     // The first is the one that certificates are for.
     names[rng.below(9).saturating_sub(3) as usize].into()
+}
+
+fn zone_field(rng: &mut Rng) -> (&'static str, Value, bool) {
+    let fields = [
+        ("paused", json!(false), true),
+        ("type", json!("full"), true),
+        ("vanity_name_servers", json!([]), true),
+        ("paused", json!(true), false),
+        ("type", json!("partial"), false),
+        ("vanity_name_servers", json!(["ns1.example.net"]), false),
+        ("plan", json!({"id": NOBODY}), false),
+    ];
+    fields[rng.below(fields.len() as u64) as usize].clone()
 }
 
 fn app(rng: &mut Rng, model: &Model, zone: String) -> App {
@@ -321,6 +337,9 @@ impl Verb {
                 by(post, "/zones".into(), json!({"name": name, "account": {"id": account}}))
             }
             Self::DropZone(id) => by(delete, format!("/zones/{id}"), none),
+            Self::TurnZone(id, (field, value, _)) => {
+                by(patch, format!("/zones/{id}"), json!({ (*field): value }))
+            }
             Self::MakeApp(app) => by(post, format!("/zones/{}/spectrum/apps", app.zone), app_body(app)),
             Self::TurnApp(app) => {
                 by(patch, format!("/zones/{}/spectrum/apps/{}", app.zone, app.id), app_body(app))
@@ -435,6 +454,10 @@ impl Verb {
             | Self::DropBinding { .. }
             | Self::MakeDelegation { .. }
             | Self::DropDelegation { .. } => self.after_ranges(model, next).ok_or(None),
+            Self::TurnZone(id, (_, _, is_so)) => {
+                model.zone(id).ok_or(Some(10_006))?;
+                if *is_so { Ok(next) } else { Err(Some(10_011)) }
+            }
             Self::Record(verb) => verb.after(model).map_err(Some),
             Self::Beside(verb) => verb.after(model).map_err(Some),
             Self::Nonsense { .. } => Err(None),
