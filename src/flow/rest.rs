@@ -153,6 +153,11 @@ impl<V> Resting<V> {
         &mut self.entries[rest.0 as usize].value
     }
 
+    /// Whether the flow at `rest` has rested to the end, and only waits to be let go of.
+    pub fn is_over(&self, rest: Rest, now: Instant) -> bool {
+        self.entries[rest.0 as usize].until <= now
+    }
+
     /// Lets the flow at `rest` begin its span anew.
     pub fn restart(&mut self, rest: Rest, now: Instant) {
         self.unlink(rest.0);
@@ -290,6 +295,17 @@ mod tests {
 
     fn at(secs: u64) -> Instant {
         Instant::ZERO + Span::from_secs(secs)
+    }
+
+    #[test]
+    fn one_that_has_rested_to_the_end_is_over_also_before_it_is_let_go_of() {
+        let mut set = Resting::new(8, Span::from_secs(10), FlowHasher::new(&[3; 32]));
+        for n in 0..6 {
+            let _ = set.insert(key(n), n, at(0));
+        }
+        set.expire(at(10_000), 4);
+        let rest = set.find(&key(5)).expect("four went before it");
+        assert_eq!([9, 10].map(|secs| set.is_over(rest, at(secs))), [false, true]);
     }
 
     proptest! {

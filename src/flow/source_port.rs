@@ -117,9 +117,12 @@ impl SourcePorts {
         self.share = Share::new(self.pool.quarantine_max.min(u32::MAX as usize) as u32, percents);
     }
 
-    /// Why `tenant` may not have one more tuple: it fills too much of the quarantine, which everybody needs.
+    /// Why `tenant` may not have one more tuple: it fills too much of the quarantine, which everybody needs. What has rested is
+    /// let go of first: who is refused gets no further, to where a choice would do it.
     #[inline]
-    pub fn refusal(&self, tenant: Tenant) -> Option<DropReason> {
+    pub fn refusal(&mut self, tenant: Tenant, now: Instant) -> Option<DropReason> {
+        self.share.refusal(tenant)?;
+        self.wake(now);
         self.share.refusal(tenant)
     }
 
@@ -219,7 +222,7 @@ impl SourcePorts {
     }
 
     /// Lets go of tuples that have rested, a few at a time.
-    fn wake(&mut self, now: Instant) {
+    pub fn wake(&mut self, now: Instant) {
         for _ in 0..WAKES_PER_CHOICE {
             let Some(woken) = self.resting.wake(now) else { return };
             self.give_back(Some(woken));
@@ -407,11 +410,13 @@ mod tests {
             None,
             "all rest for less than a second"
         );
-        assert_eq!(ports.refusal(tenant), None);
+        assert_eq!(ports.refusal(tenant, at(0)), None);
         (0..8).for_each(|_| live(&mut ports, None, 2));
-        assert_eq!((ports.resting(), ports.refusal(tenant)), (10, Some(DropReason::AppShare)));
+        assert_eq!((ports.resting(), ports.refusal(tenant, at(2))), (10, Some(DropReason::AppShare)));
         (0..2).for_each(|_| live(&mut ports, None, 2));
         assert_eq!(ports.choose(call(1), at(3), |_| false, |_| true), None, "all rest to the end");
+        // Nobody else's flows come to let go of what has rested.
+        assert_eq!(ports.refusal(tenant, at(3_600)), None);
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl Sessions {
         }
         let plain = flags.0 & (TcpFlags::SYN | TcpFlags::RST) == 0;
         let is_other = plain && flags.has(TcpFlags::ACK) && segment.ack != leg.iss.wrapping_add(1);
-        if is_other && !self.take_cookie(at, segment, options, now) {
+        // Looking for a cookie is limited, as it is where there is no session: who guesses has as few tries.
+        if is_other && !(self.allowance.take(now) && self.take_cookie(at, segment, options, now)) {
             // RFC 9293 3.10.7.4, SYN-RECEIVED: an unacceptable ACK earns a reset of that number, and no more.
             let leg = self.leg(at);
             let (key, hop) = (leg.key, leg.hop);

@@ -295,7 +295,7 @@ impl Sessions {
             return Err(DropReason::SessionsFull);
         }
         let tenant = admission.tenant();
-        let asked = match self.ports.refusal(tenant) {
+        let asked = match self.ports.refusal(tenant, now) {
             Some(reason) => Err(reason),
             None => self.gate.ask(tenant, admission.limits, client, now),
         };

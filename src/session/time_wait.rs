@@ -100,6 +100,10 @@ impl Graveyard {
     ) -> Option<Fate> {
         self.resting.expire(now, WAKES_PER_LOOK);
         let rest = self.resting.find(&segment.key)?;
+        if self.resting.is_over(rest, now) {
+            self.resting.remove(rest);
+            return None;
+        }
         let remains = *self.resting.value_mut(rest);
         match remains {
             Remains::Reset { .. } if segment.flags.is_first_syn() => {
@@ -129,13 +133,18 @@ impl Graveyard {
                     }
                     return Some(Fate::Dropped(DropReason::TimeWait));
                 }
-                // RFC 1337: a reset does not cut TIME-WAIT short.
-                if !segment.flags.has(TcpFlags::RST) && allowance.take(now) {
+                // RFC 1337: a reset does not cut TIME-WAIT short. What says nothing new is not answered: at the other end, too,
+                // such an answer may meet nothing but TIME-WAIT.
+                let ends = TcpFlags::SYN | TcpFlags::FIN;
+                let is_bare = segment.flags.0 & ends == 0 && segment.payload_len() == 0;
+                let is_echo = is_bare && (segment.seq, segment.ack) == (rcv_nxt, snd_nxt);
+                if !segment.flags.has(TcpFlags::RST) && !is_echo && allowance.take(now) {
                     let mut ack = packet::to_peer(&segment.key, TcpFlags::ACK, (snd_nxt, rcv_nxt));
                     ack.options.timestamp = timestamps
                         .map(|(recent, offset)| ((now.millis() as u32).wrapping_add(offset), recent));
-                    packet::send(&ack, hop, net);
-                    net.page().count(Counter::TimeWaitAcks);
+                    if packet::send(&ack, hop, net) {
+                        net.page().count(Counter::TimeWaitAcks);
+                    }
                 }
                 if segment.flags.has(TcpFlags::FIN) {
                     self.resting.restart(rest, now);

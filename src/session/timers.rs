@@ -29,6 +29,7 @@ impl Sessions {
             self.tick(id, now, net);
         }
         self.expire_splices(now, net);
+        self.ports.wake(now);
         self.tend_probes(now, net);
     }
 

@@ -8,6 +8,8 @@
 //! |                                         | of hanging until its own timers end (RFC 9293 3.5.2)            |
 //! | drain, the ACK of a SYN cookie         | RST: the client takes itself for connected                      |
 //! | UDP too long for the path               | ICMP too big, where the sender has proven itself (`datagram`)   |
+//! | a spliced segment too long for the path | ICMP too big                                                    |
+//! | a spliced segment with no hop left      | ICMP time exceeded (RFC 1812 5.3.1)                             |
 //! | anything else                           | nothing                                                         |
 //!
 //! An RST is never longer than what it answers, and an ICMP error by no more than its headers, so that nothing worth
@@ -60,8 +62,8 @@ impl<P: Port> Worker<P> {
         self.exit.page.count(Counter::ResetsSent);
     }
 
-    /// An ICMP error about `packet`, from the address that it was for; whether it was sent. What a path's state alone is told of
-    /// has a limit of its own: whoever sends many such leaves others the news that their packets do not fit.
+    /// An ICMP error about `packet`, from the address that it was for; whether it was sent. What a path's state alone is told of,
+    /// and hops, has a limit of its own: whoever sends many such leaves others the news that their packets do not fit.
     pub(super) fn send_icmp_error(&mut self, key: &FlowKey, kind: IcmpErrorKind, packet: &[u8]) -> bool {
         let Some(error) = IcmpErrorEmit::new(key.dst, kind, packet) else { return false };
         let limit = match kind {

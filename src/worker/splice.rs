@@ -26,8 +26,15 @@ impl<P: Port> Worker<P> {
                 self.send_on_spliced(way, segment, frame)
             }
             Passed::Dropped(reason) => {
-                if reason == DropReason::SegmentTooLong {
-                    let kind = IcmpErrorKind::TooBig { mtu: self.sessions.splice_mtu(leg).into() };
+                // The frame is as it came.
+                let owed = match reason {
+                    DropReason::SegmentTooLong => {
+                        Some(IcmpErrorKind::TooBig { mtu: self.sessions.splice_mtu(leg).into() })
+                    }
+                    DropReason::TtlExpired => Some(IcmpErrorKind::TimeExceeded),
+                    _ => None,
+                };
+                if let Some(kind) = owed {
                     let (start, end) = (usize::from(segment.ip_offset), usize::from(segment.ip_end));
                     self.send_icmp_error(&segment.key, kind, &frame.bytes()[start..end]);
                 }

@@ -58,9 +58,15 @@ pub struct Pair {
 impl Pair {
     /// A session over one family that is spliced at once.
     pub fn spliced(family: usize, app: LabApp, stamped: bool) -> Self {
+        Self::spliced_with(&USUAL, family, app, stamped)
+    }
+
+    /// The same where both sides say these options first.
+    pub fn spliced_with(options: &[u8], family: usize, app: LabApp, stamped: bool) -> Self {
         let bench = Bench::new(splices, &[app], &[]);
-        let mut pair = Self::call(bench, (family, CLIENTS[family], 4_000), app.port, stamped);
-        pair.accept(&USUAL);
+        let client = (family, CLIENTS[family], 4_000);
+        let mut pair = Self::call_with(options, bench, client, app.port, stamped);
+        pair.accept(options);
         assert_eq!(pair.gauge(Gauge::SplicedSessions), 1);
         if stamped {
             pair.learn_clocks();
@@ -70,6 +76,10 @@ impl Pair {
 
     /// A client that has shaken hands, and an origin that was called.
     pub fn call(bench: Bench, client: (usize, &str, u16), port: u16, stamped: bool) -> Self {
+        Self::call_with(&USUAL, bench, client, port, stamped)
+    }
+
+    fn call_with(options: &[u8], bench: Bench, client: (usize, &str, u16), port: u16, stamped: bool) -> Self {
         let (family, from, from_port) = client;
         let (src, dst) = (addr(from), addr(EDGE_IPS[family]));
         let ends = [CLIENT, ORIGIN].map(|side| End {
@@ -86,7 +96,8 @@ impl Pair {
             stamp_add: 0,
         });
         let mut pair = Self { bench, ends, stamped };
-        let syn = pair.bare(CLIENT).flags(TcpFlags(TcpFlags::SYN)).raw_options(&pair.opening(CLIENT, &USUAL));
+        let syn =
+            pair.bare(CLIENT).flags(TcpFlags(TcpFlags::SYN)).raw_options(&pair.opening(CLIENT, options));
         let answer = pair.one(&syn.bytes());
         pair.ends[CLIENT].seq += 1;
         pair.ends[CLIENT].ack = answer.seq.wrapping_add(1);

@@ -2,7 +2,7 @@
 //! leaves is held byte for byte; what routers say, and a new rule, reach the right side in its own numbers.
 
 use crate::pair::{CLIENT, CLIENTS, ORIGIN, Pair, app, error_of, segment_of};
-use byway::base::{AppSlot, DropReason, RuleSlot};
+use byway::base::{AppSlot, DropReason, RuleSlot, Span};
 use byway::telemetry::{AppCounter, Counter, EventKind, FirewallMatch, Gauge, Status};
 use byway::testkit::edge::{LabApp, addr, live_spec};
 use byway::testkit::frames::{Ip, eth};
@@ -12,6 +12,11 @@ use byway::wire::{IcmpErrorKind, TcpFlags, Unreachable};
 const FORMS: [(usize, bool); 4] = [(0, false), (0, true), (1, false), (1, true)];
 /// Where a router stands that has something to say, by family.
 const ROUTERS: [&str; 2] = ["10.9.0.1", "2001:2:1:9::1"];
+
+/// Options of a SYN: MSS, selective acknowledgements known, windows of up to 1 GiB.
+const WIDE: [u8; 12] = [2, 4, 5, 180, 1, 1, 4, 2, 1, 3, 3, 14];
+/// Longer than a session goes without being looked at.
+const LOOK: Span = Span::from_secs(301);
 
 /// Turns within which a sweep has met every session of the laboratory's edge.
 const SWEEP_TURNS: usize = 40;
@@ -88,9 +93,9 @@ fn the_same_holds_on_the_road_of_what_is_not_usual() {
     }
 }
 
-/// RFC 1812 5.3.1. No ICMP error answers it: who asks for the way past byway is told nothing.
+/// RFC 1812 5.3.1.
 #[test]
-fn a_segment_with_no_hop_left_is_dropped_by_name_and_moves_nothing() {
+fn a_segment_with_no_hop_left_moves_nothing_and_its_sender_is_told() {
     for (family, stamped) in FORMS {
         let mut pair = Pair::spliced(family, app(family), stamped);
         for side in [CLIENT, ORIGIN] {
@@ -102,10 +107,23 @@ fn a_segment_with_no_hop_left_is_dropped_by_name_and_moves_nothing() {
                 pair.segment_by(side, last).raw_options(&sack(pair.ends[side].ack)),
             ];
             for segment in segments {
-                assert_eq!(pair.turn(Some(&segment.bytes())), Vec::<Vec<u8>>::new());
+                let out = pair.turn(Some(&segment.bytes()));
+                let [told] = out.as_slice() else { panic!("{} frames", out.len()) };
+                let (from, whom, told, quoted) = error_of(told);
+                let own = pair.ends[side];
+                assert_eq!((from, whom), (own.key.dst.to_string(), own.key.src.to_string()));
+                assert_eq!(
+                    (told, quoted.key, quoted.seq),
+                    (IcmpErrorKind::TimeExceeded, own.key, own.seq),
+                    "family {family}, {stamped}, {side}"
+                );
             }
         }
         assert_eq!(pair.drops(DropReason::TtlExpired), 6);
+        // Within a rate.
+        let last = pair.segment_by(CLIENT, |ip| ip.hops(1)).payload(b"lost").bytes();
+        let told: usize = (0..40).map(|_| pair.turn(Some(&last)).len()).sum();
+        assert!((1..40).contains(&told) && pair.drops(DropReason::TtlExpired) == 46, "{told}");
         // The same numbers go on, and are counted once.
         pair.say(CLIENT, b"sent again");
         pair.say(ORIGIN, b"too");
@@ -197,6 +215,50 @@ fn longer_segments_than_the_path_takes_are_dropped_and_their_sender_alone_is_tol
             pair.say(side, &[1; 1_200]);
             pair.say(side, &[1; 180]);
             pair.say(1 - side, &[1; 1_380]);
+            // What a router said is not believed for ever (RFC 1191 6.3).
+            pair.acknowledge(side);
+            pair.acknowledge(1 - side);
+            pair.bench.now += LOOK;
+            pair.turn(None);
+            pair.say(side, &[1; 1_380]);
+        }
+    }
+}
+
+/// RFC 5961 5.2: an acknowledgement may lag by a whole window, which may be large.
+#[test]
+fn acknowledgements_of_what_is_far_ahead_of_them_pass() {
+    for (family, stamped) in FORMS {
+        let mut pair = Pair::spliced_with(&WIDE, family, app(family), stamped);
+        // The origin opens a window of 128 MiB; every segment but the last of a long flight is lost before it comes here.
+        let opens = pair.segment(ORIGIN).bytes();
+        assert_eq!(pair.turn(Some(&opens)).len(), 1);
+        let far = pair.ends[CLIENT].seq.wrapping_add((1 << 24) + 100);
+        let sent = pair.segment(CLIENT).seq(far).payload(b"ahead").bytes();
+        assert_eq!(pair.turn(Some(&sent)).len(), 1);
+        for _ in 0..2 {
+            let lags = pair.segment(ORIGIN).payload(b"waits for the first").bytes();
+            assert_eq!(pair.turn(Some(&lags)).len(), 1);
+        }
+        assert_eq!(pair.drops(DropReason::SequenceUnacceptable), 0, "family {family}, {stamped}");
+    }
+}
+
+/// What the receiver drops as old (RFC 9293 3.10.7.4) opens no window here, and acknowledges nothing.
+#[test]
+fn a_segment_behind_what_is_acknowledged_opens_no_window() {
+    for (family, stamped) in FORMS {
+        for side in [CLIENT, ORIGIN] {
+            let mut pair = Pair::spliced(family, app(family), stamped);
+            pair.say(side, &[1; 500]);
+            pair.acknowledge(1 - side);
+            let behind = pair.ends[side].seq.wrapping_sub(400);
+            let forged = pair.segment(side).seq(behind).window(u16::MAX).payload(b"old");
+            assert_eq!(pair.turn(Some(&forged.bytes())).len(), 1, "it goes on, for the other end to judge");
+            let beyond = pair.ends[1 - side].seq.wrapping_add(8_192);
+            let data = pair.segment(1 - side).seq(beyond).payload(b"beyond the window").bytes();
+            pair.turn(Some(&data));
+            assert_eq!(pair.drops(DropReason::SequenceUnacceptable), 1, "family {family}, {stamped}, {side}");
         }
     }
 }

@@ -15,12 +15,21 @@ impl Sessions {
     pub(in crate::session) fn expire_splices<N: Net>(&mut self, now: Instant, net: &mut N) {
         let mut visits = TIMERS_PER_TURN_MAX;
         while let Some(id) = self.splices.wheel.pop(now, &mut visits) {
+            self.forget_path(id, net);
             let (at, due) = self.splices.records[id as usize].deadline(&self.settings);
             if at > now {
                 self.arm_splice(id, now);
             } else {
                 self.act_on_splice(id, due, now, net);
             }
+        }
+    }
+
+    /// What a router said of the path is believed until a session's next look (RFC 1191 6.3): if it still holds, the next long
+    /// segment is told so by the router.
+    fn forget_path<N: Net>(&mut self, id: u32, net: &N) {
+        for lane in &mut self.splices.records[id as usize].lanes {
+            lane.mtu = net.mtu(lane.hop).min(usize::from(u16::MAX)) as u16;
         }
     }
 

@@ -11,9 +11,9 @@ const NOP: u8 = 1;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 
-/// Translates the options at the end of a TCP header; what that does to its checksum. Options whose length lies are left as
+/// Translates the options at the end of the TCP header of a segment that ends at `end`; what that does to its checksum. Options whose length lies are left as
 /// they are from there on, for the other end to judge.
-pub fn translate(lane: &mut Lane, back: &Lane, options: &mut [u8]) -> Change {
+pub fn translate(lane: &mut Lane, back: &Lane, options: &mut [u8], end: u32) -> Change {
     let before = Change::NONE.removed(options);
     let mut rest = &mut *options;
     while let [kind, ..] = rest {
@@ -30,7 +30,7 @@ pub fn translate(lane: &mut Lane, back: &Lane, options: &mut [u8]) -> Change {
         }
         let Some((option, behind)) = rest.split_at_mut_checked(len) else { break };
         match option {
-            [TIMESTAMPS, 10, value @ ..] => translate_stamps(lane, back, value),
+            [TIMESTAMPS, 10, value @ ..] => translate_stamps(lane, back, value, end),
             [SACK, _, edges @ ..] => {
                 for edge in edges.as_chunks_mut::<4>().0 {
                     *edge = u32::from_be_bytes(*edge).wrapping_sub(back.seq_add).to_be_bytes();
@@ -43,10 +43,12 @@ pub fn translate(lane: &mut Lane, back: &Lane, options: &mut [u8]) -> Change {
     before.inserted(options)
 }
 
-fn translate_stamps(lane: &mut Lane, back: &Lane, stamps: &mut [u8]) {
+fn translate_stamps(lane: &mut Lane, back: &Lane, stamps: &mut [u8], end: u32) {
     if let ([value, echo], []) = stamps.as_chunks_mut::<4>() {
         let stamp = u32::from_be_bytes(*value);
-        lane.see_stamp(stamp);
+        if lane.counts(end) {
+            lane.see_stamp(stamp);
+        }
         *value = stamp.wrapping_add(lane.stamp_add).to_be_bytes();
         *echo = u32::from_be_bytes(*echo).wrapping_sub(back.stamp_add).to_be_bytes();
     }

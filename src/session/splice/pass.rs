@@ -18,7 +18,8 @@ use crate::wire::{Fixed4, FlowKey, Protocol, Readdress, Readdress4, TcpFlags, Tc
 
 /// How far behind the window a segment may lie that was sent again; it moves nothing.
 const SEQ_BEHIND_MAX: u32 = 1 << 30;
-/// How far behind what was sent an acknowledgement may lie (RFC 5961 5.2: MAX.SND.WND; the other end knows it better).
+/// How far behind what is acknowledged already an acknowledgement may lie (RFC 5961 5.2 says MAX.SND.WND; what is in flight may
+/// be that much, and the other end knows it better).
 const ACK_BEHIND_MAX: u32 = 1 << 24;
 /// Bytes of a TCP header without options.
 const TCP_LEN: usize = tcp::HEADER_LEN;
@@ -109,7 +110,10 @@ impl Splices {
         readdress.write(head[ethernet::HEADER_LEN..].first_chunk_mut()?).ok()?;
         let (lane, back) = record.lanes_of(side);
         let change = match stamps {
-            Some(stamps) => translate_stamps(lane, back, options, stamps),
+            Some(stamps) => {
+                see_stamp(lane, &segment, stamps);
+                translate_stamps(lane, back, options, stamps)
+            }
             None => Change::NONE,
         };
         translate(lane, back, &segment, head.last_chunk_mut()?, change);
@@ -133,7 +137,8 @@ impl Record {
     pub fn accepts(&self, side: Side, segment: &TcpSegment) -> bool {
         let (lane, back) = (&self.lanes[side.index()], &self.lanes[side.other().index()]);
         lane.right.wrapping_sub(segment.seq.wrapping_add(segment.payload_len().into())) < SEQ_BEHIND_MAX
-            && back.nxt.wrapping_sub(segment.ack.wrapping_sub(back.seq_add)) < ACK_BEHIND_MAX
+            && back.nxt.wrapping_sub(segment.ack.wrapping_sub(back.seq_add))
+                < back.in_flight() + ACK_BEHIND_MAX
     }
 
     /// Whether a segment asks for a closed window by the byte behind it (RFC 9293 3.8.6.1). The other end alone knows whether it
@@ -198,8 +203,13 @@ impl Record {
         let tcp = frame.get_mut(usize::from(segment.tcp_offset)..usize::from(segment.payload_offset));
         if let Some((header, rest)) = tcp.and_then(|tcp| tcp.split_first_chunk_mut()) {
             let change = match stamps {
-                Some(stamps) => translate_stamps(lane, back, rest, stamps),
-                None if !rest.is_empty() => options::translate(lane, back, rest),
+                Some(stamps) => {
+                    see_stamp(lane, segment, stamps);
+                    translate_stamps(lane, back, rest, stamps)
+                }
+                None if !rest.is_empty() => {
+                    options::translate(lane, back, rest, segment.seq.wrapping_add(segment.seq_len()))
+                }
                 None => Change::NONE,
             };
             translate(lane, back, segment, header, change);
@@ -216,13 +226,15 @@ impl Record {
         let advance = if (ahead as i32) > 0 { ahead } else { 0 };
         lane.nxt = lane.nxt.wrapping_add(advance);
         (lane.heard, lane.probes) = (heard(now), 0);
-        let ack = segment.ack.wrapping_sub(back.seq_add);
-        if (ack.wrapping_sub(back.una) as i32) > 0 {
-            back.una = ack;
-        }
-        let right = ack.wrapping_add(u32::from(segment.window) << lane.shift);
-        if (right.wrapping_sub(back.right) as i32) > 0 {
-            back.right = right;
+        if lane.counts(end) {
+            let ack = segment.ack.wrapping_sub(back.seq_add);
+            if (ack.wrapping_sub(back.una) as i32) > 0 {
+                back.una = ack;
+            }
+            let right = ack.wrapping_add(u32::from(segment.window) << lane.shift);
+            if (right.wrapping_sub(back.right) as i32) > 0 {
+                back.right = right;
+            }
         }
         let bytes = advance - u32::from(advance != 0 && segment.flags.has(TcpFlags::FIN));
         lane.bytes += u64::from(bytes);
@@ -259,11 +271,17 @@ fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, header: &mut [u8; T
     header[CHECKSUM_AT..CHECKSUM_AT + 2].copy_from_slice(&change.apply(sum).to_be_bytes());
 }
 
+#[inline(always)]
+fn see_stamp(lane: &mut Lane, segment: &TcpSegment, (value, _): (u32, u32)) {
+    if lane.counts(segment.seq.wrapping_add(segment.seq_len())) {
+        lane.see_stamp(value);
+    }
+}
+
 /// Writes what becomes of timestamps that stand alone among the options.
 #[inline(always)]
-fn translate_stamps(lane: &mut Lane, back: &Lane, options: &mut [u8], (value, echo): (u32, u32)) -> Change {
+fn translate_stamps(lane: &Lane, back: &Lane, options: &mut [u8], (value, echo): (u32, u32)) -> Change {
     let (new, new_echo) = (value.wrapping_add(lane.stamp_add), echo.wrapping_sub(back.stamp_add));
-    lane.see_stamp(value);
     let [old, new] = [(value, echo), (new, new_echo)]
         .map(|(value, echo)| (u64::from(value) << 32 | u64::from(echo)).to_be());
     if let Some([_, _, _, _, fields @ ..]) = options.first_chunk_mut::<12>() {

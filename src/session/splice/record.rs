@@ -191,6 +191,13 @@ impl Lane {
         }
     }
 
+    /// Whether a segment that ends at `end` may say anything new: behind what is acknowledged the receiver drops it (RFC 9293
+    /// 3.10.7.4), and so do its acknowledgement, window and timestamp count for nothing here.
+    #[inline(always)]
+    pub const fn counts(&self, end: u32) -> bool {
+        end.wrapping_sub(self.una) as i32 >= 0
+    }
+
     /// Numbers that passed and are not acknowledged.
     pub const fn in_flight(&self) -> u32 {
         self.nxt.wrapping_sub(self.una)

@@ -14,6 +14,7 @@ use crate::session::Net;
 impl Sessions {
     /// Fires the timers that are due, a bounded number of them; the rest come with the next call.
     pub fn expire<N: Net>(&mut self, now: Instant, net: &mut N) {
+        self.ports.wake(now);
         let mut visits = TIMERS_PER_TURN_MAX;
         while let Some(id) = self.wheel.pop(now, &mut visits) {
             let (at, end) = deadline(&self.sessions[id as usize], &self.settings);

@@ -41,7 +41,7 @@ impl Sessions {
             return Err(DropReason::Draining);
         }
         let tenant = Tenant { app: admission.app, account: admission.account };
-        if let Some(reason) = self.ports.refusal(tenant) {
+        if let Some(reason) = self.ports.refusal(tenant, now) {
             return Err(reason);
         }
         if let Some(reason) = self.share.refusal(tenant) {
