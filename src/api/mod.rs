@@ -51,6 +51,7 @@ mod prepared;
 mod probes;
 mod proof;
 mod query;
+mod queue;
 mod quotas;
 mod rates;
 mod revived;

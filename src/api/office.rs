@@ -18,11 +18,12 @@ use super::credentials;
 use super::on_trial::OnTrial;
 use super::prepared::{Prepared, dry_words, prepare};
 use super::proof::Checker;
+use super::queue::Queue;
 use super::rates::{Standing, Suspect, Windows};
 use super::uses::Uses;
 use super::verdict::{refused, words};
 use crate::base::OsClock;
-use crate::base::limits::{API_AUDITS_MAX, API_CHANGES_WAITING_MAX, VERSIONS_BACK_MAX};
+use crate::base::limits::{API_AUDITS_MAX, VERSIONS_BACK_MAX};
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
 use crate::estate::{Change, Estate, Id, Stamp, app_changes, lower};
@@ -76,7 +77,7 @@ pub struct Errand {
 pub struct Terms {
     /// What the boot config has taken.
     pub reserved: Reserved,
-    /// Requests of one user in five minutes.
+    /// Requests of one token, or by one user's key, in five minutes.
     pub requests_per_5min: u32,
     /// Apps of one account.
     pub apps_per_account: usize,
@@ -102,7 +103,7 @@ pub struct Terms {
 pub struct Office {
     estate: RwLock<Arc<Estate>>,
     pub(super) pen: tokio::sync::Mutex<()>,
-    queue: Semaphore,
+    queue: Queue,
     audits: Arc<Semaphore>,
     pub(super) vault: Arc<Mutex<Box<dyn Vault>>>,
     hash_key: [u8; 32],
@@ -131,7 +132,7 @@ impl Office {
         Self {
             estate: RwLock::new(Arc::new(estate)),
             pen: tokio::sync::Mutex::new(()),
-            queue: Semaphore::new(API_CHANGES_WAITING_MAX),
+            queue: Queue::default(),
             audits: Arc::new(Semaphore::new(API_AUDITS_MAX)),
             hash_key: vault.hash_key(),
             on_trial: Mutex::new(OnTrial::of(vault.trial())),
@@ -220,7 +221,7 @@ impl Office {
         if let Some(token) = caller.token {
             self.uses.lock().unwrap_or_else(PoisonError::into_inner).note(token, now);
         }
-        let Some(key) = caller.user.or(caller.token) else { return (Ok(caller), None) };
+        let Some(key) = caller.token.or(caller.user) else { return (Ok(caller), None) };
         let standing = self.asked.lock().unwrap_or_else(PoisonError::into_inner).ask(&key, now_s);
         match standing.over {
             true => (Err(too_many("too many requests", standing.until_s)), Some(standing)),
@@ -313,9 +314,10 @@ impl Office {
 
     /// The pen, when it is a change's turn. Whoever asked may have been shut out meanwhile, or told that it took too long.
     async fn turn(&self, errand: &Errand) -> Result<tokio::sync::MutexGuard<'_, ()>, Failure> {
-        let place = self.queue.try_acquire();
+        let user = errand.user.filter(|_| errand.pass != Pass::Local);
+        let place = self.queue.take(user);
         let place = place
-            .map_err(|_| Failure::unavailable("many changes wait for their turn; nothing was changed"))?;
+            .ok_or_else(|| Failure::unavailable("many changes wait for their turn; nothing was changed"))?;
         let asked = self.now();
         let pen = self.pen.lock().await;
         drop(place);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a request may take; a change goes on by itself.
+/// How long a request may take that changes nothing.
 const PATIENCE: Duration = Duration::from_secs(75);
 /// Paths whose bodies hold a whole box.
 const IMPORTS: [&str; 2] = ["/byway/import", "/byway/import/cloudflare"];
@@ -58,7 +58,10 @@ async fn gate(State(office): State<Arc<Office>>, mut request: Request, next: Nex
         Ok(_) if !is_text(request.uri().path()) => no_route(request).await.into_response(),
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            match timeout(PATIENCE, next.run(request)).await {
+            // A change that has begun is waited for: whoever was told before its end that it failed would ask again. How long its
+            // body, its turn and its checks take has bounds of their own.
+            let limit = if request.method().is_safe() { PATIENCE } else { Duration::MAX };
+            match timeout(limit, next.run(request)).await {
                 Ok(response) => response,
                 Err(_) => Failure::unavailable("the request took too long").into_response(),
             }

@@ -177,6 +177,8 @@ pub const API_LOCAL_CONNECTIONS_MAX: usize = 32;
 pub const API_CONNECTIONS_PER_NET_MAX: usize = 64;
 /// Changes that wait for their turn.
 pub const API_CHANGES_WAITING_MAX: usize = 64;
+/// Those of one user among them.
+pub const API_CHANGES_WAITING_PER_USER_MAX: usize = 16;
 /// Tokens of one user.
 pub const TOKENS_PER_USER_MAX: usize = 1_000;
 /// Tokens and sources of bad credentials that the API counts at once.

@@ -196,6 +196,7 @@ fn a_token_whose_secret_is_guessed_from_everywhere_is_slowed_down_and_still_open
 #[test]
 fn requests_of_a_token_are_counted_and_the_admin_socket_is_exempt() {
     let stand = Stand::new();
+    let other = stand.token(Grant::everything());
     let first = stand.get("/user/tokens/verify");
     assert_eq!(first.headers["ratelimit"], "\"default\";r=1199;t=300");
     assert_eq!(first.headers["ratelimit-policy"], "\"default\";q=1200;w=300");
@@ -204,6 +205,9 @@ fn requests_of_a_token_are_counted_and_the_admin_socket_is_exempt() {
     let over = stand.get("/user/tokens/verify");
     assert_eq!(over.failure(), (429, 10429, None));
     assert!(over.headers.contains_key("retry-after") && over.headers["x-should-retry"] == "true");
+    // Another of the same user's goes on.
+    let theirs = stand.call_by(&other, Method::GET, "/user/tokens/verify", Value::Null);
+    assert_eq!((theirs.status.as_u16(), &theirs.headers["ratelimit"]), (200, &first.headers["ratelimit"]));
     let local = Request::builder().uri("/client/v4/zones").body(Body::empty()).expect("a request");
     let reply = stand.send_from(Peer::Local { uid: 0 }, local);
     assert_eq!(reply.result()[0]["name"], "example.net");

@@ -4,7 +4,8 @@ use crate::stand::{Outside, Stand, terms};
 use axum::http::Method;
 use byway::api::{AdminSocket, ApiListeners, start};
 use byway::base::limits::{
-    API_CHANGES_WAITING_MAX, API_CONNECTIONS_MAX, API_CONNECTIONS_PER_NET_MAX, API_LOCAL_CONNECTIONS_MAX,
+    API_CHANGES_WAITING_MAX, API_CHANGES_WAITING_PER_USER_MAX, API_CONNECTIONS_MAX,
+    API_CONNECTIONS_PER_NET_MAX, API_LOCAL_CONNECTIONS_MAX,
 };
 use byway::control::ApiStop;
 use byway::control::desk::{Desk, Inquiry, Readiness};
@@ -207,4 +208,27 @@ fn changes_beyond_those_that_may_wait_are_refused_and_change_nothing() {
     answer.send(()).expect("the plan goes on");
     assert!(stand.end(slow) && waiting.into_iter().all(|change| stand.end(change)));
     stand.get(&account).result();
+}
+
+#[test]
+fn one_user_leaves_places_in_the_queue_of_changes_for_others() {
+    let stand = Stand::new();
+    let ((start, started), (answer, answered)) = (channel(), channel());
+    let slow = stand.begin(move || {
+        start.send(()).expect("somebody waits for it");
+        answered.recv_timeout(PATIENCE).expect("the user's places are taken");
+    });
+    while started.try_recv().is_err() {
+        stand.go_on();
+    }
+    let nobody = format!("/accounts/{}", "0".repeat(32));
+    let own = || stand.begin_call(&stand.root, Method::DELETE, &nobody);
+    let waiting: Vec<_> = (0..API_CHANGES_WAITING_PER_USER_MAX).map(|_| own()).collect();
+    stand.go_on();
+    assert_eq!(stand.end_call(own()), 503, "one more");
+    let others = stand.begin(|| {});
+    answer.send(()).expect("the plan goes on");
+    assert!(stand.end(slow) && stand.end(others));
+    assert!(waiting.into_iter().all(|call| stand.end_call(call) == 404));
+    assert_eq!(stand.end_call(own()), 404);
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// How long an answer may take: longer than the API itself waits.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long an answer may take: an import of a million rows is carried out while somebody waits here.
+const PATIENCE: Duration = Duration::from_secs(1_800);
 
 /// Prints an answer; all its errors on standard error where it is a bad one.
 pub fn answered(answer: Result<(StatusCode, Value), String>) -> ExitCode {
