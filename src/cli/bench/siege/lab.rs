@@ -3,7 +3,7 @@
 use super::super::lab::{
     Daemon, Folder, Host, LabError, Nic, Seat, boot, own_program, start_byway, tables, wire,
 };
-use crate::worker::allowed_cpus;
+use crate::worker::{allowed_cpus, confine};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -106,4 +106,15 @@ fn ask(host: &Host, by: &[&str], line: &str) -> Result<Value, LabError> {
 /// The first CPU: a lone worker has the last.
 fn generator_cpu() -> u16 {
     allowed_cpus().first().copied().unwrap_or(0)
+}
+
+/// Keeps the calling thread, and all that it starts from now on, off the CPU of the running byway's worker: a client or an origin
+/// there would wait for the worker to be taken off it, and take it off.
+///
+/// # Errors
+/// The kernel allows none of the others.
+pub fn leave_worker_alone() -> Result<(), LabError> {
+    let cpus = allowed_cpus();
+    let Some((_, others @ [_, ..])) = cpus.split_last() else { return Ok(()) };
+    confine(others).map_err(|error| LabError::Refused("a worker alone".to_owned(), error.to_string()))
 }

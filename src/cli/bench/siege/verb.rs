@@ -2,7 +2,7 @@
 
 use super::super::lab::{LabError, within};
 use super::super::report::{self, Row, Telling, median};
-use super::lab::{EDGE, Lab, ORIGIN};
+use super::lab::{EDGE, Lab, ORIGIN, leave_worker_alone};
 use super::talks::{self, Talks};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -35,6 +35,7 @@ pub fn bench_flood(telling: Telling) -> ExitCode {
 
 fn rows() -> Result<Vec<Row>, LabError> {
     let lab = Lab::raise()?;
+    leave_worker_alone()?;
     let refused = |error: std::io::Error| LabError::Refused("the origin".to_owned(), error.to_string());
     within(&lab.origin, || talks::serve(address(ORIGIN)).map_err(refused))??;
     let highest = calibrate(&lab)?;
