@@ -118,10 +118,13 @@ impl Sum {
         !self.fold()
     }
 
-    /// Whether a sum that took in a checksum field is right (RFC 1071 1(3)).
+    /// Whether a sum that took in a checksum field is right (RFC 1071 1(3)): it folds to 0xffff, which those sums do that are
+    /// multiples of it, but for zero. Times its inverse modulo 2^64 such a sum is which multiple it is, and no other is as small.
     #[inline(always)]
     pub const fn is_valid(self) -> bool {
-        self.fold() == 0xffff
+        const INVERSE: u64 = 0xfffe_fffe_fffe_ffff;
+        const MULTIPLES: u64 = u64::MAX / 0xffff;
+        self.0.wrapping_mul(INVERSE).wrapping_sub(1) < MULTIPLES
     }
 }
 
@@ -418,6 +421,14 @@ mod tests {
             let from = bytes.len().min(20);
             prop_assert_eq!(Sum::ZERO.short(&bytes, 0).fold(), naive(&bytes));
             prop_assert_eq!(Sum::ZERO.short(&bytes, from).fold(), naive(&bytes[from..]));
+        }
+
+        #[test]
+        fn a_sum_is_right_where_it_folds_to_ones(sum: u64, near in 0_u64..3) {
+            // Every multiple of 0xffff, and what lies beside it.
+            for sum in [sum, (sum - sum % 0xffff).saturating_add(near), near, u64::MAX - near] {
+                prop_assert_eq!(Sum(sum).is_valid(), Sum(sum).fold() == 0xffff, "{:x}", sum);
+            }
         }
 
         #[test]
