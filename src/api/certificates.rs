@@ -32,8 +32,11 @@ pub const BUNDLE_METHODS: [&str; 3] = ["ubiquitous", "optimal", "force"];
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, Path(zone): Path<String>, ask: Ask) -> Listed {
-    let estate = office.estate();
-    let zone = ask.zone(&zone, &estate, READ)?;
+    office.look(move |estate| page(estate, &zone, &ask)).await
+}
+
+fn page(estate: &Estate, zone: &str, ask: &Ask) -> Listed {
+    let zone = ask.zone(zone, estate, READ)?;
     ask.query.word("match", &["any", "all"])?;
     ask.query.word("status", &["active"])?;
     let (direction, page) = (ask.query.direction()?, ask.query.page()?);

@@ -346,15 +346,25 @@ fn find(estate: &Estate, holder: RuleHolder, id: &str) -> Result<Arc<Rule>, Fail
 ///
 /// # Errors
 /// 403 with 10015.
-pub fn room(estate: &Estate, holder: RuleHolder, (more, rules_max): (usize, usize)) -> Result<(), Failure> {
-    let account = |holder| match holder {
-        RuleHolder::Account(account) => Some(account),
-        RuleHolder::Zone(zone) => estate.account_of(zone),
-        RuleHolder::User(_) => None,
-    };
-    let of =
-        |other: RuleHolder| other == holder || account(holder).is_some_and(|own| account(other) == Some(own));
-    let held = estate.rules.iter().filter(|rule| of(rule.holder)).count();
+fn room(estate: &Estate, holder: RuleHolder, (more, rules_max): (usize, usize)) -> Result<(), Failure> {
+    let payer = payer(estate, holder);
+    let held = estate.rules.iter().filter(|rule| self::payer(estate, rule.holder) == payer).count();
+    within(held, (more, rules_max))
+}
+
+/// Whose quota a rule of `holder` is held against: a zone's is its account's.
+pub fn payer(estate: &Estate, holder: RuleHolder) -> RuleHolder {
+    match holder {
+        RuleHolder::Zone(zone) => estate.account_of(zone).map_or(holder, RuleHolder::Account),
+        RuleHolder::Account(_) | RuleHolder::User(_) => holder,
+    }
+}
+
+/// Holds `more` rules beside those that are `held` against the quota.
+///
+/// # Errors
+/// 403 with 10015.
+pub fn within(held: usize, (more, rules_max): (usize, usize)) -> Result<(), Failure> {
     match held + more <= rules_max {
         true => Ok(()),
         false => Err(Failure::unauthorized(format!(

@@ -30,24 +30,27 @@ const ZONE: &str = "com.cloudflare.api.account.zone.";
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
-    listed(&office, &ask, &Whose::Own)
+    listed(office, ask, Whose::Own).await
 }
 
 /// Tokens of a user.
 ///
 /// # Errors
 /// See `Failure`.
-pub fn listed(office: &Arc<Office>, ask: &Ask, whose: &Whose) -> Listed {
+pub async fn listed(office: Arc<Office>, ask: Ask, whose: Whose) -> Listed {
+    let shown = office.clone();
+    office.look(move |estate| page(estate, &ask, (&whose, shown))).await
+}
+
+fn page(estate: &Estate, ask: &Ask, (whose, shown): (&Whose, Arc<Office>)) -> Listed {
     let (direction, page) = (ask.query.direction()?, ask.query.page()?);
     ask.query.close()?;
-    let estate = office.estate();
-    let user = holder(ask, &estate, whose)?;
+    let user = holder(ask, estate, whose)?;
     let mut tokens: Vec<_> = estate.tokens.iter().filter(|token| token.user == user).collect();
     tokens.sort_by_key(|token| (token.issued_on, token.id));
     if direction == super::query::Direction::Desc {
         tokens.reverse();
     }
-    let shown = office.clone();
     Ok(page.list(tokens, move |token| token_json(token, &shown)))
 }
 

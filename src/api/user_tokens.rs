@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, Path(user): Path<String>, ask: Ask) -> Listed {
-    listed(&office, &ask, &Whose::Of(user))
+    listed(office, ask, Whose::Of(user)).await
 }
 
 /// `POST /byway/users/{user}/tokens`, as `POST /user/tokens`.

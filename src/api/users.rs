@@ -24,10 +24,13 @@ const NAMED_MAX: usize = 10;
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, ask: Ask) -> Listed {
+    office.look(move |estate| page(estate, &ask)).await
+}
+
+fn page(estate: &Estate, ask: &Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
-    rules_box(&ask, Permission::ApiTokens)?;
-    let estate = office.estate();
+    rules_box(ask, Permission::ApiTokens)?;
     Ok(page.list(estate.users.iter().collect(), user_json))
 }
 

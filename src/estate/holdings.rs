@@ -1,6 +1,7 @@
 //! All entities of a box. A copy costs a pointer a kind, so that a change is tried on a copy and thrown away where it
 //! fails.
 
+use super::account_index::{AccountIndex, Held};
 use super::addressing::{AddressMap, BgpPrefix, Delegation, LoaDocument};
 use super::app_index::{AppCount, AppIndex};
 use super::change::{Change, Key};
@@ -60,6 +61,8 @@ pub struct Estate {
     zone_index: ZoneIndex,
     /// The host names of `apps` and `dns_records`.
     names: NameIndex,
+    /// What the `zones` of each account hold of the last three.
+    accounts_hold: AccountIndex,
     /// The prefixes that apps may have addresses of, made when somebody asks; copies share it until one changes them.
     ground: Arc<OnceLock<Arc<PrefixMap>>>,
 }
@@ -159,7 +162,7 @@ impl Estate {
 
     /// How many host names the apps and DNS records of an account bear.
     pub fn name_count(&self, account: Id) -> usize {
-        self.zone_index.of_account(account).map(|zone| self.names.count(zone)).sum()
+        self.accounts_hold.of(account).names
     }
 
     /// Apps of a zone, in no order that means anything.
@@ -175,11 +178,7 @@ impl Estate {
 
     /// What an account has of apps in its zones.
     pub fn app_count(&self, account: Id) -> AppCount {
-        let zones = self.zone_index.of_account(account);
-        zones.map(|zone| self.index.count(zone)).fold(AppCount::default(), |all, zone| AppCount {
-            apps: all.apps + zone.apps,
-            origins: all.origins + zone.origins,
-        })
+        self.accounts_hold.of(account).apps
     }
 
     /// Apps that share an address with `spec`, or its name where both have dynamic addresses; by id. `spec` is to be an
@@ -323,31 +322,55 @@ impl Estate {
     }
 
     fn set_app(&mut self, id: Id, app: Option<Arc<App>>) {
-        let old = self.apps.get(id).map(Arc::as_ref);
-        if let Some(old) = old {
-            self.names.leave(old.zone, old.spec.dns.name.as_str());
+        if let Some(old) = self.apps.get(id).cloned() {
+            self.turn(old.zone, |estate| {
+                estate.names.leave(old.zone, old.spec.dns.name.as_str());
+                estate.index.turn(Some(&old), None);
+            });
         }
         if let Some(new) = &app {
-            self.names.take(new.zone, new.spec.dns.name.as_str());
+            self.turn(new.zone, |estate| {
+                estate.names.take(new.zone, new.spec.dns.name.as_str());
+                estate.index.turn(None, Some(new));
+            });
         }
-        self.index.turn(old, app.as_deref());
         self.apps.set(id, app);
     }
 
     fn set_record(&mut self, id: Id, record: Option<Arc<DnsRecord>>) {
-        let old = self.dns_records.get(id).map(Arc::as_ref);
-        if let Some(old) = old {
-            self.names.leave(old.zone, old.name.as_str());
+        if let Some(old) = self.dns_records.get(id).cloned() {
+            self.turn(old.zone, |estate| estate.names.leave(old.zone, old.name.as_str()));
         }
         if let Some(new) = &record {
-            self.names.take(new.zone, new.name.as_str());
+            self.turn(new.zone, |estate| estate.names.take(new.zone, new.name.as_str()));
         }
-        self.record_index.turn(old, record.as_deref());
+        self.record_index.turn(self.dns_records.get(id).map(Arc::as_ref), record.as_deref());
         self.dns_records.set(id, record);
     }
 
     fn set_zone(&mut self, id: Id, zone: Option<Arc<Zone>>) {
-        self.zone_index.turn(self.zones.get(id).map(Arc::as_ref), zone.as_deref());
+        let (old, held) = (self.zones.get(id).map(Arc::as_ref), self.held(id));
+        if let Some(old) = old {
+            self.accounts_hold.turn(old.account, held, Held::default());
+        }
+        if let Some(new) = &zone {
+            self.accounts_hold.turn(new.account, Held::default(), held);
+        }
+        self.zone_index.turn(old, zone.as_deref());
         self.zones.set(id, zone);
+    }
+
+    /// Changes what the indexes have of one zone, and with it what its account holds.
+    fn turn(&mut self, zone: Id, turn: impl FnOnce(&mut Self)) {
+        let before = self.held(zone);
+        turn(self);
+        if let Some(account) = self.account_of(zone) {
+            self.accounts_hold.turn(account, before, self.held(zone));
+        }
+    }
+
+    /// What a zone holds, whoever's it is.
+    fn held(&self, zone: Id) -> Held {
+        Held { names: self.names.count(zone), apps: self.index.count(zone) }
     }
 }

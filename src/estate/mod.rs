@@ -2,6 +2,7 @@
 //! list of edits that can be undone; what the workers need of it all is lowered to the same spec that a table file
 //! gives. No I/O, no clock, no HTTP.
 
+mod account_index;
 mod addressing;
 mod app_index;
 mod below;

@@ -1,5 +1,5 @@
 //! Which zones there are, by account and by name, and the host names that apps and DNS records of a zone have. So that a
-//! name finds its zone, and an account's quota of names is held without counting them.
+//! name finds its zone, and the names of a zone are known without counting them.
 
 use super::app_index::hashed;
 use super::entity::Zone;

@@ -3,17 +3,23 @@
 use super::*;
 use crate::base::Rng;
 use crate::control::config::tables::read;
-use crate::table::{DnsName, Reserved};
+use crate::table::{DnsName, OriginSpec, Reserved};
 use std::collections::BTreeSet;
 
-/// An app with static addresses under a name, or one with dynamic ones.
+/// An app with static addresses and one origin under a name, or one with dynamic ones and two.
 fn app(id: u128, zone: u128, name: &str, is_dynamic: bool) -> App {
-    let (kind, ips) = match is_dynamic {
-        true => ("CNAME", r#"{"type":"dynamic","connectivity":"all"}"#),
-        false => ("ADDRESS", r#"{"type":"static","ips":["203.0.113.1","203.0.113.2"]}"#),
+    let (kind, ips, origins) = match is_dynamic {
+        true => (
+            "CNAME",
+            r#"{"type":"dynamic","connectivity":"all"}"#,
+            r#""tcp://192.0.2.1:22","tcp://192.0.2.2:22""#,
+        ),
+        false => {
+            ("ADDRESS", r#"{"type":"static","ips":["203.0.113.1","203.0.113.2"]}"#, r#""tcp://192.0.2.1:22""#)
+        }
     };
     let text = format!(
-        r#"{{"prefixes":["203.0.113.0/24"],"apps":[{{"protocol":"tcp/22","dns":{{"type":"{kind}","name":"{name}"}},"origin_direct":["tcp://192.0.2.1:22"],"edge_ips":{ips}}}]}}"#
+        r#"{{"prefixes":["203.0.113.0/24"],"apps":[{{"protocol":"tcp/22","dns":{{"type":"{kind}","name":"{name}"}},"origin_direct":[{origins}],"edge_ips":{ips}}}]}}"#
     );
     let origin_allow = vec!["192.0.2.0/24".parse().expect("a net")];
     let read = read(text.as_bytes(), &Reserved { lab: true, origin_allow, ..Reserved::default() });
@@ -96,6 +102,13 @@ fn hold(estate: &Estate, names: &[String]) {
         let of_records = estate.dns_records.iter().map(|record| (record.zone, record.name.as_str()));
         let all: BTreeSet<_> = of_apps.chain(of_records).filter(|(zone, _)| zones.contains(zone)).collect();
         assert_eq!(estate.name_count(account), all.len());
+        let apps: Vec<_> = estate.apps.iter().filter(|app| zones.contains(&app.zone)).collect();
+        let origins = apps.iter().map(|app| match &app.spec.origin {
+            OriginSpec::Direct(entries) => entries.len(),
+            OriginSpec::Dns { .. } => 1,
+        });
+        let count = estate.app_count(account);
+        assert_eq!((count.apps, count.origins), (apps.len(), origins.sum()));
     }
     for name in names {
         let lies_in =

@@ -13,6 +13,7 @@ mod bounds;
 mod certificates;
 mod cloudflare;
 mod cloudflare_beside;
+mod cloudflare_many;
 mod codes;
 mod dns;
 mod dns_meets;

@@ -57,6 +57,11 @@ fn only_the_apis_router_makes_routes() {
 }
 
 #[test]
+fn lists_of_the_api_are_made_beside_its_thread() {
+    hold(rooms::api_lists);
+}
+
+#[test]
 fn every_file_says_what_it_is_for() {
     hold(shape::headers);
 }

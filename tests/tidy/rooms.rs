@@ -265,6 +265,25 @@ pub fn api_routes(tree: &[Source]) -> Vec<Fault> {
     faults
 }
 
+/// Lists are filtered and sorted beside the API's thread (`Office::look`): by functions that do not run on it.
+pub fn api_lists(tree: &[Source]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for source in tree.iter().filter(|source| source.room() == Some("api")) {
+        let code = &source.code;
+        let pages =
+            |at: usize| ["list", "answer"].iter().any(|name| is_at(code, at, &["page", ".", name, "("]));
+        for at in (0..code.len()).filter(|at| pages(*at)) {
+            let begun = code[..at].iter().rposition(|token| token.text == "fn");
+            if begun.is_some_and(|begun| begun > 0 && is_at(code, begun - 1, &["async"])) {
+                faults.push(
+                    source.fault(code[at].line, "lists are made beside the API's thread: see `Office::look`"),
+                );
+            }
+        }
+    }
+    faults
+}
+
 fn is_listed(source: &Source, list: &[(&str, &str)]) -> bool {
     list.iter().any(|(path, _)| *path == source.path)
 }
@@ -323,6 +342,12 @@ mod tests {
             (waiting, "Mutex::new(0)", "src/flow/x.rs", "src/control/x.rs"),
             (waiting, "println!()", "src/session/x.rs", "src/cli/x.rs"),
             (api_routes, "router.route(path, handler)", "src/api/x.rs", "src/api/router.rs"),
+            (
+                api_lists,
+                "async fn a(o: &O) -> L { Ok(page.list(rows, row)) }",
+                "src/api/x.rs",
+                "src/control/x.rs",
+            ),
             (dpdk_headers, "#include <rte_eal.h>", "src/x.h", "dpdk-shim/shim.h"),
         ];
         for (fence, text, wrong, right) in rows {
@@ -330,5 +355,8 @@ mod tests {
             assert_eq!(faults(*fence, right, text), 0, "{text} in {right}");
         }
         assert_eq!(unsafe_code(&[Source::new("src/lib.rs", "")]).len(), 1);
+        let beside =
+            "async fn a(o: &O) -> L { o.look(b).await } fn b(e: &E) -> L { Ok(page.answer(rows, row)) }";
+        assert_eq!(faults(api_lists, "src/api/x.rs", beside), 0);
     }
 }

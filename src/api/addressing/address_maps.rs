@@ -25,10 +25,13 @@ pub const DESCRIPTION_BYTES_MAX: usize = 1_000;
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Listed {
+    office.look(move |estate| page(estate, &account, &ask)).await
+}
+
+fn page(estate: &Estate, account: &str, ask: &Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
-    let estate = office.estate();
-    let account = ask.account(&account, &estate, READ)?;
+    let account = ask.account(account, estate, READ)?;
     let mut rows: Vec<_> = estate.address_maps.iter().filter(|map| map.account == account.id).collect();
     rows.sort_by_key(|map| (map.created_at, map.id));
     Ok(page.list(rows, head_json))

@@ -35,10 +35,13 @@ pub async fn list(
     Path((account, id)): Path<(String, String)>,
     ask: Ask,
 ) -> Listed {
+    office.look(move |estate| page(estate, (&account, &id), &ask)).await
+}
+
+fn page(estate: &Estate, of: (&str, &str), ask: &Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
-    let estate = office.estate();
-    let prefix = find(&ask, &estate, (&account, &id), READ)?;
+    let prefix = find(ask, estate, of, READ)?;
     let mut rows: Vec<_> = estate.bindings_of(prefix.id).collect();
     rows.sort_by_key(|binding| (binding.cidr, binding.id));
     Ok(page.list(rows, binding_json))

@@ -96,10 +96,13 @@ pub fn written(
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Listed {
+    office.look(move |estate| page(estate, &account, &ask)).await
+}
+
+fn page(estate: &Estate, account: &str, ask: &Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
-    let estate = office.estate();
-    let account = ask.account(&account, &estate, READ)?.id;
+    let account = ask.account(account, estate, READ)?.id;
     let mut rows: Vec<_> = estate.loa_documents.iter().filter(|one| one.account == account).collect();
     rows.sort_by_key(|document| (document.created, document.id));
     Ok(page.list(rows, document_json))

@@ -33,10 +33,13 @@ const NO_AS: [u64; 4] = [0, 23_456, 65_535, 4_294_967_295];
 /// # Errors
 /// See `Failure`.
 pub async fn list(State(office): State<Arc<Office>>, Path(account): Path<String>, ask: Ask) -> Listed {
+    office.look(move |estate| page(estate, &account, &ask)).await
+}
+
+fn page(estate: &Arc<Estate>, account: &str, ask: &Ask) -> Listed {
     let page = ask.query.page()?;
     ask.query.close()?;
-    let estate = office.estate();
-    let account = ask.account(&account, &estate, READ)?;
+    let account = ask.account(account, estate, READ)?;
     let mut rows: Vec<_> = estate.prefixes.iter().filter(|prefix| prefix.account == account.id).collect();
     rows.sort_by_key(|prefix| (prefix.created_at, prefix.id));
     let bound = estate.clone();

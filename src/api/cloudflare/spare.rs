@@ -28,7 +28,7 @@ impl Spare {
         (zone, name): (&Zone, &str),
         connectivity: Connectivity,
     ) -> Option<Vec<Addr>> {
-        let of_name = draft.estate.apps_of(zone.id).filter(|app| app.spec.dns.name.as_str() == name);
+        let of_name = draft.estate.apps_named(zone.id, name);
         let held = of_name.filter(|app| app.spec.dns.kind == DnsKind::Address).find_map(|app| {
             match &app.spec.edge_ips {
                 EdgeIps::Static(addrs) => Some(addrs.to_vec()),

@@ -62,9 +62,9 @@ fn zone(draft: &mut Draft<'_>, row: &Row, accounts: &Accounts) -> Result<Arc<Zon
     let account = row.get("account").and_then(Value::as_object).and_then(id);
     let account = account.and_then(|account| accounts.get(&account)).ok_or("it names no account")?;
     let name = DnsName::new(text(row, "name")).map_err(str::to_owned)?;
-    let is_it = |zone: &&Arc<Zone>| zone.id == theirs || zone.name == name.as_str();
-    let here = draft.estate.zones.iter().find(is_it).cloned();
-    if let Some(zone) = here {
+    let by_name = draft.estate.home(name.as_str()).filter(|zone| zone.name == name.as_str());
+    let here = draft.estate.zones.get(theirs).into_iter().chain(by_name).min_by_key(|zone| zone.id);
+    if let Some(zone) = here.cloned() {
         if zone.account != *account {
             return Err("a zone of that name or id is another account's".into());
         }

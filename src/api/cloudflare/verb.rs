@@ -4,8 +4,9 @@
 use super::draft::{Draft, Wants};
 use super::lists::{Lists, Row};
 use super::report::Report;
+use super::rules::Rules;
 use super::spare::Spare;
-use super::{address_maps, apps, certificates, letters, prefixes, records, rules, tenants};
+use super::{address_maps, apps, certificates, letters, prefixes, records, tenants};
 use crate::api::answer::{Answer, Failure, Success};
 use crate::api::ask::Ask;
 use crate::api::fields::{maybe_text, wrong};
@@ -89,17 +90,18 @@ fn plan(
     for (theirs, account) in &accounts {
         address_maps::take(&mut draft, lists, (*theirs, *account), (&accounts, &zones));
     }
-    rules::take_users(&mut draft, lists, &accounts);
+    let mut rules = Rules::beside(&draft.estate, lists);
+    rules.take_users(&mut draft, &accounts);
     for (theirs, account) in &accounts {
         let path = format!("accounts/{theirs}/firewall/access_rules/rules");
-        rules::take(&mut draft, lists, (&path, &theirs.to_string()), RuleHolder::Account(*account));
+        rules.take(&mut draft, (&path, &theirs.to_string()), RuleHolder::Account(*account));
     }
     let mut spare = Spare::default();
     for (theirs, zone) in &zones {
         certificates::take(&mut draft, lists, theirs, zone);
         apps::take(&mut draft, lists, (theirs, zone), &mut spare);
         let path = format!("zones/{theirs}/firewall/access_rules/rules");
-        rules::take(&mut draft, lists, (&path, theirs), RuleHolder::Zone(zone.id));
+        rules.take(&mut draft, (&path, theirs), RuleHolder::Zone(zone.id));
         records::take(&mut draft, lists, theirs, zone);
     }
     let Draft { change, report, mut asked, .. } = draft;

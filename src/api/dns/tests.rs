@@ -12,6 +12,8 @@ use crate::estate::{
 use crate::table::{DnsName, Reserved};
 
 const APPS: u128 = 20_000;
+/// Zones of an account that hold a record each.
+const ZONES: u128 = 10_000;
 /// Entries of maps that one item of a batch may look at, however many there are.
 const LOOKS_MAX: usize = 64;
 
@@ -80,4 +82,32 @@ fn one_record_looks_at_its_like_and_not_at_all_apps_and_records() {
     let of_app = said_id(zone.id, "a7.example.net", Said::Address(addr));
     looks("a record of an app", &|| managed(&estate, &zone, of_app).is_some());
     looks("a name's zone", &|| estate.home("a.b.example.net").is_some());
+}
+
+#[test]
+fn quotas_of_an_account_are_held_without_a_look_at_its_zones() {
+    let (account, id) = (Id::from_bits(1), Id::from_bits(7));
+    let zone = |id: Id, name: String| Zone { id, name, account, created_on: Stamp(0), modified_on: Stamp(0) };
+    let own = zone(id, "example.net".into());
+    let mut estate = estate(&own);
+    for number in 0..ZONES {
+        let other = zone(Id::from_bits(1_000 + number), format!("z{number}.example.org"));
+        estate.put(record(1 << 50 | number, other.id, &format!("a.{}", other.name)).into());
+        estate.put(other.into());
+    }
+    let held = APPS as usize + 2_000 + ZONES as usize;
+    let app = estate.apps.get(Id::from_bits(0)).cloned().expect("made");
+    let new = Id::from_bits(1 << 40);
+    let looks = |what: &str, act: &dyn Fn() -> bool| {
+        LOOKS.set(0);
+        assert!(act(), "{what}");
+        assert!(LOOKS.get() <= LOOKS_MAX, "{what}: {} entries", LOOKS.get());
+    };
+    looks("one more name", &|| quotas::names(&estate, &own, ("new.example.net", new), held + 1).is_ok());
+    looks("a name too many", &|| quotas::names(&estate, &own, ("new.example.net", new), held).is_err());
+    looks("one more app", &|| quotas::apps(&estate, account, APPS as usize + 1).is_ok());
+    looks("an app too many", &|| quotas::apps(&estate, account, APPS as usize).is_err());
+    let origins = |max| quotas::origins(&estate, account, (&app.spec, new), max);
+    looks("one more origin", &|| origins(APPS as usize + 1).is_ok());
+    looks("an origin too many", &|| origins(APPS as usize).is_err());
 }
