@@ -23,7 +23,7 @@ use verbs::{Ground, LASTS, Verb, draw, request};
 use view::{by_answers, by_export};
 
 /// Sequences, and calls of each.
-const SEQUENCES: u64 = 32;
+const SEQUENCES: u64 = 24;
 const CALLS: usize = 120;
 
 /// What sequences came to: a test that met little would prove little.

@@ -218,7 +218,11 @@ fn new_app(rng: &mut Rng, model: &Model, zone: String) -> Verb {
 }
 
 fn of_certificates(rng: &mut Rng, model: &Model, zone: String) -> Verb {
-    match pick(rng, &model.certificates).cloned() {
+    // Now and then one that an app may need.
+    let needs = |one: &&Certificate| model.apps.iter().any(|app| app.tls != "off" && app.zone == one.zone);
+    let needed: Vec<&Certificate> = model.certificates.iter().filter(needs).collect();
+    let needed = pick(rng, &needed).map(|one| (*one).clone()).filter(|_| rng.chance_ppm(500_000));
+    match needed.or_else(|| pick(rng, &model.certificates).cloned()) {
         Some(old) if rng.chance_ppm(300_000) => Verb::DropCertificate(old),
         Some(old) if rng.chance_ppm(500_000) => {
             Verb::TurnCertificate(Certificate { pair: 1 - old.pair, ..old })
