@@ -25,6 +25,7 @@ mod analytics;
 mod answer;
 mod app_rules;
 mod apps;
+mod archive;
 mod ask;
 mod audit;
 mod back;

@@ -1,0 +1,95 @@
+//! What the office reads of its store beside changes (history, audit log), what puts an older version back, and copies.
+
+use super::answer::{Answer, Failure, Success};
+use super::ask::Ask;
+use super::back::{back_to, may_go_back};
+use super::code::ApiCode;
+use super::office::{Errand, Office, Plan, internal, locked};
+use crate::base::limits::VERSIONS_BACK_MAX;
+use crate::control::log;
+use crate::estate::Estate;
+use crate::vault::{AuditAsk, AuditPage, Vault, VaultError, Version};
+use axum::http::StatusCode;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl Office {
+    /// The last changes.
+    ///
+    /// # Errors
+    /// 503: the store cannot be read.
+    pub async fn history(&self, before: Option<u64>, count: usize) -> Result<Vec<Version>, Failure> {
+        self.read_vault(move |vault| vault.history(before, count)).await
+    }
+
+    /// What the audit log has to say of a question.
+    ///
+    /// # Errors
+    /// 503: the store cannot be read.
+    pub async fn audit(&self, ask: AuditAsk) -> Result<AuditPage, Failure> {
+        let turn = self.audits.clone().acquire_owned().await;
+        self.read_vault(move |vault| {
+            // Also where whoever asked has gone meanwhile.
+            let _turn = turn;
+            vault.audit(&ask)
+        })
+        .await
+    }
+
+    async fn read_vault<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut dyn Vault) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let vault = self.vault.clone();
+        match tokio::task::spawn_blocking(move || read(locked(&vault).as_mut())).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                log::error(format_args!("api: {error}"));
+                Err(Failure::unavailable("the store cannot be read"))
+            }
+            Err(_) => Err(internal("the store's reader ended")),
+        }
+    }
+
+    /// Puts everything but users, tokens and letters back to what it was after version `number`.
+    ///
+    /// # Errors
+    /// 400 where one cannot go back so far; else as `change`.
+    pub async fn roll_back(self: &Arc<Self>, errand: Errand, number: u64, ask: Ask) -> Answer {
+        let versions = self.history(None, VERSIONS_BACK_MAX).await?;
+        let (newest, reserved) =
+            (versions.first().map(|version| version.number), self.terms.reserved.clone());
+        let plan = move |estate: &Estate, _| {
+            let change = back_to(number, &versions, estate, &reserved)?;
+            may_go_back(&ask, &change)?;
+            let answer = json!({ "version": number, "changes": change.edits().len() });
+            Ok(Plan { change, answer: Some(Success::of(answer)), ..Plan::default() })
+        };
+        let office = self.clone();
+        let rolling = tokio::spawn(async move {
+            let pen = office.turn(&errand).await?;
+            let last = office.history(None, 1).await?;
+            if last.first().map(|version| version.number) != newest {
+                return Err(Failure::unavailable("something was changed meanwhile; nothing was taken back"));
+            }
+            office.change_under(&pen, errand, plan).await
+        });
+        rolling.await.unwrap_or_else(|_| Err(internal("a change ended in the middle")))
+    }
+
+    /// A whole copy of the store at `to`.
+    ///
+    /// # Errors
+    /// 400 where the copy cannot be made there.
+    pub async fn backup(&self, to: PathBuf) -> Result<(), Failure> {
+        let vault = self.vault.clone();
+        match tokio::task::spawn_blocking(move || locked(&vault).backup(&to)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                Err(Failure::new(StatusCode::BAD_REQUEST, ApiCode::BadField, error.to_string()))
+            }
+            Err(_) => Err(internal("the copy ended in the middle")),
+        }
+    }
+}
