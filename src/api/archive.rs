@@ -2,25 +2,45 @@
 
 use super::answer::{Answer, Failure, Success};
 use super::ask::Ask;
-use super::back::{back_to, may_go_back};
+use super::back::{back_to, in_reach, may_go_back};
 use super::code::ApiCode;
+use super::history::{self, HistoryAsk};
 use super::office::{Errand, Office, Plan, internal, locked};
+use super::query::Page;
 use crate::base::limits::VERSIONS_BACK_MAX;
 use crate::control::log;
 use crate::estate::Estate;
-use crate::vault::{AuditAsk, AuditPage, Vault, VaultError, Version};
+use crate::vault::{AuditAsk, AuditPage, ToldEdit, Vault, VaultError, Version};
 use axum::http::StatusCode;
 use serde_json::json;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 impl Office {
-    /// The last changes.
+    /// The last changes, each as JSON.
     ///
     /// # Errors
     /// 503: the store cannot be read.
-    pub async fn history(&self, before: Option<u64>, count: usize) -> Result<Vec<Version>, Failure> {
-        self.read_vault(move |vault| vault.history(before, count)).await
+    pub async fn history(&self, ask: HistoryAsk) -> Result<Vec<String>, Failure> {
+        let turn = self.audits.clone().acquire_owned().await;
+        self.read_beside(move |vault| {
+            let _turn = turn;
+            history::told(vault, ask)
+        })
+        .await
+    }
+
+    /// A version, and a page of its edits; `None`: there is no such version.
+    ///
+    /// # Errors
+    /// 503: the store cannot be read.
+    pub async fn edits(&self, number: u64, page: Page) -> Result<Option<(Version, Vec<ToldEdit>)>, Failure> {
+        let turn = self.audits.clone().acquire_owned().await;
+        self.read_vault(move |vault| {
+            let _turn = turn;
+            history::page_of(vault, number, page)
+        })
+        .await
     }
 
     /// What the audit log has to say of a question.
@@ -41,8 +61,16 @@ impl Office {
         &self,
         read: impl FnOnce(&mut dyn Vault) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, Failure> {
+        self.read_beside(move |vault| read(locked(vault).as_mut())).await
+    }
+
+    /// Reads beside the API's thread, which takes the store by itself, for as long as it must.
+    async fn read_beside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Mutex<Box<dyn Vault>>) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, Failure> {
         let vault = self.vault.clone();
-        match tokio::task::spawn_blocking(move || read(locked(&vault).as_mut())).await {
+        match tokio::task::spawn_blocking(move || read(&vault)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 log::error(format_args!("api: {error}"));
@@ -57,11 +85,19 @@ impl Office {
     /// # Errors
     /// 400 where one cannot go back so far; else as `change`.
     pub async fn roll_back(self: &Arc<Self>, errand: Errand, number: u64, ask: Ask) -> Answer {
-        let versions = self.history(None, VERSIONS_BACK_MAX).await?;
+        let versions = self.read_vault(|vault| vault.history(None, VERSIONS_BACK_MAX)).await?;
+        in_reach(number, &versions)?;
         let (newest, reserved) =
             (versions.first().map(|version| version.number), self.terms.reserved.clone());
+        let since: Vec<u64> =
+            versions.iter().map(|version| version.number).filter(|version| *version > number).collect();
+        let ways = self.read_beside(move |vault| {
+            let way = |version: &u64| Ok((*version, locked(vault).ways_back(*version)?));
+            since.iter().map(way).collect::<Result<Vec<_>, VaultError>>()
+        });
+        let ways = ways.await?;
         let plan = move |estate: &Estate, _| {
-            let change = back_to(number, &versions, estate, &reserved)?;
+            let change = back_to(&ways, estate, &reserved)?;
             may_go_back(&ask, &change)?;
             let answer = json!({ "version": number, "changes": change.edits().len() });
             Ok(Plan { change, answer: Some(Success::of(answer)), ..Plan::default() })
@@ -69,7 +105,7 @@ impl Office {
         let office = self.clone();
         let rolling = tokio::spawn(async move {
             let pen = office.turn(&errand).await?;
-            let last = office.history(None, 1).await?;
+            let last = office.read_vault(|vault| vault.history(None, 1)).await?;
             if last.first().map(|version| version.number) != newest {
                 return Err(Failure::unavailable("something was changed meanwhile; nothing was taken back"));
             }

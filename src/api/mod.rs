@@ -37,6 +37,7 @@ mod credentials;
 mod dns;
 mod fields;
 mod form;
+mod history;
 mod kept;
 mod list;
 mod listener_tls;

@@ -4,6 +4,7 @@
 mod audit;
 mod file;
 mod forget;
+mod history;
 #[cfg(test)]
 mod power_loss;
 mod promise;
@@ -16,8 +17,8 @@ mod trial;
 
 pub use file::{make as make_file, prepare as prepare_file};
 pub use promise::{
-    Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo,
-    Vault, VaultError, Version,
+    Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, EditSpan, Entry, Row, RowEdit, RowOwner, Tally,
+    ToldEdit, Trial, TrialStep, Undo, Vault, VaultError, Version, WayBack,
 };
 pub use restore::{Candidate, OldRows};
 pub use sqlite::{SqliteVault, told as sqlite_error};

@@ -3,13 +3,15 @@
 use super::audit;
 use super::file;
 use super::forget::Fill;
+use super::history;
 use super::promise::{
-    Actor, AuditAsk, AuditPage, AuditVerb, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo, Vault,
-    VaultError, Version,
+    AuditAsk, AuditPage, AuditVerb, EditSpan, Entry, Row, RowEdit, RowOwner, Tally, ToldEdit, Trial, Undo,
+    Vault, VaultError, Version, WayBack,
 };
 use super::schema::{APPLICATION_ID, NEWEST, STEPS};
 use super::trial;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// How long a lock of another process is waited for, in milliseconds.
@@ -126,19 +128,6 @@ impl SqliteVault {
     fn told(&self, error: rusqlite::Error) -> VaultError {
         told(&self.path, error)
     }
-
-    fn edits_of(&self, number: u64) -> rusqlite::Result<Vec<RowEdit>> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT kind, id, before, after, undo, account, owner, zone FROM edit WHERE version = ?1 ORDER BY place",
-        )?;
-        let edits = select.query_map([number as i64], |row| {
-            let (kind, id) = (row.get(0)?, row.get(1)?);
-            let owner = RowOwner { account: row.get(5)?, user: row.get(6)?, zone: row.get(7)? };
-            let (before, after, undo) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            Ok(RowEdit { kind, id, body: None, before, after, undo, owner })
-        })?;
-        edits.collect()
-    }
 }
 
 impl Vault for SqliteVault {
@@ -162,27 +151,19 @@ impl Vault for SqliteVault {
     }
 
     fn history(&mut self, before: Option<u64>, count: usize) -> Result<Vec<Version>, VaultError> {
-        let before = before.map_or(i64::MAX, |before| before as i64);
-        let versions = || -> rusqlite::Result<Vec<Version>> {
-            let mut select = self.connection.prepare_cached(
-                "SELECT number, at, who, what, user, email, ip, tenant, edits - kept FROM version WHERE number < ?1 \
-                 ORDER BY number DESC LIMIT ?2",
-            )?;
-            let rows = select.query_map(params![before, count as i64], |row| {
-                let (number, at, forgotten): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(8)?);
-                let actor = Actor { user: row.get(4)?, email: row.get(5)?, ip: row.get(6)? };
-                let (who, what, tenant) = (row.get(2)?, row.get(3)?, row.get(7)?);
-                let (at, edits, trial) = (at as u64, Vec::new(), TrialStep::GoesOn);
-                let entry = Entry { at, who, what, tenant, actor, edits, trial };
-                Ok(Version { number: number as u64, entry, forgotten: forgotten as u64 })
-            })?;
-            let mut versions = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-            for version in &mut versions {
-                version.entry.edits = self.edits_of(version.number)?;
-            }
-            Ok(versions)
-        };
-        versions().map_err(|error| self.told(error))
+        history::versions(&self.connection, before, count).map_err(|error| self.told(error))
+    }
+
+    fn edits(&mut self, version: u64, span: EditSpan) -> Result<Vec<ToldEdit>, VaultError> {
+        history::edits(&self.connection, version, span).map_err(|error| self.told(error))
+    }
+
+    fn tally(&mut self, version: u64, places: Range<u64>) -> Result<Vec<Tally>, VaultError> {
+        history::tally(&self.connection, version, places).map_err(|error| self.told(error))
+    }
+
+    fn ways_back(&mut self, version: u64) -> Result<Vec<WayBack>, VaultError> {
+        history::ways_back(&self.connection, version).map_err(|error| self.told(error))
     }
 
     fn audit(&mut self, ask: &AuditAsk) -> Result<AuditPage, VaultError> {

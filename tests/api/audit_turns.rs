@@ -5,7 +5,11 @@ use byway::api::Office;
 use byway::control::desk::Desk;
 use byway::estate::Estate;
 use byway::table::Reserved;
-use byway::vault::{AuditAsk, AuditPage, Entry, Row, SqliteVault, Trial, Undo, Vault, VaultError, Version};
+use byway::vault::{
+    AuditAsk, AuditPage, EditSpan, Entry, Row, SqliteVault, Tally, ToldEdit, Trial, Undo, Vault, VaultError,
+    Version, WayBack,
+};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -42,6 +46,18 @@ impl Vault for Slow {
 
     fn history(&mut self, before: Option<u64>, count: usize) -> Result<Vec<Version>, VaultError> {
         self.vault.history(before, count)
+    }
+
+    fn edits(&mut self, version: u64, span: EditSpan) -> Result<Vec<ToldEdit>, VaultError> {
+        self.vault.edits(version, span)
+    }
+
+    fn tally(&mut self, version: u64, places: Range<u64>) -> Result<Vec<Tally>, VaultError> {
+        self.vault.tally(version, places)
+    }
+
+    fn ways_back(&mut self, version: u64) -> Result<Vec<WayBack>, VaultError> {
+        self.vault.ways_back(version)
     }
 
     fn trial(&self) -> Option<Trial> {

@@ -12,8 +12,12 @@ use byway::estate::{
     RecordName, RecordSettings, Rule, RuleHolder, Service, Stamp, User, Zone,
 };
 use byway::table::{AppSpec, Prefix as Net, Reserved};
-use byway::vault::{AuditAsk, AuditPage, Entry, Row, Trial, Undo, Vault, VaultError, Version};
+use byway::vault::{
+    AuditAsk, AuditPage, EditSpan, Entry, Row, Tally, ToldEdit, Trial, Undo, Vault, VaultError, Version,
+    WayBack,
+};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -75,6 +79,18 @@ impl Vault for NoVault {
     }
 
     fn history(&mut self, _: Option<u64>, _: usize) -> Result<Vec<Version>, VaultError> {
+        Ok(Vec::new())
+    }
+
+    fn edits(&mut self, _: u64, _: EditSpan) -> Result<Vec<ToldEdit>, VaultError> {
+        Ok(Vec::new())
+    }
+
+    fn tally(&mut self, _: u64, _: Range<u64>) -> Result<Vec<Tally>, VaultError> {
+        Ok(Vec::new())
+    }
+
+    fn ways_back(&mut self, _: u64) -> Result<Vec<WayBack>, VaultError> {
         Ok(Vec::new())
     }
 
