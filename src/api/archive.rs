@@ -10,7 +10,7 @@ use super::query::Page;
 use crate::base::limits::VERSIONS_BACK_MAX;
 use crate::control::log;
 use crate::estate::Estate;
-use crate::vault::{AuditAsk, AuditPage, ToldEdit, Vault, VaultError, Version};
+use crate::vault::{AuditAsk, AuditPage, ToldEdit, Vault, VaultError, Version, back_up};
 use axum::http::StatusCode;
 use serde_json::json;
 use std::path::PathBuf;
@@ -114,13 +114,18 @@ impl Office {
         rolling.await.unwrap_or_else(|_| Err(internal("a change ended in the middle")))
     }
 
-    /// A whole copy of the store at `to`.
+    /// A whole copy of the store at `to`, one after another; others change what they like meanwhile.
     ///
     /// # Errors
     /// 400 where the copy cannot be made there.
     pub async fn backup(&self, to: PathBuf) -> Result<(), Failure> {
-        let vault = self.vault.clone();
-        match tokio::task::spawn_blocking(move || locked(&vault).backup(&to)).await {
+        let (vault, turn) = (self.vault.clone(), self.copies.clone().acquire_owned().await);
+        let copied = tokio::task::spawn_blocking(move || {
+            // Also where whoever asked has gone meanwhile.
+            let _turn = turn;
+            back_up(&vault, &to)
+        });
+        match copied.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 Err(Failure::new(StatusCode::BAD_REQUEST, ApiCode::BadField, error.to_string()))

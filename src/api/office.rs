@@ -102,6 +102,8 @@ pub struct Office {
     pub(super) pen: tokio::sync::Mutex<()>,
     queue: Semaphore,
     pub(super) audits: Arc<Semaphore>,
+    /// One copy of the store is made at a time.
+    pub(super) copies: Arc<Semaphore>,
     pub(super) vault: Arc<Mutex<Box<dyn Vault>>>,
     hash_key: [u8; 32],
     pub(super) desk: Desk,
@@ -131,6 +133,7 @@ impl Office {
             pen: tokio::sync::Mutex::new(()),
             queue: Semaphore::new(API_CHANGES_WAITING_MAX),
             audits: Arc::new(Semaphore::new(API_AUDITS_MAX)),
+            copies: Arc::new(Semaphore::new(1)),
             hash_key: vault.hash_key(),
             on_trial: Mutex::new(OnTrial::of(vault.trial())),
             vault: Arc::new(Mutex::new(vault)),

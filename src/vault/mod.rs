@@ -2,6 +2,7 @@
 //! trait says what a store promises; SQLite keeps it. Knows bodies as texts only.
 
 mod audit;
+mod copy;
 mod file;
 mod forget;
 mod history;
@@ -15,6 +16,7 @@ mod sqlite;
 mod tests;
 mod trial;
 
+pub use copy::{Still, back_up};
 pub use file::{make as make_file, prepare as prepare_file};
 pub use promise::{
     Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, EditSpan, Entry, Row, RowEdit, RowOwner, Tally,

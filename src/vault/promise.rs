@@ -1,5 +1,6 @@
 //! What a store promises.
 
+use super::copy::Still;
 use crate::base::TrialTime;
 use std::fmt;
 use std::ops::Range;
@@ -361,11 +362,17 @@ pub trait Vault: Send {
     /// A secret of 32 bytes that belongs to the store: the key of the hashes of tokens.
     fn hash_key(&self) -> [u8; 32];
 
-    /// A whole copy while the store is in use, at `to`, which must not exist.
+    /// Begins a copy: the store as it is now, to be read whatever changes until `let_go`. One at a time.
     ///
     /// # Errors
-    /// See `VaultError`.
-    fn backup(&mut self, to: &std::path::Path) -> Result<(), VaultError>;
+    /// See `VaultError`; `Failed` where another copy is being made.
+    fn hold_still(&mut self) -> Result<Still, VaultError>;
+
+    /// Ends a copy.
+    ///
+    /// # Errors
+    /// `Failed`: so much was changed that the store was not held still to the end, and what was read is worth nothing.
+    fn let_go(&mut self) -> Result<(), VaultError>;
 }
 
 /// Why the store did not do it.

@@ -133,20 +133,6 @@ fn a_store_has_one_owner() {
 }
 
 #[test]
-fn a_copy_is_whole_private_and_overwrites_nothing() {
-    let folder = Folder::new("copy");
-    let mut vault = open(&folder.store()).expect("made");
-    vault.commit(&entry(vec![edit("a", Some("1"))])).expect("kept");
-    let copy = folder.0.join("copy");
-    vault.backup(&copy).expect("copied");
-    assert_eq!(fs::metadata(&copy).expect("there").mode() & 0o777, 0o600);
-    assert!(matches!(vault.backup(&copy), Err(VaultError::Exists(_))));
-    vault.commit(&entry(vec![edit("b", Some("1"))])).expect("kept");
-    assert_eq!(ids(&mut open(&copy).expect("opened")), ["a"]);
-    assert!(vault.backup(Path::new("/nowhere/copy")).is_err());
-}
-
-#[test]
 fn a_commit_that_breaks_leaves_nothing_of_itself() {
     let folder = Folder::new("breaks");
     let mut vault = open(&folder.store()).expect("made");

@@ -13,8 +13,8 @@ use byway::estate::{
 };
 use byway::table::{AppSpec, Prefix as Net, Reserved};
 use byway::vault::{
-    AuditAsk, AuditPage, EditSpan, Entry, Row, Tally, ToldEdit, Trial, Undo, Vault, VaultError, Version,
-    WayBack,
+    AuditAsk, AuditPage, EditSpan, Entry, Row, Still, Tally, ToldEdit, Trial, Undo, Vault, VaultError,
+    Version, WayBack,
 };
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -118,8 +118,12 @@ impl Vault for NoVault {
         [7; 32]
     }
 
-    fn backup(&mut self, to: &std::path::Path) -> Result<(), VaultError> {
-        panic!("a copy was made at {}", to.display())
+    fn hold_still(&mut self) -> Result<Still, VaultError> {
+        panic!("a copy was begun")
+    }
+
+    fn let_go(&mut self) -> Result<(), VaultError> {
+        panic!("a copy was ended")
     }
 }
 
