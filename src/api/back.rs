@@ -9,7 +9,7 @@ use crate::estate::{
     Approval, Change, Edit, Entity, Estate, Id, Key, Kind, LoaDocument, Permission, body, unsound,
 };
 use crate::table::Reserved;
-use crate::vault::{Undo, Version};
+use crate::vault::{Undo, Version, WayBack};
 use axum::http::StatusCode;
 use std::collections::BTreeMap;
 
@@ -53,19 +53,11 @@ fn approves(edit: &Edit) -> bool {
     approved(edit.after.as_ref()) && !approved(edit.before.as_ref())
 }
 
-/// What makes `estate` as it was after version `number`: the oldest undo of each entity changed since.
+/// Whether one may go back to version `number`; `versions` are the last `VERSIONS_BACK_MAX`, newest first.
 ///
 /// # Errors
-/// 400 where one cannot go back so far, or what was then does not go with the boot config any more.
-pub fn back_to(
-    number: u64,
-    versions: &[Version],
-    estate: &Estate,
-    reserved: &Reserved,
-) -> Result<Change, Failure> {
-    let bad = |text: String| {
-        Failure::of(StatusCode::BAD_REQUEST, ErrorItem::at(ApiCode::BadField.number(), "/version", text))
-    };
+/// 400 where one cannot go back so far.
+pub fn in_reach(number: u64, versions: &[Version]) -> Result<(), Failure> {
     let oldest = versions.last().map_or(0, |version| version.number);
     if versions.first().is_none_or(|newest| number >= newest.number) || number + 1 < oldest {
         return Err(bad(format!(
@@ -73,21 +65,36 @@ pub fn back_to(
             oldest.saturating_sub(1)
         )));
     }
+    Ok(())
+}
+
+fn bad(text: String) -> Failure {
+    Failure::of(StatusCode::BAD_REQUEST, ErrorItem::at(ApiCode::BadField.number(), "/version", text))
+}
+
+/// What makes `estate` as it was before these versions, newest first: the oldest undo of each entity that they changed.
+///
+/// # Errors
+/// 400 where one of them cannot be undone, or what was then does not go with the boot config any more.
+pub fn back_to(
+    versions: &[(u64, Vec<WayBack>)],
+    estate: &Estate,
+    reserved: &Reserved,
+) -> Result<Change, Failure> {
     let mut was: BTreeMap<(Kind, Id), Option<String>> = BTreeMap::new();
-    for version in versions.iter().filter(|version| version.number > number) {
+    for (version, ways) in versions {
         // Of two edits of one entity in one version, which older byways kept, the first knows what was there before.
-        for edit in version.entry.edits.iter().rev() {
-            let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == edit.kind);
-            let key = kind.filter(|kind| goes_back(*kind)).zip(Id::parse(&edit.id));
-            if edit.undo.is_none() && edit.before.is_some() && key.is_some() {
+        for way in ways.iter().rev() {
+            let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == way.kind);
+            let key = kind.filter(|kind| goes_back(*kind)).zip(Id::parse(&way.id));
+            if way.undo.is_none() && way.was_there && key.is_some() {
                 return Err(bad(format!(
-                    "version {} was made by an older byway and cannot be undone",
-                    version.number
+                    "version {version} was made by an older byway and cannot be undone"
                 )));
             }
             if let Some(key) = key {
                 // Older versions come later, and have the last word.
-                was.insert(key, edit.undo.clone());
+                was.insert(key, way.undo.clone());
             }
         }
     }

@@ -10,8 +10,7 @@
 
 use super::addressing::{Announcer, routes};
 use super::answer::{Answer, Failure, Success};
-use super::ask::Ask;
-use super::back::{back_to, goes_back, may_go_back};
+use super::back::goes_back;
 use super::caller::{Caller, Offer, Pass, Peer, admit};
 use super::code::ApiCode;
 use super::credentials;
@@ -23,14 +22,13 @@ use super::rates::{Standing, Suspect, Windows};
 use super::uses::Uses;
 use super::verdict::{refused, words};
 use crate::base::OsClock;
-use crate::base::limits::{API_AUDITS_MAX, VERSIONS_BACK_MAX};
+use crate::base::limits::API_AUDITS_MAX;
 use crate::control::desk::{Desk, Inquiry, Readiness};
 use crate::control::{Install, Installed, Keep, log};
 use crate::estate::{Change, Estate, Id, Stamp, app_changes, lower};
 use crate::table::{AppId, AppState, Reserved};
 use crate::vault::{Entry, Vault, VaultError};
 use axum::http::StatusCode;
-use serde_json::json;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -104,7 +102,9 @@ pub struct Office {
     estate: RwLock<Arc<Estate>>,
     pub(super) pen: tokio::sync::Mutex<()>,
     queue: Queue,
-    audits: Arc<Semaphore>,
+    pub(super) audits: Arc<Semaphore>,
+    /// One copy of the store is made at a time.
+    pub(super) copies: Arc<Semaphore>,
     pub(super) vault: Arc<Mutex<Box<dyn Vault>>>,
     hash_key: [u8; 32],
     pub(super) desk: Desk,
@@ -134,6 +134,7 @@ impl Office {
             pen: tokio::sync::Mutex::new(()),
             queue: Queue::default(),
             audits: Arc::new(Semaphore::new(API_AUDITS_MAX)),
+            copies: Arc::new(Semaphore::new(1)),
             hash_key: vault.hash_key(),
             on_trial: Mutex::new(OnTrial::of(vault.trial())),
             vault: Arc::new(Mutex::new(vault)),
@@ -271,49 +272,8 @@ impl Office {
         timeout(Duration::from_secs(10), asked).await.ok().flatten()
     }
 
-    /// The last changes.
-    ///
-    /// # Errors
-    /// 503: the store cannot be read.
-    pub async fn history(
-        &self,
-        before: Option<u64>,
-        count: usize,
-    ) -> Result<Vec<crate::vault::Version>, Failure> {
-        self.read_vault(move |vault| vault.history(before, count)).await
-    }
-
-    /// What the audit log has to say of a question.
-    ///
-    /// # Errors
-    /// 503: the store cannot be read.
-    pub async fn audit(&self, ask: crate::vault::AuditAsk) -> Result<crate::vault::AuditPage, Failure> {
-        let turn = self.audits.clone().acquire_owned().await;
-        self.read_vault(move |vault| {
-            // Also where whoever asked has gone meanwhile.
-            let _turn = turn;
-            vault.audit(&ask)
-        })
-        .await
-    }
-
-    async fn read_vault<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&mut dyn Vault) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let vault = self.vault.clone();
-        match tokio::task::spawn_blocking(move || read(locked(&vault).as_mut())).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                log::error(format_args!("api: {error}"));
-                Err(Failure::unavailable("the store cannot be read"))
-            }
-            Err(_) => Err(internal("the store's reader ended")),
-        }
-    }
-
     /// The pen, when it is a change's turn. Whoever asked may have been shut out meanwhile, or told that it took too long.
-    async fn turn(&self, errand: &Errand) -> Result<tokio::sync::MutexGuard<'_, ()>, Failure> {
+    pub(super) async fn turn(&self, errand: &Errand) -> Result<tokio::sync::MutexGuard<'_, ()>, Failure> {
         let user = errand.user.filter(|_| errand.pass != Pass::Local);
         let place = self.queue.take(user);
         let place = place
@@ -327,47 +287,6 @@ impl Office {
         match errand.pass.holds(&self.estate(), self.now()) {
             true => Ok(pen),
             false => Err(super::caller::wrong()),
-        }
-    }
-
-    /// Puts everything but users, tokens and letters back to what it was after version `number`.
-    ///
-    /// # Errors
-    /// 400 where one cannot go back so far; else as `change`.
-    pub async fn roll_back(self: &Arc<Self>, errand: Errand, number: u64, ask: Ask) -> Answer {
-        let versions = self.history(None, VERSIONS_BACK_MAX).await?;
-        let (newest, reserved) =
-            (versions.first().map(|version| version.number), self.terms.reserved.clone());
-        let plan = move |estate: &Estate, _| {
-            let change = back_to(number, &versions, estate, &reserved)?;
-            may_go_back(&ask, &change)?;
-            let answer = json!({ "version": number, "changes": change.edits().len() });
-            Ok(Plan { change, answer: Some(Success::of(answer)), ..Plan::default() })
-        };
-        let office = self.clone();
-        let rolling = tokio::spawn(async move {
-            let pen = office.turn(&errand).await?;
-            let last = office.history(None, 1).await?;
-            if last.first().map(|version| version.number) != newest {
-                return Err(Failure::unavailable("something was changed meanwhile; nothing was taken back"));
-            }
-            office.change_under(&pen, errand, plan).await
-        });
-        rolling.await.unwrap_or_else(|_| Err(internal("a change ended in the middle")))
-    }
-
-    /// A whole copy of the store at `to`.
-    ///
-    /// # Errors
-    /// 400 where the copy cannot be made there.
-    pub async fn backup(&self, to: std::path::PathBuf) -> Result<(), Failure> {
-        let vault = self.vault.clone();
-        match tokio::task::spawn_blocking(move || locked(&vault).backup(&to)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                Err(Failure::new(StatusCode::BAD_REQUEST, ApiCode::BadField, error.to_string()))
-            }
-            Err(_) => Err(internal("the copy ended in the middle")),
         }
     }
 
@@ -390,7 +309,7 @@ impl Office {
     }
 
     /// Changes while nobody else does.
-    async fn change_under(
+    pub(super) async fn change_under(
         &self,
         _pen: &tokio::sync::MutexGuard<'_, ()>,
         errand: Errand,

@@ -145,7 +145,14 @@ pub const VERSIONS_KEPT_MAX: usize = 10_000;
 pub const VERSIONS_BACK_MAX: usize = 20;
 /// Edits of older ones, with what was there before and after, that the audit log holds together.
 pub const VERSION_EDITS_KEPT_MAX: usize = 200_000;
-/// Questions to the audit log that are at the store at once: a change waits for one at most before it has its turn.
+/// Edits of one version that the history tells in its list; the rest are read by pages.
+pub const HISTORY_EDITS_MAX: usize = 1_000;
+/// What was before and after, of all edits that one answer of the history tells, in bytes; the rest are read by pages.
+pub const HISTORY_BYTES_MAX: usize = 4 << 20;
+/// Edits of a version that are counted while the store is held.
+pub const HISTORY_TALLY_STEP: u64 = 10_000;
+/// Questions to the audit log and the history that are at the store at once: a change waits for one at most before it has
+/// its turn.
 pub const API_AUDITS_MAX: usize = 1;
 /// The longest body of an API request, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 16 << 20;

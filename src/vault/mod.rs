@@ -2,8 +2,10 @@
 //! trait says what a store promises; SQLite keeps it. Knows bodies as texts only.
 
 mod audit;
+mod copy;
 mod file;
 mod forget;
+mod history;
 #[cfg(test)]
 mod power_loss;
 mod promise;
@@ -14,10 +16,11 @@ mod sqlite;
 mod tests;
 mod trial;
 
+pub use copy::{Still, back_up};
 pub use file::{make as make_file, prepare as prepare_file};
 pub use promise::{
-    Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo,
-    Vault, VaultError, Version,
+    Actor, AuditAsk, AuditPage, AuditRow, AuditVerb, EditSpan, Entry, Row, RowEdit, RowOwner, Tally,
+    ToldEdit, Trial, TrialStep, Undo, Vault, VaultError, Version, WayBack,
 };
 pub use restore::{Candidate, OldRows};
 pub use sqlite::{SqliteVault, told as sqlite_error};

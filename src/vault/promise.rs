@@ -1,7 +1,9 @@
 //! What a store promises.
 
+use super::copy::Still;
 use crate::base::TrialTime;
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// An entity as it is kept.
@@ -71,7 +73,7 @@ pub struct Entry {
     pub tenant: String,
     /// The edits, all or none of which are kept.
     pub edits: Vec<RowEdit>,
-    /// What it does to a trial; kept with the edits or not at all. Not told by `history`.
+    /// What it does to a trial; kept with the edits or not at all.
     pub trial: TrialStep,
 }
 
@@ -113,19 +115,83 @@ pub struct Undo {
     pub body: Option<String>,
 }
 
-/// A change as it was kept.
+/// A change as it was kept, but for its edits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Version {
     /// Its number; each commit has the next one.
     pub number: u64,
-    /// What was committed; `body` of its edits is not kept.
-    pub entry: Entry,
+    /// When: microseconds since the Unix epoch.
+    pub at: u64,
+    /// Who made it.
+    pub who: String,
+    /// What was asked for.
+    pub what: String,
+    /// The account or user whose entities it changed; empty: the box's own, or those of several.
+    pub tenant: String,
+    /// Edits of it that are kept.
+    pub kept: u64,
     /// Edits of it that are not kept any more.
     pub forgotten: u64,
 }
 
-/// What an edit did to its entity.
+/// Which edits of a version are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EditSpan {
+    /// From this place on.
+    pub from: u64,
+    /// So many at most.
+    pub count: usize,
+    /// No more once they come to so many bytes.
+    pub bytes: usize,
+}
+
+/// An edit as the history tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToldEdit {
+    /// The word for the kind of its entity.
+    pub kind: String,
+    /// The entity's id.
+    pub id: String,
+    /// As it was, without secrets.
+    pub before: Option<String>,
+    /// As it became.
+    pub after: Option<String>,
+}
+
+impl ToldEdit {
+    /// How long its texts are.
+    pub fn bytes(&self) -> usize {
+        let long = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.kind.len() + self.id.len() + long(&self.before) + long(&self.after)
+    }
+}
+
+/// How many edits did the same to entities of one kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tally {
+    /// The word for the kind.
+    pub kind: String,
+    /// What was done.
+    pub verb: AuditVerb,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// What takes an edit back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WayBack {
+    /// The word for the kind of its entity.
+    pub kind: String,
+    /// The entity's id.
+    pub id: String,
+    /// What was kept before, whole; `None`: nothing, or it is not known.
+    pub undo: Option<String>,
+    /// Whether there was something.
+    pub was_there: bool,
+}
+
+/// What an edit did to its entity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AuditVerb {
     /// Made it.
     Add,
@@ -247,6 +313,24 @@ pub trait Vault: Send {
     /// See `VaultError`.
     fn history(&mut self, before: Option<u64>, count: usize) -> Result<Vec<Version>, VaultError>;
 
+    /// Edits of a version, in order.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn edits(&mut self, version: u64, span: EditSpan) -> Result<Vec<ToldEdit>, VaultError>;
+
+    /// How many edits of a version at these places did what, by kind; no body is read.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn tally(&mut self, version: u64, places: Range<u64>) -> Result<Vec<Tally>, VaultError>;
+
+    /// What takes the edits of a version back, in order.
+    ///
+    /// # Errors
+    /// See `VaultError`.
+    fn ways_back(&mut self, version: u64) -> Result<Vec<WayBack>, VaultError>;
+
     /// What the audit log has to say of a question.
     ///
     /// # Errors
@@ -278,11 +362,17 @@ pub trait Vault: Send {
     /// A secret of 32 bytes that belongs to the store: the key of the hashes of tokens.
     fn hash_key(&self) -> [u8; 32];
 
-    /// A whole copy while the store is in use, at `to`, which must not exist.
+    /// Begins a copy: the store as it is now, to be read whatever changes until `let_go`. One at a time.
     ///
     /// # Errors
-    /// See `VaultError`.
-    fn backup(&mut self, to: &std::path::Path) -> Result<(), VaultError>;
+    /// See `VaultError`; `Failed` where another copy is being made.
+    fn hold_still(&mut self) -> Result<Still, VaultError>;
+
+    /// Ends a copy.
+    ///
+    /// # Errors
+    /// `Failed`: so much was changed that the store was not held still to the end, and what was read is worth nothing.
+    fn let_go(&mut self) -> Result<(), VaultError>;
 }
 
 /// Why the store did not do it.

@@ -1,31 +1,55 @@
 //! The store in one SQLite file: write-ahead log, every commit synced (`synchronous = FULL`), one process at a time.
 
 use super::audit;
+use super::copy::Still;
 use super::file;
 use super::forget::Fill;
+use super::history;
 use super::promise::{
-    Actor, AuditAsk, AuditPage, AuditVerb, Entry, Row, RowEdit, RowOwner, Trial, TrialStep, Undo, Vault,
-    VaultError, Version,
+    AuditAsk, AuditPage, AuditVerb, EditSpan, Entry, Row, RowEdit, RowOwner, Tally, ToldEdit, Trial, Undo,
+    Vault, VaultError, Version, WayBack,
 };
 use super::schema::{APPLICATION_ID, NEWEST, STEPS};
 use super::trial;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How long a lock of another process is waited for, in milliseconds.
 const BUSY_MS: u64 = 2_000;
 /// The write-ahead log is cut to this many bytes at the first commit after a checkpoint.
 const LOG_BYTES_KEPT: i64 = 8 << 20;
 
+/// The write-ahead log is taken into the file at a commit that leaves more pages in it: as SQLite has it by itself.
+const CHECKPOINT_PAGES: u32 = 1_000;
+/// While the store is copied nothing is taken out of the log; once it is longer, in bytes, the copy is given up.
+const LOG_BYTES_COPYING_MAX: u64 = 1 << 30;
+
 /// A store in a file.
 pub struct SqliteVault {
     path: PathBuf,
     connection: Connection,
+    /// The same file, to be copied. It is closed after the connection: a process that closes a file anywhere loses its POSIX
+    /// locks on it, which are what keeps others out.
+    file: Arc<File>,
+    copying: Copying,
+    pub(super) log_bytes_copying_max: u64,
     hash_key: [u8; 32],
     /// How full the log of changes is: to count it anew with each commit would read it all.
     fill: Fill,
     /// The trial that it is on.
     trial: Option<Trial>,
+}
+
+/// Whether the file is being copied, and does not change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Copying {
+    No,
+    Under,
+    /// It changed meanwhile.
+    GivenUp,
 }
 
 impl SqliteVault {
@@ -56,6 +80,8 @@ impl SqliteVault {
         if found.is_some() && file::identity(path) != found {
             return Err(VaultError::Held(path.to_owned()));
         }
+        let file =
+            File::open(path).map_err(|error| VaultError::Failed(path.to_owned(), error.to_string()))?;
         set_up(&connection).map_err(told)?;
         migrate(path, &mut connection, secret, version)?;
         let check: String =
@@ -71,7 +97,9 @@ impl SqliteVault {
             .map_err(|_| VaultError::Damaged(path.to_owned(), "its key of hashes has another size".into()))?;
         let fill = Fill::read(&connection).map_err(told)?;
         let trial = trial::held(&connection).map_err(told)?;
-        Ok(Self { path: path.to_owned(), connection, hash_key, fill, trial })
+        let (path, file, copying) = (path.to_owned(), Arc::new(file), Copying::No);
+        let log_bytes_copying_max = LOG_BYTES_COPYING_MAX;
+        Ok(Self { path, connection, file, copying, log_bytes_copying_max, hash_key, fill, trial })
     }
 
     /// Looks at every page, index and reference.
@@ -123,21 +151,35 @@ impl SqliteVault {
         Ok(())
     }
 
-    fn told(&self, error: rusqlite::Error) -> VaultError {
-        told(&self.path, error)
+    /// Takes all of the log into the file.
+    fn take_log_in(&self) -> rusqlite::Result<()> {
+        let is_busy = "PRAGMA wal_checkpoint(TRUNCATE)";
+        match self.connection.query_row(is_busy, [], |row| row.get::<_, i64>(0))? {
+            0 => Ok(()),
+            _ => Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+                None,
+            )),
+        }
     }
 
-    fn edits_of(&self, number: u64) -> rusqlite::Result<Vec<RowEdit>> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT kind, id, before, after, undo, account, owner, zone FROM edit WHERE version = ?1 ORDER BY place",
-        )?;
-        let edits = select.query_map([number as i64], |row| {
-            let (kind, id) = (row.get(0)?, row.get(1)?);
-            let owner = RowOwner { account: row.get(5)?, user: row.get(6)?, zone: row.get(7)? };
-            let (before, after, undo) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            Ok(RowEdit { kind, id, body: None, before, after, undo, owner })
-        })?;
-        edits.collect()
+    /// Takes the log into the file at commits that leave more pages in it; 0: at none.
+    fn checkpoint_beyond(&self, pages: u32) -> rusqlite::Result<()> {
+        let pragma = format!("PRAGMA wal_autocheckpoint = {pages}");
+        self.connection.query_row(&pragma, [], |_| Ok(()))
+    }
+
+    /// Gives a copy up during which the log became too long.
+    fn bound_log(&mut self) {
+        let log = std::fs::metadata(file::with(&self.path, "-wal")).map_or(0, |meta| meta.len());
+        // Where SQLite does not take it the next commit asks again.
+        if log > self.log_bytes_copying_max && self.checkpoint_beyond(CHECKPOINT_PAGES).is_ok() {
+            self.copying = Copying::GivenUp;
+        }
+    }
+
+    fn told(&self, error: rusqlite::Error) -> VaultError {
+        told(&self.path, error)
     }
 }
 
@@ -158,31 +200,26 @@ impl Vault for SqliteVault {
         };
         let (number, fill, trial) = commit().map_err(|error| told(path, error))?;
         (self.fill, self.trial) = (fill, trial);
+        if self.copying == Copying::Under {
+            self.bound_log();
+        }
         Ok(number)
     }
 
     fn history(&mut self, before: Option<u64>, count: usize) -> Result<Vec<Version>, VaultError> {
-        let before = before.map_or(i64::MAX, |before| before as i64);
-        let versions = || -> rusqlite::Result<Vec<Version>> {
-            let mut select = self.connection.prepare_cached(
-                "SELECT number, at, who, what, user, email, ip, tenant, edits - kept FROM version WHERE number < ?1 \
-                 ORDER BY number DESC LIMIT ?2",
-            )?;
-            let rows = select.query_map(params![before, count as i64], |row| {
-                let (number, at, forgotten): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(8)?);
-                let actor = Actor { user: row.get(4)?, email: row.get(5)?, ip: row.get(6)? };
-                let (who, what, tenant) = (row.get(2)?, row.get(3)?, row.get(7)?);
-                let (at, edits, trial) = (at as u64, Vec::new(), TrialStep::GoesOn);
-                let entry = Entry { at, who, what, tenant, actor, edits, trial };
-                Ok(Version { number: number as u64, entry, forgotten: forgotten as u64 })
-            })?;
-            let mut versions = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-            for version in &mut versions {
-                version.entry.edits = self.edits_of(version.number)?;
-            }
-            Ok(versions)
-        };
-        versions().map_err(|error| self.told(error))
+        history::versions(&self.connection, before, count).map_err(|error| self.told(error))
+    }
+
+    fn edits(&mut self, version: u64, span: EditSpan) -> Result<Vec<ToldEdit>, VaultError> {
+        history::edits(&self.connection, version, span).map_err(|error| self.told(error))
+    }
+
+    fn tally(&mut self, version: u64, places: Range<u64>) -> Result<Vec<Tally>, VaultError> {
+        history::tally(&self.connection, version, places).map_err(|error| self.told(error))
+    }
+
+    fn ways_back(&mut self, version: u64) -> Result<Vec<WayBack>, VaultError> {
+        history::ways_back(&self.connection, version).map_err(|error| self.told(error))
     }
 
     fn audit(&mut self, ask: &AuditAsk) -> Result<AuditPage, VaultError> {
@@ -228,15 +265,35 @@ impl Vault for SqliteVault {
         self.hash_key
     }
 
-    fn backup(&mut self, to: &Path) -> Result<(), VaultError> {
-        if !file::make(to)? {
-            return Err(VaultError::Exists(to.to_owned()));
+    fn hold_still(&mut self) -> Result<Still, VaultError> {
+        if self.copying != Copying::No {
+            return Err(VaultError::Failed(self.path.clone(), "is being copied already".into()));
         }
-        copy(&self.connection, to).map_err(|error| {
-            // Half a copy is worth nothing.
-            let _ = std::fs::remove_file(to);
-            told(to, error)
-        })
+        self.copying = Copying::Under;
+        let held = self.checkpoint_beyond(0).and_then(|()| self.take_log_in());
+        let held = held.map_err(|error| self.told(error)).and_then(|()| {
+            let meta = self.file.metadata();
+            meta.map_err(|error| VaultError::Failed(self.path.clone(), error.to_string()))
+        });
+        match held {
+            Ok(meta) => Ok(Still::new(self.file.clone(), meta.len())),
+            Err(error) => {
+                let _ = self.let_go();
+                Err(error)
+            }
+        }
+    }
+
+    fn let_go(&mut self) -> Result<(), VaultError> {
+        let was = std::mem::replace(&mut self.copying, Copying::No);
+        self.checkpoint_beyond(CHECKPOINT_PAGES).map_err(|error| self.told(error))?;
+        match was {
+            Copying::No | Copying::Under => Ok(()),
+            Copying::GivenUp => Err(VaultError::Failed(
+                self.path.clone(),
+                "so much was changed while it was copied that the copy was given up: make it again".into(),
+            )),
+        }
     }
 }
 

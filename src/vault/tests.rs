@@ -52,6 +52,11 @@ pub(super) fn entry(edits: Vec<RowEdit>) -> Entry {
     }
 }
 
+fn edits(vault: &mut SqliteVault, version: u64) -> Vec<ToldEdit> {
+    let all = EditSpan { from: 0, count: usize::MAX, bytes: usize::MAX };
+    vault.edits(version, all).expect("readable")
+}
+
 pub(super) fn ids(vault: &mut SqliteVault) -> Vec<String> {
     let mut ids: Vec<String> = vault.load().expect("readable").into_iter().map(|row| row.id).collect();
     ids.sort_unstable();
@@ -73,7 +78,7 @@ fn what_is_committed_is_there_for_the_next_one_and_its_file_is_nobody_elses() {
     assert_eq!(ids(&mut vault), ["b", "c"]);
     let history = vault.history(None, 10).expect("readable");
     assert_eq!(history.iter().map(|version| version.number).collect::<Vec<_>>(), [2, 1]);
-    assert_eq!(history[0].entry.edits[1].after.as_deref(), Some("3"));
+    assert_eq!(edits(&mut vault, 2)[1].after.as_deref(), Some("3"));
     assert_eq!(vault.history(Some(2), 10).expect("readable").len(), 1);
 }
 
@@ -128,20 +133,6 @@ fn a_store_has_one_owner() {
 }
 
 #[test]
-fn a_copy_is_whole_private_and_overwrites_nothing() {
-    let folder = Folder::new("copy");
-    let mut vault = open(&folder.store()).expect("made");
-    vault.commit(&entry(vec![edit("a", Some("1"))])).expect("kept");
-    let copy = folder.0.join("copy");
-    vault.backup(&copy).expect("copied");
-    assert_eq!(fs::metadata(&copy).expect("there").mode() & 0o777, 0o600);
-    assert!(matches!(vault.backup(&copy), Err(VaultError::Exists(_))));
-    vault.commit(&entry(vec![edit("b", Some("1"))])).expect("kept");
-    assert_eq!(ids(&mut open(&copy).expect("opened")), ["a"]);
-    assert!(vault.backup(Path::new("/nowhere/copy")).is_err());
-}
-
-#[test]
 fn a_commit_that_breaks_leaves_nothing_of_itself() {
     let folder = Folder::new("breaks");
     let mut vault = open(&folder.store()).expect("made");
@@ -176,7 +167,7 @@ fn the_log_is_bounded_and_the_newest_change_is_whole() {
     vault.commit(&entry(vec![edit("a", Some("1"))])).expect("kept");
     let all = vault.history(None, 2 * VERSIONS_KEPT_MAX).expect("readable");
     assert_eq!(all.len(), VERSIONS_KEPT_MAX);
-    assert_eq!(all[0].entry.edits.len(), 1);
+    assert_eq!(edits(&mut vault, all[0].number).len(), 1);
 }
 
 /// A change of a tenant's with so many edits.
@@ -197,8 +188,10 @@ fn the_last_versions_stay_whole_however_long_and_older_ones_say_who_did_what() {
     }
     let version = |vault: &mut SqliteVault, number: u64| {
         let found = vault.history(Some(number + 1), 1).expect("readable").remove(0);
-        let undo = found.entry.edits.iter().filter(|edit| edit.undo.is_some()).count();
-        (found.entry.edits.len(), undo, found.forgotten)
+        let ways = vault.ways_back(number).expect("readable");
+        let undo = ways.iter().filter(|way| way.undo.is_some()).count();
+        assert_eq!(found.kept, ways.len() as u64);
+        (ways.len(), undo, found.forgotten)
     };
     let whole = VERSION_EDITS_KEPT_MAX + 1;
     assert_eq!(version(&mut vault, import), (whole, whole, 0), "the last to which one may go back");
@@ -228,7 +221,7 @@ fn nobodys_changes_push_those_of_another_out_of_the_log() {
     }
     let all = vault.history(None, 2 * VERSIONS_KEPT_MAX).expect("readable");
     assert_eq!(all.len(), VERSIONS_KEPT_MAX);
-    let of = |tenant: &str| all.iter().filter(|version| version.entry.tenant == tenant).count();
+    let of = |tenant: &str| all.iter().filter(|version| version.tenant == tenant).count();
     assert_eq!((of("quiet"), of("loud")), (quiet, VERSIONS_KEPT_MAX - quiet));
     let last: Vec<u64> = all.iter().take(VERSIONS_BACK_MAX).map(|version| version.number).collect();
     assert!(last.windows(2).all(|pair| pair[0] == pair[1] + 1), "no gap among those one goes back over");
@@ -256,7 +249,8 @@ fn an_older_schema_is_copied_and_brought_up() {
     assert!(!folder.0.join("store.schema-1.new").exists());
     assert_eq!((vault.hash_key(), ids(&mut vault)), ([3; 32], vec!["a".to_owned()]));
     let version = vault.history(None, 9).expect("readable").remove(0);
-    assert_eq!((&version.entry.edits[0].undo, version.forgotten), (&None, 0));
+    let way = vault.ways_back(1).expect("readable").remove(0);
+    assert_eq!((way.undo, way.was_there, version.forgotten), (None, false, 0));
     let copy = folder.0.join("store.schema-1");
     assert_eq!(fs::metadata(&copy).expect("there").mode() & 0o777, 0o600);
     let old = Connection::open(copy).expect("opened");
@@ -282,6 +276,31 @@ fn the_log_of_changes_is_given_back_after_a_great_one() {
         vault.commit(&entry(vec![edit("a", Some(&number.to_string()))])).expect("kept");
     }
     assert!(log() <= 8 << 20, "{} bytes", log());
+}
+
+#[test]
+fn edits_are_read_and_counted_in_parts() {
+    let folder = Folder::new("parts");
+    let mut vault = open(&folder.store()).expect("made");
+    let made = (0..5).map(|number| edit(&number.to_string(), Some("body")));
+    let gone = RowEdit { kind: "app".into(), before: Some("body".into()), ..edit("5", None) };
+    let turned = RowEdit { before: Some("body".into()), undo: Some("whole".into()), ..edit("6", Some("x")) };
+    vault.commit(&entry(made.chain([gone, turned]).collect())).expect("kept");
+    let mut told = |from: u64, count: usize, bytes: usize| {
+        let edits = vault.edits(1, EditSpan { from, count, bytes }).expect("readable");
+        edits.into_iter().map(|edit| edit.id).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(told(0, usize::MAX, usize::MAX), "0 1 2 3 4 5 6");
+    assert_eq!((told(2, 3, usize::MAX), told(7, 3, usize::MAX)), ("2 3 4".into(), String::new()));
+    // An edit of nine bytes ("zone", its id and "body") goes over the bound, and is the last.
+    assert_eq!((told(0, 9, 9), told(0, 9, 10), told(0, 9, 0)), ("0".into(), "0 1".into(), String::new()));
+    let tally = |kind: &str, verb, count| Tally { kind: kind.into(), verb, count };
+    let mut counted = |places| vault.tally(1, places).expect("readable");
+    let (gone, made) = (tally("app", AuditVerb::Delete, 1), tally("zone", AuditVerb::Add, 5));
+    assert_eq!(counted(0..9), [gone.clone(), made, tally("zone", AuditVerb::Change, 1)]);
+    assert_eq!(counted(4..6), [gone, tally("zone", AuditVerb::Add, 1)]);
+    let way = vault.ways_back(1).expect("readable").remove(6);
+    assert_eq!((way.id.as_str(), way.undo.as_deref(), way.was_there), ("6", Some("whole"), true));
 }
 
 #[test]

@@ -153,6 +153,7 @@ pub const LEAVES: &[(&str, Leave)] = &[
     ("byway_import", Socket),
     ("byway_import_cloudflare", Socket),
     ("byway_history_list", Box(AccountSettings)),
+    ("byway_history_get", Box(AccountSettings)),
     ("byway_rollback", Box(AccountSettings)),
     ("byway_trial_get", Box(AccountSettings)),
     ("byway_trial_begin", Socket),

@@ -2,7 +2,10 @@
 
 use crate::stand::Stand;
 use axum::http::Method;
-use byway::base::limits::VERSIONS_BACK_MAX;
+use byway::api::new_id;
+use byway::base::limits::{HISTORY_EDITS_MAX, VERSIONS_BACK_MAX};
+use byway::estate::{Entity, Rule, RuleHolder, Stamp};
+use byway::firewall::RuleSpec;
 use serde_json::{Value, json};
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -43,6 +46,47 @@ fn the_history_says_who_what_before_and_after_and_no_secret() {
         !older.body.to_string().contains("\"hash\":\"0")
             && older.result()[0]["changes"].to_string().contains("\"hash\":\"\"")
     );
+}
+
+#[test]
+fn a_long_version_is_counted_whole_told_in_part_and_read_by_pages() {
+    let (stand, more) = (Stand::new(), 100);
+    let rule = |number: usize| -> Entity {
+        let target = std::net::Ipv4Addr::from(0x0b00_0000 + number as u32).to_string();
+        let text = json!({"mode": "block", "configuration": {"target": "ip", "value": target}});
+        let spec: RuleSpec = byway::control::config::tables::one_rule(&text.to_string()).expect("a rule");
+        let (id, holder) = (new_id().expect("random"), RuleHolder::Zone(stand.zone));
+        Rule { id, holder, spec, created_on: Stamp(0), modified_on: Stamp(0) }.into()
+    };
+    stand
+        .post("/zones", json!({"name": "example.org", "account": {"id": stand.account.to_string()}}))
+        .result();
+    stand.put((0..HISTORY_EDITS_MAX + more).map(rule).collect());
+    let told = stand.get("/byway/history?limit=2").result().clone();
+    let (long, short) = (&told[0], &told[1]);
+    let counts = json!([{"kind": "rule", "verb": "add", "count": HISTORY_EDITS_MAX + more}]);
+    assert_eq!((&long["counts"], &long["not_shown"]), (&counts, &json!(more)));
+    let shown = long["changes"].as_array().expect("a list");
+    assert_eq!(shown.len(), HISTORY_EDITS_MAX);
+    assert_eq!((&short["not_shown"], short["changes"].as_array().map(Vec::len)), (&json!(0), Some(1)));
+    assert_eq!(short["counts"].as_array().map(Vec::len), Some(1));
+    let path = format!("/byway/history/{}", long["version"]);
+    let page = |query: &str| stand.get(&format!("{path}{query}")).body.clone();
+    let first = page("");
+    assert_eq!(first["result"].as_array().expect("a list"), shown, "as the list has it");
+    assert_eq!(first["result_info"]["total_count"], HISTORY_EDITS_MAX + more);
+    let second = page("?page=2");
+    assert_eq!(second["result"].as_array().map(Vec::len), Some(more));
+    assert!(second["result"][0]["after"].is_object() && !shown.contains(&second["result"][0]));
+    assert_eq!(page("?page=3&per_page=7")["result"].as_array().expect("a list"), &shown[14..21]);
+    let plain = stand.get("/byway/history?limit=1&details=false").result()[0].clone();
+    assert_eq!((&plain["counts"], &plain["changes"]), (&counts, &json!([])));
+    assert_eq!(plain["not_shown"], HISTORY_EDITS_MAX + more);
+    let newest = long["version"].as_u64().expect("a number");
+    for (version, code) in [("x".to_owned(), 7003), ("+1".into(), 7003), ((newest + 1).to_string(), 10006)] {
+        let refused = stand.get(&format!("/byway/history/{version}"));
+        assert_eq!(refused.failure(), (404, code, None), "{version}");
+    }
 }
 
 fn udp(last: u8) -> Value {

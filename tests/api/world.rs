@@ -93,6 +93,7 @@ impl Tenant {
             tenant.places.insert(name, zone.clone());
         }
         tenant.places.insert("user_id", user.to_owned());
+        tenant.places.insert("version", "1".to_owned());
         for name in ["account_id", "member_account_id"] {
             tenant.places.insert(name, account.clone());
         }

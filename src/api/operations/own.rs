@@ -1,15 +1,16 @@
 //! What Cloudflare's API does not have (`api::own`), this document, and the probes.
 
 use crate::api::code::ApiCode;
+use crate::api::history::{self, VERSIONS_MAX};
 use crate::api::openapi::schema::{
     body, count, described, flag, id, list, named, object, or_null, pattern, stamp, text, whole, word,
 };
 use crate::api::openapi::{Operation, Want};
-use crate::api::own::{self, HISTORY_MAX};
-use crate::api::{probes, trial};
+use crate::api::{own, probes, trial};
 use crate::base::TRIAL_S_MAX;
 use crate::control::config::tables::Code;
 use crate::estate::{Kind, Permission};
+use crate::vault::AuditVerb;
 use serde_json::{Value, json};
 
 /// What `api::own` and `api::probes` answer.
@@ -27,12 +28,19 @@ fn store() -> Vec<Operation> {
             .at_once()
             .takes(body([("to", short_path())], []))
             .answers(object([("to", to)], [])),
-        Operation::get("/byway/history", own::history)
+        Operation::get("/byway/history", history::list)
             .named("byway_history_list", "The last changes, newest first")
             .wants(Want::Box(Permission::AccountSettings))
             .asks("before", whole(1, i64::MAX))
-            .asks("limit", whole(1, HISTORY_MAX as i64))
+            .asks("limit", whole(1, VERSIONS_MAX as i64))
+            .asks("details", described("Whether entities are told as they were and became.", flag()))
             .answers(list(change())),
+        Operation::get("/byway/history/{version}", history::edits)
+            .named("byway_history_get", "What a change did to entities, in order")
+            .wants(Want::Box(Permission::AccountSettings))
+            .at("version", version.clone())
+            .pages(edit())
+            .fails(404, &[ApiCode::NotFound]),
         Operation::post("/byway/rollback", own::roll_back)
             .named(
                 "byway_rollback",
@@ -102,11 +110,22 @@ fn short_path() -> Value {
     json!({ "type": "string", "pattern": "^/", "maxLength": 4_096 })
 }
 
-fn change() -> Value {
-    let kind = word(Kind::ALL.iter().map(|kind| kind.name()));
+fn edit() -> Value {
     // What is shown of an entity is the store's own form of it, which is not the API's to promise.
     let shown = json!({ "type": ["object", "null"] });
-    let edit = object([("kind", kind), ("id", id()), ("before", shown.clone()), ("after", shown)], []);
+    let edit = object([("kind", kind()), ("id", id()), ("before", shown.clone()), ("after", shown)], []);
+    named("ChangedEntity", edit)
+}
+
+fn kind() -> Value {
+    word(Kind::ALL.iter().map(|kind| kind.name()))
+}
+
+fn change() -> Value {
+    let verb = word(AuditVerb::ALL.map(AuditVerb::name));
+    let tally = object([("kind", kind()), ("verb", verb), ("count", count())], []);
+    let not_shown =
+        "Changes whose details are kept and not in `changes`: the version's own path has them all.";
     let change = object(
         [
             ("version", count()),
@@ -114,7 +133,9 @@ fn change() -> Value {
             ("actor", text()),
             ("action", text()),
             ("on_trial", flag()),
-            ("changes", list(edit)),
+            ("counts", described("How many changes are kept, by what they did to which kind.", list(tally))),
+            ("changes", list(edit())),
+            ("not_shown", described(not_shown, count())),
             ("forgotten", described("Changes whose details are not kept any more.", count())),
         ],
         [],

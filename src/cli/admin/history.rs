@@ -5,13 +5,13 @@ use super::ask::{ask, result};
 use crate::cli::command::{fail, tell, tell_json};
 use crate::cli::text::TextTable;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Prints who changed what.
 pub fn history(args: &AdminHistoryArgs) -> ExitCode {
     let before = args.before.map(|before| format!("&before={before}")).unwrap_or_default();
-    let path = format!("/byway/history?limit={}{before}", args.limit);
+    // The table counts alone.
+    let path = format!("/byway/history?limit={}&details={}{before}", args.limit, args.json);
     match ask(&args.socket, "GET", &path, None).and_then(result) {
         Ok((versions, _)) if args.json => tell_json(&versions),
         Ok((versions, _)) => tell(history_table(&versions)),
@@ -38,16 +38,14 @@ fn history_table(versions: &Value) -> String {
 
 /// `+2 app, ~1 zone, -1 rule`: made, changed and removed, by kind, and how many the log does not tell of any more.
 fn changes(version: &Value) -> String {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for change in version["changes"].as_array().into_iter().flatten() {
-        let sign = match (change["before"].is_null(), change["after"].is_null()) {
-            (true, _) => "+",
-            (false, false) => "~",
-            (false, true) => "-",
+    let words = version["counts"].as_array().into_iter().flatten().map(|told| {
+        let sign = match told["verb"].as_str() {
+            Some("add") => "+",
+            Some("delete") => "-",
+            Some(_) | None => "~",
         };
-        *counts.entry((change["kind"].as_str().unwrap_or("?"), sign)).or_default() += 1;
-    }
-    let words = counts.iter().map(|((kind, sign), count)| format!("{sign}{count} {kind}"));
+        format!("{sign}{} {}", told["count"], told["kind"].as_str().unwrap_or("?"))
+    });
     let forgotten = version["forgotten"].as_u64().filter(|count| *count > 0);
     let forgotten = forgotten.map(|count| format!("{count} not kept any more"));
     words.chain(forgotten).collect::<Vec<_>>().join(", ")
@@ -77,14 +75,10 @@ mod tests {
 
     #[test]
     fn a_version_is_a_line_with_what_it_changed_by_kind() {
-        let change =
-            |kind: &str, before: Value, after: Value| json!({"kind": kind, "before": before, "after": after});
+        let count = |kind: &str, verb: &str, count: u64| json!({"kind": kind, "verb": verb, "count": count});
         let versions = json!([{
             "version": 7, "when": "2026-01-02T03:04:05.000000Z", "actor": "token t", "action": "DELETE /zones/z",
-            "changes": [
-                change("app", json!({}), Value::Null), change("app", json!({}), Value::Null),
-                change("zone", json!({}), json!({})), change("rule", Value::Null, json!({})),
-            ],
+            "counts": [count("app", "delete", 2), count("rule", "add", 1), count("zone", "change", 1)],
             "forgotten": 3,
         }]);
         let text = history_table(&versions);

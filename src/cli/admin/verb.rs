@@ -10,11 +10,12 @@ use crate::cli::cloudflare;
 use crate::cli::command::{fail, tell, tell_json};
 use crate::cli::estate;
 use crate::control::config::boot::ApiSpec;
-use crate::vault::Vault;
+use crate::vault::{Vault, back_up};
 use nix::unistd::Uid;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 /// Does it.
 pub fn run(command: &AdminCommand) -> ExitCode {
@@ -73,8 +74,8 @@ fn backup(args: &AdminBackupArgs) -> Result<(), String> {
             return result(answer).map(|_| ());
         }
     }
-    let mut vault = estate::vault(&api.store)?;
-    vault.backup(&to).map_err(|error| error.to_string())
+    let vault: Mutex<Box<dyn Vault>> = Mutex::new(Box::new(estate::vault(&api.store)?));
+    back_up(&vault, &to).map_err(|error| error.to_string())
 }
 
 fn call(args: &AdminCallArgs) -> ExitCode {

@@ -12,8 +12,12 @@ use byway::estate::{
     RecordName, RecordSettings, Rule, RuleHolder, Service, Stamp, User, Zone,
 };
 use byway::table::{AppSpec, Prefix as Net, Reserved};
-use byway::vault::{AuditAsk, AuditPage, Entry, Row, Trial, Undo, Vault, VaultError, Version};
+use byway::vault::{
+    AuditAsk, AuditPage, EditSpan, Entry, Row, Still, Tally, ToldEdit, Trial, Undo, Vault, VaultError,
+    Version, WayBack,
+};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -78,6 +82,18 @@ impl Vault for NoVault {
         Ok(Vec::new())
     }
 
+    fn edits(&mut self, _: u64, _: EditSpan) -> Result<Vec<ToldEdit>, VaultError> {
+        Ok(Vec::new())
+    }
+
+    fn tally(&mut self, _: u64, _: Range<u64>) -> Result<Vec<Tally>, VaultError> {
+        Ok(Vec::new())
+    }
+
+    fn ways_back(&mut self, _: u64) -> Result<Vec<WayBack>, VaultError> {
+        Ok(Vec::new())
+    }
+
     fn audit(&mut self, _: &AuditAsk) -> Result<AuditPage, VaultError> {
         Ok(AuditPage::default())
     }
@@ -102,8 +118,12 @@ impl Vault for NoVault {
         [7; 32]
     }
 
-    fn backup(&mut self, to: &std::path::Path) -> Result<(), VaultError> {
-        panic!("a copy was made at {}", to.display())
+    fn hold_still(&mut self) -> Result<Still, VaultError> {
+        panic!("a copy was begun")
+    }
+
+    fn let_go(&mut self) -> Result<(), VaultError> {
+        panic!("a copy was ended")
     }
 }
 
