@@ -196,21 +196,25 @@ fn find(estate: &Estate, zone: &Zone, id: &str) -> Result<Arc<Certificate>, Fail
     found.cloned().ok_or_else(|| Failure::not_found("certificate in this zone"))
 }
 
-/// Chain and key that belong together, and the names in the first certificate.
+/// Chain and key that belong together, and the names in the first certificate. A chain is shown to whoever reads the log
+/// of changes: of its text only the certificates are kept.
 fn read_pair(body: &Map<String, Value>) -> Result<(HeldCertificate, Vec<String>), Failure> {
     let (chain, key) = (text(body, "certificate", PEM_BYTES_MAX)?, text(body, "private_key", PEM_BYTES_MAX)?);
-    let certificate = tls::Certificate::from_pem(chain.as_bytes(), key.as_bytes()).map_err(|fault| {
+    let refused = |fault: tls::CertificateFault| {
         let of_key = match fault {
             tls::CertificateFault::NoKey
             | tls::CertificateFault::KeyUnsupported
             | tls::CertificateFault::KeyOfAnother => true,
             tls::CertificateFault::NoCertificate
             | tls::CertificateFault::ChainTooLong
+            | tls::CertificateFault::HoldsKey
             | tls::CertificateFault::NotAServers
             | tls::CertificateFault::NoName => false,
         };
         fields::wrong(if of_key { "private_key" } else { "certificate" }, &fault.to_string())
-    })?;
+    };
+    let chain = tls::chain_alone(chain.as_bytes()).map_err(refused)?;
+    let certificate = tls::Certificate::from_pem(chain.as_bytes(), key.as_bytes()).map_err(refused)?;
     let hosts = certificate.names().iter().map(|name| name.to_string()).collect();
     Ok((HeldCertificate { chain: chain.into(), key: key.into() }, hosts))
 }

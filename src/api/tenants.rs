@@ -252,8 +252,8 @@ pub async fn edit_zone(State(office): State<Arc<Office>>, Path(id): Path<String>
         .await
 }
 
-/// Nobody but who rules the box makes a zone around or inside another account's, or of a whole top-level domain: it would
-/// take names from others.
+/// Nobody but who rules the box makes a zone around or inside another account's, or of a name under which others register
+/// theirs: it would take names from them.
 fn refuse_foreign_name(ask: &Ask, name: &str, estate: &Estate, account: Id) -> Result<(), Failure> {
     if rules_box(ask, Permission::Zone).is_ok() {
         return Ok(());
@@ -261,11 +261,17 @@ fn refuse_foreign_name(ask: &Ask, name: &str, estate: &Estate, account: Id) -> R
     let clashes = |zone: &&Arc<Zone>| {
         zone.account != account && (lies_in(name, &zone.name) || lies_in(&zone.name, name))
     };
-    if !name.contains('.') || estate.zones.iter().any(|zone| clashes(&zone)) {
-        let text = "is a top-level domain, or lies around or inside a zone of another account";
+    if is_public_suffix(name) || estate.zones.iter().any(|zone| clashes(&zone)) {
+        let text =
+            "is a public suffix such as com or co.uk, or lies around or inside a zone of another account";
         return Err(Failure::field(ApiCode::NameOfAnotherZone.number(), "/name", text));
     }
     Ok(())
+}
+
+/// Whether a name is one under which anybody may register (publicsuffix.org); also a top-level domain that is on no list.
+fn is_public_suffix(name: &str) -> bool {
+    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.as_bytes().len() == name.len())
 }
 
 /// No zone takes names away from what an outer one has there: that would go on under names which are another zone's.

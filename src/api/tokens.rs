@@ -80,7 +80,7 @@ pub async fn created(office: &Arc<Office>, ask: Ask, whose: Whose) -> Answer {
                 return Err(Failure::unauthorized(text).with_code(ApiCode::Quota));
             }
             let body = ask.object()?;
-            let (grants, policies) = grants(&ask, &body)?;
+            let (grants, policies) = grants(&ask, &body, estate)?;
             let token = Token {
                 id: text.id,
                 name: name(&body, "name", NAME_BYTES_MAX)?,
@@ -125,7 +125,7 @@ pub async fn update(State(office): State<Arc<Office>>, Path(id): Path<String>, a
     office
         .change(errand, move |estate, now| {
             let old = find(&ask, estate, (&Whose::Own, &id))?;
-            refuse_more_than_held(&ask, &old.grants)?;
+            refuse_more_than_held(&ask, &old.grants, estate)?;
             let body = ask.object()?;
             let enabled = match maybe_text(&body, "status", 16)?.as_deref() {
                 None => old.enabled,
@@ -134,7 +134,7 @@ pub async fn update(State(office): State<Arc<Office>>, Path(id): Path<String>, a
                 Some(_) => return Err(fields::wrong("status", "must be active or disabled")),
             };
             let name = name(&body, "name", NAME_BYTES_MAX)?;
-            let (grants, policies) = grants(&ask, &body)?;
+            let (grants, policies) = grants(&ask, &body, estate)?;
             let expires_on = expiry(&ask, estate, (&body, now))?;
             let token = Token { name, grants, policies, enabled, expires_on, ..Token::clone(&old) };
             let modified_on = if token == *old { old.modified_on } else { now };
@@ -162,7 +162,7 @@ pub async fn rolled(office: &Arc<Office>, ask: Ask, (whose, id): (Whose, String)
     office
         .change(errand, move |estate, now| {
             let old = find(&ask, estate, (&whose, &id))?;
-            refuse_more_than_held(&ask, &old.grants)?;
+            refuse_more_than_held(&ask, &old.grants, estate)?;
             let text = (!dry_run).then(|| TokenText { id: old.id, secret }.text());
             let token = Token { hash: secret.hash(shown.hash_key()), modified_on: now, ..Token::clone(&old) };
             Ok(Plan { answer: Some(Success::of(text)), ..turned(old, token, &shown)? })
@@ -188,7 +188,7 @@ pub async fn deleted(office: &Arc<Office>, ask: Ask, (whose, id): (Whose, String
         .change(errand, move |estate, _| {
             let token = find(&ask, estate, (&whose, &id))?;
             if ask.caller.token != Some(token.id) {
-                refuse_more_than_held(&ask, &token.grants)?;
+                refuse_more_than_held(&ask, &still_there(&token.grants, estate), estate)?;
             }
             let answer = Some(Success::of(json!({ "id": token.id.to_string() })));
             let mut change = Change::default();
@@ -328,7 +328,7 @@ fn wanted_expiry(body: &Map<String, Value>, now: Stamp) -> Result<Option<Stamp>,
 const UNSERVED: [&str; 2] = ["condition", "not_before"];
 
 /// `policies` as grants: each group over each resource; how many each policy came to.
-fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<(Vec<Grant>, Vec<u32>), Failure> {
+fn grants(ask: &Ask, body: &Map<String, Value>, estate: &Estate) -> Result<(Vec<Grant>, Vec<u32>), Failure> {
     let unserved = UNSERVED.into_iter().find(|key| body.get(*key).is_some_and(says_something));
     if let Some(key) = unserved {
         return Err(fields::wrong(key, "is not served: leave it out; the token would not be bound by it"));
@@ -369,7 +369,7 @@ fn grants(ask: &Ask, body: &Map<String, Value>) -> Result<(Vec<Grant>, Vec<u32>)
             grants.extend(reach.iter().map(|reach| Grant { permission, level, reach: reach.clone() }));
         }
     }
-    refuse_more_than_held(ask, &grants)?;
+    refuse_more_than_held(ask, &grants, estate)?;
     Ok((grants, counts))
 }
 
@@ -412,26 +412,44 @@ fn reach(resources: Option<&Value>) -> Result<Vec<Reach>, String> {
 ///
 /// # Errors
 /// 403.
-pub fn refuse_more_than_held(ask: &Ask, grants: &[Grant]) -> Result<(), Failure> {
-    let held = |grant: &Grant| {
-        ask.caller.grants.iter().any(|own| {
-            own.permission == grant.permission && own.level >= grant.level && covers(&own.reach, &grant.reach)
-        })
-    };
-    match grants.iter().all(held) {
+pub fn refuse_more_than_held(ask: &Ask, grants: &[Grant], estate: &Estate) -> Result<(), Failure> {
+    match grants.iter().all(|wanted| is_held(&ask.caller.grants, wanted, estate)) {
         true => Ok(()),
         false => Err(Failure::unauthorized("a token may do no more than the credentials that make it")),
     }
 }
 
-/// Whether one reach holds all of another. Zones count by name, not by their accounts.
-fn covers(own: &Reach, wanted: &Reach) -> bool {
-    match (own, wanted) {
-        (Reach::All, _) => true,
-        (Reach::Accounts(own), Reach::Accounts(wanted)) => wanted.iter().all(|id| own.contains(id)),
-        (Reach::Zones(own), Reach::Zones(wanted)) => wanted.iter().all(|id| own.contains(id)),
-        (Reach::Accounts(_) | Reach::Zones(_), _) => false,
+/// Whether some grants together hold all of another: each of its accounts and zones is reached by one of them. Who holds an
+/// account holds its zones; a zone that is not there is held by those alone who hold it by name, or everything.
+fn is_held(own: &[Grant], wanted: &Grant, estate: &Estate) -> bool {
+    let mut reaches = own
+        .iter()
+        .filter(|own| own.permission == wanted.permission && own.level >= wanted.level)
+        .map(|own| &own.reach);
+    let holds_account = |reach: &Reach, account: Id| reach.covers(account, None);
+    let holds_zone = |reach: &Reach, id: Id| match (estate.zones.get(id), reach) {
+        (Some(zone), _) => reach.covers(zone.account, Some(id)),
+        (None, Reach::All) => true,
+        (None, Reach::Zones(zones)) => zones.contains(&id),
+        (None, Reach::Accounts(_)) => false,
+    };
+    match &wanted.reach {
+        Reach::All => reaches.any(|reach| *reach == Reach::All),
+        Reach::Accounts(ids) => ids.iter().all(|id| reaches.clone().any(|reach| holds_account(reach, *id))),
+        Reach::Zones(ids) => ids.iter().all(|id| reaches.clone().any(|reach| holds_zone(reach, *id))),
     }
+}
+
+/// Grants without the zones that are gone: who revokes a token need not hold what it does not open any more.
+fn still_there(grants: &[Grant], estate: &Estate) -> Vec<Grant> {
+    let there = |grant: &Grant| match &grant.reach {
+        Reach::All | Reach::Accounts(_) => grant.clone(),
+        Reach::Zones(ids) => {
+            let ids = ids.iter().copied().filter(|id| estate.zones.get(*id).is_some());
+            Grant { reach: Reach::Zones(ids.collect()), ..grant.clone() }
+        }
+    };
+    grants.iter().map(there).collect()
 }
 
 fn token_json(token: &Token, office: &Office) -> Value {

@@ -135,7 +135,7 @@ pub fn find(ask: &Ask, estate: &Estate, id: &str) -> Result<Arc<User>, Failure> 
 /// A user whose key somebody may give or take who holds all that it opens: else a key would be a way to more.
 fn keyed(ask: &Ask, estate: &Estate, id: &str) -> Result<Arc<User>, Failure> {
     let user = find(ask, estate, id)?;
-    refuse_more_than_held(ask, &grants_of(user.id, estate))?;
+    refuse_more_than_held(ask, &grants_of(user.id, estate), estate)?;
     Ok(user)
 }
 

@@ -14,6 +14,7 @@ use super::holdings::Estate;
 use super::id::Id;
 use super::sound::unsound;
 use crate::table::Reserved;
+use crate::tls::chain_alone;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -199,6 +200,9 @@ impl Arrival<'_> {
             return self.miss(place + "/id", text);
         }
         let mut object = object.clone();
+        if let Err(why) = self.with_chain(key, &mut object) {
+            return self.miss(place + "/chain", why);
+        }
         match self.with_secret(key, &mut object) {
             Ok(true) => {}
             Ok(false) => return,
@@ -214,6 +218,19 @@ impl Arrival<'_> {
             return self.miss(format!("{place}/{field}"), "there is no such field");
         }
         self.places.insert(key, place);
+    }
+
+    /// Leaves of a certificate's chain nothing but certificates, as ours has them where it is the same.
+    fn with_chain(&self, key: Key, object: &mut Map<String, Value>) -> Result<(), String> {
+        if key.kind != Kind::Certificate {
+            return Ok(());
+        }
+        let Some(text) = object.get("chain").and_then(Value::as_str) else { return Ok(()) };
+        let chain = chain_alone(text.as_bytes()).map_err(|fault| fault.to_string())?;
+        let ours = self.estate.certificates.get(key.id).map(|certificate| &certificate.held.chain);
+        let same = ours.filter(|ours| chain_alone(ours.as_bytes()).is_ok_and(|ours| ours == chain));
+        object.insert("chain".into(), same.map_or(chain, |ours| ours.to_string()).into());
+        Ok(())
     }
 
     /// Puts the secret in where the document has a word for it; `false`: the entity is left out.

@@ -1,5 +1,8 @@
-//! A certificate chain and its key, from PEM text; and the names that it holds.
+//! A certificate chain and its key, from PEM text; the names that it holds; and the chain as text again, with nothing
+//! beside its certificates.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -12,6 +15,8 @@ use webpki::EndEntityCert;
 const CHAIN_MAX: usize = 16;
 /// Names of one certificate that are looked at.
 const NAMES_MAX: usize = 1_024;
+/// Characters of a line of PEM (RFC 7468 2).
+const PEM_LINE_CHARS: usize = 64;
 
 /// A chain, its key, and the names it is for.
 #[derive(Clone)]
@@ -27,6 +32,8 @@ pub enum CertificateFault {
     NoCertificate,
     /// The chain is longer than any that clients take.
     ChainTooLong,
+    /// A private key stands among the certificates, where it would be kept as something to be shown.
+    HoldsKey,
     /// The first certificate is not one of a server (X.509 version 3, RFC 5280).
     NotAServers,
     /// The certificate names no host (subjectAltName, RFC 6125).
@@ -86,6 +93,38 @@ impl Certificate {
     }
 }
 
+/// A chain as PEM text that holds its certificates and nothing else: what stands beside and between them is left out.
+///
+/// # Errors
+/// `HoldsKey`, `NoCertificate`.
+pub fn chain_alone(pem: &[u8]) -> Result<String, CertificateFault> {
+    if pem.split(|byte| matches!(byte, b'\n' | b'\r')).any(begins_key) {
+        return Err(CertificateFault::HoldsKey);
+    }
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(CertificateFault::NoCertificate)?;
+    Ok(chain.iter().map(|certificate| pem_of(certificate)).collect())
+}
+
+/// Whether a line begins a private key of any kind, also of one that rustls does not read (RFC 7468 10 and 11, RFC 1421).
+fn begins_key(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    line.starts_with(b"-----BEGIN ") && line.ends_with(b"PRIVATE KEY-----")
+}
+
+fn pem_of(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(rest.len().min(PEM_LINE_CHARS));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = behind;
+    }
+    pem + "-----END CERTIFICATE-----\n"
+}
+
 fn names_of(certificate: &CertificateDer<'_>) -> Result<Box<[Box<str>]>, CertificateFault> {
     let parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateFault::NotAServers)?;
     Ok(parsed.valid_dns_names().take(NAMES_MAX).map(|name| name.to_ascii_lowercase().into()).collect())
@@ -103,6 +142,7 @@ impl fmt::Display for CertificateFault {
         f.write_str(match self {
             Self::NoCertificate => "holds no certificate in PEM form",
             Self::ChainTooLong => "holds more than 16 certificates: keep the server's own and those above it",
+            Self::HoldsKey => "holds a private key: only certificates belong here",
             Self::NotAServers => {
                 "its first certificate is not one of a server (X.509 version 3): put the server's own first"
             }

@@ -8,7 +8,7 @@ mod table;
 mod zone;
 
 pub use app::{AppTls, MinTls, Mode, Wanted, Wrong};
-pub use certificate::{Certificate, CertificateFault};
+pub use certificate::{Certificate, CertificateFault, chain_alone};
 pub use origin::{Trust, TrustFault};
 pub use table::{Material, TlsTable, ZoneMaterial};
 pub use zone::{Tickets, ZoneCertificates};

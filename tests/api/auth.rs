@@ -3,8 +3,8 @@
 use crate::stand::Stand;
 use axum::body::Body;
 use axum::http::{Method, Request};
-use byway::api::Peer;
-use byway::estate::{Grant, Level, Permission, Reach};
+use byway::api::{Peer, new_id};
+use byway::estate::{Grant, Id, Level, Permission, Reach};
 use serde_json::{Value, json};
 
 fn with(headers: &[(&str, &str)]) -> Request<Body> {
@@ -158,6 +158,64 @@ fn nobody_gives_away_more_than_they_hold() {
     let root = stand.get("/user/tokens/verify").result()["id"].clone();
     let roll = format!("/user/tokens/{}/value", root.as_str().expect("an id"));
     assert_eq!(stand.call_by(&narrow, Method::PUT, &roll, json!({})).failure().0, 403);
+}
+
+#[test]
+fn who_holds_an_account_makes_changes_and_revokes_tokens_of_its_zones_and_of_no_others() {
+    let stand = Stand::new();
+    let made = |path: &str, body: Value| {
+        let id = stand.post(path, body).result()["id"].clone();
+        Id::parse(id.as_str().expect("an id")).expect("an id")
+    };
+    let account = made("/accounts", json!({"name": "two"}));
+    let zone = |name: &str| made("/zones", json!({"name": name, "account": {"id": account.to_string()}}));
+    let (first, second) = (zone("one.example"), zone("two.example"));
+    let grant = |permission, level, reach| Grant { permission, level, reach };
+    let holder = stand.token(vec![
+        grant(Permission::ApiTokens, Level::Write, Reach::Accounts(vec![account])),
+        grant(Permission::Dns, Level::Read, Reach::Accounts(vec![account])),
+        grant(Permission::Dns, Level::Write, Reach::Zones(vec![first])),
+    ]);
+    let groups = stand.get("/user/tokens/permission_groups").result().clone();
+    let group = |name: &str| {
+        let mut all = groups.as_array().expect("a list").iter();
+        all.find(|group| group["name"] == name).expect("one")["id"].clone()
+    };
+    let of = |name: &str, zones: &[Id]| {
+        let named = zones.iter().map(|id| (format!("com.cloudflare.api.account.zone.{id}"), json!("*")));
+        let resources = named.collect::<serde_json::Map<_, _>>();
+        json!({"name": "n", "policies": [
+            {"effect": "allow", "permission_groups": [{"id": group(name)}], "resources": resources}]})
+    };
+    let ask = |method, path: &str, body: Value| stand.call_by(&holder, method, path, body);
+    let gone = new_id().expect("random");
+    for (name, zones) in [
+        ("DNS Read", vec![stand.zone]),
+        ("DNS Read", vec![first, stand.zone]),
+        ("DNS Read", vec![gone]),
+        ("DNS Write", vec![second]),
+        ("DNS Write", vec![first, second]),
+        ("Zone Read", vec![first]),
+    ] {
+        let refused = ask(Method::POST, "/user/tokens", of(name, &zones));
+        assert_eq!(refused.failure().0, 403, "{name} {zones:?}");
+    }
+    let both = ask(Method::POST, "/user/tokens", of("DNS Read", &[first, second])).result().clone();
+    let path = format!("/user/tokens/{}", both["id"].as_str().expect("an id"));
+    ask(Method::PUT, &path, of("DNS Write", &[first])).result();
+    assert_eq!(ask(Method::PUT, &path, of("DNS Read", &[stand.zone])).failure().0, 403);
+    ask(Method::PUT, &path, of("DNS Read", &[second])).result();
+    ask(Method::PUT, &format!("{path}/value"), json!({})).result();
+    stand.call(Method::DELETE, &format!("/zones/{second}"), Value::Null).result();
+    assert_eq!(ask(Method::PUT, &format!("{path}/value"), json!({})).failure().0, 403, "its zone is gone");
+    ask(Method::DELETE, &path, Value::Null).result();
+    let theirs = stand.post("/user/tokens", of("DNS Read", &[first, stand.zone])).result()["id"].clone();
+    let theirs = format!("/user/tokens/{}", theirs.as_str().expect("an id"));
+    for (method, path) in
+        [(Method::PUT, format!("{theirs}/value")), (Method::PUT, theirs.clone()), (Method::DELETE, theirs)]
+    {
+        assert_eq!(ask(method, &path, of("DNS Read", &[first])).failure().0, 403, "{path}");
+    }
 }
 
 #[test]

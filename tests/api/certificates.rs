@@ -82,6 +82,38 @@ fn a_key_goes_in_and_never_comes_out() {
 }
 
 #[test]
+fn a_key_among_certificates_is_refused_and_what_else_stands_beside_them_is_not_kept() {
+    let stand = Stand::new();
+    let path = format!("/zones/{}/custom_certificates", stand.zone);
+    let made = stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY})).result().clone();
+    let one = format!("{path}/{}", made["id"].as_str().expect("an id"));
+    let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    for chain in [
+        format!("{CHAIN}{KEY}"),
+        format!("{KEY}{CHAIN}"),
+        format!("{CHAIN}{}", KEY.replace('\n', "\r\n")),
+        format!("{CHAIN}{locked}"),
+    ] {
+        let body = json!({"certificate": chain, "private_key": KEY});
+        for reply in [stand.post(&path, body.clone()), stand.call(Method::PATCH, &one, body)] {
+            assert_eq!(reply.failure(), (400, 10011, Some("/certificate")));
+            let text = reply.body["errors"][0]["message"].as_str().expect("a text").to_owned();
+            assert!(text.contains("holds a private key"), "{text}");
+        }
+    }
+    let beside = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let chain = format!("hidden\n{beside}{}\r\nhidden", CHAIN.replace('\n', "\r\n"));
+    stand.post(&path, json!({"certificate": chain, "private_key": KEY})).result();
+    let estate = stand.estate();
+    let kept: Vec<&str> = estate.certificates.iter().map(|one| &*one.held.chain).collect();
+    assert_eq!(kept, [CHAIN, CHAIN]);
+    let history = stand.get("/byway/history").body.to_string();
+    assert!(history.contains("BEGIN CERTIFICATE") && !history.contains("hidden"), "{history}");
+    let same = stand.call(Method::PATCH, &one, json!({"certificate": chain, "private_key": KEY}));
+    assert_eq!(same.result()["modified_on"], made["modified_on"], "the same certificates are the same chain");
+}
+
+#[test]
 fn what_does_not_belong_together_is_refused_by_its_field() {
     let stand = Stand::new();
     let path = format!("/zones/{}/custom_certificates", stand.zone);

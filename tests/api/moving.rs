@@ -118,6 +118,35 @@ fn a_key_goes_with_its_own_chain_alone_and_a_dry_run_says_so_too() {
 }
 
 #[test]
+fn a_chain_comes_in_without_a_key_and_without_what_else_stands_beside_its_certificates() {
+    let stand = Stand::new();
+    let zone = json!({"name": "example.com", "account": {"id": stand.account.to_string()}});
+    let zone = stand.post("/zones", zone).result()["id"].as_str().expect("an id").to_owned();
+    let path = format!("/zones/{zone}/custom_certificates");
+    let made = stand.post(&path, json!({"certificate": CHAIN, "private_key": KEY})).result().clone();
+    let whole = stand.admin(Method::GET, "/byway/export?secrets=true", Value::Null).result().clone();
+    let import = |chain: String| {
+        let mut body = json!({"document": whole["document"], "secrets": whole["secrets"]});
+        body["document"]["entities"]["certificate"][0]["chain"] = chain.into();
+        stand.admin(Method::POST, "/byway/import", body)
+    };
+    let refused = import(format!("{CHAIN}{KEY}"));
+    assert_eq!(refused.failure(), (400, 10011, Some("/entities/certificate/0/chain")));
+    assert!(refused.body.to_string().contains("holds a private key"), "{refused:?}");
+    assert_eq!(import("x".into()).failure().2, Some("/entities/certificate/0/chain"));
+    let before = version(&stand);
+    import(format!("hidden\n{CHAIN}hidden")).result();
+    assert_eq!(version(&stand), before, "the same certificates are no change");
+    stand
+        .call(Method::DELETE, &format!("{path}/{}", made["id"].as_str().expect("an id")), Value::Null)
+        .result();
+    import(format!("hidden\n{CHAIN}hidden")).result();
+    let estate = stand.estate();
+    let kept: Vec<&str> = estate.certificates.iter().map(|one| &*one.held.chain).collect();
+    assert_eq!(kept, [CHAIN]);
+}
+
+#[test]
 fn an_import_warns_of_secrets_that_open_the_box_again() {
     let stand = Stand::new();
     let token = stand.token(byway::estate::Grant::everything());

@@ -84,7 +84,7 @@ fn spoilt() -> Vec<(Value, u64)> {
         (json!({ "virtual_network_id": network, "protocol": "tcp/22-23" }), 11043),
         (json!({ "virtual_network_id": network }), 11044),
         (json!({ "virtual_network_id": "none" }), 11045),
-        (by_name("o.theirs.example.com"), 11050),
+        (by_name("o.second.example.com"), 11050),
         (json!({ "protocol": "minecraft" }), 13002),
         (json!({ "dns": { "type": "ADDRESS", "name": "ssh.theirs.example.com" } }), 16001),
         (json!({ "dns": { "type": "ADDRESS", "name": "addr.ours.example.com" } }), 81053),
@@ -103,6 +103,8 @@ fn an_app_is_refused_alike_when_it_is_made_replaced_and_merged() {
     dynamic["edge_ips"] = json!({ "type": "dynamic", "connectivity": "all" });
     world.stand.post(&apps, dynamic).result();
     make_records(&world);
+    let second = json!({ "name": "second.example.com", "account": { "id": world.ours.account.to_string() } });
+    world.stand.post("/zones", second).result();
     for (spoil, code) in spoilt() {
         let mut whole = world.app(22);
         for (key, value) in spoil.as_object().expect("an object") {

@@ -27,7 +27,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Rows in a file that is kept as the vault's is.
     ("analytics", &["base", "vault"]),
     // What the API manages; it is read as table files are.
-    ("estate", &["base", "table", "firewall", "snapshot", "control"]),
+    // A certificate comes in as `tls` reads it.
+    ("estate", &["base", "table", "firewall", "snapshot", "tls", "control"]),
     // Texts by kind and id.
     ("vault", &["base"]),
     ("api", &["base", "table", "firewall", "snapshot", "tls", "control", "estate", "vault", "analytics"]),

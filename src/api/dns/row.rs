@@ -158,15 +158,26 @@ impl<'e> Line<'e> {
         self.row(estate).map(|row| row.json()).unwrap_or_default()
     }
 
-    /// The record.
-    pub fn record(&self, estate: &Estate) -> Option<DnsRecord> {
-        self.row(estate).map(|row| row.record)
+    /// The id of its record.
+    pub fn id(&self) -> Id {
+        match self.source {
+            Source::Plain(record) => record.id,
+            Source::Managed(said) => said_id(self.zone.id, self.name, said),
+        }
+    }
+
+    /// When it changed last.
+    pub fn modified_on(&self, estate: &Estate) -> Option<Stamp> {
+        match self.source {
+            Source::Plain(record) => Some(record.modified_on),
+            Source::Managed(_) => self.row(estate).map(|row| row.record.modified_on),
+        }
     }
 
     fn row(&self, estate: &Estate) -> Option<Row> {
         match self.source {
             Source::Plain(record) => Some(Row::plain(record.clone())),
-            Source::Managed(said) => managed(estate, self.zone, said_id(self.zone.id, self.name, said)),
+            Source::Managed(_) => managed(estate, self.zone, self.id()),
         }
     }
 }
@@ -186,6 +197,11 @@ impl Row {
         if self.apps.len() < APPS_NAMED_MAX {
             self.apps.push(app.id);
         }
+    }
+
+    /// The record alone.
+    pub fn into_record(self) -> DnsRecord {
+        self.record
     }
 
     /// Its apps, for people.

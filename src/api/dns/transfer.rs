@@ -3,7 +3,7 @@
 
 use super::read;
 use super::records::{READ, WRITE, admitted};
-use super::row::{Line, lines};
+use super::row::{Line, lines, managed};
 use super::zone_file::{Entries, Fault, Read, Reader, Wrong, head, title, written};
 use crate::api::answer::{Answer, ERRORS_MAX, ErrorItem, Failure, Success};
 use crate::api::ask::Ask;
@@ -22,6 +22,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -50,41 +51,27 @@ pub async fn export(
             let kinds = place_of(one.kind()).cmp(&place_of(other.kind()));
             kinds.then_with(|| one.order(other))
         });
-        let records: Vec<Shown> = lines.iter().filter_map(|line| Shown::of(line, estate)).collect();
-        let newest =
-            records.iter().filter_map(|record| record.of_estate(estate)).map(|record| record.modified_on);
-        let begin = head(&zone, newest.max(), now);
+        let newest = lines.iter().filter_map(|line| line.modified_on(estate)).max();
+        let begin = head(&zone, newest, now);
+        // A client that reads slowly holds an id a record: the record is made when its turn comes, of the estate as it is now.
+        let ids: Vec<Id> = lines.iter().map(Line::id).collect();
         let (estate, mut section) = (estate.clone(), None);
-        let lines = records.into_iter().filter_map(move |record| {
-            let record = record.of_estate(&estate)?;
+        let lines = ids.into_iter().filter_map(move |id| {
+            let record = shown(id, &estate, &zone)?;
             let kind = record.data.kind();
             let begins = section.replace(kind) != Some(kind);
-            Some(if begins { format!("{}{}", title(kind), written(record)) } else { written(record) })
+            Some(if begins { format!("{}{}", title(kind), written(&record)) } else { written(&record) })
         });
         Ok(std::iter::once(begin).chain(lines))
     });
     Ok(streamed(parts.await?, "text/plain; charset=utf-8"))
 }
 
-/// A record that is still to be written: one of the operator's by its id, one of apps as it was when the export began.
-enum Shown {
-    Plain(Id),
-    Managed(Box<DnsRecord>),
-}
-
-impl Shown {
-    fn of(line: &Line<'_>, estate: &Estate) -> Option<Self> {
-        match line.plain() {
-            Some(record) => Some(Self::Plain(record.id)),
-            None => line.record(estate).map(|record| Self::Managed(Box::new(record))),
-        }
-    }
-
-    fn of_estate<'r>(&'r self, estate: &'r Estate) -> Option<&'r DnsRecord> {
-        match self {
-            Self::Plain(id) => estate.dns_records.get(*id).map(|record| &**record),
-            Self::Managed(record) => Some(record),
-        }
+/// The record with this id: one of the operator's, or one that apps have.
+fn shown<'e>(id: Id, estate: &'e Estate, zone: &Zone) -> Option<Cow<'e, DnsRecord>> {
+    match estate.dns_records.get(id) {
+        Some(record) => Some(Cow::Borrowed(record)),
+        None => managed(estate, zone, id).map(|row| Cow::Owned(row.into_record())),
     }
 }
 
