@@ -245,13 +245,13 @@ mod tests {
         keep(&vault, "a", "1");
         let copy = folder.0.join("copy");
         let ended = back_up_by_steps(&vault, &copy, &mut |_| {
-            let second = back_up(&vault, &folder.0.join("second")).err().expect("refused").to_string();
+            let second = back_up(&vault, &folder.0.join("second")).expect_err("refused").to_string();
             assert!(second.contains("is being copied"), "{second}");
             keep(&vault, "b", &"x".repeat(8 << 20));
             keep(&vault, "c", &"x".repeat(8 << 20));
             Ok(())
         });
-        let why = ended.err().expect("given up").to_string();
+        let why = ended.expect_err("given up").to_string();
         assert!(why.contains("so much was changed"), "{why}");
         assert_eq!(names(&folder), ["store", "store-wal"]);
         back_up(&vault, &copy).expect("copied");
