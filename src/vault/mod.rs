@@ -11,6 +11,7 @@ mod power_loss;
 mod promise;
 mod restore;
 mod schema;
+mod scrub;
 mod sqlite;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,8 @@
 //! The schema, and how an older one becomes the present one. A step is never edited: a change is a new step.
 
+use super::scrub;
+use rusqlite::Transaction;
+
 /// `PRAGMA application_id` of a store: "byw" and 1.
 pub const APPLICATION_ID: i32 = 0x6279_7701;
 
@@ -199,7 +202,16 @@ pub const STEPS: &[&str] = &[
     CREATE INDEX edit_account ON edit (account, version, place, zone, verb) WHERE account IS NOT NULL;
     CREATE INDEX edit_owner ON edit (owner, version, place, zone, verb, account) WHERE owner IS NOT NULL;
     ",
+    // Chains of certificates were kept as they came, and who sent a private key among them had it shown in the log of
+    // changes: `scrub` takes out what is no certificate.
+    "",
 ];
+
+/// What a step does beside its SQL, by the schema that it leads to.
+pub const WORKS: &[(u32, Work)] = &[(10, scrub::chains)];
+
+/// Work of a step.
+pub type Work = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// The newest schema.
 pub const NEWEST: u32 = STEPS.len() as u32;

@@ -9,7 +9,7 @@ use super::promise::{
     AuditAsk, AuditPage, AuditVerb, EditSpan, Entry, Row, RowEdit, RowOwner, Tally, ToldEdit, Trial, Undo,
     Vault, VaultError, Version, WayBack,
 };
-use super::schema::{APPLICATION_ID, NEWEST, STEPS};
+use super::schema::{APPLICATION_ID, NEWEST, STEPS, WORKS};
 use super::trial;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use std::fs::File;
@@ -352,8 +352,11 @@ fn migrate(
     }
     let mut step_up = || -> rusqlite::Result<()> {
         let transaction = connection.transaction()?;
-        for step in STEPS.iter().skip(schema as usize) {
+        for (schema, step) in (1..).zip(STEPS).skip(schema as usize) {
             transaction.execute_batch(step)?;
+            for (_, work) in WORKS.iter().filter(|(leads_to, _)| *leads_to == schema) {
+                work(&transaction)?;
+            }
         }
         let put = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
         transaction.execute(put, params!["written_by", version.as_bytes()])?;

@@ -27,12 +27,10 @@ impl<P: Port> Worker<P> {
             }
             Passed::Dropped(reason) => {
                 // The frame is as it came.
-                let owed = match reason {
-                    DropReason::SegmentTooLong => {
-                        Some(IcmpErrorKind::TooBig { mtu: self.sessions.splice_mtu(leg).into() })
-                    }
-                    DropReason::TtlExpired => Some(IcmpErrorKind::TimeExceeded),
-                    _ => None,
+                let owed = if reason == DropReason::SegmentTooLong {
+                    Some(IcmpErrorKind::TooBig { mtu: self.sessions.splice_mtu(leg).into() })
+                } else {
+                    (reason == DropReason::TtlExpired).then_some(IcmpErrorKind::TimeExceeded)
                 };
                 if let Some(kind) = owed {
                     let (start, end) = (usize::from(segment.ip_offset), usize::from(segment.ip_end));

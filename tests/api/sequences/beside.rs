@@ -100,7 +100,12 @@ fn part(rng: &mut Rng, model: &Model, account: &str) -> Part {
         _ => {
             let any = (rng.below(NETS.len() as u64) as usize, LASTS[rng.below(LASTS.len() as u64) as usize]);
             let own = pick(rng, &usable(model, account)).copied().filter(|_| rng.chance_ppm(850_000));
-            Part::Ip(own.unwrap_or(any))
+            // Where an app with TLS stands, the map's name acts.
+            let of_account = |id: &String| model.zone(id).is_some_and(|zone| zone.account == account);
+            let secure = model.apps.iter().filter(|app| app.tls != "off" && of_account(&app.zone));
+            let secure: Vec<(usize, u8)> = secure.flat_map(|app| app.ips.clone()).collect();
+            let secure = pick(rng, &secure).copied().filter(|_| rng.chance_ppm(400_000));
+            Part::Ip(secure.or(own).unwrap_or(any))
         }
     }
 }

@@ -11,11 +11,14 @@ pub mod view;
 
 use crate::stand::{Loop, Stand};
 use axum::http::Method;
+use beside::Beside;
 use byway::base::{Addr, DropReason, Rng};
 use byway::tls::{AppTls, Mode};
 use byway::vault::{SqliteVault, Vault};
 use byway::wire::Protocol;
-use model::{Account, Binding, HELD, Met, Model, NETS, Prefix, Token, Zone, address};
+use model::{
+    Account, AddressMap, App, Binding, Certificate, HELD, Met, Model, NETS, NEW, Prefix, Token, Zone, address,
+};
 use records::RecordVerb;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -23,7 +26,7 @@ use verbs::{Ground, LASTS, Verb, draw, request};
 use view::{by_answers, by_export};
 
 /// Sequences, and calls of each.
-const SEQUENCES: u64 = 24;
+const SEQUENCES: u64 = 28;
 const CALLS: usize = 120;
 
 /// What sequences came to: a test that met little would prove little.
@@ -82,7 +85,7 @@ fn any_sequence_of_calls_leaves_the_box_as_the_model_has_it() {
         assert!(tally.codes.contains_key(&code), "{code}: {tally:?}");
     }
     assert!(tally.met_tls.iter().all(|met| *met >= 20), "{tally:?}");
-    assert!(tally.lines.iter().all(|lines| *lines >= 20), "{tally:?}");
+    assert!(tally.lines.iter().all(|lines| *lines >= 10), "{tally:?}");
 }
 
 fn sequence(seed: u64, tally: &mut Tally) {
@@ -93,6 +96,12 @@ fn sequence(seed: u64, tally: &mut Tally) {
     // What the box was after each version, as far as that is known.
     let mut past: BTreeMap<u64, Model> =
         BTreeMap::from([(0, Model::default()), (newest(&stand), model.clone())]);
+    // Half of them begin with an app that has TLS, and a name for clients without one: few come to that by chance.
+    for verb in 0..if seed % 2 == 1 { 4 } else { 0 } {
+        let verb = secure(verb, &model);
+        assert_eq!(carry_out(&verb, (false, false), &stand, (&mut model, &ground), tally), "done");
+        past.insert(newest(&stand), model.clone());
+    }
     for call in 0..CALLS {
         let outcome = match rng.below(20) {
             0 => go_back(&mut rng, &stand, &mut model, &past),
@@ -129,8 +138,19 @@ fn one_call(
     tally: &mut Tally,
 ) -> &'static str {
     let verb = draw(rng, model, ground);
-    let (is_dry, is_late) = (rng.chance_ppm(100_000), rng.chance_ppm(50_000));
-    let mut ask = request(&verb, model, ground);
+    let moods = (rng.chance_ppm(100_000), rng.chance_ppm(50_000));
+    carry_out(&verb, moods, stand, (model, ground), tally)
+}
+
+/// A call as a dry run, or while workers are late.
+fn carry_out(
+    verb: &Verb,
+    (is_dry, is_late): (bool, bool),
+    stand: &Stand,
+    (model, ground): (&mut Model, &Ground),
+    tally: &mut Tally,
+) -> &'static str {
+    let mut ask = request(verb, model, ground);
     if is_dry {
         ask.path.push_str("?dry_run=true");
     }
@@ -167,7 +187,7 @@ fn one_call(
     if is_dry {
         return "dry";
     }
-    if let Verb::Record(RecordVerb::Import(file)) = &verb {
+    if let Verb::Record(RecordVerb::Import(file)) = verb {
         let (added, all) = ((next.records.len() - model.records.len()) as u64, file.lines.len() as u64);
         let said = |key: &str| result[key].as_u64();
         assert_eq!(
@@ -181,8 +201,26 @@ fn one_call(
     } else {
         *model = next.named(result["id"].as_str().unwrap_or("none"));
     }
-    *tally.done.entry(word(&verb)).or_default() += 1;
+    *tally.done.entry(word(verb)).or_default() += 1;
     "done"
+}
+
+/// The calls that make an app with TLS, one after the other.
+fn secure(number: u32, model: &Model) -> Verb {
+    let (account, zone) = (model.accounts[0].id.clone(), model.zones[model.zones.len() - 1].id.clone());
+    let (id, ips) = (NEW.to_owned(), vec![(0, LASTS[0])]);
+    match number {
+        0 => Verb::MakeZone { account, name: "example.com".into() },
+        1 => Verb::MakeCertificate(Certificate { id, zone, pair: 0 }),
+        2 => {
+            let (name, ports) = (HELD[0].into(), (7, 7));
+            Verb::MakeApp(App { id, zone, name, tcp: true, ports, ips, firewall: false, tls: "full" })
+        }
+        _ => {
+            let (words, sni, members) = ("m".into(), Some(HELD[0]), Vec::new());
+            Verb::Beside(Beside::MakeMap(AddressMap { id, account, words, enabled: true, sni, ips, members }))
+        }
+    }
 }
 
 /// What a call is called.

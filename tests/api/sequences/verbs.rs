@@ -132,7 +132,7 @@ pub fn id_of<T>(rng: &mut Rng, list: &[T], id: impl Fn(&T) -> &String) -> String
     }
 }
 
-/// Draws a call for a box as it stands.
+/// Draws a call for a box as it stands; one without zones, or without bindings, would refuse most calls.
 pub fn draw(rng: &mut Rng, model: &Model, ground: &Ground) -> Verb {
     let zone = id_of(rng, &model.zones, |zone| &zone.id);
     let account = id_of(rng, &model.accounts, |account| &account.id);
@@ -145,7 +145,6 @@ pub fn draw(rng: &mut Rng, model: &Model, ground: &Ground) -> Verb {
         0 => Verb::MakeAccount(format!("a{}", rng.below(100))),
         1 => Verb::DropAccount(account),
         2 | 3 => Verb::MakeZone { account: homely, name: zone_name(rng) },
-        // A box without zones, or below without bindings, refuses most calls.
         4 if model.zones.len() < 3 && rng.chance_ppm(700_000) => {
             Verb::MakeZone { account: homely, name: zone_name(rng) }
         }
@@ -206,6 +205,9 @@ pub fn draw(rng: &mut Rng, model: &Model, ground: &Ground) -> Verb {
 }
 
 fn new_app(rng: &mut Rng, model: &Model, zone: String) -> Verb {
+    if let Some(needed) = needed(rng, model).filter(|_| rng.chance_ppm(100_000)) {
+        return Verb::DropCertificate(needed);
+    }
     let homes = model.zones.iter().filter(|zone| !usable(model, &zone.account).is_empty());
     let homes: Vec<String> = homes.map(|zone| zone.id.clone()).collect();
     let zone = pick(rng, &homes).cloned().filter(|_| rng.chance_ppm(800_000)).unwrap_or(zone);
@@ -218,17 +220,24 @@ fn new_app(rng: &mut Rng, model: &Model, zone: String) -> Verb {
 }
 
 fn of_certificates(rng: &mut Rng, model: &Model, zone: String) -> Verb {
-    // Now and then one that an app may need.
-    let needs = |one: &&Certificate| model.apps.iter().any(|app| app.tls != "off" && app.zone == one.zone);
-    let needed: Vec<&Certificate> = model.certificates.iter().filter(needs).collect();
-    let needed = pick(rng, &needed).map(|one| (*one).clone()).filter(|_| rng.chance_ppm(500_000));
-    match needed.or_else(|| pick(rng, &model.certificates).cloned()) {
+    match needed(rng, model).or_else(|| pick(rng, &model.certificates).cloned()) {
         Some(old) if rng.chance_ppm(300_000) => Verb::DropCertificate(old),
         Some(old) if rng.chance_ppm(500_000) => {
             Verb::TurnCertificate(Certificate { pair: 1 - old.pair, ..old })
         }
         Some(_) | None => Verb::MakeCertificate(certificate(rng, model, zone)),
     }
+}
+
+/// A certificate that an app cannot do without.
+fn needed(rng: &mut Rng, model: &Model) -> Option<Certificate> {
+    let needs = |one: &&Certificate| {
+        let mut without = model.clone();
+        without.certificates.retain(|other| other.id != one.id);
+        !model.apps.iter().all(|app| without.is_served(app))
+    };
+    let needed: Vec<&Certificate> = model.certificates.iter().filter(needs).collect();
+    pick(rng, &needed).map(|one| (*one).clone())
 }
 
 fn zone_name(rng: &mut Rng) -> String {
