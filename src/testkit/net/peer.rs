@@ -78,6 +78,8 @@ pub struct Peer {
     outcome: Outcome,
     /// One past the highest sequence number sent, once one was.
     sent_to: Option<u32>,
+    /// Whether the window that it was told last is closed.
+    is_shut: bool,
 }
 
 /// Silence after which a peer probes: a lost RST would leave it waiting for ever.
@@ -178,6 +180,7 @@ impl Peer {
             heard: 0,
             outcome: Outcome::Talking,
             sent_to: None,
+            is_shut: false,
         }
     }
 
@@ -189,8 +192,9 @@ impl Peer {
         let Some(tcp) = tcp_of(packet) else { return };
         let seq = long(tcp, 4);
         let payload = tcp.len() as u32 - u32::from(tcp[12] >> 4) * 4;
-        // A lone byte may probe a closed window, and is then not sent in earnest.
-        let taken = if payload == 1 { 0 } else { payload + (tcp[13] & 3).count_ones() };
+        // A lone byte that probes a closed window is not sent in earnest.
+        let probes = payload == 1 && self.is_shut;
+        let taken = if probes { 0 } else { payload + (tcp[13] & 3).count_ones() };
         let end = seq.wrapping_add(taken);
         let sent_to = self.sent_to.filter(|&sent_to| before(end, sent_to)).unwrap_or(end);
         self.sent_to = Some(sent_to);
@@ -204,7 +208,7 @@ impl Peer {
     /// Shows a closed window as one of a byte while something in flight is not acknowledged. A window is told in units of its
     /// shift, so that one of less is told as none; smoltcp then gives up its retransmission timer for a probe's, and what was
     /// lost for ever.
-    pub(super) fn keep_timer(&self, packet: &mut [u8]) {
+    pub(super) fn keep_timer(&mut self, packet: &mut [u8]) {
         const ACK_ALONE: u8 = 0x10;
         const OPENS_OR_RESETS: u8 = 0x06;
         let Some(tcp) = tcp_of(packet) else { return };
@@ -212,6 +216,9 @@ impl Peer {
         let in_flight = self.sent_to.is_some_and(|sent_to| before(long(tcp, 8), sent_to));
         if acks && in_flight && word(tcp, 14) == 0 {
             replace(tcp, 14, 1);
+        }
+        if acks {
+            self.is_shut = word(tcp, 14) == 0;
         }
     }
 
