@@ -29,8 +29,8 @@ unit() { cargo test --workspace --locked --no-fail-fast; }
 release() { cargo build --release --locked; }
 begin_release() {
     nice -n 19 cargo build --release --locked --quiet >"$LOGS/release-early.log" 2>&1 </dev/null &
-    EARLY=$!
-    trap 'kill "$EARLY" 2>/dev/null' EXIT
+    # What has ended is no job any more, and its pid may be another's.
+    trap 'kill $(jobs -pr) 2>/dev/null' EXIT
 }
 # Instructions under callgrind, against tests/bench/budget.toml; nothing that is timed, so that all run at once.
 bench() {
