@@ -145,14 +145,6 @@ mod tests {
         vault.commit(&entry(vec![edit(id, Some(body))])).expect("kept");
     }
 
-    fn names(folder: &Folder) -> Vec<String> {
-        let names = fs::read_dir(&folder.0).expect("there").flatten();
-        let mut names: Vec<String> =
-            names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-
     /// How many locks of processes there are on a file.
     fn locks(path: &Path) -> usize {
         let inode = format!(":{} ", fs::metadata(path).expect("there").ino());
@@ -223,17 +215,17 @@ mod tests {
         };
         let ended = back_up_by_steps(&vault, &copy, full);
         assert!(matches!(ended, Err(VaultError::Full(path)) if path == copy));
-        assert_eq!(names(&folder), ["store", "store-wal"]);
+        assert_eq!(folder.names(), ["store", "store-wal"]);
         let taken = back_up_by_steps(&vault, &copy, &mut |_| {
             fs::write(&copy, "another's").expect("written");
             Ok(())
         });
         assert!(matches!(taken, Err(VaultError::Exists(_))));
         assert_eq!(fs::read(&copy).expect("there"), b"another's");
-        assert_eq!(names(&folder), ["copy", "store", "store-wal"]);
+        assert_eq!(folder.names(), ["copy", "store", "store-wal"]);
         fs::remove_file(&copy).expect("gone");
         back_up(&vault, &copy).expect("copied");
-        assert_eq!(names(&folder), ["copy", "store", "store-wal"]);
+        assert_eq!(folder.names(), ["copy", "store", "store-wal"]);
     }
 
     #[test]
@@ -253,7 +245,7 @@ mod tests {
         });
         let why = ended.expect_err("given up").to_string();
         assert!(why.contains("so much was changed"), "{why}");
-        assert_eq!(names(&folder), ["store", "store-wal"]);
+        assert_eq!(folder.names(), ["store", "store-wal"]);
         back_up(&vault, &copy).expect("copied");
         assert_eq!(ids(&mut open(&copy).expect("opened")), ["a", "b", "c"]);
     }

@@ -272,14 +272,6 @@ mod tests {
         vault.commit(&entry(vec![edit(id, Some("1"))])).expect("kept");
     }
 
-    fn names(folder: &Folder) -> Vec<String> {
-        let names = fs::read_dir(&folder.0).expect("there").flatten();
-        let mut names: Vec<String> =
-            names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-
     #[test]
     fn a_copy_takes_the_place_of_a_store_which_is_kept() {
         let folder = Folder::new("restore");
@@ -287,7 +279,7 @@ mod tests {
         store_with(&folder.0.join("copy"), "old");
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
         let kept = candidate.swap("now").expect("swapped").remove(0);
-        assert_eq!(names(&folder), ["copy", "store", "store.replaced-now"]);
+        assert_eq!(folder.names(), ["copy", "store", "store.replaced-now"]);
         assert_eq!(fs::metadata(folder.store()).expect("there").mode() & 0o777, 0o600);
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
         assert_eq!(ids(&mut open(&kept).expect("opened")), ["new"]);
@@ -314,7 +306,7 @@ mod tests {
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
         assert!(matches!(open(&folder.store()), Err(VaultError::Held(_))));
         drop(candidate);
-        assert_eq!(names(&folder), ["copy", "store"]);
+        assert_eq!(folder.names(), ["copy", "store"]);
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["new"], "nothing was swapped");
     }
 
@@ -327,7 +319,7 @@ mod tests {
         fs::write(folder.0.join("store-wal"), "x").expect("written");
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
         candidate.swap("now").expect("swapped");
-        assert_eq!(names(&folder), ["copy", "store", "store.replaced-now", "store.replaced-now-wal"]);
+        assert_eq!(folder.names(), ["copy", "store", "store.replaced-now", "store.replaced-now-wal"]);
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
     }
 
@@ -345,7 +337,7 @@ mod tests {
         parts.iter().for_each(|part| fs::write(folder.0.join(part), &log).expect("written"));
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
         drop(candidate);
-        assert_eq!(names(&folder), [&["copy"][..], &parts[..]].concat(), "nothing was changed");
+        assert_eq!(folder.names(), [&["copy"][..], &parts[..]].concat(), "nothing was changed");
         let candidate = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").expect("right");
         let kept = candidate.swap("now").expect("swapped");
         assert_eq!(
@@ -353,7 +345,7 @@ mod tests {
             ["-wal", "-shm", "-journal"].map(|part| folder.0.join(format!("store.replaced-now{part}")))
         );
         assert_eq!(fs::read(&kept[0]).expect("kept"), log);
-        assert_eq!(names(&folder).len(), 5, "{:?}", names(&folder));
+        assert_eq!(folder.names().len(), 5, "{:?}", folder.names());
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
     }
 
@@ -366,7 +358,7 @@ mod tests {
         let again = Candidate::take(&folder.0.join("copy"), &folder.store(), "9").err();
         assert!(matches!(again, Some(VaultError::Held(_))), "one restores at a time: {again:?}");
         assert_eq!(candidate.swap("now").expect("swapped"), Vec::<PathBuf>::new());
-        assert_eq!(names(&folder), ["copy", "store"]);
+        assert_eq!(folder.names(), ["copy", "store"]);
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["old"]);
     }
 
@@ -417,7 +409,7 @@ mod tests {
         }
         fs::write(&copy, "").expect("written");
         assert!(matches!(Candidate::take(&copy, &folder.store(), "9").err(), Some(VaultError::Foreign(_))));
-        assert_eq!(names(&folder), ["copy", "store"]);
+        assert_eq!(folder.names(), ["copy", "store"]);
         assert_eq!(ids(&mut open(&folder.store()).expect("opened")), ["new"]);
     }
 }

@@ -13,34 +13,22 @@ const CERTIFICATE_ENDS: &str = "-----END CERTIFICATE-----";
 /// # Errors
 /// What SQLite says.
 pub fn chains(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    entities(transaction)?;
-    trial(transaction)?;
+    bodies(transaction, "entity", "body")?;
+    bodies(transaction, "trial_undo", "undo")?;
     edits(transaction)
 }
 
-fn entities(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let mut select = transaction.prepare("SELECT id, body FROM entity WHERE kind = 'certificate'")?;
+/// Bodies of certificates in a table, one an id.
+fn bodies(transaction: &Transaction<'_>, table: &str, column: &str) -> rusqlite::Result<()> {
+    let select = format!("SELECT id, {column} FROM {table} WHERE kind = 'certificate'");
+    let mut select = transaction.prepare(&select)?;
     let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, scrubbed(row.get(1)?))))?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut put =
-        transaction.prepare("UPDATE entity SET body = ?2 WHERE kind = 'certificate' AND id = ?1")?;
+    let put = format!("UPDATE {table} SET {column} = ?2 WHERE kind = 'certificate' AND id = ?1");
+    let mut put = transaction.prepare(&put)?;
     for (id, body) in rows {
         if let Some(body) = body {
             put.execute(params![id, body])?;
-        }
-    }
-    Ok(())
-}
-
-fn trial(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let mut select = transaction.prepare("SELECT id, undo FROM trial_undo WHERE kind = 'certificate'")?;
-    let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, scrubbed(row.get(1)?))))?;
-    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut put =
-        transaction.prepare("UPDATE trial_undo SET undo = ?2 WHERE kind = 'certificate' AND id = ?1")?;
-    for (id, undo) in rows {
-        if let Some(undo) = undo {
-            put.execute(params![id, undo])?;
         }
     }
     Ok(())

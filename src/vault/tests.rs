@@ -21,6 +21,15 @@ impl Folder {
     pub(super) fn store(&self) -> PathBuf {
         self.0.join("store")
     }
+
+    /// The names of what lies in it, in order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(&self.0).expect("there").flatten();
+        let mut names: Vec<String> =
+            names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
 }
 
 impl Drop for Folder {
