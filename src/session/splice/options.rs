@@ -46,9 +46,7 @@ pub fn translate(lane: &mut Lane, back: &Lane, options: &mut [u8], end: u32) -> 
 fn translate_stamps(lane: &mut Lane, back: &Lane, stamps: &mut [u8], end: u32) {
     if let ([value, echo], []) = stamps.as_chunks_mut::<4>() {
         let stamp = u32::from_be_bytes(*value);
-        if lane.counts(end) {
-            lane.see_stamp(stamp);
-        }
+        lane.see_stamp(stamp, end);
         *value = stamp.wrapping_add(lane.stamp_add).to_be_bytes();
         *echo = u32::from_be_bytes(*echo).wrapping_sub(back.stamp_add).to_be_bytes();
     }

@@ -111,7 +111,7 @@ impl Splices {
         let (lane, back) = record.lanes_of(side);
         let change = match stamps {
             Some(stamps) => {
-                see_stamp(lane, &segment, stamps);
+                lane.see_stamp(stamps.0, segment.seq.wrapping_add(segment.seq_len()));
                 translate_stamps(lane, back, options, stamps)
             }
             None => Change::NONE,
@@ -202,14 +202,13 @@ impl Record {
         let (lane, back) = self.lanes_of(side);
         let tcp = frame.get_mut(usize::from(segment.tcp_offset)..usize::from(segment.payload_offset));
         if let Some((header, rest)) = tcp.and_then(|tcp| tcp.split_first_chunk_mut()) {
+            let end = segment.seq.wrapping_add(segment.seq_len());
             let change = match stamps {
                 Some(stamps) => {
-                    see_stamp(lane, segment, stamps);
+                    lane.see_stamp(stamps.0, end);
                     translate_stamps(lane, back, rest, stamps)
                 }
-                None if !rest.is_empty() => {
-                    options::translate(lane, back, rest, segment.seq.wrapping_add(segment.seq_len()))
-                }
+                None if !rest.is_empty() => options::translate(lane, back, rest, end),
                 None => Change::NONE,
             };
             translate(lane, back, segment, header, change);
@@ -269,13 +268,6 @@ fn translate(lane: &Lane, back: &Lane, segment: &TcpSegment, header: &mut [u8; T
     }
     let sum = u16::from_be_bytes([header[CHECKSUM_AT], header[CHECKSUM_AT + 1]]);
     header[CHECKSUM_AT..CHECKSUM_AT + 2].copy_from_slice(&change.apply(sum).to_be_bytes());
-}
-
-#[inline(always)]
-fn see_stamp(lane: &mut Lane, segment: &TcpSegment, (value, _): (u32, u32)) {
-    if lane.counts(segment.seq.wrapping_add(segment.seq_len())) {
-        lane.see_stamp(value);
-    }
 }
 
 /// Writes what becomes of timestamps that stand alone among the options.

@@ -183,10 +183,10 @@ impl Lane {
         bytes: 0,
     };
 
-    /// Notes a timestamp; an older one, that was overtaken on its way, tells nothing.
+    /// Notes the timestamp of a segment that ends at `end`; an older one, that was overtaken on its way, tells nothing.
     #[inline(always)]
-    pub const fn see_stamp(&mut self, value: u32) {
-        if value.wrapping_sub(self.stamp) as i32 > 0 {
+    pub const fn see_stamp(&mut self, value: u32, end: u32) {
+        if self.counts(end) && value.wrapping_sub(self.stamp) as i32 > 0 {
             self.stamp = value;
         }
     }
