@@ -131,6 +131,17 @@ impl Frame {
         self.says(sys::BW_RX_VLAN_STRIPPED)
     }
 
+    /// Whether the frame lies in one buffer and the device said nothing of its checksums or of a tag.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        const SAID: u32 = sys::BW_RX_IP_GOOD
+            | sys::BW_RX_IP_BAD
+            | sys::BW_RX_L4_GOOD
+            | sys::BW_RX_L4_BAD
+            | sys::BW_RX_VLAN_STRIPPED;
+        !self.says(SAID) && !self.is_multi_segment()
+    }
+
     /// Asks the device for checksums at transmission.
     #[inline]
     pub fn set_tx_work(&mut self, work: TxWork) {

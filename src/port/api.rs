@@ -56,6 +56,12 @@ pub trait Frame: Send {
     fn capacity(&self) -> usize;
     /// What the device said at reception.
     fn rx_meta(&self) -> RxMeta;
+    /// What the device said of the checksums of IP and of layer 4; `None` where it said anything else of the frame that matters.
+    #[inline]
+    fn rx_checked(&self) -> Option<(ChecksumState, ChecksumState)> {
+        let meta = self.rx_meta();
+        (!meta.multi_segment && !meta.vlan_stripped).then_some((meta.ip_checksum, meta.l4_checksum))
+    }
     /// Asks the device for work at transmission.
     fn set_tx_meta(&mut self, meta: TxMeta);
 }

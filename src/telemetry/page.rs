@@ -95,6 +95,12 @@ impl PageWriter {
         add(&self.page.dropped[reason as usize], 1);
     }
 
+    /// Counts so many of them.
+    #[inline]
+    pub fn dropped_many(&self, reason: DropReason, count: u64) {
+        add(&self.page.dropped[reason as usize], count);
+    }
+
     /// Counts a refusal that is no received frame's fate: a connection, or a frame of our own.
     #[inline]
     pub fn refused(&self, reason: DropReason) {

@@ -20,6 +20,18 @@ pub const FRAME_LEN_MIN: usize = 60;
 /// A hardware address.
 pub type Mac = [u8; 6];
 
+/// A hardware address in a word, to be compared with `addressed`.
+#[inline]
+pub const fn station([a, b, c, d, e, f]: Mac) -> u64 {
+    u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+/// To whom a frame goes that begins like this, in a word.
+#[inline(always)]
+pub const fn addressed(front: &[u8; 8]) -> u64 {
+    u64::from_ne_bytes(*front) & station([0xff; 6])
+}
+
 /// Every station.
 pub const BROADCAST: Mac = [0xff; 6];
 

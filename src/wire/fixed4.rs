@@ -18,7 +18,7 @@ use super::{FlowKey, Protocol, Tuple4, ipv4, tcp, udp};
 const ADDRS_AT: usize = ethernet::HEADER_LEN + ipv4::ADDRS_AT;
 const L4_AT: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
 
-/// What is kept of a sound frame with its headers at fixed places.
+/// What is kept of a frame with its headers at fixed places.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fixed4 {
     /// TCP or UDP.
@@ -27,8 +27,9 @@ pub struct Fixed4 {
     pub end: u16,
 }
 
-/// A sound TCP segment or UDP datagram over IPv4; `None` for all else. The same checks as `parse` makes, each put to a word
-/// of the header that answers several at once.
+/// A TCP segment or UDP datagram over IPv4 whose lengths and checksums are right; `None` for all else. The same checks as
+/// `parse` makes, each put to a word of the header that answers several at once. Those of addresses, ports and flags are left
+/// to `Fixed4::is_sound`: whoever finds the frame to be of a live flow need not ask.
 #[inline(always)]
 pub fn sift(frame: &[u8], rx: &RxHints) -> Option<Fixed4> {
     let head = frame.first_chunk::<{ L4_AT + udp::HEADER_LEN }>()?;
@@ -39,18 +40,16 @@ pub fn sift(frame: &[u8], rx: &RxHints) -> Option<Fixed4> {
     // What is behind the total length is padding.
     let end = ethernet::HEADER_LEN + usize::from((first >> 16) as u16);
     let l4 = frame.get(L4_AT..end)?;
-    if !is_right(rx.ip, || Sum::ZERO.header(&octets(head, ethernet::HEADER_LEN)).is_valid()) {
-        return None;
+    match rx.ip {
+        ChecksumState::Good => {}
+        ChecksumState::Unknown if Sum::ZERO.header(&octets(head, ethernet::HEADER_LEN)).is_valid() => {}
+        ChecksumState::Unknown | ChecksumState::Bad => return None,
     }
     let addrs = u64::from_ne_bytes(octets(head, ADDRS_AT));
-    if ipv4::are_hosts(u64::from_be(addrs)) {
-        match (second >> 32) as u32 & FRAGMENT_AND_PROTOCOL {
-            TCP => sift_tcp(l4, addrs, rx.l4),
-            UDP => sift_udp(l4, addrs, rx.l4),
-            _ => None,
-        }
-    } else {
-        None
+    match (second >> 32) as u32 & FRAGMENT_AND_PROTOCOL {
+        TCP => sift_tcp(l4, addrs, rx.l4),
+        UDP => sift_udp(l4, addrs, rx.l4),
+        _ => None,
     }
 }
 
@@ -63,39 +62,58 @@ const UDP: u32 = udp::PROTOCOL as u32;
 
 #[inline(always)]
 fn sift_tcp(l4: &[u8], addrs: u64, checksum: ChecksumState) -> Option<Fixed4> {
-    let header = tcp::Header::parse(l4).ok()?;
-    let right = is_right(checksum, || {
-        let Some(fixed) = l4.first_chunk::<{ tcp::HEADER_LEN }>() else { return false };
-        let sum = Sum::ZERO.raw64(addrs).header(fixed).short(l4, tcp::HEADER_LEN);
-        sum.word(u16::from(tcp::PROTOCOL)).word(l4.len() as u16).is_valid()
-    });
-    (right && tcp::flags_allowed(header.flags))
-        .then_some(Fixed4 { protocol: Protocol::Tcp, end: (L4_AT + l4.len()) as u16 })
+    let fixed = l4.first_chunk::<{ tcp::HEADER_LEN }>()?;
+    match checksum {
+        ChecksumState::Good => {}
+        ChecksumState::Unknown if tcp_sum(l4, fixed, addrs).is_valid() => {}
+        ChecksumState::Unknown | ChecksumState::Bad => return None,
+    }
+    Some(Fixed4 { protocol: Protocol::Tcp, end: (L4_AT + l4.len()) as u16 })
 }
 
+#[inline(always)]
+fn tcp_sum(l4: &[u8], fixed: &[u8; tcp::HEADER_LEN], addrs: u64) -> Sum {
+    let sum = Sum::ZERO.raw64(addrs).header(fixed).short(l4, tcp::HEADER_LEN);
+    sum.word(u16::from(tcp::PROTOCOL)).word(l4.len() as u16)
+}
+
+/// A datagram that is shorter than its packet is `parse`'s.
 #[inline(always)]
 fn sift_udp(l4: &[u8], addrs: u64, checksum: ChecksumState) -> Option<Fixed4> {
     let header = udp::Header::parse(l4).ok()?;
-    let right = header.checksum == 0
-        || is_right(checksum, || {
-            let covered = l4.get(..usize::from(header.len)).unwrap_or(&[]);
-            let sum = Sum::ZERO.raw64(addrs).short(covered, 0);
-            sum.word(u16::from(udp::PROTOCOL)).word(header.len).is_valid()
-        });
-    right.then_some(Fixed4 { protocol: Protocol::Udp, end: Fixed4::L4_OFFSET + header.len })
+    match checksum {
+        ChecksumState::Good => {}
+        ChecksumState::Unknown | ChecksumState::Bad if header.checksum == 0 => {}
+        ChecksumState::Unknown if udp_sum(l4, addrs).is_valid() => {}
+        ChecksumState::Unknown | ChecksumState::Bad => return None,
+    }
+    (usize::from(header.len) == l4.len())
+        .then_some(Fixed4 { protocol: Protocol::Udp, end: Fixed4::L4_OFFSET + header.len })
 }
 
-/// Whether a checksum is right, by the device or by `verify`.
 #[inline(always)]
-fn is_right(known: ChecksumState, verify: impl FnOnce() -> bool) -> bool {
-    match known {
-        ChecksumState::Good => true,
-        ChecksumState::Unknown => verify(),
-        ChecksumState::Bad => false,
-    }
+fn udp_sum(l4: &[u8], addrs: u64) -> Sum {
+    Sum::ZERO.raw64(addrs).short(l4, 0).word(u16::from(udp::PROTOCOL)).word(l4.len() as u16)
 }
 
 impl Fixed4 {
+    /// Whether addresses, ports and flags of `frame`, from which this was sifted, are ones that a frame may have: what `parse`
+    /// asks beside that.
+    #[inline(always)]
+    pub fn is_sound(self, frame: &[u8]) -> bool {
+        let Some(head) = frame.first_chunk::<{ L4_AT + udp::HEADER_LEN }>() else { return false };
+        if !ipv4::are_hosts(u64::from_be_bytes(octets(head, ADDRS_AT))) {
+            return false;
+        }
+        match self.protocol {
+            Protocol::Tcp => {
+                let header = frame.get(L4_AT..usize::from(self.end)).map(tcp::Header::parse);
+                matches!(header, Some(Ok(header)) if tcp::flags_allowed(header.flags))
+            }
+            Protocol::Udp => true,
+        }
+    }
+
     /// The tuple of `frame`, from which this was sifted; `None` for another that is too short.
     #[inline(always)]
     pub fn tuple(self, frame: &[u8]) -> Option<Tuple4> {
@@ -167,7 +185,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is sifted is what `parse` finds, and nothing sound over IPv4 is left behind.
+        /// Whatever is sifted and sound is what `parse` finds, and nothing sound over IPv4 is left behind.
         #[test]
         fn what_is_sifted_is_what_parse_finds(
             tcp in any::<bool>(), ports in any::<(u16, u16)>(), payload in prop::collection::vec(any::<u8>(), 0..80),
@@ -188,7 +206,7 @@ mod tests {
             let rx = RxHints::default();
             let found = parse(&frame, &rx).ok();
             let of_v4 = matches!(found, Some(Parsed::Tcp(TcpSegment { key, .. }) | Parsed::Udp { key, .. }) if key.src.is_v4());
-            let sifted = sift(&frame, &rx);
+            let sifted = sift(&frame, &rx).filter(|fixed| fixed.is_sound(&frame));
             prop_assert_eq!(sifted.is_some(), of_v4);
             if let Some(fixed) = sifted {
                 prop_assert!(same(fixed.parsed(&frame), found));

@@ -4,8 +4,9 @@
 //!
 //! Cost: some 60 instructions for IPv4, whose header has a checksum (`byway bench session --udp`).
 
-use super::field::{put, put16};
-use super::{FlowKey, Protocol, Tuple4, ipv4, ipv6, tcp, udp};
+use super::checksum::Sum;
+use super::field::{be16, octets, put, put16};
+use super::{FlowKey, Tuple4, ipv4, ipv6};
 use crate::base::DropReason;
 
 /// What is written: a header as a router leaves it, one hop fewer to live, traffic class kept, but never to be fragmented
@@ -35,45 +36,63 @@ impl Readdress<'_> {
     }
 
     #[inline(always)]
-    fn write_v4(&self, head: &mut [u8; ipv4::HEADER_LEN + PORTS_LEN]) -> Result<(), DropReason> {
-        let (to, protocol) = (Tuple4::of(self.to).reversed(), self.to.protocol);
-        Readdress4 { to, protocol, len: self.len, fragment_id: self.fragment_id }.write(head)
+    fn write_v4(&self, head: &mut [u8; Readdress4::HEAD_LEN]) -> Result<(), DropReason> {
+        if !Readdress4::may_go(head) {
+            return Err(DropReason::TtlExpired);
+        }
+        if be16(head, LEN_AT) != self.len {
+            put16(head, LEN_AT, self.len);
+        }
+        let to = Tuple4::of(self.to).reversed();
+        Readdress4 { to, fragment_id: self.fragment_id }.write(head);
+        Ok(())
     }
 }
 
-/// The same over IPv4 for whoever knows where the headers stand.
+/// The same over IPv4 for whoever knows where the headers stand; the packet's length stays what it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Readdress4 {
     /// What is written, as it leaves.
     pub to: Tuple4,
-    /// The protocol.
-    pub protocol: Protocol,
-    /// Bytes of the packet, IP header included.
-    pub len: u16,
     /// As in `Readdress`.
     pub fragment_id: Option<u16>,
 }
+
+/// Where the total length stands, and what is kept of the eight bytes around it: version, class and length.
+const LEN_AT: usize = 2;
+const KEPT: u64 = 0xffff_ffff_0000_0000_u64.to_be();
+/// Where hop count and protocol stand, and one hop in them.
+const HOPS_AT: usize = 8;
+const HOP: u16 = 0x100_u16.to_be();
+const CHECKSUM_AT: usize = 10;
 
 impl Readdress4 {
     /// Bytes that are written: the IP header and the ports.
     pub const HEAD_LEN: usize = ipv4::HEADER_LEN + PORTS_LEN;
 
-    /// Writes it over the headers at the front of a sound packet.
-    ///
-    /// # Errors
-    /// The packet has no hop left to live; nothing is written then.
+    /// Whether a packet has a hop left to live (RFC 1812 5.3.1).
     #[inline(always)]
-    pub fn write(&self, head: &mut [u8; Self::HEAD_LEN]) -> Result<(), DropReason> {
-        let (class, ttl) = (head[1], one_hop_fewer(head[8])?);
-        let Some((header, ports)) = head.split_first_chunk_mut() else { return Ok(()) };
-        let Tuple4 { addrs, ports: new_ports } = self.to;
-        let fragment = self.fragment_id.map_or((0, ipv4::DONT_FRAGMENT), |id| (id, 0));
-        let (protocol, total_len) = (number(self.protocol), self.len);
-        ipv4::Fields { class, fragment, ttl, protocol, total_len, addrs }.write(header);
-        if let Some(ports) = ports.first_chunk_mut::<PORTS_LEN>() {
-            *ports = new_ports.to_ne_bytes();
-        }
-        Ok(())
+    pub const fn may_go(head: &[u8; Self::HEAD_LEN]) -> bool {
+        head[HOPS_AT] > 1
+    }
+
+    /// Writes it over the headers at the front of a sound packet that may go. Words stay as they stand in memory, and are summed
+    /// before they are written: to read back what was just written in smaller pieces takes longer than all the rest.
+    #[inline(always)]
+    pub fn write(&self, head: &mut [u8; Self::HEAD_LEN]) {
+        let Tuple4 { addrs, ports } = self.to;
+        let fragment = match self.fragment_id {
+            None => u64::from(ipv4::DONT_FRAGMENT),
+            Some(id) => u64::from(id) << 16,
+        };
+        let shape = u64::from_ne_bytes(octets(head, 0)) & KEPT | fragment.to_be();
+        let hops = u16::from_ne_bytes(octets(head, HOPS_AT)).wrapping_sub(HOP);
+        let sum = Sum::ZERO.raw64(shape).raw64(addrs).raw32(hops.into()).checksum();
+        put(head, 0, shape.to_ne_bytes());
+        put(head, HOPS_AT, hops.to_ne_bytes());
+        put16(head, CHECKSUM_AT, sum);
+        put(head, ipv4::ADDRS_AT, addrs.to_ne_bytes());
+        put(head, ipv4::HEADER_LEN, ports.to_ne_bytes());
     }
 }
 
@@ -108,13 +127,6 @@ const fn one_hop_fewer(lives: u8) -> Result<u8, DropReason> {
     if lives > 1 { Ok(lives - 1) } else { Err(DropReason::TtlExpired) }
 }
 
-const fn number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Tcp => tcp::PROTOCOL,
-        Protocol::Udp => udp::PROTOCOL,
-    }
-}
-
 /// The congestion marks of an IP packet, 0 to 3.
 #[inline]
 pub fn congestion_marks(packet: &[u8]) -> u8 {
@@ -140,7 +152,7 @@ mod tests {
     use crate::base::Addr;
     use crate::testkit::frames::eth;
     use crate::wire::checksum::Change;
-    use crate::wire::{Parsed, RxHints, ethernet, parse};
+    use crate::wire::{Parsed, Protocol, RxHints, ethernet, parse};
     use proptest::prelude::*;
 
     fn key(v4: bool, (src, dst): (u64, u64), ports: (u16, u16)) -> FlowKey {

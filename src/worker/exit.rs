@@ -9,7 +9,9 @@
 //! Checksums: where the port fills them in it is asked to; else they are computed here, over the packet just
 //! written and still in the cache.
 
+use super::face::{Face, face, link_locals};
 use super::filtered::{Filtered, Telling};
+use super::intake::Found;
 use super::locals::Locals;
 use super::neighbor::{Neighbors, Path};
 use super::origins::Origins;
@@ -18,28 +20,16 @@ use super::rate::RateLimit;
 use super::routes::{NextHop, Routes};
 use super::waiting::Waiting;
 use super::{Ledger, Settings};
-use crate::base::limits::{FRAME_BYTES_MAX, UNPROVEN_EVENTS_PER_S};
+use crate::base::limits::{BURST_FRAMES_MAX, FRAME_BYTES_MAX, UNPROVEN_EVENTS_PER_S};
 use crate::base::{Addr, AppSlot, DropReason, Endpoint, Fate, Hop, Instant, PortId, WorkerId};
-use crate::port::{ChecksumOffload, Frame, Port, TxMeta};
+use crate::port::{Frame, Port, TxMeta};
 use crate::session::{Choice, Net, NoChoice, OriginNews, OriginPlace};
 use crate::snapshot::WorkerMail;
 use crate::telemetry::{Counter, Event, EventKind, Gauge, PageWriter};
 use crate::wire::checksum::{self, L4Fill};
 use crate::wire::ethernet::{self, EtherType};
-use crate::wire::{ipv4, ipv6};
-
-/// What the worker needs to know of a port, copied at launch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Face {
-    pub mac: [u8; 6],
-    pub mtu: u16,
-    pub offload: ChecksumOffload,
-    /// The longest packet over IPv4 that the port cuts into segments; zero: none.
-    pub tso_bytes: u16,
-    pub answers_for_prefixes: bool,
-    /// Whether another station on the link has the same hardware address: the kernel's end of a tap.
-    pub twin: bool,
-}
+use crate::wire::ipv4;
+use arrayvec::Drain;
 
 /// Bearings kept: each way of a session has one, and an edge has few gateways.
 const BEARINGS: usize = 4;
@@ -157,7 +147,7 @@ impl<P: Port> Exit<P> {
     /// Sends a received frame on whose packet, to `to`, is written anew, its checksums complete and its EtherType right.
     #[inline]
     pub fn forward(&mut self, hop: Hop, to: Addr, mut frame: P::Frame) -> Fate {
-        match self.head_for(hop, to, frame.bytes_mut()) {
+        match self.head_for(hop, || to, frame.bytes_mut()) {
             Some(port) => {
                 self.push(port, frame);
                 Fate::Sent
@@ -169,11 +159,11 @@ impl<P: Port> Exit<P> {
     /// Writes the hardware addresses of a frame that goes to `hop`, and says where it goes out; `None`, and nothing written,
     /// where the hop has to be asked for.
     #[inline(always)]
-    pub fn head_for(&mut self, hop: Hop, to: Addr, frame: &mut [u8]) -> Option<PortId> {
+    pub fn head_for(&mut self, hop: Hop, to: impl Fn() -> Addr, frame: &mut [u8]) -> Option<PortId> {
         let bearing = &self.bearings[hop.index() % BEARINGS];
-        let bearing = match bearing.hop == hop.index() && (bearing.anywhere || bearing.to == to) {
+        let bearing = match bearing.hop == hop.index() && (bearing.anywhere || bearing.to == to()) {
             true => bearing,
-            false => self.take_bearing(hop, to)?,
+            false => self.take_bearing(hop, to())?,
         };
         *frame.first_chunk_mut()? = bearing.stations;
         Some(bearing.port)
@@ -204,6 +194,14 @@ impl<P: Port> Exit<P> {
         };
         self.dispatch(hop, frame);
         Fate::Sent
+    }
+
+    /// The same of one whose destination stands in its packet.
+    pub fn forward_rewritten(&mut self, hop: Hop, frame: P::Frame) -> Fate {
+        match frame.bytes().get(ethernet::HEADER_LEN..).and_then(destination) {
+            Some(to) => self.forward_slowly(hop, to, frame),
+            None => Fate::Dropped(DropReason::FrameTruncated),
+        }
     }
 
     /// Sends a received frame on whose packet, to `to`, is written anew with its checksums left zero and its EtherType right.
@@ -237,6 +235,20 @@ impl<P: Port> Exit<P> {
         if self.outbox.push(port, frame, &mut self.flushed).is_err() {
             self.lose(DropReason::TxFull);
         }
+    }
+
+    /// The same of many, each into the batch of the port that is noted of it.
+    #[inline]
+    pub fn push_run(&mut self, frames: Drain<'_, P::Frame, BURST_FRAMES_MAX>, found: &[Found]) {
+        for (frame, Found { port, .. }) in frames.zip(found) {
+            self.push(*port, frame);
+        }
+    }
+
+    /// Books received frames that were dropped for one reason.
+    pub fn book_drops(&mut self, reason: DropReason, count: u64) {
+        self.ledger.dropped += count;
+        self.page.dropped_many(reason, count);
     }
 
     /// Sends what waited for `hop`, which is known now.
@@ -435,7 +447,7 @@ impl<P: Port> Net for Exit<P> {
             self.lose(DropReason::NoRoute);
             return filled;
         };
-        if let Some(port) = self.head_for(hop, to, frame.bytes_mut()) {
+        if let Some(port) = self.head_for(hop, || to, frame.bytes_mut()) {
             let ether_type = if to.is_v4() { EtherType::Ipv4 } else { EtherType::Ipv6 };
             ethernet::set_ether_type(frame.bytes_mut(), ether_type);
             self.finish(port, &mut frame);
@@ -529,23 +541,6 @@ const TCP4_BY_DEVICE: TxMeta = TxMeta {
     l4_len: 0,
 };
 
-/// The driver whose ports share their hardware address with the kernel's interface at the other end.
-const TAP_DRIVER: &str = "net_tap";
-
-/// The link-local address of each port that speaks IPv6: one with an IPv6 address, or with a route out of it. A port
-/// with a twin has none, for the twin has it.
-fn link_locals(settings: &Settings, faces: &[Face]) -> Vec<Option<Addr>> {
-    let speaks = |index: usize, port: &super::PortSettings| {
-        let routed = |route: &super::RouteSettings| route.port.index() == index && route.to.addr().is_ipv6();
-        port.addresses.iter().any(|net| net.addr().is_ipv6()) || settings.routes.iter().any(routed)
-    };
-    let own = |(index, face): (usize, &Face)| {
-        let port = settings.ports.get(index).filter(|port| !face.twin && speaks(index, port));
-        port.map(|_| ipv6::link_local(face.mac))
-    };
-    faces.iter().enumerate().map(own).collect()
-}
-
 /// The counter of events of this kind that found no room.
 const fn lost(kind: EventKind) -> Counter {
     match kind {
@@ -553,18 +548,6 @@ const fn lost(kind: EventKind) -> Counter {
         EventKind::Disconnect => Counter::LostDisconnects,
         EventKind::ClientFiltered => Counter::LostFiltered,
         EventKind::TlsError | EventKind::OriginError | EventKind::ResolveOrigin => Counter::LostErrors,
-    }
-}
-
-fn face<P: Port>(port: &P, settings: &super::PortSettings) -> Face {
-    let info = port.info();
-    Face {
-        mac: info.mac,
-        mtu: info.mtu,
-        offload: info.checksum,
-        tso_bytes: info.tso_bytes,
-        answers_for_prefixes: settings.answer_neighbors_for_prefixes,
-        twin: info.driver == TAP_DRIVER,
     }
 }
 

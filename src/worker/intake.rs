@@ -1,17 +1,19 @@
-//! Frames in: three passes over each burst, so that the memory of one frame is fetched while another is worked on.
+//! Frames in: passes over each burst, so that the memory of one frame is fetched while another is worked on.
 //!
 //! ```text
 //!  look   all headers prefetched first; what is wrong with a frame, or what it carries; its flow hashed, the flow table's
 //!         buckets prefetched
 //!  find   the leg that the table names prefetched; where there is none, the app looked up, and its rules asked (`stranger`)
-//!  serve  is it the one? judge, session; every frame ends in one Fate
+//!  serve  is it the one? runs of the quick road's, rewritten where they stand (`quick`), and between them frame by frame:
+//!         judge, session; every frame ends in one Fate
 //! ```
 //! Of a sound IPv4 segment or datagram nothing is kept but its hash: the quick road of `worker::quick` reads its fields where
 //! they stand. What another worker owns is handed over between the first pass and the second.
 
 use super::core::Worker;
-use super::stranger::Stranger;
-use super::{Arrival, Handover};
+use super::quick::Run;
+use super::stranger::{Destination, Stranger};
+use super::{Arrival, Drops, Handover};
 use crate::base::limits::BURST_FRAMES_MAX;
 use crate::base::{DropReason, Fate, PortId, WorkerId};
 use crate::flow::{LegRef, owner_of_port};
@@ -22,6 +24,7 @@ use crate::wire::ethernet::{self, Mac};
 use crate::wire::{
     self, Family, Fixed4, FlowKey, IcmpMessage, Parsed, Protocol, RxHints, TcpSegment, Tuple4,
 };
+use arrayvec::Drain;
 use dpdk_sys::cpu::prefetch;
 
 /// The burst at hand: frames, and what was found of each.
@@ -35,7 +38,7 @@ pub(super) struct Intake<F> {
 /// What is known of a frame before it is served.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
-    /// Where it came in.
+    /// Where it came in; of a frame that the quick road rewrote, where it leaves.
     pub port: PortId,
     /// What was seen in it.
     pub seen: Seen,
@@ -51,7 +54,7 @@ pub(super) struct Found {
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(super) enum Seen {
-    /// A sound segment or datagram whose headers stand at fixed places.
+    /// A segment or datagram whose headers stand at fixed places, sound but for what `Fixed4::is_sound` asks.
     Fixed(Fixed4),
     /// Something else that is sound.
     Parsed(Parsed),
@@ -114,12 +117,13 @@ impl<P: Port> Worker<P> {
     #[inline]
     fn look_at_burst(&mut self, port: PortId, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
         let mac = self.exit.faces[port.index()].mac;
+        let station = ethernet::station(mac);
         for frame in batch {
             frame.bytes().first().into_iter().for_each(prefetch);
         }
         let mut bytes = 0;
         for (frame, found) in batch.iter().zip(found) {
-            bytes += self.look(frame, mac, found) as u64;
+            bytes += self.look(frame, (mac, station), found) as u64;
             found.port = port;
         }
         self.exit.page.add(Counter::ReceivedBytes, bytes);
@@ -127,13 +131,12 @@ impl<P: Port> Worker<P> {
 
     /// What a frame carries, and the hash of its flow; the cache is asked for the table's lines. The frame's bytes.
     #[inline(always)]
-    fn look(&self, frame: &P::Frame, mac: Mac, found: &mut Found) -> usize {
-        let (bytes, meta) = (frame.bytes(), frame.rx_meta());
-        let ours = bytes.first_chunk::<6>() == Some(&mac);
+    fn look(&self, frame: &P::Frame, (mac, station): (Mac, u64), found: &mut Found) -> usize {
+        let (bytes, checked) = (frame.bytes(), frame.rx_checked());
+        let ours = bytes.first_chunk().map(ethernet::addressed) == Some(station);
         if ours
-            && !meta.multi_segment
-            && !meta.vlan_stripped
-            && let Some(fixed) = wire::sift(bytes, &hints(&meta))
+            && let Some((ip, l4)) = checked
+            && let Some(fixed) = wire::sift(bytes, &RxHints { ip, l4 })
             && let Some(tuple) = fixed.tuple(bytes)
         {
             found.seen = Seen::Fixed(fixed);
@@ -202,9 +205,9 @@ impl<P: Port> Worker<P> {
         for (at, frame) in batch.drain(..).enumerate() {
             let Found { port, seen, .. } = found[at];
             let parsed = match seen {
-                Seen::Fixed(fixed) => fixed.parsed(frame.bytes()),
+                Seen::Fixed(fixed) if fixed.is_sound(frame.bytes()) => fixed.parsed(frame.bytes()),
                 Seen::Parsed(parsed) => Some(parsed),
-                Seen::Refused(_) => None,
+                Seen::Fixed(_) | Seen::Refused(_) => None,
             };
             let away = parsed.map(|parsed| (self.owner(&frame, &parsed), parsed));
             match away.filter(|(owner, _)| *owner != self.id) {
@@ -249,18 +252,56 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// The passes after the first.
+    /// The passes after the first: runs that the quick road takes, where they stand, and what is between them one by one.
     fn serve_burst(&mut self, batch: &mut FrameBatch<P::Frame>, found: &mut [Found]) {
         self.find_burst(batch, found);
         let when = (self.judging(), self.exit.now);
-        let (mut tally, mut passed) = (Tally::ZERO, 0);
-        let (count, mut head) = (batch.len(), None);
-        for (at, frame) in batch.drain(..).enumerate() {
-            let found_next = found[..count].get(at + 1);
-            let found = &found[at];
+        let mut tally = Tally::ZERO;
+        let mut found = &mut found[..batch.len()];
+        while !batch.is_empty() {
+            let Run { passed, unready } = self.rewrite_run(batch, found, &when, &mut tally);
+            let (run, rest) = std::mem::take(&mut found).split_at_mut(passed);
+            self.exit.push_run(batch.drain(..passed), run);
+            self.exit.ledger.sent += passed as u64;
+            let others = match unready {
+                None => self.count_others(rest),
+                Some(hop) => {
+                    for frame in batch.drain(..1) {
+                        let fate = self.exit.forward_rewritten(hop, frame);
+                        self.book(fate);
+                    }
+                    found = &mut rest[1..];
+                    continue;
+                }
+            };
+            self.serve_others(batch.drain(..others), rest);
+            found = &mut rest[others..];
+        }
+        tally.settle(&self.exit.page);
+    }
+
+    /// How many frames stand before the next that the quick road may take; the first was not one.
+    #[inline]
+    fn count_others(&self, found: &[Found]) -> usize {
+        let may_be_quick = |found: &Found| match (&found.seen, found.leg) {
+            (Seen::Fixed(fixed), Some(leg)) => match fixed.protocol {
+                Protocol::Tcp => self.sessions.is_spliced(leg),
+                Protocol::Udp => true,
+            },
+            (Seen::Fixed(_) | Seen::Parsed(_) | Seen::Refused(_), _) => false,
+        };
+        let next = found.iter().skip(1).position(may_be_quick);
+        next.map_or(found.len(), |next| next + 1)
+    }
+
+    /// Frames to their fates, one by one.
+    #[inline(never)]
+    fn serve_others(&mut self, frames: Drain<'_, P::Frame, BURST_FRAMES_MAX>, found: &mut [Found]) {
+        let (mut head, mut drops) = (None, Drops::NONE);
+        for (at, frame) in frames.enumerate() {
             let frame = match &mut head {
                 None => frame,
-                Some(head) => match self.follow(frame, found, head) {
+                Some(head) => match self.follow(frame, &found[at], head) {
                     Err(frame) => frame,
                     Ok(fate) => {
                         self.book(fate);
@@ -269,46 +310,43 @@ impl<P: Port> Worker<P> {
                 },
             };
             head = None;
-            let frame = match (&found.seen, found.leg) {
-                (Seen::Fixed(fixed), Some(leg)) => {
-                    match self.pass_quickly(frame, (*fixed, leg), &when, &mut tally) {
-                        Ok(Fate::Sent) => {
-                            passed += 1;
-                            continue;
-                        }
-                        Ok(fate) => {
-                            self.book(fate);
-                            continue;
-                        }
-                        Err(frame) => frame,
-                    }
+            let leg = match (&found[at].seen, found[at].leg) {
+                (Seen::Refused(reason), _) => {
+                    let exit = &mut self.exit;
+                    exit.outbox.recycle(frame);
+                    drops.count(*reason, |reason, count| exit.book_drops(reason, count));
+                    continue;
                 }
                 (Seen::Fixed(fixed), None) => {
                     // What a frame that has no leg yet leads has none either, so that nothing follows it.
-                    let fate = self.serve_stranger(frame, *fixed, found);
+                    let fate = self.serve_stranger(frame, *fixed, &found[at]);
                     self.book(fate);
                     continue;
                 }
-                (Seen::Parsed(_) | Seen::Refused(_), _) => frame,
+                (Seen::Fixed(fixed), Some(_)) if !fixed.is_sound(frame.bytes()) => {
+                    let mac = self.exit.faces[found[at].port.index()].mac;
+                    self.look_closer(&frame, mac, &mut found[at]);
+                    None
+                }
+                (Seen::Fixed(_) | Seen::Parsed(_), leg) => leg,
             };
-            let ahead = self.glance_ahead(&frame, found, found_next);
-            let fate = match &found.seen {
-                Seen::Fixed(fixed) => self.serve_fully(frame, *fixed, found),
-                Seen::Parsed(parsed) => self.serve_parsed(frame, parsed, found),
+            let ahead = leg.and_then(|_| self.glance_ahead(&frame, &found[at], found.get(at + 1)));
+            let fate = match &found[at].seen {
+                Seen::Fixed(fixed) => self.serve_fully(frame, *fixed, &found[at]),
+                Seen::Parsed(parsed) => self.serve_parsed(frame, parsed, &found[at]),
                 Seen::Refused(reason) => self.drop_frame(frame, *reason),
             };
             self.book(fate);
             head = ahead.filter(|head| self.leads(head));
         }
-        self.exit.ledger.sent += passed;
-        tally.settle(&self.exit.page);
+        drops.settle(|reason, count| self.exit.book_drops(reason, count));
     }
 
     /// The leg that the table names for each, or the app where it names none; the cache is asked for their lines.
     #[inline]
     fn find_burst(&self, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
-        let (mut unjudged, mut last) = (false, None);
-        for (at, found) in found.iter_mut().enumerate().take(batch.len()) {
+        let mut strangers = false;
+        for found in found.iter_mut().take(batch.len()) {
             let protocol = match &found.seen {
                 Seen::Fixed(fixed) => fixed.protocol,
                 Seen::Parsed(Parsed::Tcp(_)) => Protocol::Tcp,
@@ -320,15 +358,38 @@ impl<P: Port> Worker<P> {
                 Protocol::Tcp => self.sessions.candidate(found.hash),
                 Protocol::Udp => self.udp.candidate(found.hash),
             };
-            match (found.leg, protocol, &found.seen) {
-                (Some(leg), Protocol::Tcp, _) => self.sessions.prefetch_leg(leg),
-                (Some(leg), Protocol::Udp, _) => self.udp.prefetch_leg(leg),
-                (None, _, Seen::Fixed(fixed)) => {
-                    found.stranger = self.look_up(batch[at].bytes(), *fixed, &mut last);
-                    unjudged |= matches!(found.stranger, Stranger::Unjudged(..));
-                }
-                (None, _, Seen::Parsed(_) | Seen::Refused(_)) => {}
+            match (found.leg, protocol) {
+                (Some(leg), Protocol::Tcp) => self.sessions.prefetch_leg(leg),
+                (Some(leg), Protocol::Udp) => self.udp.prefetch_leg(leg),
+                (None, _) => strangers = true,
             }
+        }
+        if strangers {
+            self.meet_strangers(batch, found);
+        }
+    }
+
+    /// What the tables say of the frames without a leg, or what is wrong with them. A loop of its own, as `rewrite_run`.
+    #[inline(never)]
+    fn meet_strangers(&self, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
+        let (mut unjudged, mut last) = (false, Destination::NONE);
+        for (frame, found) in batch.iter().zip(found.iter_mut()) {
+            let (Seen::Fixed(fixed), None) = (&found.seen, found.leg) else { continue };
+            let (fixed, bytes) = (*fixed, frame.bytes());
+            if !fixed.is_sound(bytes) {
+                self.look_closer(frame, self.exit.faces[found.port.index()].mac, found);
+                continue;
+            }
+            let said = self.look_up(bytes, fixed, &mut last);
+            match said {
+                Stranger::NoApp(reason) if self.ignores(bytes, fixed, found.hash) => {
+                    found.seen = Seen::Refused(reason);
+                    continue;
+                }
+                Stranger::Unjudged(..) => unjudged = true,
+                Stranger::Ours | Stranger::NoApp(_) | Stranger::Judged(..) => {}
+            }
+            found.stranger = said;
         }
         if unjudged {
             self.judge_burst(batch, found);

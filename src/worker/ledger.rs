@@ -5,7 +5,7 @@
 //!  out:  sent + made            == transmitted + waiting (queues, neighbours) + lost
 //! ```
 
-use crate::base::Fate;
+use crate::base::{DropReason, Fate};
 
 /// One worker's frames since launch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -28,6 +28,36 @@ pub struct Ledger {
     pub transmitted: u64,
     /// Outgoing frames lost: transmit queue full, neighbour unresolved.
     pub lost: u64,
+}
+
+/// Received frames that are dropped one after the other for one reason, booked together.
+#[derive(Debug)]
+pub struct Drops {
+    reason: DropReason,
+    count: u64,
+}
+
+impl Drops {
+    /// None yet.
+    pub const NONE: Self = Self { reason: DropReason::NoApp, count: 0 };
+
+    /// Counts one more; `settle` is given those that were for another reason, with their number.
+    #[inline]
+    pub fn count(&mut self, reason: DropReason, settle: impl FnOnce(DropReason, u64)) {
+        if reason != self.reason {
+            self.settle(settle);
+            self.reason = reason;
+        }
+        self.count += 1;
+    }
+
+    /// Gives what was counted to `settle`, and begins anew.
+    pub fn settle(&mut self, settle: impl FnOnce(DropReason, u64)) {
+        let count = std::mem::take(&mut self.count);
+        if count != 0 {
+            settle(self.reason, count);
+        }
+    }
 }
 
 impl Ledger {

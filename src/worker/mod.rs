@@ -8,6 +8,7 @@ mod core;
 mod crypto_thread;
 mod datagram;
 mod exit;
+mod face;
 mod filtered;
 mod follow;
 mod greet;
@@ -41,6 +42,7 @@ pub use launch::{
     Cpu, LaunchError, Layout, Registrar, Wanted, allowed_cpus, confine, cpu_list, isolated_cpus,
     numa_mismatches, spawn,
 };
+use ledger::Drops;
 pub use ledger::Ledger;
 pub use neighbor::{HopState, View as NeighborView};
 pub use rest::{Idle, RestTerms};

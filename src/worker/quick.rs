@@ -1,4 +1,4 @@
-//! The quick road: a sound IPv4 segment of a spliced session, or datagram of a proven client, rewritten where it stands and
+//! The quick road: an IPv4 segment of a spliced session, or datagram of a proven client, rewritten where it stands and
 //! put into the port's batch; and one without a session that tables alone refuse, dropped, or
 //! answered by a cookie. Whatever is not that plain takes the road of `serve`, which finds it as it came.
 //!
@@ -6,47 +6,58 @@
 //! decides is inlined here from the rooms that know it, and what is counted is kept beside the burst (`Tally`).
 
 use super::core::Worker;
-use super::intake::Found;
+use super::intake::{Found, Seen};
 use super::stranger::Meeting;
-use crate::base::{DropReason, Epoch, Fate, Instant, PortId};
+use crate::base::{DropReason, Epoch, Fate, Hop, Instant, PortId};
 use crate::flow::LegRef;
 use crate::port::{Frame, Port};
 use crate::session::{Passed, Tally, Way};
 use crate::wire::{Fixed4, Parsed, Protocol};
 
+/// How far a run of frames came on the quick road.
+pub(super) struct Run {
+    /// So many are ready to leave, by the port that is noted of each.
+    pub passed: usize,
+    /// The next one is rewritten, too, but the way to this hop of its has to be asked for.
+    pub unready: Option<Hop>,
+}
+
 /// What became of a frame on the quick road.
 enum Heading {
     /// It is ready to leave by this port.
     Out(PortId),
-    /// It is rewritten, but the way to its hop has to be asked for.
-    Unready(Way),
+    /// It is rewritten, but the way to this hop has to be asked for.
+    Unready(Hop),
     /// It is another road's, and unchanged.
     NotQuick,
 }
 
 impl<P: Port> Worker<P> {
-    /// Sends a frame on whose headers stand at fixed places, of the flow that `leg` is said to be. Its fate.
-    ///
-    /// # Errors
-    /// The frame, unchanged, where the road that takes all has to look at it.
-    #[inline(always)]
-    pub(super) fn pass_quickly(
+    /// Rewrites the frames at the front of `frames` that go on by the quick road, each where it stands, and notes in `found` the
+    /// ports that they leave by. A loop of its own: what it needs stays in registers, and no frame moves.
+    #[inline(never)]
+    pub(super) fn rewrite_run(
         &mut self,
-        mut frame: P::Frame,
-        (fixed, leg): (Fixed4, LegRef),
+        frames: &mut [P::Frame],
+        found: &mut [Found],
         when: &(Epoch, Instant),
         tally: &mut Tally,
-    ) -> Result<Fate, P::Frame> {
-        let heading = match fixed.protocol {
-            Protocol::Tcp => self.pass_segment(&mut frame, (fixed, leg), when, tally),
-            Protocol::Udp => self.pass_datagram(&mut frame, (fixed, leg), when, tally),
-        };
-        match heading {
-            Heading::Out(port) => self.exit.push(port, frame),
-            Heading::Unready(Way { hop, to }) => return Ok(self.exit.forward_slowly(hop, to, frame)),
-            Heading::NotQuick => return Err(frame),
+    ) -> Run {
+        let mut passed = 0;
+        for (frame, found) in frames.iter_mut().zip(found) {
+            let (Seen::Fixed(fixed), Some(leg)) = (&found.seen, found.leg) else { break };
+            let heading = match fixed.protocol {
+                Protocol::Tcp => self.pass_segment(frame, (*fixed, leg), when, tally),
+                Protocol::Udp => self.pass_datagram(frame, (*fixed, leg), when, tally),
+            };
+            match heading {
+                Heading::Out(port) => found.port = port,
+                Heading::Unready(hop) => return Run { passed, unready: Some(hop) },
+                Heading::NotQuick => break,
+            }
+            passed += 1;
         }
-        Ok(Fate::Sent)
+        Run { passed, unready: None }
     }
 
     #[inline(always)]
@@ -88,13 +99,13 @@ impl<P: Port> Worker<P> {
     #[inline(always)]
     fn head(&mut self, frame: &mut P::Frame, fixed: Fixed4, way: Way) -> Heading {
         let bytes = frame.bytes_mut();
-        let port = self.exit.head_for(way.hop, way.to, bytes);
+        let port = self.exit.head_for(way.hop, || way.to, bytes);
         let end = usize::from(fixed.end);
         if bytes.len() != end {
             // What a link padded it with stays behind.
             frame.set_len(end);
         }
-        port.map_or(Heading::Unready(way), Heading::Out)
+        port.map_or(Heading::Unready(way.hop), Heading::Out)
     }
 
     /// The fate of a frame of which the flow table knows nothing.

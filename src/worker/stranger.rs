@@ -3,9 +3,10 @@
 //! as it came and asks everything itself.
 //!
 //! ```text
-//!  find burst    the app of each, looked up once for all that stand together; the cache is asked for the starts of access rules
+//!  find burst    the app of each, looked up once for all that stand together; the cache is asked for the starts of access rules;
+//!                nobody known, source sound, no app, nothing to be answered --> refused
 //!  judge burst   the cache is asked for the rules, then for their counters
-//!  serve         nobody known, source sound, no app or blocked, nothing to be answered --> dropped
+//!  serve         nobody known, source sound, blocked, nothing to be answered --> dropped
 //!                a first SYN that a cookie answers --> `greet`
 //! ```
 //! Nothing that a frame of the same burst does changes the answers: they come from the snapshot.
@@ -21,7 +22,7 @@ use crate::port::{Frame, FrameBatch, Port};
 use crate::snapshot::Snapshot;
 use crate::table::special_purpose;
 use crate::telemetry::{AppCounter, EventKind, FirewallMatch, Status};
-use crate::wire::{Fixed4, FlowKey, Protocol};
+use crate::wire::{Fixed4, FlowKey, Protocol, Tuple4};
 
 /// What the tables say of a frame that has no session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,10 +40,19 @@ pub(super) enum Stranger {
 /// What the tables say of one destination: the next frame of a burst is often for the same.
 #[derive(Clone, Copy)]
 pub(super) struct Destination {
-    addr: u32,
-    port: u16,
-    protocol: Protocol,
+    /// Address, port and protocol in a word; zero: none.
+    place: u64,
     said: Stranger,
+}
+
+impl Destination {
+    /// None yet.
+    pub const NONE: Self = Self { place: 0, said: Stranger::Ours };
+
+    #[inline(always)]
+    fn place(tuple: Tuple4, protocol: Protocol) -> u64 {
+        u64::from(tuple.dst_bits()) << 32 | u64::from(tuple.dst_port()) << 8 | protocol as u64
+    }
 }
 
 /// What is to become of a frame that has no session.
@@ -58,22 +68,18 @@ pub(super) enum Meeting {
 
 impl<P: Port> Worker<P> {
     /// The app of a frame without a session; `last` is the destination that was looked up last under this snapshot.
-    #[inline]
-    pub(super) fn look_up(&self, bytes: &[u8], fixed: Fixed4, last: &mut Option<Destination>) -> Stranger {
+    #[inline(always)]
+    pub(super) fn look_up(&self, bytes: &[u8], fixed: Fixed4, last: &mut Destination) -> Stranger {
         let Some(tuple) = fixed.tuple(bytes) else { return Stranger::NoApp(DropReason::FrameTruncated) };
-        let to = (tuple.dst_bits(), tuple.dst_port(), fixed.protocol);
-        let said = match last {
-            Some(last) if (last.addr, last.port, last.protocol) == to => last.said,
-            Some(_) | None => {
-                let said = self.look_up_destination(tuple.dst(), to.1, to.2);
-                *last = Some(Destination { addr: to.0, port: to.1, protocol: to.2, said });
-                said
-            }
-        };
-        if let Stranger::Unjudged(_, zone) = said {
+        let place = Destination::place(tuple, fixed.protocol);
+        if last.place != place {
+            let said = self.look_up_destination(tuple.dst(), tuple.dst_port(), fixed.protocol);
+            *last = Destination { place, said };
+        }
+        if let Stranger::Unjudged(_, zone) = last.said {
             self.snapshot().rules.prefetch(zone, tuple.src_bits());
         }
-        said
+        last.said
     }
 
     #[inline]
@@ -123,9 +129,6 @@ impl<P: Port> Worker<P> {
             return Meeting::Unclear;
         }
         match found.stranger {
-            Stranger::NoApp(reason) if self.is_silent(key.protocol, self.unused_tcp) => {
-                Meeting::TurnedAway(reason)
-            }
             Stranger::Judged(slot, Judgement::Block(said))
                 if self.is_silent(key.protocol, self.blocked_tcp) =>
             {
@@ -139,6 +142,14 @@ impl<P: Port> Worker<P> {
                 Meeting::Unclear
             }
         }
+    }
+
+    /// Whether nobody is answered to a frame for which there is no app, and nothing else is known of its flow or of its source.
+    #[inline]
+    pub(super) fn ignores(&self, bytes: &[u8], fixed: Fixed4, hash: u64) -> bool {
+        let Some(key) = fixed.key(bytes) else { return false };
+        let knows = key.protocol == Protocol::Tcp && self.sessions.remembers(&key, hash);
+        !knows && self.is_silent(key.protocol, self.unused_tcp) && self.is_plain_source(&key)
     }
 
     /// Whether no configuration rules the source out.

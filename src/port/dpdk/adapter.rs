@@ -136,6 +136,15 @@ impl Frame for DpdkFrame {
         }
     }
 
+    #[inline(always)]
+    fn rx_checked(&self) -> Option<(ChecksumState, ChecksumState)> {
+        match self.is_plain() {
+            true => Some((ChecksumState::Unknown, ChecksumState::Unknown)),
+            false if self.is_multi_segment() || self.is_vlan_stripped() => None,
+            false => Some((state(self.ip_checksum()), state(self.l4_checksum()))),
+        }
+    }
+
     #[inline]
     fn set_tx_meta(&mut self, meta: TxMeta) {
         self.set_tx_work(TxWork {

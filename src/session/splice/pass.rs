@@ -8,13 +8,13 @@
 
 use super::Splices;
 use super::options;
-use super::record::{Fin, HEADERS_LEN, Lane, Record, heard};
+use super::record::{Fin, HEADERS_LEN, Lane, Record, STAMPED_LEN, heard};
 use crate::base::{DropReason, Epoch, Instant};
 use crate::flow::{LegRef, Side};
 use crate::session::{Tally, Way, bytes_from};
 use crate::telemetry::{Counter, PageWriter};
 use crate::wire::checksum::Change;
-use crate::wire::{Fixed4, FlowKey, Protocol, Readdress, Readdress4, TcpFlags, TcpSegment, ethernet, tcp};
+use crate::wire::{Fixed4, FlowKey, Readdress, Readdress4, TcpFlags, TcpSegment, ethernet, tcp};
 
 /// How far behind the window a segment may lie that was sent again; it moves nothing.
 const SEQ_BEHIND_MAX: u32 = 1 << 30;
@@ -78,7 +78,8 @@ impl Splices {
 
 impl Splices {
     /// The same over IPv4 where the headers stand at fixed places, and where the leg that the flow table named is this segment's;
-    /// `None`, and nothing changed, for everything else, be it to be dropped.
+    /// `None`, and nothing changed, for everything else, be it to be dropped. A segment of the leg's own tuple, of usual flags and
+    /// length, is sound, so that nobody need have asked.
     #[inline(always)]
     pub fn pass_fixed(
         &mut self,
@@ -88,27 +89,36 @@ impl Splices {
         (epoch, now): (Epoch, Instant),
         (tally, page): (&mut Tally, &PageWriter),
     ) -> Option<Passed> {
-        let record = self.records.get_mut(at.session() as usize)?;
+        let session = at.session() as usize;
+        if session >= self.records.len() {
+            return None;
+        }
+        let record = &mut self.records[session];
         let (head, options) = frame.split_first_chunk_mut::<HEADERS_LEN>()?;
         let (side, segment) = (at.side(), fixed.segment(head)?);
         let its_own = record.tuple4(side) == fixed.tuple(head)?;
-        let usual = is_usual(&segment, TcpFlags::FIN) && record.epoch == epoch;
-        if !(its_own && usual && record.accepts(side, &segment)) {
+        if !(its_own && is_usual(&segment, TcpFlags::FIN) && record.epoch == epoch) {
             return None;
         }
         let closes = segment.flags.has(TcpFlags::FIN);
         if closes && record.has_closed_elsewhere(side, &segment) {
             return None;
         }
-        let lane = &record.lanes[side.index()];
-        if segment.payload_offset != lane.usual_at || fixed.ip_len() > lane.mtu {
+        let to = record.tuple4(side.other()).reversed();
+        let (lane, back) = record.lanes_of(side);
+        let whole = segment.payload_offset == lane.usual_at && segment.payload_offset <= fixed.end;
+        let fits = whole && fixed.ip_len() <= lane.mtu;
+        if !(fits && lane.accepts(back, &segment)) {
             return None;
         }
-        let stamps = if record.stamped { Some(stamps_in(options)?) } else { None };
-        let to = record.tuple4(side.other()).reversed();
-        let readdress = Readdress4 { to, protocol: Protocol::Tcp, len: fixed.ip_len(), fragment_id: None };
-        readdress.write(head[ethernet::HEADER_LEN..].first_chunk_mut()?).ok()?;
-        let (lane, back) = record.lanes_of(side);
+        let stamped = usize::from(segment.payload_offset) == STAMPED_LEN;
+        let stamps = if stamped { Some(stamps_in(options)?) } else { None };
+        if !Readdress4::may_go(head[ethernet::HEADER_LEN..].first_chunk()?) {
+            return None;
+        }
+        // What is in registers from the tests comes first.
+        let hop = lane.hop;
+        let moved = lane.note(back, &segment, now);
         let change = match stamps {
             Some(stamps) => {
                 lane.see_stamp(stamps.0, segment.seq.wrapping_add(segment.seq_len()));
@@ -117,9 +127,10 @@ impl Splices {
             None => Change::NONE,
         };
         translate(lane, back, &segment, head.last_chunk_mut()?, change);
-        let way = Way { hop: lane.hop, to: to.dst() };
-        let advance = record.note(side, &segment, now);
-        tally.segment((side, record.app), advance, page);
+        Readdress4 { to, fragment_id: None }.write(head[ethernet::HEADER_LEN..].first_chunk_mut()?);
+        record.moved(side, moved, now);
+        tally.segment((side, record.app), moved.bytes, page);
+        let way = Way { hop, to: to.dst() };
         Some(if closes && record.close(side, now) { Passed::Closes(way) } else { record.passed(way) })
     }
 }
@@ -131,14 +142,53 @@ const fn is_usual(segment: &TcpSegment, may: u8) -> bool {
     segment.flags.0 & MATTER & !may == TcpFlags::ACK
 }
 
+impl Lane {
+    /// As `Record::accepts`, of a segment of this lane's.
+    #[inline(always)]
+    fn accepts(&self, back: &Self, segment: &TcpSegment) -> bool {
+        self.right.wrapping_sub(segment.seq.wrapping_add(segment.payload_len().into())) < SEQ_BEHIND_MAX
+            && back.nxt.wrapping_sub(segment.ack.wrapping_sub(back.seq_add))
+                < back.in_flight() + ACK_BEHIND_MAX
+    }
+
+    /// Takes note of what an accepted segment of this lane's says.
+    #[inline(always)]
+    fn note(&mut self, back: &mut Self, segment: &TcpSegment, now: Instant) -> Moved {
+        let end = segment.seq.wrapping_add(segment.seq_len());
+        let ahead = end.wrapping_sub(self.nxt);
+        let advance = if (ahead as i32) > 0 { ahead } else { 0 };
+        self.nxt = self.nxt.wrapping_add(advance);
+        (self.heard, self.probes) = (heard(now), 0);
+        if self.counts(end) {
+            let ack = segment.ack.wrapping_sub(back.seq_add);
+            if (ack.wrapping_sub(back.una) as i32) > 0 {
+                back.una = ack;
+            }
+            let right = ack.wrapping_add(u32::from(segment.window) << self.shift);
+            if (right.wrapping_sub(back.right) as i32) > 0 {
+                back.right = right;
+            }
+        }
+        let bytes = advance - u32::from(advance != 0 && segment.flags.has(TcpFlags::FIN));
+        self.bytes += u64::from(bytes);
+        Moved { further: advance != 0, bytes }
+    }
+}
+
+/// What a segment moved.
+#[derive(Clone, Copy)]
+struct Moved {
+    /// Whether its side's stream came further, be it by a FIN.
+    further: bool,
+    /// Bytes that had not passed before.
+    bytes: u32,
+}
+
 impl Record {
     /// Whether a segment's payload lies in the window, or was sent before, and it acknowledges nothing that was not sent.
     #[inline(always)]
     pub fn accepts(&self, side: Side, segment: &TcpSegment) -> bool {
-        let (lane, back) = (&self.lanes[side.index()], &self.lanes[side.other().index()]);
-        lane.right.wrapping_sub(segment.seq.wrapping_add(segment.payload_len().into())) < SEQ_BEHIND_MAX
-            && back.nxt.wrapping_sub(segment.ack.wrapping_sub(back.seq_add))
-                < back.in_flight() + ACK_BEHIND_MAX
+        self.lanes[side.index()].accepts(&self.lanes[side.other().index()], segment)
     }
 
     /// Whether a segment asks for a closed window by the byte behind it (RFC 9293 3.8.6.1). The other end alone knows whether it
@@ -220,28 +270,17 @@ impl Record {
     #[inline(always)]
     fn note(&mut self, side: Side, segment: &TcpSegment, now: Instant) -> u32 {
         let (lane, back) = self.lanes_of(side);
-        let end = segment.seq.wrapping_add(segment.seq_len());
-        let ahead = end.wrapping_sub(lane.nxt);
-        let advance = if (ahead as i32) > 0 { ahead } else { 0 };
-        lane.nxt = lane.nxt.wrapping_add(advance);
-        (lane.heard, lane.probes) = (heard(now), 0);
-        if lane.counts(end) {
-            let ack = segment.ack.wrapping_sub(back.seq_add);
-            if (ack.wrapping_sub(back.una) as i32) > 0 {
-                back.una = ack;
-            }
-            let right = ack.wrapping_add(u32::from(segment.window) << lane.shift);
-            if (right.wrapping_sub(back.right) as i32) > 0 {
-                back.right = right;
-            }
-        }
-        let bytes = advance - u32::from(advance != 0 && segment.flags.has(TcpFlags::FIN));
-        lane.bytes += u64::from(bytes);
-        if advance != 0 {
+        let moved = lane.note(back, segment, now);
+        self.moved(side, moved, now);
+        moved.bytes
+    }
+
+    #[inline(always)]
+    fn moved(&mut self, side: Side, moved: Moved, now: Instant) {
+        if moved.further {
             self.moved_at = now;
             self.last_from = side;
         }
-        bytes
     }
 }
 

@@ -12,7 +12,7 @@ use crate::flow::{LegRef, Side};
 use crate::session::{Tally, Way, bytes_from};
 use crate::telemetry::{Counter, PageWriter};
 use crate::wire::checksum::Change;
-use crate::wire::{Fixed4, Protocol, Readdress, Readdress4, ethernet, may_be_fragmented};
+use crate::wire::{Fixed4, Readdress, Readdress4, ethernet, may_be_fragmented};
 
 impl Session {
     /// Notes which of its datagrams are plain, after anything that this depends on has changed.
@@ -64,7 +64,7 @@ impl Sessions {
     }
 
     /// The same over IPv4 where the headers stand at fixed places, and where the leg that the flow table named is this datagram's;
-    /// `None` for everything else, be it to be dropped.
+    /// `None` for everything else, be it to be dropped. A datagram of the leg's own tuple is sound.
     #[inline(always)]
     pub fn pass_fixed(
         &mut self,
@@ -82,11 +82,13 @@ impl Sessions {
         if !(its_own && plain) || fixed.ip_len() > session.mtus[there] {
             return None;
         }
-        let packet = &mut head[ethernet::HEADER_LEN..];
+        let packet = head[ethernet::HEADER_LEN..].first_chunk_mut()?;
+        if !Readdress4::may_go(packet) {
+            return None;
+        }
         let fragment_id = next_id(&mut self.fragment_id, packet);
         let to = session.tuples[there].v4().reversed();
-        let readdress = Readdress4 { to, protocol: Protocol::Udp, len: fixed.ip_len(), fragment_id };
-        readdress.write(packet.first_chunk_mut()?).ok()?;
+        Readdress4 { to, fragment_id }.write(packet);
         let field = head.last_chunk_mut::<2>()?;
         let old = u16::from_be_bytes(*field);
         if old != 0 {
