@@ -10,6 +10,8 @@ set -uo pipefail
 cd "$ROOT" || exit 1
 
 LOGS=$(target_dir)/test-logs
+# Where everything is built once, what would make the next build faster only costs.
+[ "${CI:-}" != true ] || export CARGO_INCREMENTAL=0
 SECTIONS=(format shell clippy clippy_without_dpdk programs unit fuzz release bench end_to_end demo rehearsal)
 mkdir -p "$LOGS"
 
