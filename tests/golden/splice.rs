@@ -3,6 +3,7 @@
 
 use crate::pair::{CLIENT, CLIENTS, ORIGIN, Pair, app, error_of, segment_of};
 use byway::base::{AppSlot, DropReason, RuleSlot, Span};
+use byway::port::RxMeta;
 use byway::telemetry::{AppCounter, Counter, EventKind, FirewallMatch, Gauge, Status};
 use byway::testkit::edge::{LabApp, addr, live_spec};
 use byway::testkit::frames::{Ip, eth};
@@ -90,6 +91,50 @@ fn the_same_holds_on_the_road_of_what_is_not_usual() {
             .collect();
         let ends = [(EventKind::Connect, 0, 0, 0), (EventKind::Disconnect, 200, 3, 3)];
         assert_eq!(told, ends);
+    }
+}
+
+/// What is usual, what is not, what is of nobody, and what is broken, in every order of four: the burst's own order is that of what
+/// leaves, and each frame has its fate.
+#[test]
+fn frames_of_both_roads_in_one_burst_leave_in_the_order_in_which_they_came() {
+    for (family, stamped) in FORMS {
+        let mut pair = Pair::spliced(family, app(family), stamped);
+        for kinds in (0..256_u32).map(|n| [n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6 & 3]) {
+            let (mut expected, mut lost) = (Vec::new(), 0);
+            for (kind, side) in kinds.into_iter().zip([CLIENT, ORIGIN, CLIENT, CLIENT]) {
+                let own = pair.segment(side).payload(b"in order");
+                match kind {
+                    // Usual, and with an urgent pointer, which is not.
+                    0 | 1 => {
+                        let urgent = TcpFlags(TcpFlags::ACK | TcpFlags::URG);
+                        let sent = if kind == 0 { own } else { own.flags(urgent).urgent(4) };
+                        pair.bench.inject(&sent.bytes(), RxMeta::default());
+                        expected.push(pair.arriving_by(side, |ip| ip).payload(b"in order").bytes());
+                        pair.said(side, 8);
+                    }
+                    2 => {
+                        let key = pair.ends[CLIENT].key;
+                        let syn =
+                            eth().ip(key.src, key.dst).tcp(key.src_port, 9).flags(TcpFlags(TcpFlags::SYN));
+                        pair.bench.inject(&syn.bytes(), RxMeta::default());
+                        lost += 1;
+                    }
+                    _ => {
+                        // Of the flow, and with flags that no TCP sends.
+                        let flags = TcpFlags(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::ACK);
+                        pair.bench.inject(&own.flags(flags).bytes(), RxMeta::default());
+                        lost += 1;
+                    }
+                }
+            }
+            let before = pair.bench.control.pages[0].dropped_total();
+            assert_eq!(pair.turn(None), expected, "family {family}, {stamped}, {kinds:?}");
+            assert_eq!(pair.bench.control.pages[0].dropped_total() - before, lost, "{kinds:?}");
+        }
+        let drops = [DropReason::NoAppPort, DropReason::NoApp, DropReason::TcpFlagsBad]
+            .map(|reason| pair.drops(reason));
+        assert_eq!((drops.iter().sum::<u64>(), drops[2]), (512, 256), "{drops:?}");
     }
 }
 
