@@ -261,8 +261,10 @@ impl<P: Port> Worker<P> {
         while !batch.is_empty() {
             let Run { passed, unready } = self.rewrite_run(batch, found, &when, &mut tally);
             let (run, rest) = std::mem::take(&mut found).split_at_mut(passed);
-            self.exit.push_run(batch.drain(..passed), run);
-            self.exit.ledger.sent += passed as u64;
+            if passed != 0 {
+                self.exit.push_run(batch.drain(..passed), run);
+                self.exit.ledger.sent += passed as u64;
+            }
             let others = match unready {
                 None => self.count_others(rest),
                 Some(hop) => {
@@ -286,7 +288,7 @@ impl<P: Port> Worker<P> {
         let may_be_quick = |found: &Found| match (&found.seen, found.leg) {
             (Seen::Fixed(fixed), Some(leg)) => match fixed.protocol {
                 Protocol::Tcp => self.sessions.is_spliced(leg),
-                Protocol::Udp => true,
+                Protocol::Udp => self.udp.is_plain4(leg),
             },
             (Seen::Fixed(_) | Seen::Parsed(_) | Seen::Refused(_), _) => false,
         };

@@ -94,6 +94,30 @@ fn the_same_holds_on_the_road_of_what_is_not_usual() {
     }
 }
 
+/// Nobody asks what is wrong with a segment of a live flow before the flow's own road has looked at it.
+#[test]
+fn a_segment_whose_header_lies_about_its_length_moves_nothing() {
+    for (family, stamped) in FORMS {
+        let mut pair = Pair::spliced(family, app(family), stamped);
+        for (side, flags) in
+            [(CLIENT, 0), (CLIENT, TcpFlags::FIN), (ORIGIN, TcpFlags::PSH), (ORIGIN, TcpFlags::FIN)]
+        {
+            let flags = TcpFlags(TcpFlags::ACK | flags);
+            for words in [0, 4, 15] {
+                let segment = pair.segment(side).flags(flags).data_offset(words);
+                assert_eq!(
+                    pair.turn(Some(&segment.bytes())),
+                    Vec::<Vec<u8>>::new(),
+                    "family {family}, {stamped}, {words}"
+                );
+            }
+        }
+        assert_eq!(pair.drops(DropReason::TcpHeaderBad), 12);
+        pair.say(CLIENT, b"as before");
+        pair.say(ORIGIN, b"here, too");
+    }
+}
+
 /// What is usual, what is not, what is of nobody, and what is broken, in every order of four: the burst's own order is that of what
 /// leaves, and each frame has its fate.
 #[test]

@@ -100,15 +100,18 @@ impl Splices {
         if !(its_own && is_usual(&segment, TcpFlags::FIN) && record.epoch == epoch) {
             return None;
         }
+        // Nobody has asked yet whether its header ends within it, and lengths are reckoned from that.
+        let usual_at = record.lanes[side.index()].usual_at;
+        if segment.payload_offset != usual_at || usual_at > fixed.end {
+            return None;
+        }
         let closes = segment.flags.has(TcpFlags::FIN);
         if closes && record.has_closed_elsewhere(side, &segment) {
             return None;
         }
         let to = record.tuple4(side.other()).reversed();
         let (lane, back) = record.lanes_of(side);
-        let whole = segment.payload_offset == lane.usual_at && segment.payload_offset <= fixed.end;
-        let fits = whole && fixed.ip_len() <= lane.mtu;
-        if !(fits && lane.accepts(back, &segment)) {
+        if fixed.ip_len() > lane.mtu || !lane.accepts(back, &segment) {
             return None;
         }
         let stamped = usize::from(segment.payload_offset) == STAMPED_LEN;

@@ -84,6 +84,12 @@ impl Sessions {
         }
     }
 
+    /// Whether datagrams of a leg may be relayed where they stand, of IPv4 and with nothing to be put in or taken out.
+    #[inline]
+    pub fn is_plain4(&self, leg: LegRef) -> bool {
+        self.sessions.get(leg.session() as usize).is_some_and(|session| session.plain4[leg.side().index()])
+    }
+
     /// The leg that the flow table names first for `hash`.
     #[inline]
     pub fn candidate(&self, hash: u64) -> Option<LegRef> {

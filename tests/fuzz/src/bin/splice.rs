@@ -163,12 +163,16 @@ fn segment(side: &Side, input: &mut Input<'_>) -> Vec<u8> {
     let moved = Side { seq: side.seq.wrapping_add(seq), ack: side.ack.wrapping_add(ack), ..*side };
     let flags = if how & 4 == 0 { TcpFlags::ACK | flags & TcpFlags::PSH } else { flags };
     let (window, urgent) = (u16::from_be_bytes(input.take()), u16::from_be_bytes(input.take()));
-    let words = usize::from(input.byte() % 11);
+    let shape = input.byte();
+    let words = usize::from(shape % 11);
     let options: Vec<u8> = (0..words * 4).map(|_| input.byte()).collect();
     let body: Vec<u8> = (0..usize::from(len)).map(|n| n as u8 ^ len).collect();
     let segment =
         tcp(&moved, false).flags(TcpFlags(flags)).window(window).urgent(urgent).raw_options(&options);
-    let mut frame = segment.payload(&body).bytes();
+    let segment = segment.payload(&body);
+    // One that lies about where its header ends.
+    let segment = if shape > 0xe0 { segment.data_offset(shape & 15) } else { segment };
+    let mut frame = segment.bytes();
     if how & 8 != 0 {
         frame.resize(frame.len() + usize::from(how >> 4), 0xee);
     }
