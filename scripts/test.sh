@@ -2,7 +2,8 @@
 # Installs what is missing and runs every test: the second of the README's two commands, and what .ci/run calls.
 # Sections run one after the other, each with its time; a failed one does not stop the rest. `test.sh NAME...` runs
 # only the named sections. The last line sums the tests of all sections: `N passed, N failed`.
-# The release build, which has one core busy for most of its time, begins beside the first section at the lowest priority.
+# The release build, which has one core busy for most of its time, begins beside the first section at the lowest priority. What
+# needs a CPU and no quiet runs beside the end-to-end tests and the demo, which wait for most of their time.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
@@ -12,7 +13,8 @@ cd "$ROOT" || exit 1
 LOGS=$(target_dir)/test-logs
 # Where everything is built once, what would make the next build faster only costs.
 [ "${CI:-}" != true ] || export CARGO_INCREMENTAL=0
-SECTIONS=(format shell clippy clippy_without_dpdk programs unit fuzz release bench end_to_end demo rehearsal)
+SECTIONS=(format shell clippy programs unit release end_to_end demo rehearsal)
+BESIDE=(bench clippy_without_dpdk fuzz) BESIDE_PID=''
 mkdir -p "$LOGS"
 
 format() { cargo fmt --all --check; }
@@ -70,6 +72,29 @@ section() {
     fi
 }
 
+# The sections beside another one: in the scheduler's idle class, so that they take what is left over.
+begin_beside() {
+    [ ${#BESIDE[@]} -gt 0 ] || return 0
+    rm -f "$LOGS/beside.count"
+    (
+        chrt --idle --pid 0 "$BASHPID"
+        PASSED=0 FAILED=0
+        for name in "${BESIDE[@]}"; do section "$name"; done
+        printf '%d %d\n' "$PASSED" "$FAILED" >"$LOGS/beside.count"
+    ) >"$LOGS/beside.log" 2>&1 &
+    BESIDE_PID=$!
+}
+# Waits for them where they run, tells what they told, and counts what they counted.
+end_beside() {
+    local passed=0 failed=1
+    [ -n "$BESIDE_PID" ] || return 0
+    wait "$BESIDE_PID"
+    BESIDE_PID=''
+    cat "$LOGS/beside.log"
+    read -r passed failed <"$LOGS/beside.count"
+    PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
+}
+
 # counted LOG: "passed failed", summed over cargo's `test result:` lines and our own closing lines.
 counted() {
     awk '/^test result:/ { p += $4; f += $6 }
@@ -80,10 +105,16 @@ counted() {
 need_root "test.sh"
 printf '== packages\n'
 install_packages build lab test rehearsal
-if [ $# -eq 0 ]; then begin_release; else SECTIONS=("$@"); fi
+if [ $# -eq 0 ]; then begin_release; else SECTIONS=("$@") BESIDE=(); fi
 for name in "${SECTIONS[@]}"; do
     [ "$(type -t "$name")" = function ] || die "no section $name"
+    case $name in
+        end_to_end) begin_beside ;;
+        # An emulated machine has a CPU busy itself.
+        rehearsal) end_beside ;;
+    esac
     section "$name"
 done
+end_beside
 printf '== all sections in %d s\n' "$SECONDS"
 tally
