@@ -3,7 +3,7 @@
 //! What may be odd about a segment (a flag that matters, options beside timestamps, numbers outside the windows, a session
 //! judged under an older snapshot) is left to `odd.rs`.
 //!
-//! Cost: 750 instructions a frame in the whole turn (`byway bench session`, rows `spliced_*`), some 110 of which are the
+//! Cost: 685 instructions a frame in the whole turn (`byway bench session`, rows `spliced_*`), some 110 of which are the
 //! in-memory port's; beside `macswap`, `byway bench forward --scenario splice`.
 
 use super::Splices;
