@@ -37,9 +37,7 @@ impl Readdress<'_> {
 
     #[inline(always)]
     fn write_v4(&self, head: &mut [u8; Readdress4::HEAD_LEN]) -> Result<(), DropReason> {
-        if !Readdress4::may_go(head) {
-            return Err(DropReason::TtlExpired);
-        }
+        one_hop_fewer(head[HOPS_AT])?;
         if be16(head, LEN_AT) != self.len {
             put16(head, LEN_AT, self.len);
         }
@@ -70,10 +68,10 @@ impl Readdress4 {
     /// Bytes that are written: the IP header and the ports.
     pub const HEAD_LEN: usize = ipv4::HEADER_LEN + PORTS_LEN;
 
-    /// Whether a packet has a hop left to live (RFC 1812 5.3.1).
+    /// Whether a packet has a hop left to live.
     #[inline(always)]
     pub const fn may_go(head: &[u8; Self::HEAD_LEN]) -> bool {
-        head[HOPS_AT] > 1
+        one_hop_fewer(head[HOPS_AT]).is_ok()
     }
 
     /// Writes it over the headers at the front of a sound packet that may go. Words stay as they stand in memory, and are summed

@@ -147,9 +147,12 @@ impl<P: Port> Worker<P> {
     /// Whether nobody is answered to a frame for which there is no app, and nothing else is known of its flow or of its source.
     #[inline]
     pub(super) fn ignores(&self, bytes: &[u8], fixed: Fixed4, hash: u64) -> bool {
+        if !self.is_silent(fixed.protocol, self.unused_tcp) {
+            return false;
+        }
         let Some(key) = fixed.key(bytes) else { return false };
         let knows = key.protocol == Protocol::Tcp && self.sessions.remembers(&key, hash);
-        !knows && self.is_silent(key.protocol, self.unused_tcp) && self.is_plain_source(&key)
+        !knows && self.is_plain_source(&key)
     }
 
     /// Whether no configuration rules the source out.
