@@ -3,7 +3,7 @@
 # Sections run one after the other, each with its time; a failed one does not stop the rest. `test.sh NAME...` runs
 # only the named sections. The last line sums the tests of all sections: `N passed, N failed`.
 # The release build, which has one core busy for most of its time, begins beside the first section at the lowest priority. What
-# needs a CPU and no quiet runs beside the end-to-end tests and the demo, which wait for most of their time.
+# needs a CPU and no quiet runs beside the rest of it, the end-to-end tests and the demo.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 . "$ROOT/scripts/lib/packages.sh"
@@ -14,7 +14,7 @@ LOGS=$(target_dir)/test-logs
 # Where everything is built once, what would make the next build faster only costs.
 [ "${CI:-}" != true ] || export CARGO_INCREMENTAL=0
 SECTIONS=(format shell clippy programs unit release end_to_end demo rehearsal)
-BESIDE=(bench clippy_without_dpdk fuzz) BESIDE_PID=''
+BESIDE=(clippy_without_dpdk fuzz bench) BESIDE_PID=''
 mkdir -p "$LOGS"
 
 format() { cargo fmt --all --check; }
@@ -39,6 +39,7 @@ begin_release() {
 # Instructions under callgrind, against tests/bench/budget.toml; nothing that is timed, so that all run at once.
 bench() {
     local byway words pids=() at code=0
+    release || return 1
     byway=$(target_dir)/release/byway words=$(mktemp -d)
     "$byway" bench session --budget-only >"$words/0" 2>&1 & pids+=($!)
     "$byway" bench session --udp --quick --budget-only >"$words/1" 2>&1 & pids+=($!)
@@ -51,9 +52,8 @@ bench() {
 end_to_end() { ./tests/e2e/run.sh; }
 demo() { ./scripts/demo.sh; }
 rehearsal() { ./scripts/rehearsal.sh; }
-# Long enough to try the seeds and find the obvious, and built in less time than it would run faster;
-# `scripts/fuzz.sh --seconds 3600` is for the night.
-fuzz() { CARGO_PROFILE_RELEASE_OPT_LEVEL=1 scripts/fuzz.sh --seconds 15; }
+# Long enough to try the seeds and find the obvious; `scripts/fuzz.sh --seconds 3600` is for the night.
+fuzz() { scripts/fuzz.sh --quick --seconds 15; }
 
 # section NAME: runs the function of that name, its words into a log, and counts what it counted.
 section() {
@@ -109,7 +109,8 @@ if [ $# -eq 0 ]; then begin_release; else SECTIONS=("$@") BESIDE=(); fi
 for name in "${SECTIONS[@]}"; do
     [ "$(type -t "$name")" = function ] || die "no section $name"
     case $name in
-        end_to_end) begin_beside ;;
+        # The build has one CPU busy, the tests after it wait for most of their time.
+        release) begin_beside ;;
         # An emulated machine has a CPU busy itself.
         rehearsal) end_beside ;;
     esac
