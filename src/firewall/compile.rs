@@ -1,7 +1,7 @@
 //! Rules in force -> the frozen maps.
 
 use super::rule_spec::{Mode, RuleSpec, Target};
-use super::rules::{Book, RuleKey, Rules, SCOPES_MAX, Scope, Verdict, rule_key};
+use super::rules::{Book, RuleKey, Rules, SCOPES_MAX, Scope, Verdict, Zone, rule_key};
 use crate::base::RuleSlot;
 use crate::base::frozen_map::{Crowded, FrozenKey};
 use std::sync::Arc;
@@ -50,7 +50,8 @@ pub fn compile(zones: &[ZoneScopes], scopes: &[ScopeRules<'_>], secret: [u64; 2]
             }
         }
     }
-    let zones = zones.iter().map(|zone| [used[zone.zone], used[zone.account], used[zone.user]]).collect();
+    let scopes_of = |zone: &ZoneScopes| [used[zone.zone], used[zone.account], used[zone.user]];
+    let zones = zones.iter().map(|zone| Zone::new(scopes_of(zone))).collect();
     Ok(Rules { zones, base: Arc::new(Book::build(&narrow, &wide, secret)?), edits: None })
 }
 

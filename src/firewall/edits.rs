@@ -10,7 +10,7 @@
 //! An edit costs by the number of edits, not of rules: 4,096 of them are a book of a hundred kilobytes. Control side.
 
 use super::rule_spec::Target;
-use super::rules::{Book, GONE, RuleKey, Rules, Scope, Scopes, Verdict, rule_key};
+use super::rules::{Book, GONE, RuleKey, Rules, Scope, Verdict, Zone, rule_key};
 use crate::base::RuleSlot;
 use crate::base::frozen_map::{Crowded, FrozenKey, FrozenMap, WideEntry};
 use std::collections::HashMap;
@@ -98,7 +98,7 @@ impl Rules {
     }
 
     /// The zones' scopes with the lengths and kinds that `edits` use; shared where none is new.
-    fn zones_with(&self, edits: &[RuleEdit]) -> Arc<[Scopes]> {
+    fn zones_with(&self, edits: &[RuleEdit]) -> Arc<[Zone]> {
         let mut fresh: HashMap<u32, Vec<Target>> = HashMap::new();
         for edit in edits.iter().filter(|edit| edit.verdict.is_some()) {
             fresh.entry(edit.scope).or_default().push(edit.target);
@@ -107,7 +107,7 @@ impl Rules {
             let mut scope = *scope;
             fresh.get(&scope.number).is_some_and(|targets| targets.iter().any(|target| scope.note(*target)))
         };
-        if !self.zones.iter().flatten().any(is_new) {
+        if !self.zones.iter().flat_map(|zone| &zone.scopes).any(is_new) {
             return self.zones.clone();
         }
         let noted = |mut scope: Scope| {
@@ -116,7 +116,7 @@ impl Rules {
             }
             scope
         };
-        self.zones.iter().map(|scopes| scopes.map(noted)).collect()
+        self.zones.iter().map(|zone| Zone::new(zone.scopes.map(noted))).collect()
     }
 }
 

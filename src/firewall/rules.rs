@@ -42,6 +42,23 @@ pub(super) struct Scope {
     pub(super) v6_lengths: [u64; 3],
 }
 
+/// One zone: its scopes, and what follows from them.
+#[derive(Clone, Debug)]
+pub(super) struct Zone {
+    pub(super) scopes: Scopes,
+    /// The IPv4 lengths in use, in the order in which their rules count.
+    probes: Box<[Probe]>,
+    /// Whether a rule names an ASN or a country.
+    asks_whence: bool,
+}
+
+/// A length of IPv4 prefixes that a scope uses, as what makes the key of an address.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    tag: u32,
+    mask: u32,
+}
+
 /// Rules by key.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -54,7 +71,7 @@ pub(super) struct Book {
 /// All rules of all scopes, frozen.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    pub(super) zones: Arc<[Scopes]>,
+    pub(super) zones: Arc<[Zone]>,
     pub(super) base: Arc<Book>,
     pub(super) edits: Option<Arc<Book>>,
 }
@@ -87,6 +104,26 @@ impl Verdict {
     }
 }
 
+impl Zone {
+    pub(super) fn new(scopes: Scopes) -> Self {
+        let probes = scopes.iter().flat_map(|scope| {
+            let lengths = (0..=32_u32).rev().filter(|length| scope.v4_lengths >> length & 1 == 1);
+            lengths.map(|length| {
+                let NarrowKey { bits: mask, tag } = v4_key(scope.number, length, u32::MAX);
+                Probe { tag, mask }
+            })
+        });
+        let asks_whence = scopes.iter().any(|scope| scope.asn | scope.country);
+        Self { scopes, probes: probes.collect(), asks_whence }
+    }
+
+    /// The keys under which rules about an IPv4 address are, the first that counts first.
+    #[inline(always)]
+    fn v4_keys(&self, bits: u32) -> impl Iterator<Item = NarrowKey> {
+        self.probes.iter().map(move |probe| NarrowKey { bits: bits & probe.mask, tag: probe.tag })
+    }
+}
+
 impl Book {
     pub(super) fn build(narrow: &[[u32; 3]], wide: &[WideEntry], secret: [u64; 2]) -> Result<Self, Crowded> {
         Ok(Self { narrow: FrozenMap::build(narrow, secret)?, wide: FrozenMap::build(wide, secret)? })
@@ -110,19 +147,19 @@ impl Rules {
     /// the longest. Where `src` comes from is looked up only when such a rule may act.
     #[inline]
     pub fn judge(&self, zone: ZoneSlot, src: Addr, whences: &WhenceMap) -> Judgement {
-        let Some(scopes) = self.zones.get(zone.index()) else {
+        let Some(zone) = self.zones.get(zone.index()) else {
             return Judgement::Pass(FirewallMatch::Unknown);
         };
         let by_addr = match src.to_v4_bits() {
-            Some(bits) => self.gather_v4(scopes, bits),
-            None => self.gather_v6(scopes, src.bits()),
+            Some(bits) => self.gather_v4(zone, bits),
+            None => self.gather_v6(&zone.scopes, src.bits()),
         };
         if let Some(verdict) = by_addr.filter(|verdict| verdict.allows()) {
             return Judgement::Pass(FirewallMatch::WhitelistIp(verdict.slot()));
         }
         let blocked = by_addr.map(|verdict| FirewallMatch::BlockIp(verdict.slot()));
-        if scopes.iter().any(|scope| scope.asn | scope.country) {
-            return self.judge_whence(scopes, src, (blocked, whences));
+        if zone.asks_whence {
+            return self.judge_whence(&zone.scopes, src, (blocked, whences));
         }
         blocked.map_or(Judgement::Pass(FirewallMatch::Unknown), Judgement::Block)
     }
@@ -160,40 +197,25 @@ impl Rules {
     /// `judge` to come.
     #[inline]
     pub fn prefetch(&self, zone: ZoneSlot, src: u32) {
-        self.for_v4_keys(zone, src, |key| self.base.narrow.prefetch(key));
+        let Some(zone) = self.zones.get(zone.index()) else { return };
+        zone.v4_keys(src).for_each(|key| self.base.narrow.prefetch(key));
     }
 
     /// Asks the cache for the rules about `src`, of IPv4.
     #[inline]
     pub fn prefetch_entries(&self, zone: ZoneSlot, src: u32) {
-        self.for_v4_keys(zone, src, |key| self.base.narrow.prefetch_entries(key));
+        let Some(zone) = self.zones.get(zone.index()) else { return };
+        zone.v4_keys(src).for_each(|key| self.base.narrow.prefetch_entries(key));
     }
 
     #[inline]
-    fn for_v4_keys(&self, zone: ZoneSlot, bits: u32, mut each: impl FnMut(NarrowKey)) {
-        let Some(scopes) = self.zones.get(zone.index()) else { return };
-        for scope in scopes {
-            let mut lengths = scope.v4_lengths;
-            while lengths != 0 {
-                let length = 63 - lengths.leading_zeros();
-                lengths ^= 1 << length;
-                each(v4_key(scope.number, length, bits));
-            }
-        }
-    }
-
-    fn gather_v4(&self, scopes: &Scopes, bits: u32) -> Option<Verdict> {
+    fn gather_v4(&self, zone: &Zone, bits: u32) -> Option<Verdict> {
         let mut blocked = None;
-        for scope in scopes {
-            let mut lengths = scope.v4_lengths;
-            while lengths != 0 {
-                let length = 63 - lengths.leading_zeros();
-                lengths ^= 1 << length;
-                match self.narrow(v4_key(scope.number, length, bits)) {
-                    Some(verdict) if verdict.allows() => return Some(verdict),
-                    Some(verdict) => blocked = blocked.or(Some(verdict)),
-                    None => {}
-                }
+        for key in zone.v4_keys(bits) {
+            match self.narrow(key) {
+                Some(verdict) if verdict.allows() => return Some(verdict),
+                Some(verdict) => blocked = blocked.or(Some(verdict)),
+                None => {}
             }
         }
         blocked
@@ -253,7 +275,8 @@ impl Rules {
     /// Bytes that the rules take on the heap.
     pub fn heap_bytes(&self) -> usize {
         let book = |book: &Book| book.narrow.heap_bytes() + book.wide.heap_bytes();
-        size_of_val(&*self.zones) + book(&self.base) + self.edits.as_deref().map_or(0, book)
+        let zones: usize = self.zones.iter().map(|zone| size_of_val(&*zone.probes)).sum();
+        size_of_val(&*self.zones) + zones + book(&self.base) + self.edits.as_deref().map_or(0, book)
     }
 }
 

@@ -40,8 +40,22 @@ pub enum Telling {
 /// What happened, to which app.
 pub type What = (EventKind, Status, AppSlot);
 
-/// The same, and the net of the source; no net stands for all sources that found no place of their own.
-type Key = (EventKind, Status, AppSlot, Option<u64>);
+/// The same in one word, and the net of the source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    what: u64,
+    net: u64,
+}
+
+/// All sources that found no place of their own; no net is this one (`net_of`).
+const ANY_NET: u64 = 0;
+
+impl Key {
+    #[inline]
+    const fn new((kind, status, app): What, net: u64) -> Self {
+        Self { what: (kind as u64) << 56 | (status as u64) << 40 | app.0 as u64, net }
+    }
+}
 
 struct Gatherer {
     /// By the hash of its key: where an event is gathered.
@@ -93,9 +107,9 @@ impl Default for Filtered {
 impl Filtered {
     /// Takes one event (`count` 1).
     pub fn gather(&mut self, event: &Event) -> Telling {
-        let key = |net| (event.kind, event.status, event.app, net);
-        match self.nets.gather(key(Some(net_of(event.client.addr))), event) {
-            Telling::NoRoom => self.apps.gather(key(None), event),
+        let key = |net| Key::new((event.kind, event.status, event.app), net);
+        match self.nets.gather(key(net_of(event.client.addr)), event) {
+            Telling::NoRoom => self.apps.gather(key(ANY_NET), event),
             told @ (Telling::Now | Telling::Later) => told,
         }
     }
@@ -103,12 +117,11 @@ impl Filtered {
     /// Counts one more packet of `client` where `gather` would only count it; `false`, and nothing changed, where the event
     /// has to be made.
     #[inline]
-    pub fn count(&mut self, (kind, status, app): What, client: Addr) -> bool {
-        let key = |net| (kind, status, app, net);
-        match self.nets.count(key(Some(net_of(client)))) {
+    pub fn count(&mut self, what: What, client: Addr) -> bool {
+        match self.nets.count(Key::new(what, net_of(client))) {
             Counting::Done => true,
             Counting::NotYet => false,
-            Counting::NoRoom => match self.apps.count(key(None)) {
+            Counting::NoRoom => match self.apps.count(Key::new(what, ANY_NET)) {
                 Counting::Done => true,
                 Counting::NotYet | Counting::NoRoom => false,
             },
@@ -138,11 +151,7 @@ enum Counting {
 }
 
 impl Head {
-    const EMPTY: Self = Self {
-        key: (EventKind::ClientFiltered, Status::FirewallDeny, AppSlot(0), None),
-        pending: false,
-        more: 0,
-    };
+    const EMPTY: Self = Self { key: Key { what: 0, net: ANY_NET }, pending: false, more: 0 };
 }
 
 impl Gatherer {
@@ -241,18 +250,18 @@ impl Gatherer {
 /// Mixed well enough for a table in which a key without a place is told under its app: strangers choose their nets, and win
 /// nothing by crowding a bucket.
 #[inline]
-fn hash((kind, status, app, net): Key) -> u64 {
-    let what = (kind as u64) << 56 ^ (status as u64) << 40 ^ u64::from(app.0);
+fn hash(Key { what, net }: Key) -> u64 {
     let product = u128::from(what ^ 0x9e37_79b9_7f4a_7c15)
-        * u128::from(net.unwrap_or(0).wrapping_mul(0xff51_afd7_ed55_8ccd) ^ 0xc4ce_b9fe_1a85_ec53);
+        * u128::from(net.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ 0xc4ce_b9fe_1a85_ec53);
     (product as u64 ^ (product >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// The net that a source is told under: its first 24 bits (IPv4) or 48 (IPv6), marked by family.
-fn net_of(addr: Addr) -> u64 {
+#[inline]
+const fn net_of(addr: Addr) -> u64 {
     match addr.is_v4() {
         true => 1 << 63 | addr.bits() as u64 >> 8 & 0xff_ffff,
-        false => (addr.bits() >> 80) as u64,
+        false => 1 << 62 | (addr.bits() >> 80) as u64,
     }
 }
 
