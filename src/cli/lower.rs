@@ -86,6 +86,7 @@ fn session_settings(spec: &BootSpec, port_mtus: Vec<u16>) -> session::Settings {
             SpliceHandshakeSpec::Immediate => session::SpliceHandshake::Immediate,
             SpliceHandshakeSpec::ClientRtt => session::SpliceHandshake::ClientRtt,
         },
+        splice_quiesce_after: tcp.splice_quiesce_after,
         parked_max: tcp.parked_sessions as u32,
         park_after: tcp.park_after,
         spliced_max: if tcp.splice { tcp.spliced_sessions as u32 } else { 0 },

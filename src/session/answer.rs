@@ -35,7 +35,8 @@ impl Sessions {
     pub(super) fn acknowledge<N: Net>(&mut self, at: LegRef, now: Instant, net: &mut N) -> bool {
         let rx_bytes = self.settings.rx_buffer_bytes as u32;
         let leg = self.leg_mut(at);
-        if leg.window_free(rx_bytes).saturating_sub(leg.window_left()) > rx_bytes / 8 && leg.is(flag::PLAIN) {
+        let behind = leg.window_free(rx_bytes).saturating_sub(leg.window_left()) > rx_bytes / 8;
+        if behind && leg.is(flag::PLAIN) && !leg.is(flag::FROZEN) {
             return net.room() != 0 && self.ask_for_ack(at, now, net);
         }
         let ack = packet::of_leg(leg, TcpFlags::ACK, leg.snd_max, now);

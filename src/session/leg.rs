@@ -127,6 +127,8 @@ pub mod flag {
     pub const CALLED: u32 = 1 << 18;
     /// The peer scales windows.
     pub const SCALES: u32 = 1 << 17;
+    /// The right edge of the window that we give stays where it is (`splice::quiesce`).
+    pub const FROZEN: u32 = 1 << 19;
 }
 
 impl Leg {
@@ -285,7 +287,9 @@ impl Leg {
     pub const fn skip(&mut self, count: u32) {
         self.rcv_nxt = self.rcv_nxt.wrapping_add(count);
         self.read_seq = self.read_seq.wrapping_add(count);
-        self.rcv_right = self.rcv_right.wrapping_add(count);
+        if !self.is(flag::FROZEN) {
+            self.rcv_right = self.rcv_right.wrapping_add(count);
+        }
         self.skipped = self.skipped.wrapping_add(count);
     }
 

@@ -34,7 +34,11 @@ impl Leg {
         let was_open = before(self.acked_to, self.rcv_right);
         let field = u32::from(u16::from_be_bytes([tcp[14], tcp[15]]));
         // RFC 7323 2.2: smoltcp shifted by its own count.
-        let ours = ((field << self.inner_shift) >> self.shift).min(u32::from(u16::MAX));
+        let mut ours = ((field << self.inner_shift) >> self.shift).min(u32::from(u16::MAX));
+        if self.is(flag::FROZEN) {
+            let left = self.rcv_right.wrapping_sub(ack) as i32;
+            ours = ours.min(left.max(0) as u32 >> self.shift);
+        }
         tcp[14..16].copy_from_slice(&(ours as u16).to_be_bytes());
         let bytes = ours << self.shift;
         self.acked_to = ack;

@@ -70,6 +70,8 @@ pub struct Session {
     pub splice: SpliceWish,
     /// Until when its client's first bytes wait for the origin, unacknowledged (`splice::hold`).
     pub held_until: Option<Instant>,
+    /// How often it was brought to rest so that it can be spliced (`splice::quiesce`).
+    pub quiesces: u8,
     /// What TLS its app asks for.
     pub plan: Option<Arc<AppTls>>,
     /// Its TLS, from its client's arrival on.
@@ -104,6 +106,8 @@ pub enum Due {
     Connect,
     /// The first bytes of the client have waited for the origin long enough.
     Held,
+    /// It did not fall quiet while its windows stood still.
+    Thaw,
     /// A TLS handshake is not done.
     Handshake,
     /// No byte moved for a while: it needs no sockets.
@@ -153,6 +157,7 @@ impl Session {
             bytes: [0; 2],
             splice: SpliceWish::Unwanted,
             held_until: None,
+            quiesces: 0,
             plan: None,
             tls: None,
             secure_by: Instant::ZERO,
@@ -302,6 +307,7 @@ impl Session {
                     offer(self.park_at.max(self.moved_at + settings.park_after), Due::Park);
                 }
                 self.held_until.into_iter().for_each(|until| offer(until, Due::Held));
+                self.thaws_at(settings).into_iter().for_each(|at| offer(at, Due::Thaw));
                 if phase == Phase::Closing {
                     let acked = self.legs[0].flight_since.max(self.legs[1].flight_since);
                     offer(self.moved_at.max(acked) + settings.fin_timeout, Due::Fin);

@@ -162,7 +162,7 @@ impl Sessions {
 #[inline]
 pub(super) fn opens(leg: &Leg, rx_bytes: u32) -> bool {
     let (announced, free) = (leg.window_left(), leg.window_free(rx_bytes));
-    free > announced && free / 2 >= announced && !leg.is(flag::ASLEEP | flag::FIN_IN)
+    free > announced && free / 2 >= announced && !leg.is(flag::ASLEEP | flag::FIN_IN | flag::FROZEN)
 }
 
 /// Moves up to `queued` bytes from a socket's receive ring into a transmit ring. One run in most cases, two when the

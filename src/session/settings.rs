@@ -66,6 +66,8 @@ pub struct Settings {
     pub spliced_max: u32,
     /// When the origin's handshake is completed.
     pub splice_handshake: SpliceHandshake,
+    /// How long a session that is to be spliced may be under way before it is brought to rest for that; zero: for ever.
+    pub splice_quiesce_after: Span,
     /// Flows remembered in TIME-WAIT.
     pub time_wait_max: u32,
     /// Receive buffer of a leg, in bytes.

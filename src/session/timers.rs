@@ -88,6 +88,10 @@ impl Sessions {
                 self.release(id, net);
                 return true;
             }
+            Due::Thaw => {
+                self.thaw(id, now, net);
+                return true;
+            }
             Due::Handshake => self.end_late_handshake(id, now, net),
             Due::Connect => {
                 self.connect_failed(id, End::ConnectTimeout, now, net);

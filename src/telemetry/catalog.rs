@@ -132,6 +132,10 @@ catalog! {
             FlightsSpliced("outcome" = "spliced"),
             FlightsReleased("outcome" = "released"),
         }
+        "byway_quiesced_sessions_total" "Managed sessions that never fell quiet and were given no more window for a while, by what became of them." {
+            QuiescesSpliced("outcome" = "spliced"),
+            QuiescesReleased("outcome" = "released"),
+        }
         "byway_relayed_bytes_total" "Payload bytes of TCP sessions that were not spliced then." {
             RelayedFromClients("from" = "client"),
             RelayedFromOrigins("from" = "origin"),

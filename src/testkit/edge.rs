@@ -179,6 +179,7 @@ pub fn session_settings() -> session::Settings {
         half_open_max: 256,
         syn_cookies: session::SynCookies::Off,
         splice_handshake: session::SpliceHandshake::Immediate,
+        splice_quiesce_after: Span::ZERO,
         spliced_max: 0,
         parked_max: 0,
         park_after: Span::ZERO,

@@ -159,6 +159,7 @@ fn settings(pairs: &[(String, String)], egress: Addr) -> Settings {
             1 => SpliceHandshake::ClientRtt,
             _ => SpliceHandshake::Immediate,
         },
+        splice_quiesce_after: Span::from_millis(number("quiesce_after_ms", 0)),
         parked_max: number("parked", 0) as u32,
         park_after: Span::from_millis(number("park_after_ms", 0)),
         time_wait_max: 16,

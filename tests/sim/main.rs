@@ -74,6 +74,8 @@ const SEEN: &[&str] = &[
     "ClosedByFirewall",
     "SecondOrigins",
     "SessionsSpliced",
+    "QuiescesSpliced",
+    "QuiescesReleased",
     "UnsplicedForRoom",
     "SessionsParked",
     "SessionsUnparked",

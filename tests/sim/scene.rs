@@ -38,6 +38,11 @@ pub const fn splice_handshake(seed: u64) -> SpliceHandshake {
     if seed % 2 == 1 { SpliceHandshake::ClientRtt } else { SpliceHandshake::Immediate }
 }
 
+/// They bring to rest what has been under way for one to five milliseconds.
+pub const fn splice_quiesce_after(seed: u64) -> Span {
+    Span::from_millis(1 + seed / 2 % 3 * 2)
+}
+
 /// Parked sessions of a worker, in runs that have some.
 pub const PARKED: u32 = 256;
 
@@ -67,6 +72,7 @@ pub fn edge_settings(workers: u8, seed: u64) -> Settings {
     if is_spliced(seed) {
         settings.session.spliced_max = SPLICED;
         settings.session.splice_handshake = splice_handshake(seed);
+        settings.session.splice_quiesce_after = splice_quiesce_after(seed);
     }
     if is_parked(seed) {
         settings.session.parked_max = PARKED;

@@ -4,7 +4,7 @@
 //! Which frames are lost differs, for the frames do. So only what does not hang on that is compared: what every end of
 //! every talk came to, and the status of its end.
 
-use crate::scene::{by_source_port, faults, splice_handshake, watch};
+use crate::scene::{by_source_port, faults, splice_handshake, splice_quiesce_after, watch};
 use byway::base::{Addr, Endpoint, Instant, PortId, Rng, Span};
 use byway::port::fault::FaultPort;
 use byway::port::mem::{MemOptions, link};
@@ -65,36 +65,44 @@ fn spliced_and_managed_sessions_deliver_the_same_bytes_and_the_same_ends() {
         let seeds = seeds.clone().filter(move |seed| seed % threads == part);
         seeds
             .map(compare)
-            .fold((0, 0, Vec::new()), |sum, one| (sum.0 + one.0, sum.1 + one.1, [sum.2, one.2].concat()))
+            .fold(([0; 3], Vec::new()), |sum, one| (add(sum.0, one.0), [sum.1, one.1].concat()))
     };
-    let (mut spliced, mut could, mut faults) = (0, 0, Vec::new());
+    let (mut counts, mut faults) = ([0; 3], Vec::new());
     std::thread::scope(|scope| {
         let parts: Vec<_> = (0..threads).map(|number| scope.spawn(move || part(number))).collect();
         for part in parts {
-            let (some, all, differ) = part.join().expect("no panic");
-            (spliced, could) = (spliced + some, could + all);
+            let (some, differ) = part.join().expect("no panic");
+            counts = add(counts, some);
             faults.extend(differ);
         }
     });
-    println!("{spliced} of {could} sessions were spliced");
+    let [spliced, rested, could] = counts;
+    println!("{spliced} of {could} sessions were spliced, {rested} of them brought to rest for it");
     assert!(faults.is_empty(), "{} of {seeds:?} differ:\n{}", faults.len(), faults.join("\n"));
     assert!(spliced * 100 > could * SPLICED_PERCENT_MIN, "{spliced} of {could} sessions were spliced");
+    assert!(rested > 0 || one.is_some(), "none was brought to rest");
 }
 
-/// Runs a seed both ways: how many sessions were spliced, of how many, and which talks came to something else.
-fn compare(seed: u64) -> (u64, u64, Vec<String>) {
+fn add(a: [u64; 3], b: [u64; 3]) -> [u64; 3] {
+    std::array::from_fn(|at| a[at] + b[at])
+}
+
+/// Runs a seed both ways: how many sessions were spliced, how many of those because they were brought to rest, of how many
+/// in all; and which talks came to something else.
+fn compare(seed: u64) -> ([u64; 3], Vec<String>) {
     let (managed, none) = run(seed, false);
-    let (both, some) = run(seed, true);
-    assert_eq!(none, 0, "seed {seed}: splicing is off");
+    let (both, [some, rested]) = run(seed, true);
+    assert_eq!(none, [0, 0], "seed {seed}: splicing is off");
     let differ = both.iter().filter(|(id, ended)| managed.get(id) != Some(ended));
     let told = differ.map(|(id, ended)| {
         format!("seed {seed}, talk {id}: spliced {ended:?}, managed {:?}", managed.get(id))
     });
-    (some, both.len() as u64, told.collect())
+    ([some, rested, both.len() as u64], told.collect())
 }
 
-/// Runs a seed; what became of its talks, and how many sessions were spliced.
-fn run(seed: u64, splices: bool) -> (Ends, u64) {
+/// Runs a seed; what became of its talks, and how many sessions were spliced, and how many of those because they were
+/// brought to rest.
+fn run(seed: u64, splices: bool) -> (Ends, [u64; 2]) {
     let mut rng = Rng::new(seed);
     let (mut world, control) = stage(&mut rng, seed, splices);
     let plans = plan(&mut rng);
@@ -134,8 +142,8 @@ fn run(seed: u64, splices: bool) -> (Ends, u64) {
         ends.get_mut(&talk.id).expect("it was planned").outcomes.push(format!("{seen:?}"));
     }
     ends.values_mut().for_each(|ended| ended.outcomes.sort());
-    let spliced = control.pages.iter().map(|page| page.counter(Counter::SessionsSpliced)).sum();
-    (ends, spliced)
+    let count = |counter| control.pages.iter().map(|page| page.counter(counter)).sum();
+    (ends, [count(Counter::SessionsSpliced), count(Counter::QuiescesSpliced)])
 }
 
 /// An edge of one or two workers behind faulty links.
@@ -156,6 +164,7 @@ fn stage(rng: &mut Rng, seed: u64, splices: bool) -> (World, Control) {
     let mut settings = settings(workers);
     settings.session.spliced_max = if splices { 1_024 } else { 0 };
     settings.session.splice_handshake = splice_handshake(seed);
+    settings.session.splice_quiesce_after = splice_quiesce_after(seed);
     if !splices && seed.is_multiple_of(2) {
         settings.session.parked_max = 1_024;
         settings.session.park_after = Span::from_millis(2);

@@ -217,6 +217,7 @@ fn session_settings(sessions: usize) -> session::Settings {
         half_open_max: 4_096,
         syn_cookies: session::SynCookies::Off,
         splice_handshake: session::SpliceHandshake::Immediate,
+        splice_quiesce_after: Span::ZERO,
         spliced_max: 0,
         parked_max: 0,
         park_after: Span::ZERO,

@@ -61,8 +61,12 @@ impl Sessions {
     pub(in crate::session) fn splice_if_quiet<N: Net>(&mut self, id: u32, now: Instant, net: &mut N) {
         let session = &self.sessions[id as usize];
         let wanted = session.splice == SpliceWish::Wanted && session.phase == Some(Phase::Open);
-        if wanted && session.legs.iter().all(is_quiet) && is_plain(session) {
-            self.splice(id, now, net);
+        if !wanted && !session.is_frozen() {
+            return;
+        }
+        let ready = wanted && session.legs.iter().all(is_quiet) && is_plain(session);
+        if !ready || self.splice(id, now, net).is_none() {
+            self.quiesce(id, now, net);
         }
     }
 
@@ -86,7 +90,8 @@ impl Sessions {
         }
         let held = self.held(id);
         let frames = held.div_ceil(u32::from(session.leg(Side::Origin).mss.max(1)));
-        if !windows_fit(session, held) || net.room() < frames as usize {
+        let frozen = session.is_frozen();
+        if !windows_fit(session, held) || net.room() < frames as usize + if frozen { 2 } else { 0 } {
             return None;
         }
         let Some(&free) = self.splices.free.last() else {
@@ -94,7 +99,7 @@ impl Sessions {
             net.page().count(Counter::UnsplicedForRoom);
             return None;
         };
-        for side in [Side::Client, Side::Origin] {
+        for side in [Side::Client, Side::Origin].into_iter().filter(|_| !frozen) {
             let at = LegRef::new(id, side);
             // What is held is not ours to acknowledge, and goes out with what the origin is owed.
             if held == 0 && self.leg(at).unacked() != 0 && !self.acknowledge(at, now, net) {
@@ -105,6 +110,8 @@ impl Sessions {
         let mut record = record(&self.sessions[id as usize], held, mtus, now);
         if held != 0 {
             self.send_held(id, &mut record, now, net);
+        } else if frozen {
+            self.tell_windows(id, now, net);
         }
         self.splices.records[free as usize] = record;
         self.arm_splice(free, now);

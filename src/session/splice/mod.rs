@@ -14,6 +14,7 @@ mod icmp;
 mod odd;
 mod options;
 mod pass;
+mod quiesce;
 mod record;
 mod splices;
 mod walk;

@@ -308,6 +308,7 @@ fn tcp(top: &mut Section, notes: &mut Notes) -> (TcpSpec, Given) {
             SpliceHandshakeSpec::Immediate,
             choice(SPLICE_HANDSHAKE),
         ),
+        splice_quiesce_after: seconds(s, notes, "splice_quiesce_s", 1, 0..=DAY_S),
         spliced_sessions: s.value(
             notes,
             "spliced_sessions",

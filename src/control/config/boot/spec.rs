@@ -343,6 +343,8 @@ pub struct TcpSpec {
     pub spliced_sessions: usize,
     /// When the origin's handshake of a session that is to be spliced is completed.
     pub splice_handshake: SpliceHandshakeSpec,
+    /// How long such a session may be under way before it is brought to rest for that; zero: for ever.
+    pub splice_quiesce_after: Span,
     /// Sessions, beside `sessions`, that have given up their sockets.
     pub parked_sessions: usize,
     /// How long a session may be quiet before it does; zero: for ever.
