@@ -93,7 +93,7 @@ impl Rules {
     }
 
     fn edit_entries(&self) -> Entries {
-        let entries = |book: &Arc<Book>| (book.narrow.entries().to_vec(), book.wide.entries().to_vec());
+        let entries = |book: &Arc<Book>| (book.narrow.entries().copied().collect(), book.wide.entries().copied().collect());
         self.edits.as_ref().map(entries).unwrap_or_default()
     }
 
@@ -137,7 +137,7 @@ fn retain_newer<K: FrozenKey>(entries: &mut Vec<K::Entry>, old: Option<&FrozenMa
 
 /// The base's entries that no edit touches, and the edits' that are in force.
 fn over<K: FrozenKey>(base: &FrozenMap<K>, edits: &FrozenMap<K>) -> Vec<K::Entry> {
-    let untouched = base.entries().iter().filter(|entry| edits.find(K::of(entry)).is_none());
-    let in_force = edits.entries().iter().filter(|entry| K::value(entry) != GONE);
+    let untouched = base.entries().filter(|entry| edits.find(K::of(entry)).is_none());
+    let in_force = edits.entries().filter(|entry| K::value(entry) != GONE);
     untouched.chain(in_force).copied().collect()
 }

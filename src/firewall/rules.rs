@@ -1,7 +1,7 @@
 //! The compiled rules: zone, source and where it comes from -> may it come in?
 //!
 //! ```text
-//!  zones:  zone -> its three scopes, each with its number and the lengths and kinds in use
+//!  zones:  zone -> its three scopes, each with its number and the lengths and kinds in use, and what makes IPv4 keys of them
 //!  edits:  the few rules changed since the base was made; a removed one is there as GONE
 //!  base:   (scope, length, first bits), (scope, ASN), (scope, country) -> rule and verdict
 //! ```
@@ -11,7 +11,7 @@
 //! matter. A lone address is the longest length. Edits, where there are any, are asked first. Measured
 //! (`tests/bench/lookup.rs` under callgrind), three lengths of IPv4 and four of IPv6 in use: 300 instructions for IPv4
 //! (416 with edits) and 447 for IPv6, with ten rules as with 100,000. A million scattered addresses, a quarter of them
-//! IPv6, take 20 MB and 39 MB while they are compiled (`tests/rules_memory.rs`).
+//! IPv6, take 27 MB and 51 MB while they are compiled (`tests/rules_memory.rs`).
 
 use super::rule_spec::Target;
 use super::whence_map::WhenceMap;
@@ -193,19 +193,11 @@ impl Rules {
         blocked.map_or(Judgement::Pass(FirewallMatch::Unknown), Judgement::Block)
     }
 
-    /// Asks the cache for where the rules about `src`, of IPv4 and in host order, are looked up first; for `prefetch_entries` and
-    /// `judge` to come.
+    /// Asks the cache for where the rules about `src`, of IPv4 and in host order, are looked up; for a `judge` to come.
     #[inline]
     pub fn prefetch(&self, zone: ZoneSlot, src: u32) {
         let Some(zone) = self.zones.get(zone.index()) else { return };
         zone.v4_keys(src).for_each(|key| self.base.narrow.prefetch(key));
-    }
-
-    /// Asks the cache for the rules about `src`, of IPv4.
-    #[inline]
-    pub fn prefetch_entries(&self, zone: ZoneSlot, src: u32) {
-        let Some(zone) = self.zones.get(zone.index()) else { return };
-        zone.v4_keys(src).for_each(|key| self.base.narrow.prefetch_entries(key));
     }
 
     #[inline]

@@ -81,7 +81,7 @@ impl Draft {
 
     /// What `layer` says of the keys that `keeps` names.
     pub fn carry(&mut self, layer: &Layer, keeps: impl Fn(WideKey) -> bool) {
-        for entry in layer.map.entries().iter().filter(|entry| keeps(WideKey::of(entry))) {
+        for entry in layer.map.entries().filter(|entry| keeps(WideKey::of(entry))) {
             let run = layer.runs.get(WideKey::value(entry) as usize).filter(|_| WideKey::of(entry).tag == 0);
             let Some(run) = run else {
                 self.entries.push(*entry);
@@ -153,7 +153,7 @@ impl Layer {
 
     /// All keys of which something is said.
     pub fn keys(&self) -> impl Iterator<Item = WideKey> {
-        self.map.entries().iter().map(WideKey::of)
+        self.map.entries().map(WideKey::of)
     }
 
     /// Entries and ranges.

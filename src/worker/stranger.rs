@@ -3,9 +3,9 @@
 //! as it came and asks everything itself.
 //!
 //! ```text
-//!  find burst    the app of each, looked up once for all that stand together; the cache is asked for the starts of access rules;
+//!  find burst    the app of each, looked up once for all that stand together; the cache is asked for its access rules;
 //!                nobody known, source sound, no app, nothing to be answered --> refused
-//!  judge burst   the cache is asked for the rules, then for their counters
+//!  judge burst   the rules of each; the cache is asked for their counters
 //!  serve         nobody known, source sound, blocked, nothing to be answered --> dropped
 //!                a first SYN that a cookie answers --> `greet`
 //! ```
@@ -100,11 +100,6 @@ impl<P: Port> Worker<P> {
     #[inline(never)]
     pub(super) fn judge_burst(&self, batch: &FrameBatch<P::Frame>, found: &mut [Found]) {
         let snapshot = self.snapshot();
-        for (frame, found) in batch.iter().zip(found.iter()) {
-            if let Some((_, zone, src)) = unjudged(frame.bytes(), found) {
-                snapshot.rules.prefetch_entries(zone, src);
-            }
-        }
         for (frame, found) in batch.iter().zip(found) {
             if let Some((slot, zone, src)) = unjudged(frame.bytes(), found) {
                 let src = Addr::v4(src.to_be_bytes());
