@@ -150,7 +150,7 @@ fn obstacle(session: &Session, rx_bytes: u32) -> Option<Obstacle> {
     if session.phase != Some(Phase::Open) {
         return Some(Obstacle::Stays(Counter::UnparkedForClosing));
     }
-    let still = !session.dirty && session.held_until.is_none();
+    let still = !session.dirty && session.held_until.is_none() && !session.is_frozen();
     let quiet = still && session.legs.iter().all(|leg| rests(leg, rx_bytes));
     (!quiet).then_some(Obstacle::Passes)
 }

@@ -33,7 +33,7 @@ set -uo pipefail
 . "$ROOT/tests/e2e/api_document.sh"
 . "$ROOT/tests/e2e/api_tls.sh"
 
-SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood splice ports api)
+SUITES=(af_packet workers2 tap virtio_user af_xdp no_huge faults control geo tls proxy udp streams names gen cookies flood splice quiesce ports api)
 
 suite_af_packet() { open_lab --port af_packet && traffic && firewall_and_no_app; }
 suite_workers2() { open_lab --port af_packet --workers 2 && traffic && handover_between_workers; }
@@ -74,6 +74,7 @@ suite_splice() {
     open_lab --port af_packet && spliced_bulk && spliced_files && spliced_reload && spliced_origin_dies && term_drains
 }
 
+suite_quiesce() { open_lab --port af_packet && spliced_late; }
 suite_cookies() {
     cookies_edge always >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && every_connection_by_cookie
 }

@@ -63,6 +63,33 @@ spliced_origin_dies() {
     holds "and the event says that the origin reset it" "$(grep -Eo "$died" "$STATE/run/events.jsonl" | tail -n 1)" event "$died"
 }
 
+# An origin that answers no SYN at first misses its client's first flight, and bulk never falls silent: the session is brought to
+# a quiet moment when it has been open for a second, and loses nothing by it.
+spliced_late() {
+    local sent relayed sender
+    start_daemon late "$STATE/late.log" ip netns exec "$ORIGIN_NS" sh -c \
+        "socat -u TCP-LISTEN:7002,bind=$ORIGIN4,reuseaddr - | sha256sum >$STATE/late.sum"
+    all_listen "$ORIGIN_NS" 7002
+    in_ns "$ORIGIN_NS" nft -f - <<RULES
+table ip late { chain arriving { type filter hook input priority 0; tcp dport 7002 tcp flags syn drop; } }
+RULES
+    client bash -c "timeout 6 cat /dev/zero | tee >(wc -c >$STATE/late.sent) | timeout 60 nc -N $EDGE_IP4 7002" &
+    sender=$!
+    sleep 0.5
+    in_ns "$ORIGIN_NS" nft delete table ip late
+    wait "$sender"
+    wait_for 10 grep -q . "$STATE/late.sum"
+    sent=$(cat "$STATE/late.sent")
+    is "$((sent >> 20)) MiB to an origin that answers late" "$(head -c "$sent" /dev/zero | sum_of)" \
+        "$(cut -d ' ' -f 1 "$STATE/late.sum")" "whole"
+    is "the first flight was let go" 1 "$(metric '^byway_held_flights_total{.*released')"
+    is "the session was brought to a quiet moment and spliced" "1 0" \
+        "$(metric '^byway_quiesced_sessions_total{.*spliced') $(metric '^byway_quiesced_sessions_total{.*released')"
+    relayed=$(metric '^byway_relayed_bytes_total')
+    holds "and relayed before that alone" "$((relayed >> 20)) MiB of $((sent >> 20)) were not spliced" \
+        test "$relayed" -gt 0 -a "$relayed" -lt $((sent / 2))
+}
+
 # What term_drains is about here: its transfer is the only session, and splice carries it when the drain begins.
 spliced_as_drain_begins() {
     local share

@@ -65,8 +65,11 @@ impl Sessions {
             return;
         }
         let ready = wanted && session.legs.iter().all(is_quiet) && is_plain(session);
-        if !ready || self.splice(id, now, net).is_none() {
+        if !ready {
             self.quiesce(id, now, net);
+        } else if self.splice(id, now, net).is_none() && self.sessions[id as usize].is_frozen() {
+            // Nothing that it waits for would change that.
+            self.thaw(id, now, net);
         }
     }
 
@@ -81,8 +84,7 @@ impl Sessions {
         let session = &self.sessions[id as usize];
         let mtus = session.legs.each_ref().map(|leg| self.stack.mtu(leg.class));
         if let Err(reason) = fits(session, mtus) {
-            self.sessions[id as usize].splice = SpliceWish::Unwanted;
-            net.page().count(reason);
+            self.keep_managed(id, reason, net);
             return None;
         }
         if self.handshake_waits(session, now).is_some() {
@@ -95,8 +97,7 @@ impl Sessions {
             return None;
         }
         let Some(&free) = self.splices.free.last() else {
-            self.sessions[id as usize].splice = SpliceWish::Unwanted;
-            net.page().count(Counter::UnsplicedForRoom);
+            self.keep_managed(id, Counter::UnsplicedForRoom, net);
             return None;
         };
         for side in [Side::Client, Side::Origin].into_iter().filter(|_| !frozen) {
@@ -119,6 +120,15 @@ impl Sessions {
         self.free_slot(id);
         net.page().count(Counter::SessionsSpliced);
         Some(free)
+    }
+
+    /// A session that cannot be spliced for this reason stays what it is.
+    #[cold]
+    fn keep_managed<N: Net>(&mut self, id: u32, reason: Counter, net: &mut N) {
+        self.sessions[id as usize].splice = SpliceWish::Unwanted;
+        net.page().count(reason);
+        // Its windows may be frozen.
+        self.mark(id);
     }
 
     /// Lets both flow entries lead to the record.
@@ -205,6 +215,14 @@ fn windows_fit(session: &Session, held: u32) -> bool {
     fit(client, origin, held) && fit(origin, client, 0)
 }
 
+/// Whether they may come to be so once all is acknowledged: neither side's window was always too small for what the other was
+/// promised.
+pub(super) fn windows_may_fit(session: &Session) -> bool {
+    let [client, origin] = &session.legs;
+    let may = |from: &Leg, to: &Leg| to.peer_window_max >= from.window_left().min(WINDOW_MIN);
+    may(client, origin) && may(origin, client)
+}
+
 fn record(session: &Session, held: u32, mtus: [u16; 2], now: Instant) -> Record {
     let [client, origin] = &session.legs;
     let mut record = Record::vacant();
@@ -230,7 +248,7 @@ fn record(session: &Session, held: u32, mtus: [u16; 2], now: Instant) -> Record 
 fn lane(from: &Leg, to: &Leg, (held, mtu): (u32, u16), now: Instant) -> Lane {
     let first = from.rcv_nxt.wrapping_sub(held);
     let seq_add = to.snd_max.wrapping_sub(first);
-    let window = to.snd_max.wrapping_add(to.window()).wrapping_sub(seq_add);
+    let window = to.snd_una.wrapping_add(to.window()).wrapping_sub(seq_add);
     let promised = from.rcv_nxt.wrapping_add(from.window_left());
     let further = (promised.wrapping_sub(window) as i32) > 0;
     Lane {

@@ -9,7 +9,7 @@
 //! Nobody is asked to take back or to send again. Who sends goes on until its promised window is used up, which the other side
 //! acknowledges meanwhile, and stands still for about a round trip.
 
-use super::hand_over::is_plain;
+use super::hand_over::{is_plain, windows_may_fit};
 use crate::base::{Instant, Span};
 use crate::flow::{LegRef, Side};
 use crate::session::leg::flag;
@@ -75,7 +75,7 @@ impl Sessions {
         let wanted = session.splice == SpliceWish::Wanted && is_plain(session);
         let patience = patience(&self.settings);
         let in_time = now.since(due).nanos() < patience.nanos() / 2;
-        let may = wanted && in_time && self.could_be_spliced(session);
+        let may = wanted && in_time && windows_may_fit(session) && self.could_be_spliced(session);
         let session = &mut self.sessions[id as usize];
         session.quiesces += 1;
         if may {
@@ -107,7 +107,9 @@ impl Sessions {
             let session = &self.sessions[id as usize];
             let (leg, other) = (session.leg(side), session.leg(side.other()));
             let mut ack = packet::of_leg(leg, TcpFlags::ACK, leg.snd_max, now);
-            let window = (other.window() >> leg.shift).min(u32::from(u16::MAX)) as u16;
+            // What the other side gave counts from what it has acknowledged.
+            let given = other.window().saturating_sub(other.in_flight());
+            let window = (given >> leg.shift).min(u32::from(u16::MAX)) as u16;
             ack.window = ack.window.max(window);
             packet::send(&ack, leg.hop, net);
         }
