@@ -71,12 +71,14 @@ spliced_late() {
         "socat -u TCP-LISTEN:7002,bind=$ORIGIN4,reuseaddr - | sha256sum >$STATE/late.sum"
     all_listen "$ORIGIN_NS" 7002
     in_ns "$ORIGIN_NS" nft -f - <<RULES
-table ip late { chain arriving { type filter hook input priority 0; tcp dport 7002 tcp flags syn drop; } }
+table inet late {
+    chain arriving { type filter hook input priority 0; tcp dport 7002 tcp flags syn drop; }
+}
 RULES
     client bash -c "timeout 6 cat /dev/zero | tee >(wc -c >$STATE/late.sent) | timeout 60 nc -N $EDGE_IP4 7002" &
     sender=$!
     sleep 0.5
-    in_ns "$ORIGIN_NS" nft delete table ip late
+    in_ns "$ORIGIN_NS" nft delete table inet late
     wait "$sender"
     wait_for 10 grep -q . "$STATE/late.sum"
     sent=$(cat "$STATE/late.sent")
