@@ -93,7 +93,9 @@ impl Rules {
     }
 
     fn edit_entries(&self) -> Entries {
-        let entries = |book: &Arc<Book>| (book.narrow.entries().copied().collect(), book.wide.entries().copied().collect());
+        let entries = |book: &Arc<Book>| {
+            (book.narrow.entries().copied().collect(), book.wide.entries().copied().collect())
+        };
         self.edits.as_ref().map(entries).unwrap_or_default()
     }
 

@@ -63,9 +63,7 @@ fn spliced_and_managed_sessions_deliver_the_same_bytes_and_the_same_ends() {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let part = |part: u64| {
         let seeds = seeds.clone().filter(move |seed| seed % threads == part);
-        seeds
-            .map(compare)
-            .fold(([0; 3], Vec::new()), |sum, one| (add(sum.0, one.0), [sum.1, one.1].concat()))
+        seeds.map(compare).fold(([0; 3], Vec::new()), |sum, one| (add(sum.0, one.0), [sum.1, one.1].concat()))
     };
     let (mut counts, mut faults) = ([0; 3], Vec::new());
     std::thread::scope(|scope| {

@@ -34,7 +34,8 @@ impl Session {
     /// When its windows open again, if they are frozen.
     #[inline]
     pub(in crate::session) fn thaws_at(&self, settings: &Settings) -> Option<Instant> {
-        let began = self.quiesce_due(self.quiesces.saturating_sub(1), settings).filter(|_| self.is_frozen())?;
+        let began =
+            self.quiesce_due(self.quiesces.saturating_sub(1), settings).filter(|_| self.is_frozen())?;
         Some(began + patience(settings))
     }
 
