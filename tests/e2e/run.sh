@@ -75,6 +75,7 @@ suite_splice() {
 }
 
 suite_quiesce() { open_lab --port af_packet && spliced_late; }
+
 suite_cookies() {
     cookies_edge always >"$SCRATCH/edge.toml" && open_lab --port af_packet --edge "$SCRATCH/edge.toml" && every_connection_by_cookie
 }

@@ -100,10 +100,11 @@ impl Sessions {
             self.keep_managed(id, Counter::UnsplicedForRoom, net);
             return None;
         };
-        for side in [Side::Client, Side::Origin].into_iter().filter(|_| !frozen) {
+        for side in [Side::Client, Side::Origin] {
             let at = LegRef::new(id, side);
-            // What is held is not ours to acknowledge, and goes out with what the origin is owed.
-            if held == 0 && self.leg(at).unacked() != 0 && !self.acknowledge(at, now, net) {
+            // What is held is not ours to acknowledge, and goes out with what the origin is owed; who is frozen is told of his
+            // window below.
+            if held == 0 && !frozen && self.leg(at).unacked() != 0 && !self.acknowledge(at, now, net) {
                 return None;
             }
         }
